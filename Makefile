@@ -1,4 +1,4 @@
-# Everything that is done with this checkout. `make` alone explains.
+# The commands of this checkout. `make` lists them.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,25 +9,25 @@ CHECKED := src tests $(wildcard bench)
 .DEFAULT_GOAL := help
 .PHONY: help setup serve guest test quick check coverage demo bench bench-million bench-machines docs lock clean
 
-help: ## Explain this
+help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
 	@echo
-	@echo "  make serve            try it: a cloud on http://127.0.0.1:8080, kept in ./data"
-	@echo "  make demo             watch the official SDK use one"
+	@echo "  make serve            start a cloud on http://127.0.0.1:8080, with its data in ./data"
+	@echo "  make demo             watch the official SDK use a cloud"
 	@echo "  make test             run all tests, on SQLite and on PostgreSQL"
 	@echo
-	@echo "All there is:"
+	@echo "All commands:"
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-20s %s\n", $$1, $$2 }'
 	@echo
-	@echo "The first of them sets up $(VENV) from a lock file; that takes a minute, and only once."
+	@echo "The first command sets up $(VENV) from a lock file. That takes a minute, only once."
 
-setup: $(VENV)/.dev ## Set up .venv with all that developing needs
+setup: $(VENV)/.dev ## Set up .venv for development
 
 serve: $(VENV)/.run ## Start the server: make serve PORT=9000 DATA=./data DRIVER=qemu
 	@$(if $(filter qemu,$(DRIVER)),scripts/novnc || true)
 	@exec $(SERVE)
 
-guest: ## Make a tiny system for real machines to boot: make guest DATA=./data
+guest: ## Build a tiny image for real machines: make guest DATA=./data
 	@mkdir -p $(DATA)/images
 	scripts/tiny-guest $(abspath $(DATA))/images/debian-12-generic-x64.qcow2
 
@@ -41,41 +41,41 @@ test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure covera
 coverage: ## List the files that the last `make test` did not cover completely
 	@$(BIN)/coverage report
 
-quick: $(VENV)/.dev ## Check what needs no database and no server: lint and the pure tests, in under 20 s
+quick: $(VENV)/.dev ## Run lint and the tests that need no database and no server, in under 20 s
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/python -m pytest -n 2 tests/domain tests/api/wire tests/test_rooms.py
+	$(BIN)/python -m pytest -n 2 tests/domain tests/api/wire tests/test_rooms.py tests/test_names.py
 
-check: $(VENV)/.dev ## Check format, lint, types, rooms, and that the documents' examples run
+check: $(VENV)/.dev ## Check format, lint, types, imports, names, and the examples in the documents
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_rooms.py tests/docs
+	$(BIN)/python -m pytest tests/test_rooms.py tests/test_names.py tests/docs
 
-bench: $(VENV)/.dev ## Measure: floor, GET, PATCH, lists, start-up, memory, real machines (needs wrk, and QEMU for the last)
+bench: $(VENV)/.dev ## Measure GET, PATCH, lists, start-up, memory, real machines (needs wrk, and QEMU for real machines)
 	@scripts/need wrk
 	$(BIN)/python -m bench
 
-bench-machines: $(VENV)/.dev ## Measure real machines alone: creation until reached, against bare QEMU (needs QEMU)
+bench-machines: $(VENV)/.dev ## Measure only real machines: creation until SSH answers, against plain QEMU (needs QEMU)
 	$(BIN)/python -m bench --machines
 
 bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
-docs: $(VENV)/.run ## Generate docs/settings.md and docs/openapi.json from the program
+docs: $(VENV)/.run ## Generate docs/settings.md and docs/openapi.json
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
 
-lock: ## Make the lock files again: make lock ARGS=--upgrade
+lock: ## Update the lock files: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)
 
-clean: ## Remove all that was made here, but for ./data
+clean: ## Remove all generated files except ./data
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A stamp for each lock file, so that a second start is quick. What tests need includes what running needs.
+# Stamp files: an environment is only set up again if its lock file changes. .dev includes .run.
 $(VENV)/.run: requirements.lock pyproject.toml scripts/setup
 	@VENV=$(VENV) scripts/setup requirements.lock
 	@touch $@

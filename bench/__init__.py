@@ -1,1 +1,1 @@
-"""Measurements, as ratios against a floor of the same run: machines are noisy, ratios less so."""
+"""Benchmarks. Results are ratios to a baseline of the same run, because absolute figures vary with the machine."""

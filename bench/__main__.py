@@ -1,10 +1,14 @@
-"""`python -m bench` measures a small cloud; `--million` one of a million instances, `--machines` real machines."""
+"""Run the benchmarks: a small cloud and real machines, a cloud of a million instances, or real machines alone.
+
+The options are `--million` and `--machines`.
+"""
 
 import shutil
 import statistics
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -13,22 +17,22 @@ from rich.table import Table
 
 from bench import fabric, load, machines
 from bench.load import Load
-from bench.population import fill, instance_id, order
-from bench.servers import KEY, floor, free_port, pileus
+from bench.population import fill, instance_id, order_body
+from bench.servers import KEY, free_port, run_baseline, run_pileus
 from pileus.app import load_catalogue
 from pileus.settings import Settings
 
 PORT = free_port()
 ROUNDS, SECONDS = 3, 4.0
 SMALL, LARGE = 1_000, 1_000_000
-DOOMED = 12_000
-"""Instances that are there to be deleted."""
+DELETABLE = 12_000
+"""The number of instances that the mixture may delete."""
 MIXTURE = "70 % GET, 20 % PATCH, 10 % create and delete"
 GOALS = {"GET": "≥ 0.6", "PATCH": "≥ 0.4", MIXTURE: ""}
 CONSOLE = Console(width=120)
 HEADERS = {"Authorization": f"APIKey {KEY}"}
-ONE = "/cloud/v1/instances/1/1/"
-ALL = "/cloud/v1/instances/1/1"
+INSTANCE = "/cloud/v1/instances/1/1/"
+INSTANCES = "/cloud/v1/instances/1/1"
 FILTERS = (
     "",
     "name=web-1",
@@ -57,119 +61,125 @@ FILTERS = (
     "with_ddos=true&protection_status=Active",
     "order_by=name.asc",
 )
-"""All that the list of instances can be asked for."""
+"""Queries for the list of instances, with each of its filters."""
 
 
-def populated(folder: Path, count: int) -> Path:
-    """A data directory with `count` instances."""
-    with pileus(folder, PORT):
+def populate(folder: Path, count: int) -> Path:
+    """Create a data directory with `count` instances."""
+    with run_pileus(folder, PORT):
         pass
     fill(folder, load_catalogue(Settings()), count)
     return folder
 
 
-def median_of(measure: Callable[[], Load]) -> tuple[Load, float]:
-    """The median of some rounds, and how far the rounds lie apart, in per cent."""
-    found = sorted((measure() for _ in range(ROUNDS)), key=lambda each: each.rate)
-    spread = 100 * (found[-1].rate - found[0].rate) / found[-1].rate
-    return Load(statistics.median(e.rate for e in found), statistics.median(e.median for e in found)), spread
+def measure_median(measure: Callable[[], Load]) -> tuple[Load, float]:
+    """Return the median of all rounds, and the spread of the rounds in per cent."""
+    loads = sorted((measure() for _ in range(ROUNDS)), key=lambda load: load.rate)
+    spread = 100 * (loads[-1].rate - loads[0].rate) / loads[-1].rate
+    return Load(
+        statistics.median(load.rate for load in loads), statistics.median(load.median for load in loads)
+    ), spread
 
 
-def small(folder: Path) -> None:
-    """Floor, GET, PATCH, a mixture, lists with every filter, start-up and memory."""
-    data, ids = populated(folder / "data", SMALL + DOOMED), [instance_id(number) for number in range(SMALL)]
-    leaving = [instance_id(number) for number in range(SMALL, SMALL + DOOMED)]
-    mixtures = [leaving[at :: 2 * ROUNDS] for at in range(2 * ROUNDS)]
-    works: dict[str, Callable[[str], Load]] = {
-        "GET": lambda url: load.instances(url, ids, "GET", seconds=SECONDS),
-        "PATCH": lambda url: load.instances(url, ids, "PATCH", seconds=SECONDS),
-        MIXTURE: lambda url: load.mixed(url, ids, mixtures.pop(), order(), seconds=SECONDS),
+def measure_small(folder: Path) -> None:
+    """Measure GET, PATCH and a mixture against the baseline; and lists with each filter, start-up and memory."""
+    data, ids = populate(folder / "data", SMALL + DELETABLE), [instance_id(number) for number in range(SMALL)]
+    deletable = [instance_id(number) for number in range(SMALL, SMALL + DELETABLE)]
+    mixtures = [deletable[start :: 2 * ROUNDS] for start in range(2 * ROUNDS)]
+    measurements: dict[str, Callable[[str], Load]] = {
+        "GET": lambda url: load.measure_instances(url, ids, "GET", seconds=SECONDS),
+        "PATCH": lambda url: load.measure_instances(url, ids, "PATCH", seconds=SECONDS),
+        MIXTURE: lambda url: load.measure_mixture(url, ids, mixtures.pop(), order_body(), seconds=SECONDS),
     }
-    with pileus(data, PORT) as server:
+    with run_pileus(data, PORT) as server:
         body = folder / "body"
-        body.write_bytes(httpx.get(server.url + ONE + ids[0], headers=HEADERS).content)
-    with floor(body, PORT) as server:
-        floors = {what: median_of(lambda w=work: w(server.url)) for what, work in works.items()}  # type: ignore[misc]
-    with pileus(data, PORT) as server:
+        body.write_bytes(httpx.get(server.url + INSTANCE + ids[0], headers=HEADERS).content)
+    with run_baseline(body, PORT) as server:
+        baseline = _measure_all(measurements, server.url)
+    with run_pileus(data, PORT) as server:
         memory, started = server.memory(), server.seconds_to_ready
-        found = {what: median_of(lambda w=work: w(server.url)) for what, work in works.items()}  # type: ignore[misc]
-    with pileus(populated(folder / "few", SMALL), PORT) as server:
-        lists(server.url)
-    table = Table("what", "requests/s", "spread", "to the floor", "goal", title="1,000 instances, 16 connections")
-    for what, goal in GOALS.items():
-        for name, (each, spread) in ((f"floor, {what}", floors[what]), (what, found[what])):
-            ratio = each.rate / floors[what][0].rate
-            table.add_row(name, f"{each.rate:,.0f}", f"{spread:.0f} %", f"{ratio:.2f}", goal if name == what else "")
+        results = _measure_all(measurements, server.url)
+    with run_pileus(populate(folder / "few", SMALL), PORT) as server:
+        measure_lists(server.url)
+    table = Table("requests", "requests/s", "spread", "ratio", "goal", title="1,000 instances, 16 connections")
+    for kind, goal in GOALS.items():
+        for name, (result, spread) in ((f"baseline, {kind}", baseline[kind]), (kind, results[kind])):
+            ratio = result.rate / baseline[kind][0].rate
+            table.add_row(name, f"{result.rate:,.0f}", f"{spread:.0f} %", f"{ratio:.2f}", goal if name == kind else "")
     CONSOLE.print(table)
     CONSOLE.print(
         f"start to ready: {started:.2f} s (goal ≤ 1 s); idle memory: {memory / 1024:.0f} MiB (goal ≤ 100 MiB)"
     )
 
 
-def lists(url: str) -> None:
-    """Lists of up to a thousand instances, with each filter, against the list without any."""
-    table = Table("filter", "results", "requests/s", "to the list of 1,000", title="lists, 4 connections")
-    plain: float | None = None
+def _measure_all(measurements: dict[str, Callable[[str], Load]], url: str) -> dict[str, tuple[Load, float]]:
+    return {name: measure_median(partial(measure, url)) for name, measure in measurements.items()}
+
+
+def measure_lists(url: str) -> None:
+    """Measure lists of up to a thousand instances with each filter, against the list without filters."""
+    table = Table("filter", "results", "requests/s", "ratio to no filter", title="lists, 4 connections")
+    unfiltered: float | None = None
     for query in FILTERS:
-        where = f"{ALL}?limit=1000{'&' * bool(query)}{query}"
-        count = len(httpx.get(url + where, headers=HEADERS, timeout=30).json()["results"])
-        found = load.path(url, where, seconds=2, connections=4)
-        plain = plain or found.rate
-        table.add_row(query or "(none)", f"{count:,}", f"{found.rate:,.1f}", f"{found.rate / plain:.2f}")
+        path = f"{INSTANCES}?limit=1000{'&' * bool(query)}{query}"
+        count = len(httpx.get(url + path, headers=HEADERS, timeout=30).json()["results"])
+        result = load.measure_path(url, path, seconds=2, connections=4)
+        unfiltered = unfiltered or result.rate
+        table.add_row(query or "(none)", f"{count:,}", f"{result.rate:,.1f}", f"{result.rate / unfiltered:.2f}")
     CONSOLE.print(table)
 
 
-def large(folder: Path) -> None:
-    """What a million instances with five million tags cost, against a thousand."""
-    table = Table("what", "1,000: p50", "1,000,000: p50", "ratio", "goal", title="one connection, milliseconds")
-    found: dict[tuple[str, int], float] = {}
+def measure_large(folder: Path) -> None:
+    """Compare latencies with a million instances and five million tags to those with a thousand instances."""
+    table = Table("request", "1,000: p50", "1,000,000: p50", "ratio", "goal", title="one connection, milliseconds")
+    medians: dict[tuple[str, int], float] = {}
     for count in (SMALL, LARGE):
-        data = populated(folder / str(count), count)
+        data = populate(folder / str(count), count)
         ids = [instance_id(number * (count // SMALL)) for number in range(SMALL)]
-        with pileus(data, PORT) as server:
+        with run_pileus(data, PORT) as server:
             for method in ("GET", "PATCH"):
-                measured = load.instances(server.url, ids, method, seconds=8, connections=1)
-                found[method, count] = measured.median
-            for what, query in (
+                result = load.measure_instances(server.url, ids, method, seconds=8, connections=1)
+                medians[method, count] = result.median
+            for name, query in (
                 ("page by tag", "?tag_key_value={%22serial%22:%22serial-3%22}"),
                 ("page by a tag's value", "?tag_value=serial-3"),
                 ("first page of 10", "?limit=10"),
             ):
-                found[what, count] = load.path(server.url, ALL + query, seconds=4, connections=1).median
-    for what, goal in (
+                medians[name, count] = load.measure_path(server.url, INSTANCES + query, seconds=4, connections=1).median
+    for name, goal in (
         ("GET", "ratio ≤ 1.3"),
         ("PATCH", "ratio ≤ 1.3"),
         ("page by tag", "≤ 20 ms"),
         ("page by a tag's value", "≤ 20 ms"),
         ("first page of 10", ""),
     ):
-        few, many = found[what, SMALL], found[what, LARGE]
-        table.add_row(what, f"{few:.2f}", f"{many:.2f}", f"{many / few:.2f}", goal)
+        few, many = medians[name, SMALL], medians[name, LARGE]
+        table.add_row(name, f"{few:.2f}", f"{many:.2f}", f"{many / few:.2f}", goal)
     CONSOLE.print(table)
 
 
-def real() -> None:
-    """From the order of a real machine until it is reached, against QEMU by hand; and frames between machines."""
+def measure_real_machines() -> None:
+    """Measure creation of a real machine against plain QEMU, and frames between machines against plain sockets."""
     if not shutil.which("qemu-system-x86_64"):
         CONSOLE.print("Real machines are not measured: QEMU is missing (apt-get install qemu-system-x86 qemu-utils)")
         return
-    ours, bare = machines.measured(ROUNDS)
-    table = Table("a real machine, until one can log in", "seconds", "to QEMU by hand", "goal")
-    table.add_row("QEMU by hand, the same arguments", f"{bare:.2f}", "1", "")
-    table.add_row("ordered through the API", f"{ours:.2f}", f"{ours / bare:.2f}", "≤ 1.1")
+    pileus_seconds, qemu_seconds = machines.measure(ROUNDS)
+    table = Table("a real machine, until SSH answers", "seconds", "ratio", "goal")
+    table.add_row("plain QEMU, the same arguments", f"{qemu_seconds:.2f}", "1", "")
+    table.add_row("created through the API", f"{pileus_seconds:.2f}", f"{pileus_seconds / qemu_seconds:.2f}", "≤ 1.1")
     CONSOLE.print(table)
-    through, sockets = fabric.measured(SECONDS)
-    table = Table("frames of 1,400 bytes from one machine's interface to another's", "frames/s", "to sockets alone")
-    table.add_row("from socket to socket", f"{sockets:,.0f}", "1")
-    table.add_row("through the fabric, with security groups", f"{through:,.0f}", f"{through / sockets:.2f}")
+    fabric_rate, socket_rate = fabric.measure(SECONDS)
+    table = Table("frames of 1,400 bytes between two interfaces", "frames/s", "ratio")
+    table.add_row("from socket to socket", f"{socket_rate:,.0f}", "1")
+    table.add_row("through the fabric, with security groups", f"{fabric_rate:,.0f}", f"{fabric_rate / socket_rate:.2f}")
     CONSOLE.print(table)
 
 
 if __name__ == "__main__":
     if "--machines" in sys.argv[1:]:
-        real()
+        measure_real_machines()
         sys.exit()
     with tempfile.TemporaryDirectory(prefix="pileus-bench-") as temporary:
-        (large if "--million" in sys.argv[1:] else small)(Path(temporary))
+        (measure_large if "--million" in sys.argv[1:] else measure_small)(Path(temporary))
     if "--million" not in sys.argv[1:]:
-        real()
+        measure_real_machines()

@@ -1,4 +1,4 @@
-"""The servers that are measured: Pileus itself, and the floor, which is its stack with nothing behind it."""
+"""The measured servers: Pileus, and the baseline, which is the same HTTP stack without any logic."""
 
 import os
 import socket
@@ -15,69 +15,69 @@ from litestar import Litestar, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from prometheus_client import CollectorRegistry
 
-from pileus.api.middleware import HttpMetrics, observe
-from pileus.api.requests import Request
+from pileus.api.middleware import ServerMetrics, instrument_requests
+from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.process import make_http_server
 from pileus.settings import Settings
 
 KEY = "1_a-key-for-measuring-0123456789"
-ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
-MANY = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
+INSTANCE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+INSTANCES = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
 TASKS = b'{"tasks":["00000000-0000-4000-8000-000000000000"]}'
-PATIENCE = 30.0
+START_TIMEOUT = 30.0
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A server that runs, how long it took to answer, and its process."""
+class Server:
+    """A running server; `process` is its process id, and `seconds_to_ready` the time until it answered."""
 
     url: str
     process: int
     seconds_to_ready: float
 
     def memory(self) -> int:
-        """Resident memory of the process and its children, in KiB."""
-        listed = subprocess.run(["ps", "-o", "rss=", "--ppid", str(self.process), "-p", str(self.process)],
+        """Return the resident memory of the process and its children in KiB."""
+        result = subprocess.run(["ps", "-o", "rss=", "--ppid", str(self.process), "-p", str(self.process)],
                                 capture_output=True, text=True, check=True)  # fmt: skip
-        return sum(int(line) for line in listed.stdout.split())
+        return sum(int(line) for line in result.stdout.split())
 
 
 @contextmanager
-def pileus(data: Path, port: int, *options: str) -> Iterator[Measured]:
-    """A Pileus server on a data directory, without a line of the log for each request."""
+def run_pileus(data: Path, port: int, *options: str) -> Iterator[Server]:
+    """Run a Pileus server on a data directory, without request logs."""
     command = [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port)]
-    with _running([*command, "--log-level", "warning", *options], port) as server:
+    with _run([*command, "--log-level", "warning", *options], port) as server:
         yield server
 
 
 @contextmanager
-def floor(body: Path, port: int) -> Iterator[Measured]:
-    """The floor: it reads the same requests and answers canned bytes."""
-    with _running(
+def run_baseline(body: Path, port: int) -> Iterator[Server]:
+    """Run the baseline, which parses the same requests and answers fixed bytes."""
+    with _run(
         [sys.executable, "-m", "bench.servers", str(body), str(port)], port, path="/cloud/v1/instances/1/1/x"
-    ) as one:
-        yield one
+    ) as server:
+        yield server
 
 
 @contextmanager
-def _running(command: list[str], port: int, path: str = "/readyz") -> Iterator[Measured]:
-    url, began = f"http://127.0.0.1:{port}", time.perf_counter()
+def _run(command: list[str], port: int, path: str = "/readyz") -> Iterator[Server]:
+    url, started_at = f"http://127.0.0.1:{port}", time.perf_counter()
     process = subprocess.Popen(command, env=os.environ | {"PILEUS_API_KEY": KEY}, stdout=subprocess.DEVNULL)
     try:
         while not _answers(url + path):
-            if process.poll() is not None or time.perf_counter() - began > PATIENCE:
+            if process.poll() is not None or time.perf_counter() - started_at > START_TIMEOUT:
                 raise SystemExit(f"The server did not start: {' '.join(command)}")
             time.sleep(0.005)
-        yield Measured(url, process.pid, time.perf_counter() - began)
+        yield Server(url, process.pid, time.perf_counter() - started_at)
     finally:
         process.terminate()
         process.wait()
@@ -90,46 +90,48 @@ def _answers(url: str) -> bool:
         return False
 
 
-def floor_of(body: bytes) -> Litestar:
-    """Pileus' own stack around handlers that do nothing."""
-    canned = type("Canned", (JsonResponse,), {})
+def make_baseline(body: bytes) -> Litestar:
+    """Create the application of the baseline: the HTTP stack of Pileus with handlers that do nothing."""
+    fixed_response = type("FixedResponse", (JsonResponse,), {})
 
-    @get(ONE)
+    @get(INSTANCE)
     async def read(
         project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
     ) -> JsonResponse[bytes]:
-        return canned(body, media_type="application/octet-stream")
+        return fixed_response(body, media_type="application/octet-stream")
 
-    @patch(ONE)
+    @patch(INSTANCE)
     async def change(
         project_id: FromPath[int],
         region_id: FromPath[int],
         instance_id: FromPath[str],
         data: JSONBody[UpdateInstance],
     ) -> JsonResponse[bytes]:
-        return canned(body, media_type="application/octet-stream")
+        return fixed_response(body, media_type="application/octet-stream")
 
-    @post(MANY, status_code=200)
+    @post(INSTANCES, status_code=200)
     async def create(
         project_id: FromPath[int],
         region_id: FromPath[int],
         data: JSONBody[CreateInstance],
     ) -> JsonResponse[bytes]:
-        return canned(TASKS, media_type="application/json")
+        return fixed_response(TASKS, media_type="application/json")
 
-    @delete(ONE, status_code=200)
+    @delete(INSTANCE, status_code=200)
     async def remove(
         project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
     ) -> JsonResponse[bytes]:
-        return canned(TASKS, media_type="application/json")
+        return fixed_response(TASKS, media_type="application/json")
 
-    app = Litestar([read, change, create, remove], request_class=Request, openapi_config=None, logging_config=None)
-    app.asgi_handler = observe(app.asgi_handler, HttpMetrics(CollectorRegistry()))
+    app = Litestar(
+        [read, change, create, remove], request_class=BodyDecodingRequest, openapi_config=None, logging_config=None
+    )
+    app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
     return app
 
 
 async def _serve(body: bytes, port: int) -> None:
-    await make_http_server(floor_of(body), Settings(port=port), websockets=False).serve()
+    await make_http_server(make_baseline(body), Settings(port=port), websockets=False).serve()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A message broker of the tests' own: RabbitMQ from the system's packages, on ports of its own, gone afterwards."""
+"""A RabbitMQ message broker from the system's packages, on private ports."""
 
 import asyncio
 import os
@@ -16,13 +16,13 @@ from aiormq.abc import AbstractChannel, DeliveredMessage
 
 from tests.servers import free_port
 
-PATIENCE = 60
-PLACES = ("/usr/lib/rabbitmq/bin", "/usr/sbin", os.environ.get("PATH", ""))
+TIMEOUT = 60
+DIRECTORIES = ("/usr/lib/rabbitmq/bin", "/usr/sbin", os.environ.get("PATH", ""))
 
 
 @asynccontextmanager
-async def listening(connection_string: str, queue: str) -> AsyncIterator[AbstractChannel]:
-    """A channel to a broker that has a queue."""
+async def open_channel(connection_string: str, queue: str) -> AsyncIterator[AbstractChannel]:
+    """Open a channel and declare a queue."""
     connection = await aiormq.connect(connection_string)
     try:
         channel = await connection.channel()
@@ -32,9 +32,9 @@ async def listening(connection_string: str, queue: str) -> AsyncIterator[Abstrac
         await connection.close()
 
 
-async def arrived(channel: AbstractChannel, queue: str) -> DeliveredMessage:
-    """The next message of a queue, when it is there."""
-    async with asyncio.timeout(PATIENCE):
+async def receive_message(channel: AbstractChannel, queue: str) -> DeliveredMessage:
+    """Wait for the next message of a queue."""
+    async with asyncio.timeout(TIMEOUT):
         while True:
             message = await channel.basic_get(queue, no_ack=True)
             if message.header.properties.message_id is not None:
@@ -43,27 +43,27 @@ async def arrived(channel: AbstractChannel, queue: str) -> DeliveredMessage:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[str]:
-    """The connection string of a broker that runs; skips the test where there is none, but for CI."""
-    program = shutil.which("rabbitmq-server", path=os.pathsep.join(PLACES))
+def run_broker(folder: Path) -> Iterator[str]:
+    """Run a broker; yields its connection string. Skips the test if RabbitMQ is not installed, except in CI."""
+    program = shutil.which("rabbitmq-server", path=os.pathsep.join(DIRECTORIES))
     if program is None:
-        assert os.environ.get("CI") != "true", "CI has to have RabbitMQ: see .ci/run"
+        assert os.environ.get("CI") != "true", "CI requires RabbitMQ: see .ci/run"
         pytest.skip("no RabbitMQ: apt-get install rabbitmq-server")
-    port, names = free_port(), free_port()
-    environment = _environment(folder, port, names)
+    port, mapper_port = free_port(), free_port()
+    environment = _environment(folder, port, mapper_port)
     with (folder / "rabbitmq.log").open("w") as log:
         process = subprocess.Popen([program], env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
-        _wait(process, port, folder)
+        _wait_until_ready(process, port, folder)
         yield f"amqp://guest:guest@127.0.0.1:{port}/"
     finally:
         process.terminate()
-        process.wait(PATIENCE)
-        # The daemon by which Erlang's programs find each other.
-        subprocess.run(["epmd", "-port", str(names), "-kill"], check=False, capture_output=True)
+        process.wait(TIMEOUT)
+        # The port mapper of Erlang outlives the broker.
+        subprocess.run(["epmd", "-port", str(mapper_port), "-kill"], check=False, capture_output=True)
 
 
-def _environment(folder: Path, port: int, names: int) -> dict[str, str]:
+def _environment(folder: Path, port: int, mapper_port: int) -> dict[str, str]:
     folders = {name: str(folder) for name in ("HOME", "RABBITMQ_MNESIA_BASE", "RABBITMQ_LOG_BASE")}
     return {
         **os.environ,
@@ -75,13 +75,13 @@ def _environment(folder: Path, port: int, names: int) -> dict[str, str]:
         "RABBITMQ_CONFIG_FILE": str(folder / "none"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
-        "ERL_EPMD_PORT": str(names),
+        "ERL_EPMD_PORT": str(mapper_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
-    end = time.monotonic() + PATIENCE
+def _wait_until_ready(process: subprocess.Popen[bytes], port: int, folder: Path) -> None:
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end and process.poll() is None:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return

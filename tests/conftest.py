@@ -1,4 +1,4 @@
-"""What tests run on: the real application on both databases, and a real server process for clients that need one."""
+"""Fixtures of all tests: the application on both databases, tenants, and a real server process."""
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,15 +10,15 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.database import Database
 from pileus.store.schema import open_database
-from tests.brokers import broker
+from tests.brokers import run_broker
 from tests.contract.documents import PUBLISHED
-from tests.databases import BACKENDS, database_url, empty
-from tests.servers import Server, serving
+from tests.databases import BACKENDS, database_url, delete_all_rows
+from tests.servers import Server, run_server
 from tests.tenants import Tenant, new_tenant
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what answers have been validated against."""
+    """Report that the published contract is missing."""
     if PUBLISHED is None:
         line = (
             "The published contract is not beside the checkout: answers were only validated against our own document."
@@ -30,7 +30,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 async def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[RunningCloud]:
-    """A cloud in this process, with its engine at work, on each database."""
+    """A cloud in this process with a running engine, on each database."""
     data: Path = tmp_path_factory.mktemp("data")
     with database_url(request.param) as url:
         async with run_cloud(
@@ -41,56 +41,56 @@ async def running(
 
 @pytest.fixture
 async def tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
-    """A tenant of its own, and a cloud in which nothing is to go wrong afterwards."""
+    """A new tenant; injected faults are removed afterwards."""
     async with new_tenant(running) as fresh:
         yield fresh
-    await running.cloud.db.write(faults.clear)
+    await running.app_state.db.write(faults.remove_all)
 
 
 @pytest.fixture
 async def stranger(running: RunningCloud) -> AsyncIterator[Tenant]:
-    """Another tenant, who must never see what is the first one's."""
-    async with new_tenant(running) as fresh:
-        yield fresh
+    """Another tenant, who must never see the resources of the first one."""
+    async with new_tenant(running) as other:
+        yield other
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server process, for clients that need an address."""
-    with serving(tmp_path_factory.mktemp("served") / "data") as running_server:
+    """A real server process, for clients that need a URL."""
+    with run_server(tmp_path_factory.mktemp("served") / "data") as running_server:
         yield running_server
 
 
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The connection string of a message broker."""
-    with broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
+    with run_broker(tmp_path_factory.mktemp("rabbit")) as connection_string:
         yield connection_string
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """A database of the PostgreSQL server, for one test after the other."""
+    """The URL of a PostgreSQL database that tests use one after the other."""
     with database_url("postgres") as address:
         yield address
 
 
 @pytest.fixture
 def postgres(postgres_server: str) -> str:
-    """That database with nothing in it but its schema, if it has had one: quicker than a new one."""
-    empty(postgres_server)
+    """The URL of that database without rows, which is faster than a new database."""
+    delete_all_rows(postgres_server)
     return postgres_server
 
 
 @pytest.fixture(params=BACKENDS)
 def url(request: pytest.FixtureRequest) -> str:
-    """Where a database without any rows is; the file has no address."""
+    """The URL of a database without rows; empty for SQLite."""
     return str(request.getfixturevalue("postgres")) if request.param == "postgres" else ""
 
 
 @pytest.fixture
 async def db(url: str, tmp_path: Path) -> AsyncIterator[Database]:
-    """That database, open."""
+    """An open database without rows."""
     database = await open_database(url, tmp_path)
     yield database
     await database.close()

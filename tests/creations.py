@@ -12,7 +12,7 @@ from pileus.store.storage import volumes
 from tests.builders import (
     driver_of,
     place_of,
-    renewed,
+    updated_record_fields,
 )
 from tests.orders import an_order
 from tests.tenants import Tenant
@@ -25,27 +25,27 @@ async def order_instance(tenant: Tenant, **changes: Any) -> httpx.Response:
 
 
 async def create_instance(tenant: Tenant, **changes: Any) -> dict[str, Any]:
-    task = await tenant.finished(await order_instance(tenant, **changes))
+    task = await tenant.wait_until_finished(await order_instance(tenant, **changes))
     (instance_id,) = task["created_resources"]["instances"]
     return dict((await tenant.api.get(tenant.path("instances", instance_id))).json())
 
 
 async def fail_to_create_instance(tenant: Tenant, **changes: Any) -> dict[str, Any]:
     (task_id,) = (await order_instance(tenant, **changes)).json()["tasks"]
-    task = await tenant.ended(task_id)
+    task = await tenant.wait_for_task(task_id)
     assert task["state"] == "ERROR"
     return task
 
 
 async def a_volume(tenant: Tenant, **changes: Any) -> Volume:
-    facts = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
-    volume = Volume(**{**renewed(tenant), **facts, **changes})
+    fields = {"name": "data", "size": 20, "status": VolumeStatus.AVAILABLE.value}
+    volume = Volume(**{**updated_record_fields(tenant), **fields, **changes})
 
     async def write(tx: Tx) -> Volume:
         await tags.add(tx, volumes.KIND, place_of(tenant), volume.id, make_tags([("kept", "yes")]))
         return await volumes.add(tx, volume)
 
-    return await tenant.running.cloud.db.write(write)
+    return await tenant.running.app_state.db.write(write)
 
 
 async def count_resources(tenant: Tenant) -> dict[str, int]:
@@ -53,12 +53,12 @@ async def count_resources(tenant: Tenant) -> dict[str, int]:
     place = place_of(tenant)
     tables = ("instances", "volumes", "ports", "floating_ips", "tags")
     result: dict[str, int] = {}
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         for table in tables:
             row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
             result[table] = row[0] if row else 0
         row = await tx.one("SELECT count(*) FROM addresses")
-    machines, disks, interfaces = driver_of(tenant.running).counts()[:3]
+    machines, disks, interfaces = driver_of(tenant.running).count_machines_volumes_and_nics()[:3]
     world = {"machines": machines, "disks": disks, "interfaces": interfaces}
     return {**result, "addresses": row[0] if row else 0, **world}
 

@@ -1,4 +1,4 @@
-"""Databases for tests: a file, or a fresh database of the PostgreSQL server that the test command has started."""
+"""Databases for tests: an SQLite file, or a new database of the PostgreSQL server of the test command."""
 
 import os
 import uuid
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 
-from pileus.store.schema import migrations
+from pileus.store.schema import load_migrations
 
 SERVER = os.environ.get("PILEUS_TEST_POSTGRES", "")
 BACKENDS = ("sqlite", "postgres")
@@ -17,7 +17,7 @@ BACKENDS = ("sqlite", "postgres")
 
 @contextmanager
 def database_url(backend: str) -> Iterator[str]:
-    """The URL of an empty database, gone afterwards; skips the test where there is no PostgreSQL server."""
+    """Create an empty database; yields its URL. Skips the test if there is no PostgreSQL server."""
     if backend == "sqlite":
         yield ""
         return
@@ -32,13 +32,13 @@ def database_url(backend: str) -> Iterator[str]:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
-def empty(url: str) -> None:
-    """Delete every row but those that tell the schema's version, and every table that is not the schema's."""
+def delete_all_rows(url: str) -> None:
+    """Delete all rows except the schema version, and all tables that are not part of the schema."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
-        found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        known = "".join(sql for _, _, sql in migrations())
-        for (table,) in found:
-            verb = "DELETE FROM" if f"CREATE TABLE {table} " in known else "DROP TABLE"
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        schema = "".join(sql for _, _, sql in load_migrations())
+        for (table,) in tables:
+            verb = "DELETE FROM" if f"CREATE TABLE {table} " in schema else "DROP TABLE"
             if table != "schema_versions":
                 connection.execute(f'{verb} "{table}"')

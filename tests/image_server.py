@@ -1,4 +1,4 @@
-"""A small web server on this machine, from which images are fetched: one for all tests, an answer for each path."""
+"""An HTTP server that images are downloaded from. All tests share it; the path selects the answer."""
 
 import base64
 import hashlib
@@ -10,17 +10,17 @@ from threading import Thread
 MIB = 1 << 20
 RAW = bytes(range(256)) * (3 * MIB // 256)
 QCOW2 = b"QFI\xfb\x00\x00\x00\x03" + bytes(16) + (5 << 30).to_bytes(8, "big") + bytes(8192)
-BACKED = QCOW2[:8] + (512).to_bytes(8, "big") + QCOW2[16:]
+WITH_BACKING_FILE = QCOW2[:8] + (512).to_bytes(8, "big") + QCOW2[16:]
 CHECKSUM = hashlib.sha256(RAW).hexdigest()
 
 
 def digest(content: bytes) -> str:
-    """What a server tells of what it sends (RFC 9530)."""
+    """Return the value of a `Repr-Digest` header (RFC 9530)."""
     return f"sha-512=:x:, sha-256=:{base64.b64encode(hashlib.sha256(content).digest()).decode()}:"
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers by the path: the content, a redirect, or something wrong."""
+    """Answers with an image, a redirect or an error, as the path says."""
 
     def do_GET(self) -> None:
         name, _, rest = self.path.lstrip("/").partition("/")
@@ -39,8 +39,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _qcow2(self, _: str) -> None:
         self._send(QCOW2)
 
-    def _backed(self, _: str) -> None:
-        self._send(BACKED)
+    def _with_backing_file(self, _: str) -> None:
+        self._send(WITH_BACKING_FILE)
 
     def _wrong(self, _: str) -> None:
         self._send(RAW, Repr_Digest=digest(QCOW2))
@@ -55,8 +55,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _empty(self, _: str) -> None:
         self._send(b"")
 
-    def _unannounced(self, _: str) -> None:
-        """So much that nobody waits for its end, without saying how much."""
+    def _without_length(self, _: str) -> None:
+        """Send a large body without its length."""
         self.send_response(200)
         self.end_headers()
         for _part in range(64):
@@ -82,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(b"", 404)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @cache
@@ -95,5 +95,5 @@ def _server() -> ThreadingHTTPServer:
 
 
 def image_url(path: str = "raw", host: str = "127.0.0.1") -> str:
-    """Where an image is."""
+    """Return the URL of an image."""
     return f"http://{host}:{_server().server_port}/{path}"

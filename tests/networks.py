@@ -3,25 +3,25 @@
 from typing import Any
 
 from pileus.domain.network.networks import Network, Subnet
-from pileus.domain.network.ports import AssignedAddress, mac_address
+from pileus.domain.network.ports import AssignedAddress, derive_mac_address
 from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
 from pileus.tasks.network.routers import internal_interfaces, nic_spec, router_spec
-from tests.builders import driver_of, owned, renewed
+from tests.builders import driver_of, record_fields, updated_record_fields
 from tests.tenants import REGION, Tenant
 
 
-def external_network_of(tenant: Tenant) -> str:
+def get_external_network_id(tenant: Tenant) -> str:
     """Return the id of the external network."""
-    return tenant.running.cloud.catalogue.external_network_id(REGION)
+    return tenant.running.app_state.catalogue.external_network_id(REGION)
 
 
 async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool = True, **changes: Any) -> Router:
     """Add a router with interfaces at the gateways of subnets, and an external gateway."""
-    external_network_id = external_network_of(tenant) if with_gateway else None
+    external_network_id = get_external_network_id(tenant) if with_gateway else None
     fields = {"name": "crossing", "status": RouterStatus.ACTIVE.value, "external_network_id": external_network_id}
-    router = Router(**{**fields, **renewed(tenant), **changes})
+    router = Router(**{**fields, **updated_record_fields(tenant), **changes})
 
     async def write(tx: Tx) -> list[RouterInterface]:
         await routers.add(tx, router)
@@ -35,7 +35,7 @@ async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool
             await addresses.allocate(tx, subnet, router_port_id=port.id)
         return await router_interfaces.list_by_router(tx, router.id)
 
-    interfaces = await tenant.running.cloud.db.write(write)
+    interfaces = await tenant.running.app_state.db.write(write)
     driver = driver_of(tenant.running)
     await driver.ensure_router(router_spec(router, interfaces))
     for interface in internal_interfaces(interfaces):
@@ -45,49 +45,49 @@ async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool
 
 async def find_network(tenant: Tenant, network_id: str) -> Network | None:
     """Read a network's record, or None."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await networks.find(tx, network_id)
 
 
 async def find_subnet(tenant: Tenant, subnet_id: str) -> Subnet | None:
     """Read a subnet's record, or None."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await subnets.find(tx, subnet_id)
 
 
 async def find_router(tenant: Tenant, router_id: str) -> Router | None:
     """Read a router's record, or None."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await routers.find(tx, router_id)
 
 
-async def router_interfaces_of(tenant: Tenant, router_id: str) -> list[RouterInterface]:
+async def list_router_interfaces(tenant: Tenant, router_id: str) -> list[RouterInterface]:
     """Read a router's interfaces."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await router_interfaces.list_by_router(tx, router_id)
 
 
-async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
+async def list_used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
     """Read the addresses of a subnet that are in use."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
 
 
 def _router_port(tenant: Tenant, router: Router, network_id: str, *, gateway: bool = False) -> RouterPort:
-    facts = owned(tenant)
+    common_fields = record_fields(tenant)
     return RouterPort(
-        id=facts["id"],
+        id=common_fields["id"],
         router_id=router.id,
         network_id=network_id,
         gateway=gateway,
-        mac_address=mac_address(facts["id"]),
-        created_at=facts["created_at"],
+        mac_address=derive_mac_address(common_fields["id"]),
+        created_at=common_fields["created_at"],
     )
 
 
 async def create(tenant: Tenant, noun: str, **body: Any) -> dict[str, Any]:
     """Create a network, subnet or router, and return its view when the task has finished."""
-    task = await tenant.finished(await tenant.api.post(tenant.path(noun), json={"name": "fresh", **body}))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path(noun), json={"name": "fresh", **body}))
     return await get_view(tenant, noun, task["created_resources"][noun][0])
 
 

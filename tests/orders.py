@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from tests.tenants import REGION
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
-METAL = image_id(REGION, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
+METAL = derive_public_image_id(REGION, "ubuntu-22.04-x64-ironic")
 
 
 def boot(**changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, for what cannot be seen from inside."""
+"""A real server in a separate process."""
 
 import os
 import signal
@@ -12,13 +12,13 @@ from pathlib import Path
 
 KEY = "1_a-key-for-tests-0123456789abcdef"
 READY = "Pileus is ready."
-PATIENCE = 20
+TIMEOUT = 20
 """Seconds to wait for a server to start or to stop."""
 
 
 @dataclass(slots=True)
 class Server:
-    """A running `pileus serve`; `environment` is what it tells its users to export."""
+    """A running `pileus serve`."""
 
     process: subprocess.Popen[str]
     url: str
@@ -26,7 +26,7 @@ class Server:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What clients need to find it."""
+        """Return the environment variables of clients."""
         return {
             "GCORE_BASE_URL": self.url,
             "GCORE_API_KEY": KEY,
@@ -37,22 +37,22 @@ class Server:
     def stop(self, number: int = signal.SIGTERM) -> int:
         """Send a signal, wait, and return the exit code."""
         self.process.send_signal(number)
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait(TIMEOUT)
         if self.process.stdout:
             self.process.stdout.close()
         return code
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """Return a free TCP port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
 
-def start(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
-    """Start a server on a data directory and wait until it says that it is ready; its log goes beside the directory."""
+def start_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
+    """Start a server on a data directory and wait until it is ready; its log is next to the directory."""
     port = port or free_port()
     log = data.parent / f"{data.name}.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PILEUS_", "GCORE_"))}
@@ -72,9 +72,9 @@ def start(data: Path, *options: str, port: int | None = None, variables: dict[st
 
 
 @contextmanager
-def serving(data: Path, *options: str, **variables: str) -> Iterator[Server]:
-    """A server that is stopped at the end."""
-    server = start(data, *options, variables=variables)
+def run_server(data: Path, *options: str, **variables: str) -> Iterator[Server]:
+    """Run a server, and stop it at the end."""
+    server = start_server(data, *options, variables=variables)
     try:
         yield server
     finally:

@@ -1,4 +1,4 @@
-"""A small web server on this machine that takes what is posted to it: one for all tests, an answer for each path."""
+"""An HTTP server that records the requests it gets. All tests share it; the path selects the answer."""
 
 import time
 from dataclasses import dataclass
@@ -7,31 +7,33 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
-REFUSING: dict[str, list[int]] = {}
-"""By path, the answers that are to be given before all is well."""
+ANSWERS: dict[str, list[int]] = {}
+"""The statuses of the next answers by path; further requests are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
-    """A request as it has come."""
+class ReceivedRequest:
+    """A received request."""
 
     path: str
     headers: dict[str, str]
     body: bytes
 
 
-POSTED: list[Posted] = []
+RECEIVED: list[ReceivedRequest] = []
 
 
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        answers = REFUSING.get(self.path, [])
+        answers = ANSWERS.get(self.path, [])
         status = answers.pop(0) if answers else 204
         if self.path.startswith("/slow"):
             time.sleep(1)
         if status < 300:
-            POSTED.append(Posted(self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            RECEIVED.append(
+                ReceivedRequest(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            )
         self.send_response(status)
         self.send_header("Location", "/elsewhere")
         self.send_header("Content-Length", "0")
@@ -49,16 +51,16 @@ def _server() -> ThreadingHTTPServer:
     return server
 
 
-def address(path: str) -> str:
-    """Where a subscriber of a test's own is."""
+def subscriber_url(path: str) -> str:
+    """Return the URL of a subscriber with this path."""
     return f"http://127.0.0.1:{_server().server_address[1]}{path}"
 
 
-def posted(path: str) -> list[Posted]:
-    """What a subscriber has taken."""
-    return [each for each in POSTED if each.path == path]
+def received_requests(path: str) -> list[ReceivedRequest]:
+    """Return the requests that a subscriber has accepted."""
+    return [request for request in RECEIVED if request.path == path]
 
 
-def refuse(path: str, *answers: int) -> None:
-    """Let a subscriber answer so before it takes anything."""
-    REFUSING[path] = list(answers)
+def set_answers(path: str, *answers: int) -> None:
+    """Set the statuses of the next answers of a subscriber."""
+    ANSWERS[path] = list(answers)

@@ -1,4 +1,4 @@
-"""An application in an event loop of its own, for tests that are not coroutines themselves."""
+"""An application with its own event loop, for synchronous tests."""
 
 import asyncio
 from collections.abc import Iterator
@@ -12,36 +12,36 @@ from tests.databases import database_url
 from tests.tenants import Tenant, new_tenant
 
 
-class World:
-    """The application; `run` waits for something."""
+class SyncApp:
+    """A running application."""
 
     def __init__(self, data: Path, url: str) -> None:
         self._runner = asyncio.Runner()
-        self._opened = AsyncExitStack()
-        opening = run_cloud(Settings(data=data, database=url, log_level="error"))
-        self.running: RunningCloud = self.run(self._opened.enter_async_context(opening))
+        self._resources = AsyncExitStack()
+        cloud = run_cloud(Settings(data=data, database=url, log_level="error"))
+        self.running: RunningCloud = self.run(self._resources.enter_async_context(cloud))
 
-    def run(self, work: Any) -> Any:
-        """Wait for something."""
-        return self._runner.run(work)
+    def run(self, coroutine: Any) -> Any:
+        """Run a coroutine and return its result."""
+        return self._runner.run(coroutine)
 
     def tenant(self) -> Tenant:
-        """Another tenant."""
-        found: Tenant = self.run(self._opened.enter_async_context(new_tenant(self.running)))
-        return found
+        """Add a tenant."""
+        tenant: Tenant = self.run(self._resources.enter_async_context(new_tenant(self.running)))
+        return tenant
 
     def close(self) -> None:
-        """Stop."""
-        self.run(self._opened.aclose())
+        """Stop the application."""
+        self.run(self._resources.aclose())
         self._runner.close()
 
 
 @contextmanager
-def world_on(backend: str, data: Path) -> Iterator[World]:
-    """An application on a database of its own, empty at first."""
+def run_sync_app(backend: str, data: Path) -> Iterator[SyncApp]:
+    """Run an application on a new database."""
     with database_url(backend) as url:
-        opened = World(data, url)
+        app = SyncApp(data, url)
         try:
-            yield opened
+            yield app
         finally:
-            opened.close()
+            app.close()

@@ -1,4 +1,4 @@
-"""A tenant of its own for a test: projects, keys of each role, and clients that judge every answer."""
+"""A new tenant for a test: a project, an API key of each role, and clients that validate every answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,11 +11,11 @@ from gcore import AsyncGcore
 
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import generate_token
+from pileus.initial_data import generate_api_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Tx
 from tests.contract.documents import check_answer
 
@@ -25,7 +25,7 @@ ENDED = ("FINISHED", "ERROR")
 
 @dataclass(slots=True)
 class Tenant:
-    """A client with one project in region 1; `api` speaks as its administrator, `sdk` is the official client."""
+    """A client with one project in region 1; `api` authenticates as administrator, `sdk` is the official client."""
 
     running: RunningCloud
     client_id: int
@@ -36,35 +36,35 @@ class Tenant:
     clients: dict[Role, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
-    def here(self) -> str:
-        """The path's part that says where: `{project_id}/{region_id}`."""
+    def place_path(self) -> str:
+        """Return the part of paths that names the place: `{project_id}/{region_id}`."""
         return f"{self.project_id}/{REGION}"
 
     def path(self, noun: str, *rest: str, version: int = 1) -> str:
-        """A path of the tenant's: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
-        return "/".join((f"/cloud/v{version}/{noun}/{self.here}", *rest))
+        """Return a path in the tenant's project: `/cloud/v1/{noun}/{project_id}/{region_id}/…`."""
+        return "/".join((f"/cloud/v{version}/{noun}/{self.place_path}", *rest))
 
-    async def ended(self, task_id: str) -> dict[str, Any]:
-        """The task when it has finished or failed."""
+    async def wait_for_task(self, task_id: str) -> dict[str, Any]:
+        """Wait until a task has finished or failed, and return it."""
         while True:
             task = (await self.api.get(f"/cloud/v1/tasks/{task_id}")).json()
             if task["state"] in ENDED:
                 return dict(task)
             await asyncio.sleep(0.002)
 
-    async def finished(self, answer: httpx.Response) -> dict[str, Any]:
-        """The one task that an answer names, when it has finished; fails with the task's error."""
+    async def wait_until_finished(self, answer: httpx.Response) -> dict[str, Any]:
+        """Wait until the only task of an answer has finished, and return it. Raises AssertionError if it fails."""
         assert answer.status_code == 200, answer.text
         (task_id,) = answer.json()["tasks"]
-        task = await self.ended(task_id)
+        task = await self.wait_for_task(task_id)
         assert task["state"] == "FINISHED", task["error"]
         return task
 
 
 def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
-    """An in-process HTTP client whose every answer is judged by the published contract."""
+    """Create an in-process HTTP client that validates every answer against the contracts."""
 
-    async def judge(response: httpx.Response) -> None:
+    async def validate(response: httpx.Response) -> None:
         await response.aread()
         check_answer(response.request.method, response.request.url.path, response.status_code, response.content)
 
@@ -73,14 +73,14 @@ def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
         transport=httpx.ASGITransport(cast("Any", running.app), raise_app_exceptions=False),
         base_url="http://pileus.test",
         headers=headers,
-        event_hooks={"response": [judge]},
+        event_hooks={"response": [validate]},
     )
 
 
 @asynccontextmanager
 async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
-    """A fresh tenant of a running cloud."""
-    client_id, project_id, tokens = await running.cloud.db.write(_written)
+    """Add a tenant to a running cloud."""
+    client_id, project_id, tokens = await running.app_state.db.write(_add_tenant)
     async with client_of(running, tokens[Role.ADMINISTRATORS]) as api:
         yield Tenant(
             running,
@@ -101,7 +101,7 @@ async def new_tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
         )
 
 
-async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
+async def _add_tenant(tx: Tx) -> tuple[int, int, dict[Role, str]]:
     client_id = 1000 + await counters.increment(tx, "test_clients")
     await clients.add(tx, client_id, f"client-{client_id}", 0)
     await clients.add_user(tx, client_id, client_id, f"user-{client_id}@example.com", 0)
@@ -110,8 +110,8 @@ async def _written(tx: Tx) -> tuple[int, int, dict[Role, str]]:
     tokens = {}
     for role in Role:
         number = await counters.increment(tx, "api_keys")
-        tokens[role] = generate_token(number)
-        await keys.add(tx, _key(number, client_id, role, tokens[role]))
+        tokens[role] = generate_api_token(number)
+        await api_keys.add(tx, _key(number, client_id, role, tokens[role]))
     return client_id, project_id, tokens
 
 
@@ -122,6 +122,6 @@ def _key(number: int, client_id: int, role: Role, token: str) -> ApiKey:
         user_id=client_id,
         name=role.value,
         role=role.value,
-        digest=hash_token(token),
+        digest=hash_api_token(token),
         created_at=0,
     )

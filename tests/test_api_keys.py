@@ -1,4 +1,4 @@
-"""Keys made and revoked in a database: what they open, while a server runs on it and before one ever did."""
+"""API keys that are created and revoked in the database, with and without a running server."""
 
 from pathlib import Path
 
@@ -6,43 +6,43 @@ import httpx
 import pytest
 
 from pileus.api_keys import DAY, ApiKeyAdmin
-from pileus.app import RunningCloud, keys, run_cloud
+from pileus.app import RunningCloud, open_api_keys, run_cloud
 from pileus.domain.account.access import Role
 from pileus.initial_data import CLIENT, KEY_FILE
 from pileus.settings import Settings
-from pileus.store.account import keys as kept
+from pileus.store.account import api_keys as key_records
 from tests.tenants import client_of
 
 
 @pytest.fixture
-def room(running: RunningCloud) -> ApiKeyAdmin:
-    """The keys of the cloud that runs in this process."""
-    return ApiKeyAdmin(running.cloud.db, running.cloud.now())
+def api_keys(running: RunningCloud) -> ApiKeyAdmin:
+    """The API keys of the running cloud."""
+    return ApiKeyAdmin(running.app_state.db, running.app_state.now())
 
 
-async def projects(running: RunningCloud, token: str) -> httpx.Response:
-    """What a key shows."""
+async def list_projects(running: RunningCloud, token: str) -> httpx.Response:
+    """List projects with a key."""
     async with client_of(running, token) as client:
         return await client.get("/cloud/v1/projects")
 
 
-async def test_a_key_opens_until_it_is_revoked(running: RunningCloud, room: ApiKeyAdmin) -> None:
-    token = await room.create("pipeline", "Engineers", None, None)
+async def test_a_key_opens_until_it_is_revoked(running: RunningCloud, api_keys: ApiKeyAdmin) -> None:
+    token = await api_keys.create("pipeline", "Engineers", None, None)
 
-    before = await projects(running, token)
-    ended = await room.revoke(int(token.partition("_")[0]))
-    after = await projects(running, token)
+    before = await list_projects(running, token)
+    ended = await api_keys.revoke(int(token.partition("_")[0]))
+    after = await list_projects(running, token)
 
     assert (before.status_code, after.status_code) == (200, 401)
     assert before.json()["results"][-1]["client_id"] == CLIENT
     assert ended
-    assert not await room.revoke(int(token.partition("_")[0]))
-    assert not await room.revoke(987654321)
+    assert not await api_keys.revoke(int(token.partition("_")[0]))
+    assert not await api_keys.revoke(987654321)
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_a_key_may_what_its_role_may(running: RunningCloud, room: ApiKeyAdmin, role: Role) -> None:
-    token = await room.create("someone", role, None, None)
+async def test_a_key_may_what_its_role_may(running: RunningCloud, api_keys: ApiKeyAdmin, role: Role) -> None:
+    token = await api_keys.create("someone", role, None, None)
 
     async with client_of(running, token) as client:
         answer = await client.post("/cloud/v1/projects", json={"name": "-"})
@@ -50,41 +50,41 @@ async def test_a_key_may_what_its_role_may(running: RunningCloud, room: ApiKeyAd
     assert answer.status_code == (400 if role is Role.ADMINISTRATORS else 403)
 
 
-async def test_a_key_ends_when_it_was_to(running: RunningCloud, room: ApiKeyAdmin) -> None:
-    past = ApiKeyAdmin(room.db, room.now - 3 * DAY)
+async def test_a_key_ends_when_it_was_to(running: RunningCloud, api_keys: ApiKeyAdmin) -> None:
+    past = ApiKeyAdmin(api_keys.db, api_keys.now - 3 * DAY)
 
     spent = await past.create("spent", "Users", None, 2)
     good = await past.create("good", "Users", None, 4)
 
-    assert (await projects(running, spent)).status_code == 401
-    assert (await projects(running, good)).status_code == 200
+    assert (await list_projects(running, spent)).status_code == 401
+    assert (await list_projects(running, good)).status_code == 200
 
 
-async def test_a_new_tenant_gets_a_project_and_a_user_of_its_own(running: RunningCloud, room: ApiKeyAdmin) -> None:
-    first = await room.create("first", "Administrators", 77, None)
-    second = await room.create("second", "Users", 77, None)
+async def test_a_new_tenant_gets_a_project_and_a_user_of_its_own(running: RunningCloud, api_keys: ApiKeyAdmin) -> None:
+    first = await api_keys.create("first", "Administrators", 77, None)
+    second = await api_keys.create("second", "Users", 77, None)
 
-    seen = (await projects(running, first)).json()
-    listed = [key for key in await room.list() if key.client_id == 77]
+    seen = (await list_projects(running, first)).json()
+    listed = [key for key in await api_keys.list() if key.client_id == 77]
 
     assert [(project["name"], project["is_default"], project["client_id"]) for project in seen["results"]] == [
         ("default", True, 77)
     ]
-    assert (await projects(running, second)).json() == seen
+    assert (await list_projects(running, second)).json() == seen
     assert [(key.name, key.role) for key in listed] == [("first", "Administrators"), ("second", "Users")]
     assert len({key.user_id for key in listed}) == 1
-    assert listed[0].user_id not in {key.user_id for key in await room.list() if key.client_id != 77}
+    assert listed[0].user_id not in {key.user_id for key in await api_keys.list() if key.client_id != 77}
 
 
-async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, room: ApiKeyAdmin) -> None:
-    async with running.cloud.db.read() as tx:
+async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, api_keys: ApiKeyAdmin) -> None:
+    async with running.app_state.db.read() as tx:
         row = await tx.one("SELECT value FROM counters WHERE name = 'api_keys'")
     assert row is not None
-    (template, *_) = await room.list()
+    (template, *_) = await api_keys.list()
     changed = {field: getattr(template, field) for field in template.__struct_fields__} | {"id": row[0] + 1}
-    await running.cloud.db.write(lambda tx: kept.add(tx, type(template)(**changed)))
+    await running.app_state.db.write(lambda tx: key_records.add(tx, type(template)(**changed)))
 
-    token = await room.create("next", "Users", None, None)
+    token = await api_keys.create("next", "Users", None, None)
 
     assert token.startswith(f"{row[0] + 2}_")
 
@@ -92,14 +92,14 @@ async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, room: 
 async def test_a_database_that_no_server_has_seen_is_made_ready(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "new", log_level="error")
 
-    async with keys(settings) as first:
+    async with open_api_keys(settings) as first:
         token = await first.create("early", "Administrators", None, None)
-    async with keys(settings) as later:
+    async with open_api_keys(settings) as later:
         names = [key.name for key in await later.list()]
 
     assert names == ["administrator", "early"]
     async with run_cloud(settings) as running:
         assert running.first_token is None
-        assert (await projects(running, token)).json()["count"] == 1
+        assert (await list_projects(running, token)).json()["count"] == 1
         administrator = (settings.data / KEY_FILE).read_text().strip()
-        assert (await projects(running, administrator)).status_code == 200
+        assert (await list_projects(running, administrator)).status_code == 200

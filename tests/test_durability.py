@@ -1,4 +1,4 @@
-"""Acknowledged changes survive a server that is killed while it works, and nothing is left half done."""
+"""Acknowledged changes survive a killed server, and no change is left unfinished."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ import pytest
 from pileus.store.project_contents import LOCKABLE
 from tests.databases import BACKENDS, database_url
 from tests.orders import an_order, boot
-from tests.servers import KEY, Server, start
+from tests.servers import KEY, Server, start_server
 
 ROUNDS = 3
 KEYS = tuple(f"counter-{number}" for number in range(6))
@@ -66,7 +66,7 @@ class Installation:
     def start(self) -> Server:
         """Start a server; its lease is short, because on PostgreSQL the next server waits until it expires."""
         database = ("--database", self.url) if self.url else ()
-        self.server = start(self.data, "--lease-seconds", "1", "--log-level", "warning", *database)
+        self.server = start_server(self.data, "--lease-seconds", "1", "--log-level", "warning", *database)
         return self.server
 
     def rows(self, sql: str) -> Rows:
@@ -91,7 +91,7 @@ def client_of(server: Server) -> httpx.AsyncClient:
     return httpx.AsyncClient(base_url=server.url, headers={"Authorization": f"APIKey {KEY}"}, timeout=20)
 
 
-async def finished_task(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
+async def wait_until_finished(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
     """Wait until the task of an answer has finished, and return it."""
     assert answer.status_code == 200, answer.text
     (task_id,) = answer.json()["tasks"]
@@ -102,7 +102,7 @@ async def finished_task(client: httpx.AsyncClient, answer: httpx.Response) -> di
 
 
 async def an_instance(client: httpx.AsyncClient, name: str) -> str:
-    task = await finished_task(client, await client.post("/cloud/v2/instances/1/1", json=an_order(name=name)))
+    task = await wait_until_finished(client, await client.post("/cloud/v2/instances/1/1", json=an_order(name=name)))
     return str(task["created_resources"]["instances"][0])
 
 
@@ -125,7 +125,7 @@ async def create_instances(client: httpx.AsyncClient, ledger: Ledger) -> None:
         ledger.instance_tasks += answer.json()["tasks"]
         ledger.count_acknowledged()
         if len(ledger.instance_tasks) % 2:
-            task = await finished_task(client, answer)
+            task = await wait_until_finished(client, answer)
             (instance_id,) = task["created_resources"]["instances"]
             answer = await client.delete(f"{INSTANCES}/{instance_id}")
             assert answer.status_code == 200, answer.text
@@ -141,7 +141,7 @@ async def create_resources(client: httpx.AsyncClient, ledger: Ledger, noun: str)
         ledger.resource_tasks += [(noun, task_id) for task_id in answer.json()["tasks"]]
         ledger.count_acknowledged()
         if len(ledger.resource_tasks) % 2:
-            (resource_id,) = (await finished_task(client, answer))["created_resources"][kind]
+            (resource_id,) = (await wait_until_finished(client, answer))["created_resources"][kind]
             answer = await client.delete(f"/cloud/v1/{noun}/1/1/{resource_id}")
             assert answer.status_code == 200, answer.text
             ledger.deleted_resources.add((noun, str(resource_id)))
@@ -167,15 +167,15 @@ async def _run_until_disconnected(writer: Any) -> None:
         await writer
 
 
-async def wait_for_tasks(installation: Installation, held: int) -> None:
-    """Wait until only so many tasks are unfinished."""
+async def wait_for_tasks(installation: Installation, unfinished: int) -> None:
+    """Wait until at most this number of tasks is unfinished."""
     async with asyncio.timeout(20):
-        while installation.rows(UNFINISHED_TASKS)[0][0] > held:  # noqa: ASYNC110  # the database does not notify
+        while installation.rows(UNFINISHED_TASKS)[0][0] > unfinished:  # noqa: ASYNC110  # the database does not notify
             await asyncio.sleep(0.02)
 
 
 def check_locks(installation: Installation) -> None:
-    """Every lock belongs to an unfinished task."""
+    """Check that every lock belongs to an unfinished task."""
     for table in LOCKABLE:
         orphans = installation.rows(
             f"SELECT id, task_id FROM {table} WHERE task_id IS NOT NULL"
@@ -185,7 +185,7 @@ def check_locks(installation: Installation) -> None:
 
 
 def check_addresses(installation: Installation) -> None:
-    """Every port and floating IP has an address of its own, and every address belongs to one of them."""
+    """Check that each port and floating IP has its own address, and each address belongs to one of them."""
     addresses = installation.rows(
         "SELECT a.ip, coalesce(a.port_id, a.floating_ip_id) FROM addresses a JOIN subnets s ON s.id = a.subnet_id"
         " WHERE s.ip_version = 4"
@@ -201,7 +201,7 @@ def check_addresses(installation: Installation) -> None:
 
 
 def check_driver(installation: Installation) -> None:
-    """The simulated driver has exactly those machines, volumes and networks that have records."""
+    """Check that the simulated driver has exactly the machines, volumes and networks that have records."""
     with closing(sqlite3.connect(installation.data / "simulated.db")) as driver:
         for driver_table, table in (("machines", "instances"), ("volumes", "volumes"), ("networks", "networks")):
             recorded = installation.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")
@@ -210,7 +210,7 @@ def check_driver(installation: Installation) -> None:
 
 
 async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str) -> None:
-    """Every acknowledged change was saved; one more may have been saved although its answer was lost."""
+    """Check that acknowledged changes were saved. One more may have been saved although its answer was lost."""
     tags = {tag["key"]: tag["value"] for tag in (await client.get(f"{INSTANCES}/{counting}")).json()["tags"]}
     for key, value in ledger.counters.items():
         assert int(tags[key]) in (value, value + 1)
@@ -237,15 +237,15 @@ async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str)
 async def test_acknowledged_changes_survive_a_killed_server(installation: Installation) -> None:
     ledger, server = Ledger(), installation.start()
     async with client_of(server) as client:
-        counting, held = await an_instance(client, "counting"), await an_instance(client, "held")
+        counting, stopping_id = await an_instance(client, "counting"), await an_instance(client, "held")
         await client.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"})
-        stopping = await client.post(f"/cloud/v2/instances/1/1/{held}/action", json={"action": "stop"})
+        stopping = await client.post(f"/cloud/v2/instances/1/1/{stopping_id}/action", json={"action": "stop"})
 
     for _ in range(ROUNDS):
         await run_until_killed(server, ledger, counting)
         server = installation.start()
         check_locks(installation)
-        await wait_for_tasks(installation, held=1)
+        await wait_for_tasks(installation, unfinished=1)
         check_locks(installation)
         check_addresses(installation)
         check_driver(installation)
@@ -254,8 +254,8 @@ async def test_acknowledged_changes_survive_a_killed_server(installation: Instal
 
     async with client_of(server) as client:
         await client.delete("/_pileus/faults")
-        await finished_task(client, stopping)
-        stopped = (await client.get(f"{INSTANCES}/{held}")).json()
+        await wait_until_finished(client, stopping)
+        stopped = (await client.get(f"{INSTANCES}/{stopping_id}")).json()
     assert server.stop() == 0
     assert (stopped["status"], stopped["task_id"]) == ("SHUTOFF", None)
     assert installation.rows(UNFINISHED_TASKS)[0][0] == 0

@@ -1,4 +1,4 @@
-"""The server as a process: how it starts, what it says, how it ends, and how several of it work together."""
+"""The server as a process: start, output, stop, and several processes that work together."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.servers import KEY, Server, free_port, serving, start
+from tests.servers import KEY, Server, free_port, run_server, start_server
 
 HEADERS = {"Authorization": f"APIKey {KEY}"}
 PROJECT = "/cloud/v1/projects/1"
@@ -24,8 +24,8 @@ NO_KEY = {"PILEUS_API_KEY": ""}
 LONGEST = 5.0
 
 
-def said(server: Server) -> str:
-    """What it prints after it has said that it is ready."""
+def read_output(server: Server) -> str:
+    """Read the output after the line that says that the server is ready."""
     assert server.process.stdout is not None
     lines = []
     for line in server.process.stdout:
@@ -35,32 +35,32 @@ def said(server: Server) -> str:
     return "".join(lines)
 
 
-def ended(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """A server that cannot start."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
+def run_to_end(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a server that cannot start, until it ends."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PILEUS_")}
     command = [sys.executable, "-m", "pileus", "serve", *options]
-    return subprocess.run(command, env=kept | variables, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=environment | variables, capture_output=True, text=True, timeout=30, check=False)
 
 
-def until(true: Callable[[], bool]) -> None:
-    """Wait for the world outside; fails after a while."""
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition is true. Raises AssertionError after a while."""
     end = time.monotonic() + LONGEST
-    while not true():
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)
 
 
 def children(pid: int) -> set[int]:
-    """The processes that a process has started."""
-    found = set()
+    """Return the ids of the child processes."""
+    pids = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = entry.read_text().rpartition(")")[2].split()
         except OSError:
             continue
         if int(fields[1]) == pid:
-            found.add(int(entry.parent.name))
-    return found
+            pids.add(int(entry.parent.name))
+    return pids
 
 
 def is_alive(pid: int) -> bool:
@@ -72,26 +72,26 @@ def is_alive(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server of two processes."""
-    with serving(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as server:
+    """A server with two worker processes."""
+    with run_server(tmp_path_factory.mktemp("two") / "data", "--workers", "2") as server:
         yield server
 
 
 def test_the_first_start_shows_a_key_once_and_keeps_it_for_its_owner_alone(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    first = start(data, variables=NO_KEY)
-    shown = said(first)
-    (key,) = re.findall(r"^export GCORE_API_KEY=(1_[0-9a-f]{64})$", shown, re.MULTILINE)
+    first = start_server(data, variables=NO_KEY)
+    output = read_output(first)
+    (key,) = re.findall(r"^export GCORE_API_KEY=(1_[0-9a-f]{64})$", output, re.MULTILINE)
     answer = httpx.get(f"{first.url}{PROJECT}", headers={"Authorization": f"APIKey {key}"})
     first.stop()
 
-    second = start(data, variables=NO_KEY)
-    again = said(second)
+    second = start_server(data, variables=NO_KEY)
+    again = read_output(second)
     second.stop()
 
-    assert f"export GCORE_BASE_URL={first.url}\n" in shown
-    assert "export GCORE_CLOUD_PROJECT_ID=1\nexport GCORE_CLOUD_REGION_ID=1\n" in shown
-    assert f"API reference: {first.url}/schema" in shown
+    assert f"export GCORE_BASE_URL={first.url}\n" in output
+    assert "export GCORE_CLOUD_PROJECT_ID=1\nexport GCORE_CLOUD_REGION_ID=1\n" in output
+    assert f"API reference: {first.url}/schema" in output
     assert answer.json()["name"] == "default"
     file = data / "admin.key"
     assert (file.read_text(), stat.S_IMODE(file.stat().st_mode)) == (f"{key}\n", 0o600)
@@ -100,8 +100,8 @@ def test_the_first_start_shows_a_key_once_and_keeps_it_for_its_owner_alone(tmp_p
 
 
 def test_a_key_that_was_given_is_not_shown(server: Server, tmp_path: Path) -> None:
-    with serving(tmp_path / "data") as other:
-        assert 'export GCORE_API_KEY="$PILEUS_API_KEY"' in said(other)
+    with run_server(tmp_path / "data") as other:
+        assert 'export GCORE_API_KEY="$PILEUS_API_KEY"' in read_output(other)
         assert not (tmp_path / "data" / "admin.key").exists()
     assert KEY not in server.log.read_text()
 
@@ -109,8 +109,8 @@ def test_a_key_that_was_given_is_not_shown(server: Server, tmp_path: Path) -> No
 def test_a_directory_has_one_server(server: Server, tmp_path: Path) -> None:
     data = server.log.with_suffix("")
 
-    by_directory = ended("--data", str(data), "--port", str(free_port()))
-    by_port = ended("--data", str(tmp_path), "--port", server.url.rpartition(":")[2])
+    by_directory = run_to_end("--data", str(data), "--port", str(free_port()))
+    by_port = run_to_end("--data", str(tmp_path), "--port", server.url.rpartition(":")[2])
 
     assert by_directory.returncode == by_port.returncode == 1
     assert by_directory.stderr == (
@@ -132,7 +132,7 @@ def no_database(path: Path) -> list[str]:
 
 
 def a_newer_database(path: Path) -> list[str]:
-    start(path).stop()
+    start_server(path).stop()
     with sqlite3.connect(path / "pileus.db") as connection:
         connection.execute("INSERT INTO schema_versions VALUES (9999, 'from the future')")
     connection.close()
@@ -145,7 +145,7 @@ def a_wrong_catalogue(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "told"),
+    ("options", "code", "message"),
     [
         (a_file, 1, "it is not a directory: choose another with --data"),
         (no_database, 1, "file is not a database: choose another with --data"),
@@ -168,11 +168,11 @@ def a_wrong_catalogue(path: Path) -> list[str]:
 )
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_what_keeps_it_from_starting_is_told_in_one_line(
-    options: Callable[[Path], list[str]], code: int, told: str, workers: str, tmp_path: Path
+    options: Callable[[Path], list[str]], code: int, message: str, workers: str, tmp_path: Path
 ) -> None:
-    failed = ended("--port", str(free_port()), "--workers", workers, *options(tmp_path / "data"))
+    failed = run_to_end("--port", str(free_port()), "--workers", workers, *options(tmp_path / "data"))
 
-    assert told in failed.stderr
+    assert message in failed.stderr
     assert (failed.returncode, failed.stderr.count("\n"), failed.stdout) == (code, 1, "")
     assert "hunter2" not in failed.stderr
 
@@ -181,7 +181,7 @@ def test_what_keeps_it_from_starting_is_told_in_one_line(
 def test_what_keeps_a_driver_from_working_is_told_in_one_line(workers: str, tmp_path: Path) -> None:
     where = ("--data", str(tmp_path / "data"), "--port", str(free_port()), "--workers", workers)
 
-    failed = ended(*where, "--driver", "qemu", PATH=str(tmp_path))
+    failed = run_to_end(*where, "--driver", "qemu", PATH=str(tmp_path))
 
     assert failed.stderr == (
         "pileus: qemu-system-x86_64 is missing; on Debian and Ubuntu: apt-get install qemu-system-x86 qemu-utils\n"
@@ -192,7 +192,7 @@ def test_what_keeps_a_driver_from_working_is_told_in_one_line(workers: str, tmp_
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_it_stops_cleanly_and_at_once(number: signal.Signals, workers: str, tmp_path: Path) -> None:
-    server = start(tmp_path / "data", "--workers", workers)
+    server = start_server(tmp_path / "data", "--workers", workers)
     httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
     began = time.monotonic()
 
@@ -204,16 +204,16 @@ def test_it_stops_cleanly_and_at_once(number: signal.Signals, workers: str, tmp_
 
 
 def test_a_request_that_is_under_way_is_answered_before_it_stops(tmp_path: Path) -> None:
-    server = start(tmp_path / "data")
+    server = start_server(tmp_path / "data")
     body = json.dumps({"name": "slow"}).encode()
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
         head = (
             f"PATCH {PROJECT} HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: {len(body)}\r\n\r\n"
         )
         connection.sendall(head.encode() + body[:5])
-        until(lambda: b"HTTP/1.1 200" in _healthz(server))
+        wait_until(lambda: b"HTTP/1.1 200" in _healthz(server))
         server.process.send_signal(signal.SIGTERM)
-        until(lambda: not _accepts(server))
+        wait_until(lambda: not _accepts(server))
         connection.sendall(body[5:])
         answer = connection.recv(65536)
 
@@ -238,7 +238,7 @@ def _accepts(server: Server) -> bool:
 
 def test_a_client_that_sends_no_whole_head_is_let_go(tmp_path: Path) -> None:
     with (
-        serving(tmp_path / "data", "--header-timeout", "0.2") as server,
+        run_server(tmp_path / "data", "--header-timeout", "0.2") as server,
         socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=LONGEST) as connection,
     ):
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHo")
@@ -247,7 +247,7 @@ def test_a_client_that_sends_no_whole_head_is_let_go(tmp_path: Path) -> None:
 
 
 def test_every_line_of_the_log_is_json_with_its_request_and_without_a_key(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", "--log-level", "debug") as server:
+    with run_server(tmp_path / "data", "--log-level", "debug") as server:
         answer = httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
         httpx.get(f"{server.url}{PROJECT}", headers={"Authorization": "APIKey 7_this-is-not-a-key-of-ours"})
 
@@ -263,7 +263,7 @@ def test_every_line_of_the_log_is_json_with_its_request_and_without_a_key(tmp_pa
 
 
 def test_text_logs_are_for_people(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", "--log-format", "text") as server:
+    with run_server(tmp_path / "data", "--log-format", "text") as server:
         httpx.get(f"{server.url}{PROJECT}", headers=HEADERS)
 
     assert re.search(r"\[info +\] request .*path=/cloud/v1/projects/1", server.log.read_text())
@@ -276,7 +276,7 @@ def test_it_tells_whether_database_and_driver_are_fit(server: Server) -> None:
 
 
 def test_figures_may_ask_for_a_key(tmp_path: Path) -> None:
-    with serving(tmp_path / "data", "--metrics-key-required") as server:
+    with run_server(tmp_path / "data", "--metrics-key-required") as server:
         without, with_key = httpx.get(f"{server.url}/metrics"), httpx.get(f"{server.url}/metrics", headers=HEADERS)
 
     assert (without.status_code, with_key.status_code) == (401, 200)
@@ -303,7 +303,7 @@ def test_a_process_that_dies_is_started_again(two: Server) -> None:
     victim = min(before)
 
     os.kill(victim, signal.SIGKILL)
-    until(lambda: len(children(two.process.pid) - {victim}) == 2)
+    wait_until(lambda: len(children(two.process.pid) - {victim}) == 2)
 
     assert before - {victim} < children(two.process.pid)
     assert httpx.get(f"{two.url}{PROJECT}", headers=HEADERS).status_code == 200
@@ -312,12 +312,12 @@ def test_a_process_that_dies_is_started_again(two: Server) -> None:
 
 
 def test_no_process_outlives_a_parent_that_is_killed(tmp_path: Path) -> None:
-    server = start(tmp_path / "data", "--workers", "2")
+    server = start_server(tmp_path / "data", "--workers", "2")
     workers = children(server.process.pid)
 
     server.stop(signal.SIGKILL)
-    until(lambda: not any(map(is_alive, workers)))
+    wait_until(lambda: not any(map(is_alive, workers)))
 
     assert len(workers) == 2
-    with serving(tmp_path / "data") as again:
+    with run_server(tmp_path / "data") as again:
         assert httpx.get(f"{again.url}{PROJECT}", headers=HEADERS).status_code == 200

@@ -9,13 +9,13 @@ import pytest
 from click.testing import CliRunner
 
 from pileus.cli.main import pileus
-from pileus.cli.settings import page
+from pileus.cli.settings import make_reference
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import TOKEN
+from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.setting_fields import Setting
-from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data, gather, load
+from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data_directory, gather_given_values, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -75,7 +75,7 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
     text, value = EXAMPLES[setting.name]
 
     file = toml(tmp_path, f"{setting.name} = {as_toml(value)}")
-    loaded = [load({setting.name: text}, {}), load({}, {setting.variable: text}), load({}, {}, file)]
+    loaded = [load({setting.name: text}, {}), load({}, {setting.environment_variable: text}), load({}, {}, file)]
 
     assert [settings.value(setting) for settings in loaded] == [value] * 3
     assert value != setting.default
@@ -83,11 +83,11 @@ def test_every_setting_can_be_given_as_an_option_a_variable_and_a_key(setting: S
 
 @every_setting
 def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> None:
-    shown = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
-    line = next(line for line in page().splitlines() if line.startswith(f"| `{setting.name}` |"))
+    output = CliRunner(env={"COLUMNS": "400"}).invoke(pileus, ["serve", "--help"]).output
+    line = next(line for line in make_reference().splitlines() if line.startswith(f"| `{setting.name}` |"))
 
-    for text in (setting.flag, setting.variable, setting.default_text):
-        assert text in " ".join(shown.split())
+    for text in (setting.command_line_option, setting.environment_variable, setting.default_text):
+        assert text in " ".join(output.split())
         assert text in line
     assert setting.help.endswith(".")
 
@@ -95,7 +95,7 @@ def test_every_setting_is_in_the_help_and_in_the_reference(setting: Setting) -> 
 def test_the_reference_of_settings_is_what_the_program_says() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
-    assert written == page(), "docs/settings.md is behind: make docs"
+    assert written == make_reference(), "docs/settings.md is behind: make docs"
 
 
 def test_an_option_wins_over_a_variable_and_a_variable_over_the_file(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_a_file_named_by_option_wins_over_one_named_by_variable(tmp_path: Path) 
 def test_each_value_has_its_source(tmp_path: Path) -> None:
     file = toml(tmp_path, "port = 1")
 
-    given = gather({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
+    given = gather_given_values({"host": "::1"}, {"PILEUS_WORKERS": "2"}, file)
 
     assert {name: source.origin for name, source in given.items()} == {
         "port": str(file),
@@ -184,8 +184,8 @@ def test_a_driver_has_a_table_in_the_file(tmp_path: Path) -> None:
         "qemu": {"user": "pileus", "resume": False, "cpu_ratio": 2.0},
         "simulated": {"time": "realistic"},
     }
-    assert settings.of_driver("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
-    assert settings.of_driver("simulated") == SimulatedSettings(time="realistic")
+    assert settings.driver_settings("qemu") == QemuSettings(user="pileus", resume=False, cpu_ratio=2)
+    assert settings.driver_settings("simulated") == SimulatedSettings(time="realistic")
 
 
 @pytest.mark.parametrize(
@@ -225,9 +225,9 @@ def test_the_settings_of_drivers_load_without_the_drivers() -> None:
         "import sys, pileus.cli.main; print([name for name in sys.modules if name in "
         "('importlib.metadata', 'pileus.drivers.qemu.driver', 'pileus.drivers.simulated.driver', 'pileus.domain')])"
     )
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert shown.stdout == "['pileus.domain']\n"
+    assert process.stdout == "['pileus.domain']\n"
 
 
 def test_a_file_that_is_missing_or_not_text_is_an_error(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "shown"),
+    ("url", "displayed"),
     [
         (
             "postgresql://me:hunter2@db:5432/pileus?sslmode=require",
@@ -274,10 +274,10 @@ def test_a_wrong_database_is_refused_and_its_password_not_shown() -> None:
         ("", ""),
     ],
 )
-def test_secrets_are_not_shown(url: str, shown: str) -> None:
+def test_secrets_are_not_shown(url: str, displayed: str) -> None:
     settings = Settings(api_key="1_correct-horse", database=url)
 
-    assert settings.without_secrets()["database"] == shown
+    assert settings.without_secrets()["database"] == displayed
     assert settings.without_secrets()["api_key"] == HIDDEN
     assert not any(secret in repr(settings) for secret in ("horse", "hunter2"))
 
@@ -285,10 +285,10 @@ def test_secrets_are_not_shown(url: str, shown: str) -> None:
 def test_the_data_directory_follows_the_desktop_convention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
-    usual = default_data()
+    usual = default_data_directory()
     monkeypatch.setenv("XDG_DATA_HOME", "/srv")
 
-    assert (usual, default_data()) == (Path("/home/me/.local/share/pileus"), Path("/srv/pileus"))
+    assert (usual, default_data_directory()) == (Path("/home/me/.local/share/pileus"), Path("/srv/pileus"))
     assert load({"data": "~/cloud"}, {}).data == Path("/home/me/cloud")
 
 
@@ -299,6 +299,6 @@ def test_the_example_of_a_key_is_one() -> None:
 
 
 def test_the_roles_of_keys_are_those_of_the_program() -> None:
-    shown = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
+    output = CliRunner().invoke(pileus, ["keys", "create", "--help"]).output
 
-    assert f"[{'|'.join(Role)}]" in shown
+    assert f"[{'|'.join(Role)}]" in output

@@ -1,13 +1,13 @@
-"""API keys for operators: created, listed and revoked in the database, whether or not a server runs."""
+"""Operators create, list and revoke API keys in the database, with or without a running server."""
 
 from dataclasses import dataclass
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import CLIENT, generate_token
+from pileus.initial_data import CLIENT, generate_api_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Database, Tx
 
 DAY = 24 * 3600 * 1_000_000
@@ -20,8 +20,8 @@ class ApiKeyAdmin:
     db: Database
     now: int
 
-    async def is_seeded(self) -> bool:
-        """Whether the database has its first tenant."""
+    async def has_first_tenant(self) -> bool:
+        """Return whether the database has its first tenant."""
         async with self.db.read() as tx:
             return await clients.exists(tx, CLIENT)
 
@@ -32,19 +32,19 @@ class ApiKeyAdmin:
         async def write(tx: Tx) -> str:
             if not await clients.exists(tx, client_id):
                 await _add_tenant(tx, client_id, now)
-            number = await keys.allocate_id(tx)
-            token = generate_token(number)
+            key_id = await api_keys.allocate_id(tx)
+            token = generate_api_token(key_id)
             key = ApiKey(
-                id=number,
+                id=key_id,
                 client_id=client_id,
-                user_id=await clients.get_first_user(tx, client_id),
+                user_id=await clients.get_first_user_id(tx, client_id),
                 name=name,
                 role=Role(role),
-                digest=hash_token(token),
+                digest=hash_api_token(token),
                 created_at=now,
                 expires_at=None if expires_days is None else now + expires_days * DAY,
             )
-            await keys.add(tx, key)
+            await api_keys.add(tx, key)
             return token
 
         return await self.db.write(write)
@@ -52,16 +52,16 @@ class ApiKeyAdmin:
     async def list(self) -> list[ApiKey]:
         """Return all keys, oldest first, revoked and expired ones included."""
         async with self.db.read() as tx:
-            return await keys.list_all(tx)
+            return await api_keys.list_all(tx)
 
     async def revoke(self, key_id: int) -> bool:
         """Revoke a key; False if it does not exist or is revoked."""
-        return await self.db.write(lambda tx: keys.revoke(tx, key_id, self.now))
+        return await self.db.write(lambda tx: api_keys.revoke(tx, key_id, self.now))
 
 
 async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:
     await clients.add(tx, client_id, f"client-{client_id}", now)
     user_id = await clients.allocate_user_id(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    number = await counters.increment(tx, "projects")
-    await projects.add(tx, Project(id=number, client_id=client_id, name="default", is_default=True, created_at=now))
+    project_id = await counters.increment(tx, "projects")
+    await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=now))

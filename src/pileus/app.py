@@ -1,4 +1,4 @@
-"""The composition root: the one module that knows every room, and puts the program together."""
+"""The composition root: the only module that imports every package and creates the parts of the program."""
 
 import asyncio
 import os
@@ -14,20 +14,20 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
-from pileus.drivers.protocols.guests import Watches
-from pileus.drivers.registry import find_driver, load
-from pileus.initial_data import load_catalogue, open_seeded_database, seed
-from pileus.outbound.notifier import Messenger
+from pileus.drivers.protocols.guests import SupportsWatching
+from pileus.drivers.registry import find_driver_location, load_object
+from pileus.initial_data import load_catalogue, open_seeded_database, seed_database
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store.schema import open_database
-from pileus.tasks.account.deliveries import Deliverer
+from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.engine import Engine, OnTaskEnd
@@ -41,112 +41,115 @@ VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
 @dataclass(slots=True)
 class RunningCloud:
-    """A cloud whose parts are at work; `first_token` is the administrator's key if it was made just now."""
+    """A running cloud; `first_token` is the administrator's key if this start created it."""
 
     app: Litestar
-    cloud: AppState
+    app_state: AppState
     engine: Engine
     driver: Compute
     first_token: str | None
 
 
-def now() -> int:
-    """Microseconds since 1970, UTC."""
+def current_time_micros() -> int:
+    """Return the time in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
-def new_id() -> str:
-    """A random id (version 4), in half the time that the standard library takes: every change makes one or more."""
+def new_random_uuid() -> str:
+    """Return a random UUID of version 4, in half the time of the standard library: every change needs at least one."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
 
 
-def make_driver(settings: Settings, catalogue: Catalogue) -> Compute:
+def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
-    factory: DriverFactory = load(find_driver(settings.driver))
+    factory: DriverFactory = load_object(find_driver_location(settings.driver))
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
         seconds=settings.image_timeout,
         allow_private=settings.image_sources == "any",
     )
-    own = settings.of_driver(settings.driver)
-    return factory.create(DriverConfig(settings.data, catalogue, own, limits, settings.address))
+    driver_settings = settings.driver_settings(settings.driver)
+    return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url))
 
 
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
-    """The ASGI application; without a running cloud it serves to look at its routes and schema."""
-    return create_app(settings, running.cloud if running else None, HttpMetrics(CollectorRegistry()))
+    """Create the ASGI application. Without a running cloud, it only provides the routes and the OpenAPI document."""
+    return create_app(settings, running.app_state if running else None, ServerMetrics(CollectorRegistry()))
 
 
 @asynccontextmanager
-async def run_cloud(settings: Settings, *, only: bool = False) -> AsyncIterator[RunningCloud]:
-    """Open the database, start driver, engine and reconciler, and stop them in turn."""
-    figures = HttpMetrics(CollectorRegistry())
-    async with open_seeded_database(settings, figures.count_commit, single_process=only) as home:
-        db, catalogue = home.db, home.catalogue
-        driver = make_driver(settings, catalogue)
-        endings = TaskWaiters()
+async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[RunningCloud]:
+    """Open the database, start the driver and the background workers, and stop them at the end.
+
+    With `exclusive` no other process uses the database, and leases of its predecessor are released.
+    """
+    metrics = ServerMetrics(CollectorRegistry())
+    async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
+        db, catalogue = prepared.db, prepared.catalogue
+        driver = create_driver(settings, catalogue)
+        task_waiters = TaskWaiters()
         engine = Engine(
             db,
             OPERATIONS,
             driver,
             catalogue,
-            now,
-            new_id,
+            current_time_micros,
+            new_random_uuid,
             lease=int(settings.lease_seconds * 1_000_000),
             fault_injector=StoredFaultInjector(db),
-            on_task_end=_teller(figures, endings),
+            on_task_end=_on_task_end(metrics, task_waiters),
         )
-        notifier = Messenger(allow_private=settings.subscribers == "any")
-        cloud = AppState(
+        notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")
+        app_state = AppState(
             db,
             catalogue,
-            now,
-            new_id,
+            current_time_micros,
+            new_random_uuid,
             engine.nudge,
             driver,
             notifier,
             legacy_fields=settings.legacy_fields,
-            task_waiters=endings,
+            task_waiters=task_waiters,
         )
-        app = create_app(settings, cloud, figures)
-        scheduler = Scheduler(db, catalogue, now, new_id, engine.nudge)
-        deliverer = Deliverer(db, notifier, encode_audit_event, now)
-        reconciler = Reconciler(db, driver, now)
-        watching = [reconciler.watch(driver)] if isinstance(driver, Watches) else []
-        async with _working(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watching):
-            yield RunningCloud(app, cloud, engine, driver, home.first_token)
+        app = create_app(settings, app_state, metrics)
+        scheduler = Scheduler(db, catalogue, current_time_micros, new_random_uuid, engine.nudge)
+        deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
+        reconciler = Reconciler(db, driver, current_time_micros)
+        watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
+        async with _run_in_background(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watchers):
+            yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
 
 
 @asynccontextmanager
-async def keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
-    """The API keys of a database, made ready if it is new, without starting anything else."""
+async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
+    """Open the API keys of a database without a server; a new database is seeded first."""
     data = Path(settings.data)
     db = await open_database(settings.database, data)
     try:
-        room = ApiKeyAdmin(db, now())
-        if not await room.is_seeded():
-            await seed(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=room.now)
-        yield room
+        api_keys = ApiKeyAdmin(db, current_time_micros())
+        if not await api_keys.has_first_tenant():
+            await seed_database(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=api_keys.now)
+        yield api_keys
     finally:
         await db.close()
 
 
-def _teller(figures: HttpMetrics, endings: TaskWaiters) -> OnTaskEnd:
-    """Count each task that ends, and tell whoever waits for it."""
+def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters) -> OnTaskEnd:
+    """Return a callback that counts a task that has ended, and notifies the requests that wait for it."""
 
-    def tell(task: Task, state: str) -> None:
-        figures.tasks.labels(task.task_type, state).inc()
-        endings.notify(task)
+    def handle(task: Task, state: str) -> None:
+        metrics.tasks.labels(task.task_type, state).inc()
+        task_waiters.wake_waiters_of_task(task)
 
-    return tell
+    return handle
 
 
 @asynccontextmanager
-async def _working(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    working = [asyncio.create_task(each) for each in work]
+async def _run_in_background(*workers: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    running = [asyncio.create_task(worker) for worker in workers]
     try:
         yield
     finally:
-        # The engine has to have the time to tell its own work again.
-        await cancel_and_wait(*working, patience=3 * PATIENCE)
+        # The engine itself needs time to cancel its tasks.
+        await cancel_and_wait(*running, patience=3 * PATIENCE)

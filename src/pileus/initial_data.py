@@ -12,14 +12,14 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
+from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
 from pileus.domain.account.projects import Project
-from pileus.domain.catalogue import Catalogue, CatalogueWithHistory, parse_catalogue
+from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
 from pileus.settings import SettingError, Settings
 from pileus.store import catalogue_sync, counters, tasks
-from pileus.store.account import clients, keys, projects
+from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
 from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
@@ -40,15 +40,17 @@ class PreparedDatabase:
 
 @asynccontextmanager
 async def open_seeded_database(
-    settings: Settings, on_commit: OnCommit | None = None, *, single_process: bool = False
+    settings: Settings, on_commit: OnCommit | None = None, *, exclusive: bool = False
 ) -> AsyncIterator[PreparedDatabase]:
-    """Open and seed the database; a server with a `single_process` releases the leases of its predecessor."""
+    """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released."""
     catalogue = load_catalogue(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit)
     try:
-        token = await seed(db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000)
-        if single_process and not settings.database:
+        token = await seed_database(
+            db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000
+        )
+        if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
         yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token)
     finally:
@@ -65,12 +67,12 @@ def load_catalogue(settings: Settings) -> Catalogue:
     return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 
 
-def generate_token(number: int) -> str:
+def generate_api_token(key_id: int) -> str:
     """Return a new token: the key's id and 256 random bits."""
-    return f"{number}_{secrets.token_hex(32)}"
+    return f"{key_id}_{secrets.token_hex(32)}"
 
 
-async def seed(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
+async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
     """Create tenant and key if needed and update the catalogue; returns the administrator's token if it is new."""
 
     async def write(tx: Tx) -> str | None:
@@ -96,9 +98,9 @@ async def _add_tenant(tx: Tx, now: int) -> None:
 
 
 async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
-    number = await keys.allocate_id(tx)
-    token = generate_token(number)
-    await keys.add(tx, _administrator_key(number, token, now))
+    number = await api_keys.allocate_id(tx)
+    token = generate_api_token(number)
+    await api_keys.add(tx, _administrator_key(number, token, now))
     _write_key_file(token, data)
     return token
 
@@ -112,11 +114,11 @@ def _write_key_file(token: str, data: Path) -> None:
 
 async def _save_given_key(tx: Tx, token: str, now: int) -> None:
     number = parse_key_id(token) or 0
-    existing = await keys.find_with_caller(tx, number)
+    existing = await api_keys.find_with_caller(tx, number)
     if existing is None:
-        await keys.add(tx, _administrator_key(number, token, now))
-    elif existing[0].digest != hash_token(token):
-        await keys.replace_digest(tx, number, hash_token(token))
+        await api_keys.add(tx, _administrator_key(number, token, now))
+    elif existing[0].digest != hash_api_token(token):
+        await api_keys.replace_digest_and_reinstate(tx, number, hash_api_token(token))
 
 
 def _administrator_key(number: int, token: str, now: int) -> ApiKey:
@@ -126,34 +128,38 @@ def _administrator_key(number: int, token: str, now: int) -> ApiKey:
         user_id=USER,
         name="administrator",
         role=Role.ADMINISTRATORS,
-        digest=hash_token(token),
+        digest=hash_api_token(token),
         created_at=now,
     )
 
 
 async def _sync_region(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -> None:
     """Update the records that a region offers; raises Invalid if a change would take addresses that are in use."""
-    offered_networks = catalogue.network_records(region_id, now)
+    offered_networks = catalogue.external_network_records(region_id, now)
     offered_subnets = [subnet for _, network_subnets in offered_networks for subnet in network_subnets]
     subnets_in_use = {
         subnet.id: (subnet, await catalogue_sync.list_addresses_in_use(tx, subnet.id))
         for subnet in await _list_changed_subnets(tx, region_id, offered_subnets)
     }
     check_subnet_changes(offered_subnets, subnets_in_use)
-    await catalogue_sync.sync(tx, images.TABLE, region_id, catalogue.image_records(region_id, now))
-    await catalogue_sync.sync(tx, networks.TABLE, region_id, [network for network, _ in offered_networks])
-    await catalogue_sync.sync(tx, subnets.TABLE, region_id, offered_subnets)
+    await catalogue_sync.upsert_and_retire_others(
+        tx, images.TABLE, region_id, catalogue.public_image_records(region_id, now)
+    )
+    await catalogue_sync.upsert_and_retire_others(
+        tx, networks.TABLE, region_id, [network for network, _ in offered_networks]
+    )
+    await catalogue_sync.upsert_and_retire_others(tx, subnets.TABLE, region_id, offered_subnets)
 
 
 async def _list_changed_subnets(tx: Tx, region_id: int, offered: list[Subnet]) -> list[Subnet]:
     """Return the subnets in use that are changed or retired; the addresses of the others need not be read."""
     unchanged = {(subnet.id, subnet.cidr, subnet.gateway_ip) for subnet in offered}
-    in_use = await catalogue_sync.list_subnets_in_use(tx, region_id)
+    in_use = await catalogue_sync.list_public_subnets_in_use(tx, region_id)
     return [subnet for subnet in in_use if (subnet.id, subnet.cidr, subnet.gateway_ip) not in unchanged]
 
 
 async def _with_former_flavors(db: Database, catalogue: Catalogue) -> Catalogue:
     """Add the flavors that the catalogue had before."""
     async with db.read() as tx:
-        flavors = await catalogue_sync.list_flavors(tx)
-    return CatalogueWithHistory(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})
+        flavors = await catalogue_sync.list_known_flavors(tx)
+    return CatalogueWithFormerFlavors(**asdict(catalogue), former_flavors={flavor.id: flavor for flavor in flavors})

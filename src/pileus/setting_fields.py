@@ -40,29 +40,29 @@ class Setting(Struct, frozen=True, kw_only=True):
     secret: bool
 
     @property
-    def flag(self) -> str:
-        """Its command-line option."""
+    def command_line_option(self) -> str:
+        """Return the command-line option."""
         return f"--{self.name.replace('_', '-')}"
 
     @property
-    def variable(self) -> str:
-        """Its environment variable."""
+    def environment_variable(self) -> str:
+        """Return the name of the environment variable."""
         return f"PILEUS_{self.name.upper()}"
 
     @property
     def choices(self) -> tuple[str, ...]:
-        """The values of an enumeration; empty for other kinds."""
+        """Return the values of an enumeration, or nothing for other kinds."""
         plain = get_args(self.kind)[0]
         return get_args(plain) if plain not in (str, int, float, bool, Path) else ()
 
     @property
-    def plain(self) -> type:
-        """Its Python type without limits."""
+    def plain_type(self) -> type:
+        """Return the Python type without limits."""
         kind: type = str if self.choices else get_args(self.kind)[0]
         return kind
 
 
-def settings_of(declaration: type[Struct], driver: str | None = None) -> list[Setting]:
+def list_settings(declaration: type[Struct], driver: str | None = None) -> list[Setting]:
     """List the settings that a Struct declares, under the name of the driver if it is a driver's."""
     return [_setting(info, driver) for info in msgspec.structs.fields(declaration) if _meta(info.type) is not None]
 
@@ -76,7 +76,7 @@ def convert_path(kind: type, value: Any) -> Path:
 
 def _setting(info: msgspec.structs.FieldInfo, driver: str | None) -> Setting:
     meta = _meta(info.type)
-    assert meta is not None  # noqa: S101  # `settings_of` has looked
+    assert meta is not None  # noqa: S101  # `list_settings` has checked it
     extra = meta.extra
     default = info.default_factory() if info.default is NODEFAULT else info.default
     return Setting(

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, field
 
-from pileus.domain.account.keys import TOKEN
+from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers import registry
 from pileus.setting_fields import (
     ACCESS,
@@ -28,8 +28,8 @@ from pileus.setting_fields import (
     STORAGE,
     Setting,
     convert_path,
+    list_settings,
     setting,
-    settings_of,
 )
 
 HIDDEN = "(hidden)"
@@ -39,7 +39,7 @@ class SettingError(ValueError):
     """A setting is wrong; the message is one line that names it and its source."""
 
 
-def default_data() -> Path:
+def default_data_directory() -> Path:
     """Return the user's data directory by the XDG convention."""
     home = os.environ.get("XDG_DATA_HOME", "")
     return (Path(home) if home else Path.home() / ".local" / "share") / "pileus"
@@ -71,7 +71,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             "a directory",
             "$XDG_DATA_HOME/pileus or ~/.local/share/pileus",
         ),
-    ] = field(default_factory=default_data)
+    ] = field(default_factory=default_data_directory)
     database: Annotated[
         str,
         setting(
@@ -160,30 +160,30 @@ class Settings(Struct, frozen=True, kw_only=True):
     drivers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
-    def address(self) -> str:
-        """The address at which clients reach the server, without a slash at its end."""
+    def base_url(self) -> str:
+        """Return the URL of the server, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
-    def of_driver(self, name: str) -> Struct:
+    def driver_settings(self, name: str) -> Struct:
         """Return a driver's settings as the Struct that it declares. Raises UnknownDriver if that cannot be loaded."""
-        declaration = registry.load_settings_type(name)
+        declaration = registry.load_driver_settings_type(name)
         return msgspec.convert(self.drivers.get(name, {}), declaration, dec_hook=convert_path)
 
     def value(self, row: Setting) -> Any:
         """Return the value of a setting of the server or of a driver."""
-        return getattr(self.of_driver(row.driver) if row.driver else self, row.field)
+        return getattr(self.driver_settings(row.driver) if row.driver else self, row.field)
 
     def __repr__(self) -> str:
-        """Show everything but secrets."""
+        """Show all settings except secrets."""
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in self.without_secrets().items())})"
 
     def without_secrets(self) -> dict[str, Any]:
         """Return every setting's value for display; API keys and passwords are hidden."""
-        return {row.name: _displayed(row, self.value(row)) for row in all_settings()}
+        return {row.name: _display_value(row, self.value(row)) for row in list_all_settings()}
 
 
-def _displayed(row: Setting, value: Any) -> Any:
+def _display_value(row: Setting, value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if not row.secret or not value:
@@ -192,25 +192,27 @@ def _displayed(row: Setting, value: Any) -> Any:
 
 
 def _with_drivers(rows: Iterable[Setting]) -> tuple[Setting, ...]:
-    """Put settings of drivers behind the section about machines."""
-    own = settings_of(Settings)
-    after = 1 + max(at for at, row in enumerate(own) if row.section == MACHINES)
-    return (*own[:after], *rows, *own[after:])
+    """Return all settings: those of the drivers follow the section about machines."""
+    server_settings = list_settings(Settings)
+    after = 1 + max(index for index, row in enumerate(server_settings) if row.section == MACHINES)
+    return (*server_settings[:after], *rows, *server_settings[after:])
 
 
-def _rows_of_driver(name: str) -> list[Setting]:
-    return settings_of(registry.load_settings_type(name), name)
+def _list_driver_settings(name: str) -> list[Setting]:
+    return list_settings(registry.load_driver_settings_type(name), name)
 
 
-SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] for row in _rows_of_driver(name))
+SETTINGS = _with_drivers(row for name in registry.BUILT_IN[registry.SETTINGS] for row in _list_driver_settings(name))
 """The settings of the server and of built-in drivers."""
 
 
 @cache
-def foreign_settings() -> tuple[Setting, ...]:
+def list_foreign_settings() -> tuple[Setting, ...]:
     """Return the settings of other packages' drivers. Raises SettingError if they cannot be loaded."""
     try:
-        rows = [row for name in registry.entry_point_names(registry.SETTINGS) for row in _rows_of_driver(name)]
+        rows = [
+            row for name in registry.external_driver_names(registry.SETTINGS) for row in _list_driver_settings(name)
+        ]
     except registry.UnknownDriver as problem:
         raise SettingError(f"The settings of a driver are wrong: {problem}") from problem
     taken = {row.name for row in SETTINGS}
@@ -219,12 +221,12 @@ def foreign_settings() -> tuple[Setting, ...]:
     return tuple(rows)
 
 
-def all_settings() -> tuple[Setting, ...]:
-    """Return every setting, those of other packages' drivers last. Raises SettingError as `foreign_settings` does."""
-    return (*SETTINGS, *foreign_settings())
+def list_all_settings() -> tuple[Setting, ...]:
+    """Return every setting, those of other packages' drivers last. Raises SettingError if those cannot be loaded."""
+    return (*SETTINGS, *list_foreign_settings())
 
 
-class SettingSource(Struct, frozen=True):
+class GivenSettingValue(Struct, frozen=True):
     """A given value and its source; `typed` if the source has types, as TOML has."""
 
     value: Any
@@ -234,39 +236,39 @@ class SettingSource(Struct, frozen=True):
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None) -> Settings:
     """Load the settings from all sources. Raises SettingError. Flags of None and empty variables count as not given."""
-    return validate(gather(flags, environ, config))
+    return validate(gather_given_values(flags, environ, config))
 
 
-def gather(
+def gather_given_values(
     flags: Mapping[str, Any], environ: Mapping[str, str], config: Path | None = None
-) -> dict[str, SettingSource]:
+) -> dict[str, GivenSettingValue]:
     """Collect the given values, each from its strongest source. Raises SettingError for a wrong file."""
     path = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
-    given = _from_file(path.expanduser()) if path else {}
-    for row in all_settings():
-        if environ.get(row.variable):
-            given[row.name] = SettingSource(environ[row.variable], row.variable)
+    given = _read_file(path.expanduser()) if path else {}
+    for row in list_all_settings():
+        if environ.get(row.environment_variable):
+            given[row.name] = GivenSettingValue(environ[row.environment_variable], row.environment_variable)
         if flags.get(row.name) is not None:
-            given[row.name] = SettingSource(flags[row.name], row.flag)
+            given[row.name] = GivenSettingValue(flags[row.name], row.command_line_option)
     return given
 
 
-def validate(given: Mapping[str, SettingSource]) -> Settings:
+def validate(given: Mapping[str, GivenSettingValue]) -> Settings:
     """Check and convert the given values; all others have their defaults. Raises SettingError."""
-    rows = {row.name: row for row in all_settings()}
-    own: dict[str, Any] = {}
+    rows = {row.name: row for row in list_all_settings()}
+    server_values: dict[str, Any] = {}
     drivers: dict[str, dict[str, Any]] = {}
     for name, source in given.items():
-        row, value = rows[name], _converted(rows[name], source)
+        row, value = rows[name], _convert(rows[name], source)
         if row.driver:
             # Plain values, which also reach other processes as JSON.
             drivers.setdefault(row.driver, {})[row.field] = msgspec.to_builtins(value, enc_hook=str)
         else:
-            own[name] = value
-    return Settings(**own, drivers=drivers)
+            server_values[name] = value
+    return Settings(**server_values, drivers=drivers)
 
 
-def _from_file(path: Path) -> dict[str, SettingSource]:
+def _read_file(path: Path) -> dict[str, GivenSettingValue]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as failure:
@@ -274,18 +276,18 @@ def _from_file(path: Path) -> dict[str, SettingSource]:
         raise SettingError(f"{path}: the settings cannot be read: {reason}") from None
     except tomllib.TOMLDecodeError as failure:
         raise SettingError(f"{path}: not TOML: {failure}") from None
-    given: dict[str, SettingSource] = {}
-    for key, value in _flattened(content):
+    given: dict[str, GivenSettingValue] = {}
+    for key, value in _flatten(content):
         _check_key(key, path)
         if key in given:
             raise SettingError(f"{path}: the setting {key} is given twice")
-        given[key] = SettingSource(value, str(path), typed=True)
+        given[key] = GivenSettingValue(value, str(path), typed=True)
     return given
 
 
-def _flattened(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+def _flatten(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
     """Yield the settings of a file; the keys in a driver's table get the driver's name in front."""
-    drivers = {row.driver for row in all_settings() if row.driver}
+    drivers = {row.driver for row in list_all_settings() if row.driver}
     for key, value in content.items():
         if key in drivers and isinstance(value, dict):
             yield from ((f"{key.replace('-', '_')}_{field_name}", inner) for field_name, inner in value.items())
@@ -294,19 +296,19 @@ def _flattened(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
 
 
 def _check_key(key: str, path: Path) -> None:
-    names = [row.name for row in all_settings()]
+    names = [row.name for row in list_all_settings()]
     if key not in names:
         near = get_close_matches(key.replace("-", "_").lower(), names, n=1, cutoff=0.7)
         hint = f"did you mean {near[0]}?" if near else "`pileus settings` lists them all"
         raise SettingError(f"{path}: there is no setting {key}; {hint}")
 
 
-def _converted(row: Setting, source: SettingSource) -> Any:
+def _convert(row: Setting, source: GivenSettingValue) -> Any:
     try:
         return msgspec.convert(source.value, row.kind, strict=source.typed, dec_hook=convert_path)
     except (msgspec.ValidationError, ValueError):
-        shown = "" if row.secret else f", not {source.value!r}"
-        raise SettingError(f"{source.origin}: the setting {row.name} wants {row.wants}{shown}") from None
+        given = "" if row.secret else f", not {source.value!r}"
+        raise SettingError(f"{source.origin}: the setting {row.name} wants {row.wants}{given}") from None
 
 
 def _without_password(url: str) -> str:
@@ -314,7 +316,7 @@ def _without_password(url: str) -> str:
         parts = urlsplit(url)
     except ValueError:
         return HIDDEN
-    # A password with a slash in it is not recognised as one: then nothing is shown.
+    # A password that contains a slash is not recognized: hide the complete URL.
     if url.count("@") != parts.netloc.count("@"):
         return HIDDEN
     user, at, host = parts.netloc.rpartition("@")

@@ -9,7 +9,7 @@ import pytest
 from pileus.app import RunningCloud
 from tests.api.foreign_ids import Ids, create_everything
 from tests.databases import BACKENDS
-from tests.sync_app import World, world_on
+from tests.sync_app import SyncApp, run_sync_app
 from tests.tenants import Tenant, new_tenant
 
 
@@ -29,7 +29,7 @@ async def owner(running: RunningCloud) -> AsyncIterator[Owner]:
 
 
 @pytest.fixture(params=BACKENDS)
-def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SyncApp]:
     """An application on each database, for synchronous tests."""
-    with world_on(request.param, tmp_path) as opened:
+    with run_sync_app(request.param, tmp_path) as opened:
         yield opened

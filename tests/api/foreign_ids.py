@@ -20,10 +20,10 @@ from tests.builders import (
     a_port,
     a_rule,
     a_security_group,
-    addresses_of,
     an_instance,
-    owned,
-    renewed,
+    list_addresses,
+    record_fields,
+    updated_record_fields,
 )
 from tests.networks import a_router
 from tests.storage import a_lifecycle_policy, a_snapshot, a_volume
@@ -93,10 +93,10 @@ PUBLIC = {"key": SECRET, "flavor_id": "g1-standard-1-2", "apptemplate_id": MISSI
 
 async def create_everything(tenant: Tenant) -> Ids:
     """Create one resource of each kind, each named by SECRET, and return the ids."""
-    db = tenant.running.cloud.db
+    db = tenant.running.app_state.db
     instance = await an_instance(tenant, name=SECRET, labels={SECRET: SECRET})
     key, image = _ssh_key(tenant), _image(tenant)
-    task = a_task("stop_vm", id=tenant.running.cloud.new_id(), client_id=tenant.client_id, user_id=tenant.client_id)
+    task = a_task("stop_vm", id=tenant.running.app_state.new_id(), client_id=tenant.client_id, user_id=tenant.client_id)
     task = type(task)(**{**_fields(task), "project_id": tenant.project_id, "state": "FINISHED", "data": {"is": SECRET}})
     await db.write(lambda tx: SSH_KEYS.add(tx, key))
     await db.write(lambda tx: images.TABLE.add(tx, image))
@@ -127,7 +127,7 @@ async def create_everything(tenant: Tenant) -> Ids:
         "image_id": image.id,
         "volume_id": (volume := await a_volume(tenant, name=SECRET)).id,
         "snapshot_id": (await a_snapshot(tenant, volume, name=SECRET)).id,
-        "profile_id": (await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])).id,
+        "profile_id": (await a_ddos_profile(tenant, (await list_addresses(tenant, port))[0])).id,
     }
     return Ids(missing_ids().values | ids)
 
@@ -137,10 +137,10 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def _ssh_key(tenant: Tenant) -> SSHKey:
-    facts = owned(tenant)
-    facts.pop("region_id")
+    fields = record_fields(tenant)
+    fields.pop("region_id")
     return SSHKey(
-        **facts,
+        **fields,
         user_id=tenant.client_id,
         name=SECRET,
         public_key="ssh-ed25519 AAAA",
@@ -150,17 +150,19 @@ def _ssh_key(tenant: Tenant) -> SSHKey:
 
 
 def _image(tenant: Tenant) -> Image:
-    return Image(**renewed(tenant), name=SECRET, size=1, os_distro="debian", os_version="12", visibility="private")
+    return Image(
+        **updated_record_fields(tenant), name=SECRET, size=1, os_distro="debian", os_version="12", visibility="private"
+    )
 
 
 async def a_limit_request(tenant: Tenant) -> int:
     """Create a limit request and a threshold; return the id of the request."""
 
     async def write(tx: Tx) -> LimitRequest:
-        facts: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
+        fields: dict[str, Any] = {"created_at": 0, "updated_at": 0, "requested_limits": {}}
         number = await counters.increment(tx, "limit_requests")
-        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **facts)
+        request = LimitRequest(id=number, client_id=tenant.client_id, description=SECRET, **fields)
         await quotas.save_threshold(tx, None, QuotaThreshold(client_id=tenant.client_id, threshold=80))
-        return await quotas.add_request(tx, request)
+        return await quotas.add_limit_request(tx, request)
 
-    return (await tenant.running.cloud.db.write(write)).id
+    return (await tenant.running.app_state.db.write(write)).id

@@ -8,7 +8,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.ports import Port
 from pileus.store.network import ddos_profiles, ports
-from tests.builders import addresses_of, driver_of, ports_of
+from tests.builders import driver_of, list_addresses, list_ports
 from tests.tenants import REGION, Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -22,34 +22,28 @@ async def attach(tenant: Tenant, instance: Instance, **body: Any) -> httpx.Respo
 
 async def detach(tenant: Tenant, instance: Instance, port: Port, ip_address: str | None = None) -> httpx.Response:
     """Detach a port, given by `ip_address` or its first address."""
-    address = ip_address or (await addresses_of(tenant, port))[0]
+    address = ip_address or (await list_addresses(tenant, port))[0]
     path = tenant.path("instances", instance.id, "detach_interface")
     return await tenant.api.post(path, json={"port_id": port.id, "ip_address": address})
 
 
-async def newest_port(tenant: Tenant, instance: Instance) -> Port:
+async def get_newest_port(tenant: Tenant, instance: Instance) -> Port:
     """Read the port that was attached last."""
-    return (await ports_of(tenant, instance))[-1]
+    return (await list_ports(tenant, instance))[-1]
 
 
 async def find_port(tenant: Tenant, port: Port) -> Port | None:
     """Read a port's record, or None."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await ports.find(tx, port.id)
 
 
-async def profile_of_address(tenant: Tenant, ip_address: str) -> DdosProfile | None:
+async def find_ddos_profile(tenant: Tenant, ip_address: str) -> DdosProfile | None:
     """Read the DDoS profile of an address."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await ddos_profiles.find_by_address(tx, REGION, ip_address)
-
-
-async def used_addresses(tenant: Tenant, subnet_id: str) -> set[str]:
-    """Read the addresses of a subnet that are in use."""
-    async with tenant.running.cloud.db.read() as tx:
-        return {row[0] for row in await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet_id)}
 
 
 def count_driver_interfaces(tenant: Tenant) -> int:
     """Count the interfaces that the driver has attached."""
-    return driver_of(tenant.running).counts()[2]
+    return driver_of(tenant.running).count_machines_volumes_and_nics()[2]

@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from msgspec import inspect
 
-from pileus.api.openapi import document
+from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.domain.account.access import Access
 from pileus.settings import Settings
@@ -82,7 +82,7 @@ class Endpoint:
 
 
 def _endpoints(app: Litestar) -> Iterator[Endpoint]:
-    paths = document(app)["paths"]
+    paths = openapi_document(app)["paths"]
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(route, HTTPRoute)

@@ -16,15 +16,15 @@ from tests.tenants import Tenant, client_of
 
 TABLE = Path(__file__).with_name("access.txt")
 ROLES = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
-GRIPPING = {
+SECRET_READS = {
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
     "GET /cloud/v3/baremetal/{project_id}/{region_id}/{server_id}/get_console",
 }
 """Reads that return secrets, and so need a higher role."""
 MISSING = "Authentication credentials were not provided."
 
-# What is nobody's: what the catalogue says, and what only the operator of the simulated cloud has.
-EVERYBODYS = (
+# Paths without resources of tenants: the catalogue, and the control of the simulated cloud.
+GLOBAL_PATHS = (
     "/cloud/v1/regions",
     "/cloud/v1/bmflavors/{region_id}",
     "/cloud/v2/bmcapacity/{region_id}",
@@ -47,7 +47,7 @@ def test_every_route_is_in_the_access_list() -> None:
     assert TABLE.read_text("utf-8").splitlines() == [f"{endpoint.name} {endpoint.access}" for endpoint in ENDPOINTS]
 
 
-# Whoever opens a console sits at the machine's keyboard.
+# A console gives control of the machine, so it needs the right to write.
 CONTROL = "/get_console"
 
 
@@ -64,7 +64,7 @@ def test_the_document_about_roles_matches_the_routes() -> None:
     harmless = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "POST" and endpoint.access == Access.READ}
     administered = {endpoint.name for endpoint in ENDPOINTS if endpoint.access == Access.ADMINISTER}
     opened = {endpoint.name for endpoint in ENDPOINTS if endpoint.access == Access.OPEN}
-    assert documented == {name for name in harmless | administered | opened | GRIPPING if "/_pileus/" not in name}
+    assert documented == {name for name in harmless | administered | opened | SECRET_READS if "/_pileus/" not in name}
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ async def test_a_role_without_access_is_403_whatever_the_body(tenant: Tenant, en
 
 @pytest.mark.parametrize(
     "endpoint",
-    [endpoint for endpoint in AUTHENTICATED if not endpoint.path.startswith(EVERYBODYS)],
+    [endpoint for endpoint in AUTHENTICATED if not endpoint.path.startswith(GLOBAL_PATHS)],
     ids=lambda endpoint: endpoint.name,
 )
 async def test_another_tenants_resource_looks_like_a_missing_one(

@@ -14,24 +14,24 @@ from tests.api.interfaces import (
     attach,
     count_driver_interfaces,
     detach,
+    find_ddos_profile,
     find_port,
-    newest_port,
-    profile_of_address,
-    used_addresses,
+    get_newest_port,
 )
 from tests.builders import (
     BARE_METAL,
     a_network,
     a_port,
     a_security_group,
-    actions_of,
-    addresses_of,
     an_instance,
-    disturb,
-    groups_of,
-    now_of,
-    ports_of,
+    inject_fault,
+    list_addresses,
+    list_group_names,
+    list_ports,
+    list_user_actions,
+    reload_instance,
 )
+from tests.networks import list_used_addresses
 from tests.tenants import Tenant
 
 
@@ -42,15 +42,15 @@ async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     before = count_driver_interfaces(tenant)
 
     body = {"subnet_id": second.id, "interface_name": "inner", **({"type": "subnet"} if named else {})}
-    task = await tenant.finished(await attach(tenant, instance, **body))
+    task = await tenant.wait_until_finished(await attach(tenant, instance, **body))
 
-    port = await newest_port(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
+    port = await get_newest_port(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id}
     assert (port.network_id, port.position, port.interface_name, port.task_id) == (network.id, 1, "inner", None)
-    assert second.can_assign(address)
-    assert not first.can_assign(address)
+    assert second.can_assign_address(address)
+    assert not first.can_assign_address(address)
     assert count_driver_interfaces(tenant) == before + 1
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (view["task_id"], view["status"]) == (None, "ACTIVE")
@@ -63,17 +63,17 @@ async def test_any_subnet_uses_the_subnet_with_the_most_free_addresses(tenant: T
     network, (_, wide) = await a_network(tenant, "10.0.0.0/29", "10.0.1.0/24")
 
     body = {"network_id": network.id, **({"type": "any_subnet"} if named else {})}
-    await tenant.finished(await attach(tenant, instance, **body))
+    await tenant.wait_until_finished(await attach(tenant, instance, **body))
 
-    (address,) = await addresses_of(tenant, await newest_port(tenant, instance))
-    assert wide.can_assign(address)
+    (address,) = await list_addresses(tenant, await get_newest_port(tenant, instance))
+    assert wide.can_assign_address(address)
 
 
 @pytest.mark.parametrize("body", [{}, {"type": "external"}, {"type": None, "ip_family": None}])
 async def test_an_interface_with_a_public_address(tenant: Tenant, body: dict[str, Any]) -> None:
     instance = await an_instance(tenant)
 
-    await tenant.finished(await attach(tenant, instance, **body))
+    await tenant.wait_until_finished(await attach(tenant, instance, **body))
 
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert len(view["addresses"]["pub_net"]) == 2
@@ -83,9 +83,9 @@ async def test_an_interface_with_a_public_address(tenant: Tenant, body: dict[str
 async def test_an_interface_with_two_families(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    await tenant.finished(await attach(tenant, instance, type="external", ip_family="dual"))
+    await tenant.wait_until_finished(await attach(tenant, instance, type="external", ip_family="dual"))
 
-    addresses = await addresses_of(tenant, await newest_port(tenant, instance))
+    addresses = await list_addresses(tenant, await get_newest_port(tenant, instance))
     assert sorted(":" in address for address in addresses) == [False, True]
 
 
@@ -93,36 +93,38 @@ async def test_an_interface_with_two_families(tenant: Tenant) -> None:
 async def test_an_interface_at_a_reserved_address(tenant: Tenant, *, named: bool) -> None:
     instance = await an_instance(tenant)
     reserved = await a_port(tenant)
-    before = await addresses_of(tenant, reserved)
+    before = await list_addresses(tenant, reserved)
 
     body = {"port_id": reserved.id, **({"type": "reserved_fixed_ip"} if named else {})}
-    task = await tenant.finished(await attach(tenant, instance, **body))
+    task = await tenant.wait_until_finished(await attach(tenant, instance, **body))
 
-    port = await newest_port(tenant, instance)
+    port = await get_newest_port(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("attach_vm_to_reserved_fixed_ip", None)
     assert (port.id, port.reserved, port.instance_id, port.task_id) == (reserved.id, True, instance.id, None)
-    assert await addresses_of(tenant, port) == before
+    assert await list_addresses(tenant, port) == before
 
 
 async def test_a_port_gets_the_requested_groups_or_the_default_group(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     group = await a_security_group(tenant, "web")
 
-    await tenant.finished(await attach(tenant, instance, type="external", security_groups=[{"id": group.id}]))
-    first = await newest_port(tenant, instance)
-    await tenant.finished(await attach(tenant, instance, type="external"))
+    await tenant.wait_until_finished(
+        await attach(tenant, instance, type="external", security_groups=[{"id": group.id}])
+    )
+    first = await get_newest_port(tenant, instance)
+    await tenant.wait_until_finished(await attach(tenant, instance, type="external"))
 
-    assert await groups_of(tenant, first) == ["web"]
-    assert await groups_of(tenant, await newest_port(tenant, instance)) == ["default"]
+    assert await list_group_names(tenant, first) == ["web"]
+    assert await list_group_names(tenant, await get_newest_port(tenant, instance)) == ["default"]
 
 
 async def test_a_public_address_gets_a_ddos_profile(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    await tenant.finished(await attach(tenant, instance, type="external", ddos_profile=TEMPLATE))
+    await tenant.wait_until_finished(await attach(tenant, instance, type="external", ddos_profile=TEMPLATE))
 
-    (address,) = await addresses_of(tenant, await newest_port(tenant, instance))
-    profile = await profile_of_address(tenant, address)
+    (address,) = await list_addresses(tenant, await get_newest_port(tenant, instance))
+    profile = await find_ddos_profile(tenant, address)
     assert profile is not None
     assert (profile.template_id, profile.active, profile.status, profile.task_id) == (1, True, "Active", None)
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
@@ -133,18 +135,18 @@ async def test_a_public_address_gets_a_ddos_profile(tenant: Tenant) -> None:
 @pytest.mark.parametrize("step", ["plug in", "protect"])
 async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
-    (only,) = await ports_of(tenant, instance)
-    await disturb(tenant, FaultKind.FAIL, "attach_vm_interface", step)
+    (only,) = await list_ports(tenant, instance)
+    await inject_fault(tenant, FaultKind.FAIL, "attach_vm_interface", step)
     before = count_driver_interfaces(tenant)
 
     answer = await attach(tenant, instance, type="external", ddos_profile=TEMPLATE)
-    task = await tenant.ended(answer.json()["tasks"][0])
+    task = await tenant.wait_for_task(answer.json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
-    assert await ports_of(tenant, instance) == [only]
+    assert await list_ports(tenant, instance) == [only]
     assert (after.task_id, after.status, count_driver_interfaces(tenant)) == (None, "ACTIVE", before)
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         assert await ddos_profiles.TABLE.find(tx, "client_id = :id", id=tenant.client_id) == []
         (count,) = await tx.one("SELECT count(*) FROM addresses WHERE port_id = :id", id=task["data"]["port_id"]) or ()
     assert count == 0
@@ -153,16 +155,16 @@ async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Ten
 async def test_a_failed_attachment_keeps_the_reserved_fixed_ip(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     reserved = await a_port(tenant)
-    before = await addresses_of(tenant, reserved)
-    await disturb(tenant, FaultKind.FAIL, "attach_vm_to_reserved_fixed_ip")
+    before = await list_addresses(tenant, reserved)
+    await inject_fault(tenant, FaultKind.FAIL, "attach_vm_to_reserved_fixed_ip")
 
     answer = await attach(tenant, instance, port_id=reserved.id)
-    await tenant.ended(answer.json()["tasks"][0])
+    await tenant.wait_for_task(answer.json()["tasks"][0])
 
     after = await find_port(tenant, reserved)
     assert after is not None
     assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
-    assert await addresses_of(tenant, reserved) == before
+    assert await list_addresses(tenant, reserved) == before
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ async def test_an_invalid_interface_is_refused_with_its_field(tenant: Tenant, bo
     answer = await attach(tenant, instance, **body)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 async def test_a_private_address_is_not_protected(tenant: Tenant) -> None:
@@ -195,7 +197,7 @@ async def test_a_private_address_is_not_protected(tenant: Tenant) -> None:
     answer = await attach(tenant, instance, subnet_id=subnet.id, ddos_profile=TEMPLATE)
 
     assert answer.json()["invalid_fields"] == {"ddos_profile": ["Only a public address can be protected"]}
-    assert await used_addresses(tenant, subnet.id) == set()
+    assert await list_used_addresses(tenant, subnet.id) == set()
 
 
 async def test_resources_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
@@ -213,7 +215,7 @@ async def test_resources_of_other_tenants_are_not_found(tenant: Tenant, stranger
 
     for missing, answer in answers.items():
         assert (answer.status_code, answer.json()["message"]) == (404, f"{missing} could not be found")
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 async def test_a_public_interface_cannot_be_attached_to_bare_metal(tenant: Tenant) -> None:
@@ -221,26 +223,26 @@ async def test_a_public_interface_cannot_be_attached_to_bare_metal(tenant: Tenan
     _, (subnet,) = await a_network(tenant)
 
     refused = await attach(tenant, server, type="external")
-    await tenant.finished(await attach(tenant, server, subnet_id=subnet.id, port_group=2))
+    await tenant.wait_until_finished(await attach(tenant, server, subnet_id=subnet.id, port_group=2))
 
     assert (refused.status_code, list(refused.json()["invalid_fields"])) == (400, ["type"])
-    assert (await newest_port(tenant, server)).port_group == 2
+    assert (await get_newest_port(tenant, server)).port_group == 2
 
 
 @pytest.mark.parametrize("facts", [{"status": "ERROR"}, {"status": "BUILD"}, {"task_id": UNKNOWN}])
 async def test_interfaces_cannot_change_in_this_state(tenant: Tenant, facts: dict[str, Any]) -> None:
     instance = await an_instance(tenant, **facts)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
 
     assert (await attach(tenant, instance)).status_code == 409
     assert (await detach(tenant, instance, port)).status_code == 409
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 async def test_a_reserved_fixed_ip_in_use_is_a_conflict(tenant: Tenant) -> None:
     instance, other = await an_instance(tenant), await an_instance(tenant)
     reserved = await a_port(tenant)
-    await tenant.finished(await attach(tenant, other, port_id=reserved.id))
+    await tenant.wait_until_finished(await attach(tenant, other, port_id=reserved.id))
 
     assert (await attach(tenant, instance, port_id=reserved.id)).status_code == 409
 
@@ -251,19 +253,19 @@ async def test_concurrent_attachments_get_different_addresses(tenant: Tenant) ->
 
     answers = await asyncio.gather(*(attach(tenant, server, subnet_id=subnet.id) for server in servers))
     for answer in answers:
-        await tenant.finished(answer)
+        await tenant.wait_until_finished(answer)
 
-    assert len(await used_addresses(tenant, subnet.id)) == 8
+    assert len(await list_used_addresses(tenant, subnet.id)) == 8
 
 
 async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    attached = await tenant.finished(await attach(tenant, instance, type="external"))
-    port = await newest_port(tenant, instance)
-    detached = await tenant.finished(await detach(tenant, instance, port))
+    attached = await tenant.wait_until_finished(await attach(tenant, instance, type="external"))
+    port = await get_newest_port(tenant, instance)
+    detached = await tenant.wait_until_finished(await detach(tenant, instance, port))
 
-    entries = await actions_of(tenant)
+    entries = await list_user_actions(tenant)
     assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("instance", "attach", attached["id"]),
         ("instance", "detach", detached["id"]),
@@ -284,11 +286,11 @@ async def test_the_official_client_attaches_and_detaches(tenant: Tenant) -> None
     api = tenant.sdk.cloud.instances.interfaces
 
     attaching = await api.attach(instance.id, network_id=network.id, type="any_subnet", interface_name="inner")
-    await tenant.ended(attaching.tasks[0])
-    port = await newest_port(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
+    await tenant.wait_for_task(attaching.tasks[0])
+    port = await get_newest_port(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
     detaching = await api.detach(instance.id, ip_address=address, port_id=port.id)
-    await tenant.ended(detaching.tasks[0])
+    await tenant.wait_for_task(detaching.tasks[0])
 
     assert port.interface_name == "inner"
-    assert len(await ports_of(tenant, instance)) == 1
+    assert len(await list_ports(tenant, instance)) == 1

@@ -7,9 +7,9 @@ import httpx
 import pytest
 
 from pileus.domain.account.access import ALLOWED, Access, Role
-from pileus.domain.account.keys import ApiKey, hash_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.store import counters
-from pileus.store.account import keys
+from pileus.store.account import api_keys
 from pileus.store.database import Tx
 from tests.builders import an_instance
 from tests.tenants import Tenant, client_of
@@ -33,12 +33,14 @@ async def add_key(tenant: Tenant, secret: str, **changes: Any) -> str:
     async def write(tx: Tx) -> str:
         number = await counters.increment(tx, "api_keys")
         token = f"{number}_{secret}"
-        facts = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
-        key = ApiKey(**{**facts, "role": Role.ENGINEERS.value, "digest": hash_token(token), "created_at": 0, **changes})
-        await keys.add(tx, key)
+        fields = {"id": number, "client_id": tenant.client_id, "user_id": tenant.client_id, "name": "mine"}
+        key = ApiKey(
+            **{**fields, "role": Role.ENGINEERS.value, "digest": hash_api_token(token), "created_at": 0, **changes}
+        )
+        await api_keys.add(tx, key)
         return token
 
-    return await tenant.running.cloud.db.write(write)
+    return await tenant.running.app_state.db.write(write)
 
 
 def error_of(answer: httpx.Response) -> tuple[int, str, str]:
@@ -107,22 +109,22 @@ async def test_both_separators_of_tokens_are_accepted(tenant: Tenant) -> None:
     async def write(tx: Tx) -> str:
         number = await counters.increment(tx, "api_keys")
         token = f"{number}$an-older-secret"
-        facts: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "id": number,
             "client_id": tenant.client_id,
             "user_id": tenant.client_id,
             "name": "old",
         }
-        await keys.add(tx, ApiKey(**facts, role=Role.USERS.value, digest=hash_token(token), created_at=0))
+        await api_keys.add(tx, ApiKey(**fields, role=Role.USERS.value, digest=hash_api_token(token), created_at=0))
         return token
 
-    token = await tenant.running.cloud.db.write(write)
+    token = await tenant.running.app_state.db.write(write)
 
     assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
 
 async def test_a_key_is_valid_until_it_expires(tenant: Tenant) -> None:
-    now = tenant.running.cloud.now()
+    now = tenant.running.app_state.now()
     good = await add_key(tenant, "still-good-for-a-while", expires_at=now + 60_000_000)
     over = await add_key(tenant, "over-since-a-moment", expires_at=now)
 
@@ -134,8 +136,8 @@ async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
     token = await add_key(tenant, "soon-to-be-revoked")
     assert (await request(tenant, f"APIKey {token}")).status_code == 404
 
-    number, cloud = int(token.partition("_")[0]), tenant.running.cloud
-    assert await cloud.db.write(lambda tx: keys.revoke(tx, number, cloud.now()))
+    number, cloud = int(token.partition("_")[0]), tenant.running.app_state
+    assert await cloud.db.write(lambda tx: api_keys.revoke(tx, number, cloud.now()))
 
     assert error_of(await request(tenant, f"APIKey {token}")) == (401, NOT_VALID, UNKNOWN)
 
@@ -143,7 +145,7 @@ async def test_a_revoked_key_is_invalid_at_once(tenant: Tenant) -> None:
 async def test_a_key_is_stored_only_as_a_digest(tenant: Tenant) -> None:
     token = await add_key(tenant, "nobody-reads-this-anywhere")
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         row = await tx.one("SELECT * FROM api_keys WHERE id = :id", id=int(token.partition("_")[0]))
 
     assert "nobody-reads-this-anywhere" not in str(row)

@@ -192,7 +192,7 @@ async def test_an_unexpected_error_returns_only_the_request_id(
     """The database fails; the trace is only logged."""
     async with run_cloud(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
         assert (await tenant.api.get(tenant.path("instances", "x"))).status_code == 404
-        await running.cloud.db.close()
+        await running.app_state.db.close()
 
         reading = error_body(await tenant.api.get(tenant.path("instances", "x")), 500)
         ready = error_body(await tenant.api.get("/readyz"), 503)

@@ -12,15 +12,15 @@ from tests.builders import (
     a_floating_ip,
     a_network,
     a_port,
-    actions_of,
     an_image,
     an_instance,
-    disturb,
     driver_of,
-    ports_of,
+    inject_fault,
+    list_ports,
+    list_user_actions,
 )
 from tests.orders import METAL
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 DEBIAN = "bm1-infrastructure-small"
@@ -53,9 +53,9 @@ async def test_the_official_client_creates_changes_and_deletes_a_server(tenant: 
     rebuilt = await client.rebuild_and_poll(server.id, image_id=image.id, user_data="aGVsbG8=", **POLL)
     (listed_server,) = (await client.list(uuid=server.id)).results
     stopped = await client.action(server.id, action="stop")
-    assert (await tenant.ended(stopped.tasks[0]))["task_type"] == "stop_bm"
+    assert (await tenant.wait_for_task(stopped.tasks[0]))["task_type"] == "stop_bm"
     gone = await client.delete(server.id)
-    assert (await tenant.ended(gone.tasks[0]))["task_type"] == "delete_bm"
+    assert (await tenant.wait_for_task(gone.tasks[0]))["task_type"] == "delete_bm"
 
     assert (server.status, server.flavor.resource_class, server.name) == ("ACTIVE", BARE_METAL, "metal")
     assert (updated.name, [tag.key for tag in updated.tags if not tag.read_only]) == ("renamed", ["c"])
@@ -67,10 +67,10 @@ async def test_the_official_client_creates_changes_and_deletes_a_server(tenant: 
 
 
 async def test_a_server_has_its_image_and_no_security_group(tenant: Tenant) -> None:
-    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
     (server_id,) = task["created_resources"]["instances"]
 
-    machine = driver_of(tenant.running).machine(server_id)
+    machine = driver_of(tenant.running).get_machine(server_id)
     instance = (await tenant.api.get(tenant.path("instances", server_id))).json()
 
     assert (machine.image_id, machine.disks) == (METAL, [])
@@ -105,7 +105,7 @@ async def test_a_server_has_all_fields(tenant: Tenant) -> None:
 
 async def test_legacy_fields_of_servers_are_those_of_instances(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, name="metal")
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     (view,) = (await tenant.api.get(tenant.path("bminstances"), params={"uuid": server.id})).json()["results"]
 
@@ -180,7 +180,7 @@ async def test_power_actions_have_baremetal_task_types(
     server = await an_instance(tenant, flavor_id=BARE_METAL, status=status)
 
     path = tenant.path(noun, server.id, "action", version=2)
-    task = await tenant.finished(await tenant.api.post(path, json={"action": action}))
+    task = await tenant.wait_until_finished(await tenant.api.post(path, json={"action": action}))
     refused = await tenant.api.post(path, json={"action": "suspend"})
 
     assert task["task_type"] == task_type
@@ -211,7 +211,7 @@ async def test_selected_floating_ips_are_deleted_with_a_server(tenant: Tenant) -
 
     ids_and_all = await tenant.api.delete(path, params={"floating_ip_ids": floating.id, "all_floating_ips": "true"})
     not_reserved = await tenant.api.delete(path, params={"reserved_fixed_ip_ids": inner.id})
-    task = await tenant.finished(await tenant.api.delete(path, params={"all_floating_ips": "true"}))
+    task = await tenant.wait_until_finished(await tenant.api.delete(path, params={"all_floating_ips": "true"}))
 
     assert list(ids_and_all.json()["invalid_fields"]) == ["floating_ip_ids"]
     assert list(not_reserved.json()["invalid_fields"]) == ["reserved_fixed_ip_ids"]
@@ -222,18 +222,18 @@ async def test_selected_floating_ips_are_deleted_with_a_server(tenant: Tenant) -
 async def test_all_reserved_fixed_ips_are_deleted_on_request(tenant: Tenant) -> None:
     reserved = await a_port(tenant)
     order = {**ORDER, "interfaces": [{"type": "reserved_fixed_ip", "port_id": reserved.id}]}
-    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=order))
     path = tenant.path("bminstances", task["created_resources"]["instances"][0])
 
-    await tenant.finished(await tenant.api.delete(path, params={"all_reserved_fixed_ips": "true"}))
+    await tenant.wait_until_finished(await tenant.api.delete(path, params={"all_reserved_fixed_ips": "true"}))
 
     assert (await tenant.api.get(tenant.path("reserved_fixed_ips", reserved.id))).status_code == 404
 
 
 async def test_a_rebuild_installs_the_present_image_by_default(tenant: Tenant) -> None:
-    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
     path = tenant.path("bminstances", task["created_resources"]["instances"][0])
-    await disturb(tenant, FaultKind.HOLD, "rebuild_bm")
+    await inject_fault(tenant, FaultKind.HOLD, "rebuild_bm")
 
     answer = await tenant.api.post(f"{path}/rebuild", json={})
     rebuilding = (await tenant.api.get(path)).json()
@@ -243,24 +243,24 @@ async def test_a_rebuild_installs_the_present_image_by_default(tenant: Tenant) -
     assert rebuilding["task_id"] == answer.json()["tasks"][0]
     assert tags_of(rebuilding)["image_id"] == METAL
     assert refused.status_code == 409
-    assert [action.action_type for action in await actions_of(tenant)] == ["create", "rebuild"]
+    assert [action.action_type for action in await list_user_actions(tenant)] == ["create", "rebuild"]
 
 
 async def test_a_failed_rebuild_can_be_repeated(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     path = tenant.path("bminstances", server.id, "rebuild")
-    await disturb(tenant, FaultKind.FAIL, "rebuild_bm", message="No network boot")
+    await inject_fault(tenant, FaultKind.FAIL, "rebuild_bm", message="No network boot")
 
-    task = await tenant.ended((await tenant.api.post(path, json={"image_id": METAL})).json()["tasks"][0])
+    task = await tenant.wait_for_task((await tenant.api.post(path, json={"image_id": METAL})).json()["tasks"][0])
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         broken = await find(tx, server.id)
     assert broken is not None
     assert (task["error"], broken.status, broken.task_id) == ("No network boot", "ERROR", None)
 
 
 @pytest.mark.parametrize(
-    ("facts", "body", "status", "field"),
+    ("fields", "body", "status", "field"),
     [
         ({}, {}, 400, "image_id"),
         ({"is_baremetal": False}, None, 400, "image_id"),
@@ -271,12 +271,12 @@ async def test_a_failed_rebuild_can_be_repeated(tenant: Tenant) -> None:
     ],
 )
 async def test_unsuitable_images_cannot_be_installed(
-    tenant: Tenant, facts: dict[str, Any], body: dict[str, Any] | None, status: int, field: str | None
+    tenant: Tenant, fields: dict[str, Any], body: dict[str, Any] | None, status: int, field: str | None
 ) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
-    image_facts = {"is_baremetal": True, **facts}
-    user_data = image_facts.pop("user_data", "")
-    image = await an_image(tenant, **image_facts)
+    image_fields = {"is_baremetal": True, **fields}
+    user_data = image_fields.pop("user_data", "")
+    image = await an_image(tenant, **image_fields)
     request = {"image_id": image.id, "user_data": user_data} if body is None else body
 
     answer = await tenant.api.post(tenant.path("bminstances", server.id, "rebuild"), json=request)
@@ -287,7 +287,7 @@ async def test_unsuitable_images_cannot_be_installed(
 
 async def test_an_image_that_is_being_installed_cannot_be_deleted(tenant: Tenant) -> None:
     server, image = await an_instance(tenant, flavor_id=BARE_METAL), await an_image(tenant, is_baremetal=True)
-    await disturb(tenant, FaultKind.HOLD, "rebuild_bm")
+    await inject_fault(tenant, FaultKind.HOLD, "rebuild_bm")
     await tenant.api.post(tenant.path("bminstances", server.id, "rebuild"), json={"image_id": image.id})
 
     answer = await tenant.api.delete(tenant.path("images", image.id))
@@ -304,25 +304,25 @@ async def test_a_new_server_gets_a_ddos_profile_for_its_public_address(tenant: T
     ddos_profile = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
     order = {**ORDER, "interfaces": [private_interface, {"type": "external"}], "ddos_profile": ddos_profile}
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=order))
     refused = await tenant.api.post(tenant.path("bminstances"), json={**order, "interfaces": [private_interface]})
 
     path = tenant.path("bminstances", task["created_resources"]["instances"][0])
     assert (await tenant.api.get(path)).json()["ddos_profile"]["profile_template"]["id"] == 1
     profiles = (await tenant.api.get(tenant.path("ddos/profiles"))).json()["results"]
-    external = (await ports_of(tenant, await _get_instance(tenant, path)))[1]
+    external = (await list_ports(tenant, await _get_instance(tenant, path)))[1]
     assert len(profiles) == 1
     assert external.network_id != subnet.network_id
     assert refused.status_code == 400
 
 
 async def _get_instance(tenant: Tenant, path: str) -> Any:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await find(tx, path.rpartition("/")[2])
 
 
 async def test_flavors_are_listed_with_capacity_and_price(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, baremetal_hf_count=3)
+    set_quotas(tenant, monkeypatch, baremetal_hf_count=3)
     await an_instance(tenant, flavor_id=BARE_METAL)
     query = {"include_capacity": "true", "include_prices": "true", "include_reservation_stock": "true"}
 
@@ -357,7 +357,7 @@ async def test_flavors_are_listed_for_an_image(tenant: Tenant) -> None:
 
 
 async def test_limits_are_checked_before_creation(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, baremetal_hf_count=1, external_ip_count=5)
+    set_quotas(tenant, monkeypatch, baremetal_hf_count=1, external_ip_count=5)
     path = tenant.path("bminstances", "check_limits")
     body = {"flavor": BARE_METAL, "names": ["a", "b"], "interfaces": [{"type": "external"}]}
 

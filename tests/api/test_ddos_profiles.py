@@ -4,26 +4,26 @@ from typing import Any
 
 import pytest
 
-from tests.builders import addresses_of, an_instance, ports_of
+from tests.builders import an_instance, list_addresses, list_ports
 from tests.tenants import Tenant
 
 BY_REGION = ("profile-templates", "region_coverage", "accessibility")
 
 
 def profiles(tenant: Tenant, *rest: str) -> str:
-    return "/".join((f"/cloud/v1/ddos/profiles/{tenant.here}", *rest))
+    return "/".join((f"/cloud/v1/ddos/profiles/{tenant.place_path}", *rest))
 
 
 async def _public_address(tenant: Tenant) -> str:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
+    (port,) = await list_ports(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
     return address
 
 
 async def _create_profile(tenant: Tenant, address: str) -> int:
     answer = await tenant.api.post(profiles(tenant), json={"ip_address": address, "profile_template": 1})
-    task = await tenant.finished(answer)
+    task = await tenant.wait_until_finished(answer)
     (number,) = task["created_resources"]["ddos_profiles"]
     return int(number)
 
@@ -34,10 +34,10 @@ async def _list_profiles(tenant: Tenant, **filters: Any) -> list[dict[str, Any]]
     return list(answer.json()["results"])
 
 
-@pytest.mark.parametrize("what", BY_REGION)
-async def test_a_region_shows_its_ddos_protection(tenant: Tenant, what: str) -> None:
-    answer = await tenant.api.get(f"/cloud/v1/ddos/{what}/1")
-    nowhere = await tenant.api.get(f"/cloud/v1/ddos/{what}/99")
+@pytest.mark.parametrize("noun", BY_REGION)
+async def test_a_region_shows_its_ddos_protection(tenant: Tenant, noun: str) -> None:
+    answer = await tenant.api.get(f"/cloud/v1/ddos/{noun}/1")
+    nowhere = await tenant.api.get(f"/cloud/v1/ddos/{noun}/99")
 
     assert answer.status_code == 200
     assert nowhere.status_code == 404
@@ -56,7 +56,7 @@ async def test_a_profile_has_the_answers_to_its_template(tenant: Tenant) -> None
     answer = await tenant.api.post(
         profiles(tenant), json={"ip_address": address, "profile_template": 1, "fields": fields}
     )
-    await tenant.finished(answer)
+    await tenant.wait_until_finished(answer)
 
     (profile,) = await _list_profiles(tenant)
     assert (profile["ip_address"], profile["managed_by"], profile["status"]["status"]) == (address, "user", "Active")
@@ -100,15 +100,15 @@ async def test_a_profile_is_switched_updated_and_deleted(tenant: Tenant) -> None
     address, other = await _public_address(tenant), await _public_address(tenant)
     number = str(await _create_profile(tenant, address))
 
-    await tenant.finished(
+    await tenant.wait_until_finished(
         await tenant.api.post(profiles(tenant, number, "action"), json={"active": False, "bgp": True})
     )
     (off,) = await _list_profiles(tenant)
     change = {"ip_address": other, "profile_template": 1, "fields": [{"base_field": 12, "field_value": 5}]}
-    await tenant.finished(await tenant.api.patch(profiles(tenant, number), json=change))
+    await tenant.wait_until_finished(await tenant.api.patch(profiles(tenant, number), json=change))
     (moved,) = await _list_profiles(tenant, ip_address=other)
     after_deletion = await _list_profiles(tenant, ip_address=address)
-    await tenant.finished(await tenant.api.delete(profiles(tenant, number)))
+    await tenant.wait_until_finished(await tenant.api.delete(profiles(tenant, number)))
 
     assert off["options"] == {"active": False, "bgp": True}
     assert moved["ip_address"] == other
@@ -122,7 +122,7 @@ async def test_a_failed_change_leaves_the_profile_as_it_was(tenant: Tenant) -> N
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "update_ddos_profile", "times": 1})
 
     answer = await tenant.api.patch(profiles(tenant, number), json={"ip_address": other, "profile_template": 1})
-    task = await tenant.ended(answer.json()["tasks"][0])
+    task = await tenant.wait_for_task(answer.json()["tasks"][0])
 
     (profile,) = await _list_profiles(tenant)
     assert task["state"] == "ERROR"

@@ -11,28 +11,28 @@ from tests.api.interfaces import (
     attach,
     count_driver_interfaces,
     detach,
+    find_ddos_profile,
     find_port,
-    newest_port,
-    profile_of_address,
-    used_addresses,
+    get_newest_port,
 )
 from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
     a_network,
     a_port,
-    addresses_of,
     an_instance,
-    disturb,
-    groups_of,
-    now_of,
-    ports_of,
+    inject_fault,
+    list_addresses,
+    list_group_names,
+    list_ports,
+    reload_instance,
 )
+from tests.networks import list_used_addresses
 from tests.tenants import Tenant
 
 
 async def find_floating_ip(tenant: Tenant, floating_ip: FloatingIP) -> FloatingIP:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await floating_ips.TABLE.find_one(tx, "id = :id", id=floating_ip.id) or floating_ip
 
 
@@ -43,14 +43,14 @@ async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None
     floating = await a_floating_ip(tenant, port)
     before = count_driver_interfaces(tenant)
 
-    (address,) = await addresses_of(tenant, port)
-    task = await tenant.finished(await detach(tenant, instance, port))
+    (address,) = await list_addresses(tenant, port)
+    task = await tenant.wait_until_finished(await detach(tenant, instance, port))
 
     unassigned = await find_floating_ip(tenant, floating)
     assert (task["task_type"], task["created_resources"]) == ("detach_vm_interface", None)
     assert task["data"] == {"instance_id": instance.id, "port_id": port.id, "ip_address": address}
     assert await find_port(tenant, port) is None
-    assert await used_addresses(tenant, subnet.id) == set()
+    assert await list_used_addresses(tenant, subnet.id) == set()
     assert (unassigned.port_id, unassigned.fixed_ip_address, unassigned.status, unassigned.task_id) == (
         None,
         None,
@@ -65,73 +65,73 @@ async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None
 
 async def test_the_last_interface_can_be_detached_and_another_attached(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
 
-    await tenant.finished(await detach(tenant, instance, port))
-    assert await ports_of(tenant, instance) == []
-    await tenant.finished(await attach(tenant, instance))
-    assert len(await ports_of(tenant, instance)) == 1
+    await tenant.wait_until_finished(await detach(tenant, instance, port))
+    assert await list_ports(tenant, instance) == []
+    await tenant.wait_until_finished(await attach(tenant, instance))
+    assert len(await list_ports(tenant, instance)) == 1
 
 
 async def test_a_reserved_fixed_ip_remains_reserved(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     reserved = await a_port(tenant)
-    (address,) = await addresses_of(tenant, reserved)
+    (address,) = await list_addresses(tenant, reserved)
     profile = await a_ddos_profile(tenant, address)
-    await tenant.finished(await attach(tenant, instance, port_id=reserved.id))
+    await tenant.wait_until_finished(await attach(tenant, instance, port_id=reserved.id))
 
-    await tenant.finished(await detach(tenant, instance, reserved))
+    await tenant.wait_until_finished(await detach(tenant, instance, reserved))
 
     after = await find_port(tenant, reserved)
     assert after is not None
     assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
-    assert await addresses_of(tenant, reserved) == [address]
-    assert await groups_of(tenant, reserved) == []
-    assert await profile_of_address(tenant, address) == profile
+    assert await list_addresses(tenant, reserved) == [address]
+    assert await list_group_names(tenant, reserved) == []
+    assert await find_ddos_profile(tenant, address) == profile
 
 
 async def test_the_ddos_profile_is_deleted_with_the_address(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await newest_port(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
+    await tenant.wait_until_finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
+    port = await get_newest_port(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
 
-    await tenant.finished(await detach(tenant, instance, port))
+    await tenant.wait_until_finished(await detach(tenant, instance, port))
 
-    assert await profile_of_address(tenant, address) is None
+    assert await find_ddos_profile(tenant, address) is None
 
 
 @pytest.mark.parametrize("step", ["unplug", "stop protecting"])
 async def test_a_failed_detachment_leaves_everything_attached(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
-    await tenant.finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
-    port = await newest_port(tenant, instance)
-    (address,) = await addresses_of(tenant, port)
-    floating, profile = await a_floating_ip(tenant, port), await profile_of_address(tenant, address)
-    await disturb(tenant, FaultKind.FAIL, "detach_vm_interface", step)
+    await tenant.wait_until_finished(await attach(tenant, instance, ddos_profile=TEMPLATE))
+    port = await get_newest_port(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
+    floating, profile = await a_floating_ip(tenant, port), await find_ddos_profile(tenant, address)
+    await inject_fault(tenant, FaultKind.FAIL, "detach_vm_interface", step)
     before = count_driver_interfaces(tenant)
 
-    task = await tenant.ended((await detach(tenant, instance, port)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await detach(tenant, instance, port)).json()["tasks"][0])
 
     after, assigned, profile_after = (
         await find_port(tenant, port),
         await find_floating_ip(tenant, floating),
-        await profile_of_address(tenant, address),
+        await find_ddos_profile(tenant, address),
     )
     assert task["error"] == "Injected"
     assert after is not None
     assert profile_after is not None
     assert profile is not None
-    assert (after.instance_id, after.task_id, await addresses_of(tenant, port)) == (instance.id, None, [address])
+    assert (after.instance_id, after.task_id, await list_addresses(tenant, port)) == (instance.id, None, [address])
     assert (assigned.port_id, assigned.status, assigned.task_id) == (port.id, "ACTIVE", None)
     assert (profile_after.id, profile_after.status, profile_after.task_id) == (profile.id, "Active", None)
-    assert (await now_of(tenant, instance)).task_id is None
+    assert (await reload_instance(tenant, instance)).task_id is None
     assert count_driver_interfaces(tenant) == before
 
 
 async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger: Tenant) -> None:
     instance, other, theirs = await an_instance(tenant), await an_instance(tenant), await an_instance(stranger)
-    (port,), (elsewhere,), (foreign,) = [await ports_of(owner, machine) for owner, machine in
+    (port,), (elsewhere,), (foreign,) = [await list_ports(owner, machine) for owner, machine in
                                          ((tenant, instance), (tenant, other), (stranger, theirs))]  # fmt: skip
     path = tenant.path("instances", instance.id, "detach_interface")
 
@@ -149,8 +149,8 @@ async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger
 
 async def test_a_locked_floating_ip_of_the_port_is_a_conflict(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     await a_floating_ip(tenant, port, task_id=UNKNOWN)
 
     assert (await detach(tenant, instance, port)).status_code == 409
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance

@@ -11,7 +11,7 @@ from pileus.store.project_contents import LOCKABLE
 from tests.builders import a_network, driver_of
 from tests.networks import a_router
 from tests.orders import an_order, boot
-from tests.sync_app import World
+from tests.sync_app import SyncApp
 from tests.tenants import REGION
 
 # An index into the existing resources, modulo their number.
@@ -34,7 +34,7 @@ DANGLING = {
 class Family(RuleBasedStateMachine):
     """The resources of one tenant and their attachments."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SyncApp) -> None:
         super().__init__()
         self.world, self.tenant = world, world.tenant()
         self.instances: dict[str, str] = {}
@@ -63,7 +63,7 @@ class Family(RuleBasedStateMachine):
             answer = await self.tenant.api.request(method, path, json=body)
             if answer.status_code in REFUSED:
                 return None
-            return await self.tenant.finished(answer)
+            return await self.tenant.wait_until_finished(answer)
 
         result: dict[str, Any] | None = self.world.run(do())
         return result
@@ -223,14 +223,14 @@ class Family(RuleBasedStateMachine):
     def the_api_matches_the_model(self) -> None:
         """Each resource exists with the expected attachment."""
         volumes = {volume["id"]: volume for volume in self.get("volumes")["results"]}
-        hung = {
+        attached_volumes = {
             volume: view["attachments"][0]["server_id"] if view["attachments"] else None
             for volume, view in volumes.items()
         }
         floating = {item["id"]: item["port_id"] for item in self.get("floatingips")["results"]}
-        assert hung == self.volumes
+        assert attached_volumes == self.volumes
         assert {volume: view["size"] for volume, view in volumes.items()} == {
-            volume: self.sizes[volume] for volume in hung
+            volume: self.sizes[volume] for volume in attached_volumes
         }
         assert floating == self.floating
         assert {instance["id"] for instance in self.get("instances")["results"]} == set(self.instances)
@@ -251,8 +251,8 @@ class Family(RuleBasedStateMachine):
     @invariant()
     def nothing_dangles_or_is_locked(self) -> None:
         """Nothing refers to deleted resources."""
-        for what, statement in DANGLING.items():
-            assert self._rows(statement) == [], what
+        for reference, statement in DANGLING.items():
+            assert self._rows(statement) == [], reference
         for table in LOCKABLE:
             assert self._rows(f"SELECT id FROM {table} WHERE task_id IS NOT NULL") == [], table
 
@@ -267,24 +267,24 @@ class Family(RuleBasedStateMachine):
         assert used["floating_count_usage"] == len(self.floating)
         assert used["external_ip_count_usage"] == len(self.reserved)
         rows = self._rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
-        assert driver_of(self.tenant.running).counts()[:2] == tuple(rows[0])
+        assert driver_of(self.tenant.running).count_machines_volumes_and_nics()[:2] == tuple(rows[0])
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         async def read() -> list[Any]:
-            async with self.tenant.running.cloud.db.read() as tx:
+            async with self.tenant.running.app_state.db.read() as tx:
                 return list(await tx.all(statement, **values))
 
         result: list[Any] = self.world.run(read())
         return result
 
 
-def _one_of(things: dict[str, Any], which: int) -> str | None:
+def _one_of(resources: dict[str, Any], which: int) -> str | None:
     """Return one of the items, or None if there are none."""
-    return list(things)[which % len(things)] if things else None
+    return list(resources)[which % len(resources)] if resources else None
 
 
 @pytest.mark.timeout(300)
-def test_the_resources_of_a_tenant_stay_consistent(world: World) -> None:
+def test_the_resources_of_a_tenant_stay_consistent(world: SyncApp) -> None:
     run_state_machine_as_test(
         lambda: Family(world),  # type: ignore[arg-type]  # whatever makes a machine will do
         settings=settings(

@@ -8,20 +8,20 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import Port
 from pileus.store import faults
-from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, disturb, driver_of
+from tests.builders import a_floating_ip, a_network, a_port, an_instance, driver_of, inject_fault, list_addresses
 from tests.networks import a_router, get_view
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tasks.address_scenarios import an_inner_port
 from tests.tenants import REGION, Tenant
 
 
 async def create_floating_ip(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    task = await tenant.finished(await tenant.api.post(tenant.path("floatingips"), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("floatingips"), json=body))
     return await get_view(tenant, "floatingips", task["created_resources"]["floatingips"][0])
 
 
 async def addresses_shown_on(tenant: Tenant, port: Port) -> list[str]:
-    """The addresses that an instance shows as floating."""
+    """Return the addresses that an instance shows as floating."""
     instance = (await tenant.api.get(tenant.path("instances", port.instance_id or ""))).json()
     return [entry["addr"] for group in instance["addresses"].values() for entry in group if entry["type"] == "floating"]
 
@@ -37,12 +37,12 @@ async def test_a_floating_ip_is_created_with_and_without_a_port(tenant: Tenant) 
     assert (unassigned["status"], unassigned["port_id"], unassigned["fixed_ip_address"]) == ("DOWN", None, None)
     assert (unassigned["tags"][0]["key"], unassigned["task_id"], unassigned["created_at"][-5:]) == ("a", None, "+0000")
     assert (assigned["status"], assigned["port_id"], assigned["router_id"]) == ("ACTIVE", port.id, router.id)
-    assert [assigned["fixed_ip_address"]] == await addresses_of(tenant, port)
+    assert [assigned["fixed_ip_address"]] == await list_addresses(tenant, port)
     assert await addresses_shown_on(tenant, port) == [assigned["floating_ip_address"]]
-    driver_record = driver_of(tenant.running).floating_ip(assigned["id"])
+    driver_record = driver_of(tenant.running).find_floating_ip(assigned["id"])
     assert driver_record is not None
     assert (driver_record.port_id, driver_record.ip_address) == (port.id, assigned["floating_ip_address"])
-    assert driver_of(tenant.running).floating_ip(unassigned["id"]) is None
+    assert driver_of(tenant.running).find_floating_ip(unassigned["id"]) is None
 
 
 async def test_addresses_are_unique(tenant: Tenant, stranger: Tenant) -> None:
@@ -58,17 +58,17 @@ async def test_one_of_many_concurrent_assignments_to_a_port_succeeds(tenant: Ten
     answers = await asyncio.gather(*(tenant.api.patch(path, json={"port_id": port.id}) for path in paths))
     for answer in answers:
         for task_id in answer.json().get("tasks", []):
-            await tenant.ended(task_id)
+            await tenant.wait_for_task(task_id)
 
     results = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
     assert len(results) == 1
     assert await addresses_shown_on(tenant, port) == [results[0]["floating_ip_address"]]
-    driver_records = [driver_of(tenant.running).floating_ip(path.rsplit("/", 1)[1]) for path in paths]
+    driver_records = [driver_of(tenant.running).find_floating_ip(path.rsplit("/", 1)[1]) for path in paths]
     assert [record.id for record in driver_records if record] == [results[0]["id"]]
 
 
 async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, floating_count=2)
+    set_quotas(tenant, monkeypatch, floating_count=2)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("floatingips"), json={}) for _ in range(4)))
 
@@ -76,24 +76,26 @@ async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyP
 
 
 async def test_a_floating_ip_is_reassigned_kept_and_unassigned(tenant: Tenant) -> None:
-    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
-    floating_ip = await a_floating_ip(tenant, one)
+    first, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, first)
     path = tenant.path("floatingips", floating_ip.id, version=2)
 
-    assert (await tenant.api.patch(path, json={"port_id": one.id})).json() == {"tasks": []}
+    assert (await tenant.api.patch(path, json={"port_id": first.id})).json() == {"tasks": []}
     assert (await tenant.api.patch(path, json={"tags": {"x": None}})).json() == {"tasks": []}
-    task = await tenant.finished(await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}}))
+    task = await tenant.wait_until_finished(
+        await tenant.api.patch(path, json={"port_id": other.id, "tags": {"a": "b"}})
+    )
     assert (task["task_type"], task["data"]["floating_ip_id"]) == ("update_floating_ip", floating_ip.id)
-    assert (await addresses_shown_on(tenant, one), await addresses_shown_on(tenant, other)) == (
+    assert (await addresses_shown_on(tenant, first), await addresses_shown_on(tenant, other)) == (
         [],
         [floating_ip.floating_ip_address],
     )
     assert (await get_view(tenant, "floatingips", floating_ip.id))["tags"][0]["key"] == "a"
 
-    await tenant.finished(await tenant.api.patch(path, json={"port_id": None}))
+    await tenant.wait_until_finished(await tenant.api.patch(path, json={"port_id": None}))
     view = await get_view(tenant, "floatingips", floating_ip.id)
     assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
-    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
+    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
     assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
 
 
@@ -116,34 +118,34 @@ async def test_invalid_targets_are_refused(tenant: Tenant, stranger: Tenant) -> 
 
 
 async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:
-    one, other = await an_inner_port(tenant), await an_inner_port(tenant)
-    floating_ip = await a_floating_ip(tenant, one)
+    first, other = await an_inner_port(tenant), await an_inner_port(tenant)
+    floating_ip = await a_floating_ip(tenant, first)
     before = await get_view(tenant, "floatingips", floating_ip.id)
-    await disturb(tenant, FaultKind.FAIL, "update_floating_ip")
+    await inject_fault(tenant, FaultKind.FAIL, "update_floating_ip")
 
     answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": other.id})
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert await get_view(tenant, "floatingips", floating_ip.id) == before
-    driver_record = driver_of(tenant.running).floating_ip(floating_ip.id)
+    driver_record = driver_of(tenant.running).find_floating_ip(floating_ip.id)
     assert driver_record is not None
-    assert driver_record.port_id == one.id
+    assert driver_record.port_id == first.id
 
 
 async def test_a_port_deleted_meanwhile_gets_no_floating_ip(tenant: Tenant) -> None:
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant)
-    await disturb(tenant, FaultKind.HOLD, "update_floating_ip")
+    await inject_fault(tenant, FaultKind.HOLD, "update_floating_ip")
 
     answer = await tenant.api.patch(tenant.path("floatingips", floating_ip.id, version=2), json={"port_id": port.id})
     locked = await tenant.api.delete(tenant.path("floatingips", floating_ip.id))
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
-    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+    await tenant.running.app_state.db.write(faults.remove_all)
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409
     assert (await get_view(tenant, "floatingips", floating_ip.id))["port_id"] is None
-    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
+    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
 
 
 async def test_version_1_assigns_and_unassigns(tenant: Tenant) -> None:
@@ -183,11 +185,11 @@ async def test_a_deleted_floating_ip_releases_its_address(tenant: Tenant) -> Non
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, port)
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path("floatingips", floating_ip.id)))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("floatingips", floating_ip.id)))
 
     assert (task["task_type"], await addresses_shown_on(tenant, port)) == ("delete_fip", [])
     assert (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).status_code == 404
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         assert await tx.all("SELECT 1 FROM addresses WHERE ip = :ip", ip=floating_ip.floating_ip_address) == []
 
 
@@ -195,10 +197,10 @@ async def test_floating_ips_of_a_deleted_instance_are_unassigned(tenant: Tenant)
     port = await an_inner_port(tenant)
     floating_ip = await a_floating_ip(tenant, port)
 
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     assert (await get_view(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
-    assert driver_of(tenant.running).floating_ip(floating_ip.id) is None
+    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
 
 
 async def test_the_official_sdk_manages_floating_ips(tenant: Tenant) -> None:
@@ -212,7 +214,7 @@ async def test_the_official_sdk_manages_floating_ips(tenant: Tenant) -> None:
 
     assert (moved.port_id, same.port_id) == (port.id, port.id)
     assert [floating_ip.id async for floating_ip in fips.list(**where)] == [created.id]
-    assert (await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/floating_ips", json={"count": 2})).json()[
+    assert (await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/floating_ips", json={"count": 2})).json()[
         "price_per_month"
     ] > 0
     await fips.delete(floating_ip_id=created.id, **where)
@@ -223,7 +225,7 @@ async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeyp
     port = await a_port(tenant, subnet, await an_instance(tenant, name="web", creator_task_id="a-task"))
     await a_router(tenant, subnet)
     await create_floating_ip(tenant, port_id=port.id, tags={"a": "b"})
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     (listed,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
     single = await get_view(tenant, "floatingips", listed["id"])

@@ -8,9 +8,9 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.images import GIB
 from pileus.domain.faults import FaultKind
-from tests.builders import FLAVOR, an_image, an_instance, disturb, driver_of
+from tests.builders import FLAVOR, an_image, an_instance, driver_of, inject_fault
 from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
-from tests.storage import a_volume, allow, audited, volume_now
+from tests.storage import a_volume, find_volume, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
@@ -22,19 +22,19 @@ async def get_image(tenant: Tenant, image_id: str) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("images", image_id))).json())
 
 
-async def download_image(tenant: Tenant, path: str = "qcow2", **facts: Any) -> dict[str, Any]:
+async def download_image(tenant: Tenant, path: str = "qcow2", **fields: Any) -> dict[str, Any]:
     """Download an image, and return the ended task."""
-    body = {"name": "fetched", "url": image_url(path), **facts}
+    body = {"name": "fetched", "url": image_url(path), **fields}
     answer = await tenant.api.post(tenant.path("downloadimage"), json=body)
     assert answer.status_code == 200, answer.text
-    return await tenant.ended(answer.json()["tasks"][0])
+    return await tenant.wait_for_task(answer.json()["tasks"][0])
 
 
 async def test_the_official_client_downloads_updates_and_deletes_an_image(tenant: Tenant) -> None:
     client = tenant.sdk.cloud.instances.images
-    facts: dict[str, Any] = {"os_distro": "debian", "os_version": "12", "tags": {"a": "b"}, "cow_format": True}
+    fields: dict[str, Any] = {"os_distro": "debian", "os_version": "12", "tags": {"a": "b"}, "cow_format": True}
 
-    image = await client.upload_and_poll(name="fetched", url=image_url("qcow2"), **facts, polling_interval_seconds=1)
+    image = await client.upload_and_poll(name="fetched", url=image_url("qcow2"), **fields, polling_interval_seconds=1)
     updated = await client.update(image.id, name="renamed", ssh_key="deny", tags={"a": None, "c": "d"})
     await client.delete_and_poll(image.id, polling_interval_seconds=1)
 
@@ -42,7 +42,7 @@ async def test_the_official_client_downloads_updates_and_deletes_an_image(tenant
     assert (image.disk_format, image.os_distro, image.os_version) == ("qcow2", "debian", "12")
     assert (updated.name, updated.ssh_key, [tag.key for tag in updated.tags_v2]) == ("renamed", "deny", ["c"])
     assert (await tenant.api.get(tenant.path("images", image.id))).status_code == 404
-    assert driver_of(tenant.running).image(image.id) is None
+    assert driver_of(tenant.running).find_image(image.id) is None
 
 
 async def test_the_official_client_creates_an_image_from_a_volume(tenant: Tenant) -> None:
@@ -55,7 +55,7 @@ async def test_the_official_client_creates_an_image_from_a_volume(tenant: Tenant
     assert (image.size, image.min_disk, image.disk_format, image.status) == (10 * GIB, 10, "raw", "active")
     assert (image.os_distro, image.os_version, image.ssh_key) == ("ubuntu", "22.04", "required")
     assert (image.project_id, image.visibility) == (tenant.project_id, "private")
-    after = await volume_now(tenant, volume)
+    after = await find_volume(tenant, volume)
     assert after is not None
     assert (after.status, after.task_id) == ("in-use", None)
 
@@ -67,7 +67,7 @@ async def test_a_download_task_shows_progress_and_checksum_but_not_the_url(tenan
     image_data = {"image_id": image_id, "name": "fetched", "size": len(RAW), "checksum": f"sha256:{CHECKSUM}"}
     assert task["task_type"] == "download_image"
     assert task["data"] == {**image_data, "downloaded": len(RAW), "total": len(RAW)}
-    assert [(action.action_type, action.action_data) for action in await audited(tenant)] == [
+    assert [(action.action_type, action.action_data) for action in await list_user_actions(tenant)] == [
         ("download", {"name": "fetched"})
     ]
     image = await get_image(tenant, image_id)
@@ -78,7 +78,7 @@ async def test_a_download_task_shows_progress_and_checksum_but_not_the_url(tenan
     ("path", "error"),
     [
         ("missing", "The image's server answered 404 Not Found"),
-        ("backed", "The image is not whole: it refers to another file"),
+        ("with_backing_file", "The image is not whole: it refers to another file"),
         ("to/http://169.254.169.254/x", "Images are not fetched from there: 169.254.169.254 is not a public address"),
     ],
 )
@@ -103,7 +103,7 @@ async def test_only_http_urls_are_accepted(tenant: Tenant, url: str) -> None:
 async def test_images_for_bare_metal_have_their_own_list(tenant: Tenant) -> None:
     volume = await a_volume(tenant, bootable=True)
     answer = await tenant.api.post(tenant.path("bmimages"), json={"name": "metal", "volume_id": volume.id})
-    (image_id,) = (await tenant.finished(answer))["created_resources"]["images"]
+    (image_id,) = (await tenant.wait_until_finished(answer))["created_resources"]["images"]
     virtual = await an_image(tenant)
 
     metal = (await tenant.api.get(tenant.path("bmimages"), params={"private": "yes"})).json()
@@ -118,7 +118,7 @@ async def test_images_for_bare_metal_have_their_own_list(tenant: Tenant) -> None
 
 async def test_volume_and_image_are_locked_during_the_copy(tenant: Tenant) -> None:
     volume = await a_volume(tenant, bootable=True)
-    await disturb(tenant, FaultKind.HOLD, "create_image")
+    await inject_fault(tenant, FaultKind.HOLD, "create_image")
     body = {"name": "golden", "volume_id": volume.id}
     task_id = (await tenant.api.post(tenant.path("images"), json=body)).json()["tasks"][0]
     (image,) = (await tenant.api.get(tenant.path("projectimages"))).json()["results"]
@@ -131,7 +131,7 @@ async def test_volume_and_image_are_locked_during_the_copy(tenant: Tenant) -> No
         await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image["id"])),
     ]
 
-    locked = await volume_now(tenant, volume)
+    locked = await find_volume(tenant, volume)
     assert locked is not None
     assert (locked.status, locked.task_id, image["status"], image["task_id"]) == (
         "uploading",
@@ -157,15 +157,15 @@ async def test_volumes_and_servers_are_created_from_an_image_of_the_project(tena
         "volumes": [{"source": "image", "image_id": image_id, "size": 5, "boot_index": 0}],
     }
 
-    volume = await tenant.finished(await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image_id)))
-    server = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
+    volume = await tenant.wait_until_finished(await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image_id)))
+    server = await tenant.wait_until_finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
     small = await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image_id, 4))
     deletion = await tenant.api.delete(tenant.path("images", image_id))
 
     instance = (await tenant.api.get(tenant.path("instances", server["created_resources"]["instances"][0]))).json()
     assert {tag["key"]: tag["value"] for tag in instance["tags"]}["os_distro"] == "gentoo"
     assert list(small.json()["invalid_fields"]) == ["size"]
-    await tenant.finished(deletion)
+    await tenant.wait_until_finished(deletion)
     view = (await tenant.api.get(tenant.path("volumes", volume["created_resources"]["volumes"][0]))).json()
     assert (view["status"], view["volume_image_metadata"]) == ("available", {"image_id": image_id})
 
@@ -173,13 +173,13 @@ async def test_volumes_and_servers_are_created_from_an_image_of_the_project(tena
 async def test_an_image_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     image = await an_image(tenant)
     cow_image = await an_image(tenant, cow_format=True)
-    await disturb(tenant, FaultKind.HOLD, "create_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "create_volume")
     (task_id,) = (await tenant.api.post(tenant.path("volumes"), json=a_volume_of(image.id))).json()["tasks"]
     volume = await a_volume(tenant, image_id=cow_image.id)
 
     in_creation = await tenant.api.delete(tenant.path("images", image.id))
     in_use = await tenant.api.delete(tenant.path("images", cow_image.id))
-    await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
     unused = await tenant.api.delete(tenant.path("images", cow_image.id))
 
     assert task_id
@@ -188,12 +188,12 @@ async def test_an_image_in_use_cannot_be_deleted(tenant: Tenant) -> None:
         f"Image {image.id} is in use by",
     )
     assert in_use.json()["message"] == f"Image {cow_image.id} is in use by volume {volume.id}"
-    await tenant.finished(unused)
+    await tenant.wait_until_finished(unused)
 
 
 async def test_concurrent_use_and_deletion_exclude_each_other(tenant: Tenant) -> None:
     """Volumes are created slowly: either the image is deleted, or a volume is created from it."""
-    await disturb(tenant, FaultKind.HOLD, "create_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "create_volume")
     for _ in range(4):
         image = await an_image(tenant)
         orders = [tenant.api.post(tenant.path("volumes"), json=a_volume_of(image.id)) for _ in range(4)]
@@ -231,7 +231,7 @@ async def test_each_field_is_updated_and_null_tags_are_invalid(tenant: Tenant) -
 
     assert (refused.status_code, list(refused.json()["invalid_fields"])) == (400, ["tags"])
     assert {name: unchanged.json()[name] for name in changes} == changes
-    assert [action.action_type for action in await audited(tenant)] == ["update"] * 5
+    assert [action.action_type for action in await list_user_actions(tenant)] == ["update"] * 5
 
 
 async def test_the_deprecated_routes_for_tags_work_for_images(tenant: Tenant) -> None:
@@ -247,15 +247,15 @@ async def test_the_deprecated_routes_for_tags_work_for_images(tenant: Tenant) ->
 
 
 async def test_quotas_limit_number_and_size_of_images(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, image_count=1, image_size=20 * GIB)
-    monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.cloud.catalogue)
+    set_quotas(tenant, monkeypatch, image_count=1, image_size=20 * GIB)
+    monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.app_state.catalogue)
     volume = await a_volume(tenant, bootable=True, size=21)
 
     large = await tenant.api.post(tenant.path("images"), json={"name": "large", "volume_id": volume.id})
     await download_image(tenant)
     second = await tenant.api.post(tenant.path("downloadimage"), json={"name": "second", "url": image_url()})
-    allow(tenant, monkeypatch, image_size=len(QCOW2) + 100)
-    monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.cloud.catalogue)
+    set_quotas(tenant, monkeypatch, image_size=len(QCOW2) + 100)
+    monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.app_state.catalogue)
     task = await download_image(tenant, "raw")
 
     assert (large.status_code, large.json()["info"]["attribute"]) == (403, "image_size")
@@ -265,7 +265,7 @@ async def test_quotas_limit_number_and_size_of_images(tenant: Tenant, monkeypatc
 
 
 async def test_a_price_depends_on_the_size(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    cloud = tenant.running.cloud
+    cloud = tenant.running.app_state
     prices = replace(cloud.catalogue.prices, image_per_gib_month=type(cloud.catalogue.prices.tax_percent)("0.5"))
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
     image = await an_image(tenant, size=4 * GIB)

@@ -10,7 +10,7 @@ from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.compute import images
 from pileus.store.database import Tx
-from tests.builders import place_of, renewed
+from tests.builders import place_of, updated_record_fields
 from tests.tenants import REGION, Tenant
 
 PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
@@ -19,14 +19,14 @@ UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 
 async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
     """Add an image of the project."""
-    facts = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
-    image = Image(**{**renewed(tenant), **facts, **changes})
+    fields = {"name": name, "os_distro": "Fedora", "os_version": "41", "size": 1024}
+    image = Image(**{**updated_record_fields(tenant), **fields, **changes})
 
     async def write(tx: Tx) -> None:
         await images.TABLE.add(tx, image)
         await tags.add(tx, images.KIND, place_of(tenant), image.id, make_tags((labels or {}).items()))
 
-    await tenant.running.cloud.db.write(write)
+    await tenant.running.app_state.db.write(write)
     return image
 
 
@@ -216,7 +216,7 @@ async def test_the_official_client_lists_and_gets_images(tenant: Tenant) -> None
 async def test_legacy_fields_show_the_tags(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     image = await an_image(tenant)
     await tenant.api.patch(tenant.path("images", image.id), json={"tags": {"a": "b"}})
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = (await tenant.api.get(tenant.path("images", image.id))).json()
 

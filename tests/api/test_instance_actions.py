@@ -16,13 +16,13 @@ from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
     a_floating_ip,
-    actions_of,
-    addresses_of,
     an_instance,
-    disturb,
     driver_of,
-    now_of,
-    ports_of,
+    inject_fault,
+    list_addresses,
+    list_ports,
+    list_user_actions,
+    reload_instance,
 )
 from tests.tenants import Tenant
 
@@ -69,7 +69,7 @@ async def observe_machine(tenant: Tenant, instance: Instance) -> ObservedMachine
 
 
 async def is_profile_active(tenant: Tenant, profile_id: int) -> bool:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return (await ddos_profiles.list_by_ids(tx, [profile_id]))[profile_id].active
 
 
@@ -79,9 +79,9 @@ async def test_an_action_starts_a_task_that_reaches_its_status(
 ) -> None:
     instance = await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await act(tenant, instance, action))
+    task = await tenant.wait_until_finished(await act(tenant, instance, action))
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["task_type"], task["created_resources"], task["data"]) == (
         task_type,
         None,
@@ -97,7 +97,7 @@ async def test_an_instance_is_locked_and_shows_the_action_during_the_task(
     tenant: Tenant, *, action: str, status: str, arrives: str, vm_state: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
-    await disturb(tenant, FaultKind.HOLD, task_type)
+    await inject_fault(tenant, FaultKind.HOLD, task_type)
 
     answer = await act(tenant, instance, action)
 
@@ -109,10 +109,10 @@ async def test_an_instance_is_locked_and_shows_the_action_during_the_task(
         await call_deprecated(tenant, instance, DEPRECATED_PATHS[action]),
     ):
         assert (refused.status_code, refused.json()["exception_class"]) == (409, "ConflictError")
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
-    assert (await now_of(tenant, instance)).vm_state == vm_state
-    assert (await now_of(tenant, instance)).status == arrives
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
+    assert (await reload_instance(tenant, instance)).vm_state == vm_state
+    assert (await reload_instance(tenant, instance)).status == arrives
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ async def test_an_action_that_the_status_forbids_is_a_conflict_that_names_allowe
 
     assert answer.status_code == 409
     assert answer.json()["message"] == f"Cannot {action} instance {instance.id} in status {status}{instead}"
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ async def test_an_action_that_the_status_forbids_is_a_conflict_that_names_allowe
 async def test_bare_metal_has_task_types_of_its_own(tenant: Tenant, action: str, status: str, task_type: str) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, status=status)
 
-    task = await tenant.finished(await act(tenant, server, action))
+    task = await tenant.wait_until_finished(await act(tenant, server, action))
 
     assert task["task_type"] == task_type
 
@@ -183,7 +183,7 @@ async def test_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger
 
     for answer in (await act(tenant, theirs, "stop"), await call_deprecated(tenant, theirs, "stop")):
         assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {theirs.id} could not be found")
-    assert await now_of(stranger, theirs) == theirs
+    assert await reload_instance(stranger, theirs) == theirs
 
 
 @pytest.mark.parametrize(("action", "status", "task_type"), [(entry[0], entry[1], entry[4]) for entry in POWER_ACTIONS])
@@ -191,11 +191,11 @@ async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
     tenant: Tenant, action: str, status: str, task_type: str
 ) -> None:
     instance = await an_instance(tenant, status=status)
-    await disturb(tenant, FaultKind.FAIL, task_type, message="No power")
+    await inject_fault(tenant, FaultKind.FAIL, task_type, message="No power")
 
-    task = await tenant.ended((await act(tenant, instance, action)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await act(tenant, instance, action)).json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "No power")
     assert (after.status, after.vm_state, after.task_id, after.task_state) == (status, instance.vm_state, None, None)
     assert (await observe_machine(tenant, instance)).status == status
@@ -203,11 +203,11 @@ async def test_a_failed_action_leaves_the_instance_and_its_machine_as_they_were(
 
 async def test_a_failed_action_keeps_an_unusual_vm_state(tenant: Tenant) -> None:
     instance = await an_instance(tenant, vm_state="rescued")
-    await disturb(tenant, FaultKind.FAIL, "stop_vm")
+    await inject_fault(tenant, FaultKind.FAIL, "stop_vm")
 
-    await tenant.ended((await act(tenant, instance, "stop")).json()["tasks"][0])
+    await tenant.wait_for_task((await act(tenant, instance, "stop")).json()["tasks"][0])
 
-    assert (await now_of(tenant, instance)).vm_state == "rescued"
+    assert (await reload_instance(tenant, instance)).vm_state == "rescued"
 
 
 @pytest.mark.parametrize(
@@ -218,15 +218,15 @@ async def test_a_start_activates_ddos_profiles_by_default(
     tenant: Tenant, *, more: dict[str, Any], active: bool
 ) -> None:
     instance = await an_instance(tenant, status="SHUTOFF")
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     floating = await a_floating_ip(tenant, port)
     profiles = [
         await a_ddos_profile(tenant, ip, active=False)
-        for ip in (*await addresses_of(tenant, port), floating.floating_ip_address)
+        for ip in (*await list_addresses(tenant, port), floating.floating_ip_address)
     ]
     other = await a_ddos_profile(tenant, (await a_floating_ip(tenant)).floating_ip_address, active=False)
 
-    await tenant.finished(await act(tenant, instance, "start", **more))
+    await tenant.wait_until_finished(await act(tenant, instance, "start", **more))
 
     assert [await is_profile_active(tenant, profile.id) for profile in profiles] == [active, active]
     assert not await is_profile_active(tenant, other.id)
@@ -234,10 +234,10 @@ async def test_a_start_activates_ddos_profiles_by_default(
 
 async def test_no_other_action_activates_ddos_profiles(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
+    (port,) = await list_ports(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await list_addresses(tenant, port))[0], active=False)
 
-    await tenant.finished(await act(tenant, instance, "reboot"))
+    await tenant.wait_until_finished(await act(tenant, instance, "reboot"))
 
     assert not await is_profile_active(tenant, profile.id)
 
@@ -265,8 +265,8 @@ async def test_a_deprecated_action_returns_the_instance_after_the_task(
 )  # fmt: skip
 async def test_the_deprecated_start_needs_no_body(tenant: Tenant, *, body: dict[str, Any], active: bool) -> None:
     instance = await an_instance(tenant, status="SHUTOFF")
-    (port,) = await ports_of(tenant, instance)
-    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0], active=False)
+    (port,) = await list_ports(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await list_addresses(tenant, port))[0], active=False)
 
     answer = await call_deprecated(tenant, instance, "start", **body)
 
@@ -278,8 +278,8 @@ async def test_a_deprecated_action_returns_the_present_instance_after_the_timeou
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "stop_vm")
-    monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
+    await inject_fault(tenant, FaultKind.HOLD, "stop_vm")
+    monkeypatch.setattr(tenant.running.app_state, "patience", 0.01)
 
     answer = await call_deprecated(tenant, instance, "stop")
 
@@ -289,7 +289,7 @@ async def test_a_deprecated_action_returns_the_present_instance_after_the_timeou
 
 async def test_a_deprecated_action_that_fails_returns_the_unchanged_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.FAIL, "stop_vm")
+    await inject_fault(tenant, FaultKind.FAIL, "stop_vm")
 
     answer = await call_deprecated(tenant, instance, "stop")
 
@@ -298,14 +298,14 @@ async def test_a_deprecated_action_that_fails_returns_the_unchanged_instance(ten
 
 async def test_one_of_many_concurrent_actions_gets_the_lock(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "soft_reboot_vm")
+    await inject_fault(tenant, FaultKind.HOLD, "soft_reboot_vm")
 
     answers = await asyncio.gather(*(act(tenant, instance, "reboot") for _ in range(12)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
-    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     (accepted,) = (answer for answer in answers if answer.status_code == 200)
-    await tenant.finished(accepted)
+    await tenant.wait_until_finished(accepted)
 
 
 @pytest.mark.parametrize("action", list(PowerAction))
@@ -313,9 +313,9 @@ async def test_every_action_is_in_the_audit_log_with_its_task(tenant: Tenant, ac
     status = next(case[1] for case in POWER_ACTIONS if case[0] == action)
     instance = await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await act(tenant, instance, action))
+    task = await tenant.wait_until_finished(await act(tenant, instance, action))
 
-    (entry,) = await actions_of(tenant)
+    (entry,) = await list_user_actions(tenant)
     assert (entry.api_group, entry.action_type, entry.task_id) == ("instance", action.value, task["id"])
     assert entry.resources == [{"resource_id": instance.id, "resource_type": "instance"}]
 
@@ -336,10 +336,10 @@ async def test_the_official_client_starts_and_stops(tenant: Tenant) -> None:
     instances = tenant.sdk.cloud.instances
 
     stop = await instances.action(instance.id, action="stop")
-    await tenant.ended(stop.tasks[0])
+    await tenant.wait_for_task(stop.tasks[0])
     stopped = await instances.get(instance.id)
     start = await instances.action(instance.id, action="start", activate_profile=False)
-    await tenant.ended(start.tasks[0])
+    await tenant.wait_for_task(start.tasks[0])
     started = await instances.get(instance.id)
 
     assert (stopped.status, stopped.vm_state) == ("SHUTOFF", "stopped")

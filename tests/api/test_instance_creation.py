@@ -17,9 +17,9 @@ from tests.builders import (
     a_placement_group,
     a_port,
     a_security_group,
-    addresses_of,
+    list_addresses,
     place_of,
-    renewed,
+    updated_record_fields,
 )
 from tests.creations import (
     CREATE,
@@ -55,7 +55,7 @@ async def test_the_task_lists_created_resources_and_hides_secrets(tenant: Tenant
     answer = await order_instance(tenant, username="me", password=secret, user_data="")
     running_task = (await tenant.api.get(f"/cloud/v1/tasks/{answer.json()['tasks'][0]}")).json()
 
-    task = await tenant.finished(answer)
+    task = await tenant.wait_until_finished(answer)
 
     created = task["created_resources"]
     assert task["task_type"] == CREATE
@@ -63,7 +63,7 @@ async def test_the_task_lists_created_resources_and_hides_secrets(tenant: Tenant
     assert created["clusters"] == []
     assert secret not in str(task)
     assert secret not in str(running_task)
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         row = await tx.one("SELECT boot FROM instances WHERE id = :id", id=created["instances"][0])
     assert row is not None
     assert secret not in row[0]
@@ -73,7 +73,7 @@ async def wait_for_step(tenant: Tenant, answer: httpx.Response, step: int) -> di
     """Wait until the task is at a step, and return the instance."""
     (task_id,) = answer.json()["tasks"]
     while True:
-        async with tenant.running.cloud.db.read() as tx:
+        async with tenant.running.app_state.db.read() as tx:
             row = await tx.one("SELECT step, args FROM tasks WHERE id = :id", id=task_id)
         assert row is not None
         if row[0] == step:
@@ -99,7 +99,7 @@ async def test_an_instance_is_shown_and_locked_during_creation(tenant: Tenant, s
     view = await wait_for_step(tenant, answer, steps.index(step))
     refused = await tenant.api.patch(tenant.path("instances", view["id"]), json={"name": "too-early"})
     await tenant.api.delete("/_pileus/faults")
-    await tenant.finished(answer)
+    await tenant.wait_until_finished(answer)
 
     assert (view["status"], view["vm_state"], view["task_state"]) == ("BUILD", "building", task_state)
     assert [view["task_id"]] == answer.json()["tasks"]
@@ -122,7 +122,7 @@ async def test_fields_of_older_clients_are_accepted(tenant: Tenant) -> None:
     order = an_order(names=["old"], metadata={"a": "1"}, password="", username="", user_data="", keypair_name="")
     del order["name"]
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
 
     view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
     assert view["name"] == "old"
@@ -135,7 +135,7 @@ async def test_a_name_template_is_filled_from_the_address(tenant: Tenant) -> Non
     order = an_order(name_template="web-{ip_octets}", interfaces=[interface])
     del order["name"]
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("instances", version=2), json=order))
 
     view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
     assert view["name"] == "web-7-5-9"
@@ -144,8 +144,8 @@ async def test_a_name_template_is_filled_from_the_address(tenant: Tenant) -> Non
 async def test_a_volume_can_have_each_source(tenant: Tenant) -> None:
     existing = await a_volume(tenant)
     origin = await a_volume(tenant, bootable=True, image_id=UBUNTU)
-    snapshot = Snapshot(**{**renewed(tenant), "volume_id": origin.id, "name": "then", "size": 20})
-    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, snapshot))
+    snapshot = Snapshot(**{**updated_record_fields(tenant), "volume_id": origin.id, "name": "then", "size": 20})
+    await tenant.running.app_state.db.write(lambda tx: snapshots.add(tx, snapshot))
     sources = [
         boot(),
         {"source": "new-volume", "size": 7, "type_name": "ssd_hiiops", "delete_on_termination": True},
@@ -155,7 +155,7 @@ async def test_a_volume_can_have_each_source(tenant: Tenant) -> None:
 
     view = await create_instance(tenant, volumes=sources)
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         records = [await volumes.get(tx, place_of(tenant), volume["id"]) for volume in view["volumes"]]
         existing_tags = await tags.list_by_resource(tx, existing.id)
     assert [volume.size for volume in records] == [10, 7, 25, 20]
@@ -166,7 +166,7 @@ async def test_a_volume_can_have_each_source(tenant: Tenant) -> None:
 
 
 async def test_a_volume_can_be_created_from_an_app_template(tenant: Tenant) -> None:
-    (template, *_) = tenant.running.cloud.catalogue.app_templates
+    (template, *_) = tenant.running.app_state.catalogue.app_templates
     answers = {question.name: "x" for question in template.app_config}
     disk = {"source": "apptemplate", "apptemplate_id": template.id, "size": 40}
 
@@ -207,7 +207,7 @@ async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None
     floating = [entry["addr"] for entry in private_addresses if entry["type"] == "floating"]
     assert view["addresses"]["pub_net"][0]["interface_name"] == "front"
     assert "10.0.0.77" in fixed_addresses(view)
-    assert set(await addresses_of(tenant, reserved)) <= set(fixed_addresses(view))
+    assert set(await list_addresses(tenant, reserved)) <= set(fixed_addresses(view))
     assert len(floating) == 2
     assert existing.floating_ip_address in floating
 
@@ -248,7 +248,7 @@ async def test_an_ssh_key_is_requested_by_name_and_shown_by_id(tenant: Tenant, f
 
 
 async def test_a_gpu_flavor_has_its_own_shape(tenant: Tenant) -> None:
-    flavor = next(candidate for candidate in tenant.running.cloud.catalogue.flavors if candidate.kind == "gpu")
+    flavor = next(candidate for candidate in tenant.running.app_state.catalogue.flavors if candidate.kind == "gpu")
 
     view = await create_instance(tenant, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}])
 
@@ -259,7 +259,7 @@ async def test_a_gpu_flavor_has_its_own_shape(tenant: Tenant) -> None:
 async def test_a_bare_metal_server_is_created(tenant: Tenant) -> None:
     order = {"name": "metal", "flavor": "bm2-hf-medium", "interfaces": [{"type": "external"}], "image_id": METAL}
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("bminstances"), json=order))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=order))
 
     view = (await tenant.api.get(tenant.path("instances", task["created_resources"]["instances"][0]))).json()
     assert (task["task_type"], view["status"], view["volumes"]) == ("create_bm", "ACTIVE", [])
@@ -268,31 +268,23 @@ async def test_a_bare_metal_server_is_created(tenant: Tenant) -> None:
     assert list(refused.json()["invalid_fields"]) == ["flavor"]
 
 
-async def test_members_of_an_anti_affinity_group_run_on_different_hosts(tenant: Tenant) -> None:
-    group = await a_placement_group(tenant, "anti-affinity")
+@pytest.mark.parametrize(("policy", "members", "hosts"), [("anti-affinity", 3, 3), ("affinity", 2, 1)])
+async def test_members_of_a_placement_group_run_on_as_many_hosts_as_its_policy_says(
+    tenant: Tenant, policy: str, members: int, hosts: int
+) -> None:
+    group = await a_placement_group(tenant, policy)
 
-    for _ in range(3):
+    for _ in range(members):
         await create_instance(tenant, servergroup_id=group.id)
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
-    assert len({row[0] for row in rows}) == 3
-
-
-async def test_members_of_an_affinity_group_run_on_one_host(tenant: Tenant) -> None:
-    group = await a_placement_group(tenant, "affinity")
-
-    for _ in range(2):
-        await create_instance(tenant, servergroup_id=group.id)
-
-    async with tenant.running.cloud.db.read() as tx:
-        rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
-    assert len({row[0] for row in rows}) == 1
+    assert len({row[0] for row in rows}) == hosts
 
 
 async def test_a_full_anti_affinity_group_fails_the_task_and_leaves_nothing(tenant: Tenant) -> None:
     group = await a_placement_group(tenant, "anti-affinity")
-    for _ in range(tenant.running.cloud.catalogue.servers.count):
+    for _ in range(tenant.running.app_state.catalogue.servers.count):
         await create_instance(tenant, servergroup_id=group.id)
     before = await count_resources(tenant)
 

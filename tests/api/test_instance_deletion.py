@@ -13,11 +13,11 @@ from tests.builders import (
     a_floating_ip,
     a_network,
     a_port,
-    actions_of,
-    addresses_of,
     an_instance,
+    list_addresses,
+    list_ports,
+    list_user_actions,
     place_of,
-    ports_of,
 )
 from tests.creations import a_volume, count_resources, create_instance
 from tests.orders import boot
@@ -29,7 +29,7 @@ async def delete_instance(tenant: Tenant, instance_id: str, **query: Any) -> htt
 
 
 async def volume_statuses(tenant: Tenant) -> dict[str, str]:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         records = await volumes.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
     return {volume.name: volume.status for volume in records}
 
@@ -37,7 +37,7 @@ async def volume_statuses(tenant: Tenant) -> dict[str, str]:
 async def test_a_deleted_instance_is_not_found(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    task = await tenant.finished(await delete_instance(tenant, instance.id))
+    task = await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
 
     answer = await tenant.api.get(tenant.path("instances", instance.id))
     assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_vm", instance.id)
@@ -49,7 +49,7 @@ async def test_a_deleted_instance_is_not_found(tenant: Tenant) -> None:
 async def test_an_instance_is_deleted_whatever_its_status(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
 
-    await tenant.finished(await delete_instance(tenant, instance.id))
+    await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
 
     assert (await tenant.api.get(tenant.path("instances", instance.id))).status_code == 404
 
@@ -58,7 +58,7 @@ async def test_a_bare_metal_server_is_deleted_by_its_own_task_type(tenant: Tenan
     before = await count_resources(tenant)
     instance = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    task = await tenant.finished(await delete_instance(tenant, instance.id))
+    task = await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
 
     assert (task["task_type"], task["data"]["instance_uuid"]) == ("delete_bm", instance.id)
     assert await count_resources(tenant) == before
@@ -67,9 +67,9 @@ async def test_a_bare_metal_server_is_deleted_by_its_own_task_type(tenant: Tenan
 async def test_creation_and_deletion_are_in_the_audit_log(tenant: Tenant) -> None:
     view = await create_instance(tenant, username="me", password="Sup3r-secret")
 
-    task = await tenant.finished(await delete_instance(tenant, view["id"], delete_floatings=True))
+    task = await tenant.wait_until_finished(await delete_instance(tenant, view["id"], delete_floatings=True))
 
-    entries = await actions_of(tenant)
+    entries = await list_user_actions(tenant)
     assert [(entry.api_group, entry.action_type) for entry in entries] == [
         ("instance", "create"),
         ("instance", "delete"),
@@ -95,7 +95,7 @@ async def test_everything_created_with_an_instance_can_be_deleted_with_it(tenant
         tenant, interfaces=[interface], volumes=[boot(delete_on_termination=True)], tags={"a": "b"}
     )
 
-    await tenant.finished(await delete_instance(tenant, view["id"], delete_floatings=True))
+    await tenant.wait_until_finished(await delete_instance(tenant, view["id"], delete_floatings=True))
 
     assert await count_resources(tenant) == before
 
@@ -110,21 +110,21 @@ async def test_volumes_stay_unless_selected(tenant: Tenant) -> None:
     view = await create_instance(tenant, volumes=disks)
     volume_id = view["volumes"][2]["id"]
 
-    await tenant.finished(await delete_instance(tenant, view["id"], volumes=volume_id))
+    await tenant.wait_until_finished(await delete_instance(tenant, view["id"], volumes=volume_id))
 
     assert await volume_statuses(tenant) == {"root": "available", "stays": "available"}
 
 
 async def test_floating_ips_stay_unless_selected(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     _, (subnet,) = await a_network(tenant)
     second = await a_port(tenant, subnet, instance)
     deleted_ip, kept_ip = await a_floating_ip(tenant, port), await a_floating_ip(tenant, second)
 
-    await tenant.finished(await delete_instance(tenant, instance.id, floatings=deleted_ip.id))
+    await tenant.wait_until_finished(await delete_instance(tenant, instance.id, floatings=deleted_ip.id))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         deleted_record, kept_record = (
             await floating_ips.find(tx, deleted_ip.id),
             await floating_ips.find(tx, kept_ip.id),
@@ -139,12 +139,12 @@ async def test_reserved_fixed_ips_stay_unless_selected(tenant: Tenant) -> None:
     interfaces = [{"type": "reserved_fixed_ip", "port_id": port.id} for port in (deleted_port, kept_port)]
     view = await create_instance(tenant, interfaces=interfaces)
 
-    await tenant.finished(await delete_instance(tenant, view["id"], reserved_fixed_ips=deleted_port.id))
+    await tenant.wait_until_finished(await delete_instance(tenant, view["id"], reserved_fixed_ips=deleted_port.id))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         records = await ports.TABLE.find(tx, "project_id = :id", id=tenant.project_id)
-        kept_addresses = await ports.addresses_of(tx, kept_port.id)
-        deleted_addresses = await ports.addresses_of(tx, deleted_port.id)
+        kept_addresses = await ports.list_addresses(tx, kept_port.id)
+        deleted_addresses = await ports.list_addresses(tx, deleted_port.id)
     assert [(port.id, port.instance_id, port.task_id) for port in records] == [(kept_port.id, None, None)]
     assert len(kept_addresses) == 1
     assert deleted_addresses == []
@@ -152,12 +152,12 @@ async def test_reserved_fixed_ips_stay_unless_selected(tenant: Tenant) -> None:
 
 async def test_ddos_profiles_of_its_addresses_are_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-    profile = await a_ddos_profile(tenant, (await addresses_of(tenant, port))[0])
+    (port,) = await list_ports(tenant, instance)
+    profile = await a_ddos_profile(tenant, (await list_addresses(tenant, port))[0])
 
-    await tenant.finished(await delete_instance(tenant, instance.id))
+    await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         assert await ddos_profiles.find(tx, profile.id) is None
 
 
@@ -186,7 +186,7 @@ async def test_a_locked_instance_is_not_deleted(tenant: Tenant) -> None:
 
     second = await delete_instance(tenant, instance.id)
     await tenant.api.delete("/_pileus/faults")
-    await tenant.finished(first)
+    await tenant.wait_until_finished(first)
 
     assert second.status_code == 409
 
@@ -197,9 +197,9 @@ async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> N
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "delete_vm", "step": step, "times": 1})
 
     (task_id,) = (await delete_instance(tenant, instance.id)).json()["tasks"]
-    task = await tenant.ended(task_id)
+    task = await tenant.wait_for_task(task_id)
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
-    await tenant.finished(await delete_instance(tenant, instance.id))
+    await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
 
     assert task["state"] == "ERROR"
     assert (view["status"], view["vm_state"], view["task_id"]) == ("ERROR", "error", None)

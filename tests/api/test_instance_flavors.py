@@ -10,7 +10,16 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
 from pileus.store.compute import capacities
-from tests.builders import BARE_METAL, FLAVOR, actions_of, an_image, an_instance, disturb, driver_of, now_of
+from tests.builders import (
+    BARE_METAL,
+    FLAVOR,
+    an_image,
+    an_instance,
+    driver_of,
+    inject_fault,
+    list_user_actions,
+    reload_instance,
+)
 from tests.tenants import REGION, Tenant
 
 LARGER = "g1-standard-2-4"
@@ -26,20 +35,20 @@ async def test_a_resized_instance_has_the_flavor_and_its_previous_status(
 ) -> None:
     instance = await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await change_flavor(tenant, instance))
+    task = await tenant.wait_until_finished(await change_flavor(tenant, instance))
 
     after = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (task["task_type"], task["created_resources"]) == ("resize_vm", None)
     assert task["data"] == {"instance_id": instance.id, "flavor_id": LARGER}
     assert (after["status"], after["vm_state"], after["task_state"], after["task_id"]) == (status, vm_state, None, None)
     assert (after["flavor"]["flavor_id"], after["flavor"]["ram"]) == (LARGER, 4096)
-    machine = driver_of(tenant.running).machine(instance.id)
+    machine = driver_of(tenant.running).get_machine(instance.id)
     assert (machine.flavor_id, machine.vcpus, machine.ram) == (LARGER, 2, 4096)
 
 
 async def test_an_instance_is_locked_and_shown_as_resizing_during_the_task(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "resize_vm")
+    await inject_fault(tenant, FaultKind.HOLD, "resize_vm")
 
     answer = await change_flavor(tenant, instance)
 
@@ -47,22 +56,22 @@ async def test_an_instance_is_locked_and_shown_as_resizing_during_the_task(tenan
     assert (view["status"], view["vm_state"], view["task_state"]) == ("RESIZE", "resized", "resize_prep")
     assert [view["task_id"]] == answer.json()["tasks"]
     assert (await change_flavor(tenant, instance, "g2-standard-2-4")).status_code == 409
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
 
 
 @pytest.mark.parametrize("status", ["ACTIVE", "SHUTOFF"])
 async def test_a_failure_restores_the_flavor_and_the_status(tenant: Tenant, status: str) -> None:
     instance = await an_instance(tenant, status=status)
-    await disturb(tenant, FaultKind.FAIL, "resize_vm", message="No room")
+    await inject_fault(tenant, FaultKind.FAIL, "resize_vm", message="No room")
 
-    task = await tenant.ended((await change_flavor(tenant, instance)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await change_flavor(tenant, instance)).json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "No room")
     assert (after.status, after.vm_state, after.flavor_id) == (status, instance.vm_state, FLAVOR)
     assert (after.task_id, after.task_state) == (None, None)
-    assert driver_of(tenant.running).machine(instance.id).flavor_id == FLAVOR
+    assert driver_of(tenant.running).get_machine(instance.id).flavor_id == FLAVOR
 
 
 @pytest.mark.parametrize(
@@ -81,7 +90,7 @@ async def test_an_unsuitable_flavor_is_invalid(tenant: Tenant, flavor_id: str | 
 
     assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
     assert answer.json()["invalid_fields"]["flavor_id"][0].endswith(complaint)
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 async def test_the_present_flavor_is_invalid(tenant: Tenant) -> None:
@@ -107,7 +116,7 @@ async def test_the_flavor_must_meet_the_requirements_of_the_image(tenant: Tenant
 
 async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    db = tenant.running.cloud.db
+    db = tenant.running.app_state.db
     await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", 0))
 
     answer = await change_flavor(tenant, instance, "g2-standard-8-16")
@@ -115,7 +124,7 @@ async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", None))
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
     assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-8-16"
-    assert await now_of(tenant, instance) == instance
+    assert await reload_instance(tenant, instance) == instance
 
 
 @pytest.mark.parametrize("status", ["SUSPENDED", "ERROR", "PAUSED"])
@@ -142,15 +151,15 @@ async def test_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger
 
     assert (await change_flavor(tenant, foreign)).status_code == 404
     assert (await change_flavor(tenant, foreign, "none-such")).status_code == 404
-    assert await now_of(stranger, foreign) == foreign
+    assert await reload_instance(stranger, foreign) == foreign
 
 
 async def test_a_flavor_change_is_in_the_audit_log_with_its_task(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    task = await tenant.finished(await change_flavor(tenant, instance))
+    task = await tenant.wait_until_finished(await change_flavor(tenant, instance))
 
-    (entry,) = await actions_of(tenant)
+    (entry,) = await list_user_actions(tenant)
     assert (entry.api_group, entry.action_type, entry.task_id) == ("instance", "resize", task["id"])
     assert entry.action_data == {"flavor_id": LARGER}
 
@@ -166,7 +175,7 @@ async def test_the_official_client_resizes(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
     started = await tenant.sdk.cloud.instances.resize(instance.id, flavor_id=LARGER)
-    await tenant.ended(started.tasks[0])
+    await tenant.wait_for_task(started.tasks[0])
 
     resized = await tenant.sdk.cloud.instances.get(instance.id)
     assert (resized.flavor.flavor_id, resized.status) == (LARGER, "ACTIVE")

@@ -11,9 +11,9 @@ from tests.builders import (
     a_network,
     a_port,
     a_security_group,
-    addresses_of,
     an_instance,
-    ports_of,
+    list_addresses,
+    list_ports,
 )
 from tests.tenants import Tenant
 
@@ -72,9 +72,9 @@ async def test_instances_changed_before_a_time_are_listed(tenant: Tenant) -> Non
 
 async def test_addresses_are_matched_by_their_beginning(tenant: Tenant) -> None:
     plain, with_floating = await an_instance(tenant, name="plain"), await an_instance(tenant, name="floating")
-    (port,) = await ports_of(tenant, plain)
-    (address,) = await addresses_of(tenant, port)
-    (other,) = await ports_of(tenant, with_floating)
+    (port,) = await list_ports(tenant, plain)
+    (address,) = await list_addresses(tenant, port)
+    (other,) = await list_ports(tenant, with_floating)
     floating = await a_floating_ip(tenant, other)
 
     assert await list_names(tenant, ip=address) == ["plain"]
@@ -84,7 +84,7 @@ async def test_addresses_are_matched_by_their_beginning(tenant: Tenant) -> None:
 
 async def test_instances_are_excluded_by_security_group_name(tenant: Tenant) -> None:
     with_group, _ = await an_instance(tenant, name="guarded"), await an_instance(tenant, name="open")
-    (port,) = await ports_of(tenant, with_group)
+    (port,) = await list_ports(tenant, with_group)
     group = await a_security_group(tenant, "web", port)
 
     assert await list_names(tenant, exclude_secgroup="web") == ["open"]
@@ -104,7 +104,7 @@ async def test_instances_available_for_a_floating_ip_are_listed(tenant: Tenant) 
 
 
 async def test_other_kinds_are_listed_on_request(tenant: Tenant) -> None:
-    gpu = next(candidate.id for candidate in tenant.running.cloud.catalogue.flavors if candidate.kind == "gpu")
+    gpu = next(candidate.id for candidate in tenant.running.app_state.catalogue.flavors if candidate.kind == "gpu")
     for name, flavor in (("vm", "g1-standard-1-2"), ("metal", "bm2-hf-medium"), ("gpu-server", gpu)):
         await an_instance(tenant, name=name, flavor_id=flavor)
 
@@ -119,10 +119,10 @@ async def test_other_kinds_are_listed_on_request(tenant: Tenant) -> None:
 
 async def test_ddos_profiles_are_shown_and_filtered_on_request(tenant: Tenant) -> None:
     protected, _ = await an_instance(tenant, name="safe"), await an_instance(tenant, name="bare")
-    (port,) = await ports_of(tenant, protected)
-    (address,) = await addresses_of(tenant, port)
+    (port,) = await list_ports(tenant, protected)
+    (address,) = await list_addresses(tenant, port)
     await a_ddos_profile(tenant, address)
-    (template, *_) = tenant.running.cloud.catalogue.ddos_templates
+    (template, *_) = tenant.running.app_state.catalogue.ddos_templates
 
     without_profile = (await tenant.api.get(tenant.path("instances"), params={"name": "safe"})).json()["results"][0]
     with_profile = (await tenant.api.get(tenant.path("instances"), params={"name": "safe", "with_ddos": "true"})).json()
@@ -139,8 +139,8 @@ async def test_ddos_profiles_are_shown_and_filtered_on_request(tenant: Tenant) -
 
 async def test_a_list_shows_no_subnets_and_interface_names_on_request(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
-    await tenant.running.cloud.db.write(
+    (port,) = await list_ports(tenant, instance)
+    await tenant.running.app_state.db.write(
         lambda tx: tx.run("UPDATE ports SET interface_name = 'front' WHERE id = :id", id=port.id)
     )
 

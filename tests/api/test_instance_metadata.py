@@ -101,6 +101,6 @@ async def test_each_change_is_in_the_audit_log(tenant: Tenant) -> None:
     await send_metadata(tenant, "PUT", instance.id, {"c": "3"})
     await tenant.api.delete(tenant.path("instances", instance.id, "metadata", "c"))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         actions = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at, id", id=tenant.client_id)
     assert [action.action_type for action in actions] == ["update_metadata", "replace_metadata", "delete_metadata"]

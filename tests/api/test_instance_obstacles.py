@@ -36,7 +36,7 @@ async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
 
 
 async def test_an_exceeded_quota_is_reported_with_limit_and_usage(tenant: Tenant) -> None:
-    limit = tenant.running.cloud.catalogue.quotas["volume_size"]
+    limit = tenant.running.app_state.catalogue.quotas["volume_size"]
     disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
     before = await count_resources(tenant)
 
@@ -180,11 +180,11 @@ async def test_locked_resources_are_not_used(tenant: Tenant, table: str) -> None
     view = await create_instance(tenant)
     network, (subnet,) = await a_network(tenant)
     interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         row = await tx.one("SELECT id FROM security_groups WHERE project_id = :id", id=tenant.project_id)
     assert row is not None
     locked_id = {"networks": network.id, "subnets": subnet.id, "security_groups": row[0]}[table]
-    await tenant.running.cloud.db.write(
+    await tenant.running.app_state.db.write(
         lambda tx: tx.run(f"UPDATE {table} SET task_id = 'a-task' WHERE id = :id", id=locked_id)
     )
     before = await count_resources(tenant)
@@ -199,14 +199,14 @@ async def test_locked_resources_are_not_used(tenant: Tenant, table: str) -> None
 
 async def test_an_unlocked_subnet_is_chosen_over_a_locked_one(tenant: Tenant) -> None:
     network, (wide, narrow) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/28")
-    await tenant.running.cloud.db.write(
+    await tenant.running.app_state.db.write(
         lambda tx: tx.run("UPDATE subnets SET task_id = 'a-task' WHERE id = :id", id=wide.id)
     )
 
     view = await create_instance(tenant, interfaces=[{"type": "any_subnet", "network_id": network.id}])
 
     (entry,) = view["addresses"]["inside"]
-    assert narrow.can_assign(entry["addr"])
+    assert narrow.can_assign_address(entry["addr"])
 
 
 async def test_a_full_subnet_is_refused_and_leaves_nothing(tenant: Tenant) -> None:

@@ -10,7 +10,15 @@ from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.faults import FaultKind
-from tests.builders import BARE_METAL, a_placement_group, actions_of, an_instance, disturb, driver_of, now_of
+from tests.builders import (
+    BARE_METAL,
+    a_placement_group,
+    an_instance,
+    driver_of,
+    inject_fault,
+    list_user_actions,
+    reload_instance,
+)
 from tests.tenants import Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -29,7 +37,7 @@ async def remove_from_group(tenant: Tenant, instance: Instance) -> httpx.Respons
 
 def host_of(tenant: Tenant, instance: Instance) -> str | None:
     """Return the host that runs the machine."""
-    return driver_of(tenant.running).machine(instance.id).host
+    return driver_of(tenant.running).get_machine(instance.id).host
 
 
 @pytest.mark.parametrize(
@@ -53,9 +61,9 @@ async def test_a_new_member_migrates_only_if_the_policy_requires_it(
         await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
 
-    task = await tenant.finished(await put_into_group(tenant, instance, group))
+    task = await tenant.wait_until_finished(await put_into_group(tenant, instance, group))
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("put_into_server_group", None)
     assert task["data"] == {"instance_id": instance.id, "servergroup_id": group.id}
     assert (after.placement_group_id, after.task_id, after.status) == (group.id, None, "ACTIVE")
@@ -72,9 +80,9 @@ async def test_an_instance_that_is_shut_off_migrates_too(tenant: Tenant) -> None
     await an_instance(tenant, host=HOSTS[0], placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0], status="SHUTOFF")
 
-    await tenant.finished(await put_into_group(tenant, instance, group))
+    await tenant.wait_until_finished(await put_into_group(tenant, instance, group))
 
-    assert (await now_of(tenant, instance)).status == "SHUTOFF"
+    assert (await reload_instance(tenant, instance)).status == "SHUTOFF"
     assert host_of(tenant, instance) != HOSTS[0]
 
 
@@ -84,9 +92,9 @@ async def test_concurrent_members_get_different_hosts(tenant: Tenant) -> None:
 
     answers = await asyncio.gather(*(put_into_group(tenant, server, group) for server in servers))
     for answer in answers:
-        await tenant.finished(answer)
+        await tenant.wait_until_finished(answer)
 
-    assert len({(await now_of(tenant, server)).host for server in servers}) == 8
+    assert len({(await reload_instance(tenant, server)).host for server in servers}) == 8
 
 
 async def test_the_task_fails_without_changes_if_no_host_is_left(tenant: Tenant) -> None:
@@ -95,9 +103,9 @@ async def test_the_task_fails_without_changes_if_no_host_is_left(tenant: Tenant)
         await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
 
-    task = await tenant.ended((await put_into_group(tenant, instance, group)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await put_into_group(tenant, instance, group)).json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert task["error"] == f"Placement group {group.id} (anti-affinity) has no host left for another instance"
     assert (after.placement_group_id, after.host, after.task_id, after.task_state) == (None, HOSTS[0], None, None)
 
@@ -107,11 +115,11 @@ async def test_a_failure_restores_host_and_membership(tenant: Tenant, step: str)
     group = await a_placement_group(tenant)
     await an_instance(tenant, host=HOSTS[0], placement_group_id=group.id)
     instance = await an_instance(tenant, host=HOSTS[0])
-    await disturb(tenant, FaultKind.FAIL, "put_into_server_group", step)
+    await inject_fault(tenant, FaultKind.FAIL, "put_into_server_group", step)
 
-    task = await tenant.ended((await put_into_group(tenant, instance, group)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await put_into_group(tenant, instance, group)).json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[0], None)
     assert host_of(tenant, instance) == HOSTS[0]
@@ -121,9 +129,9 @@ async def test_a_removed_member_stays_on_its_host(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, host=HOSTS[3], placement_group_id=group.id)
 
-    task = await tenant.finished(await remove_from_group(tenant, instance))
+    task = await tenant.wait_until_finished(await remove_from_group(tenant, instance))
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (task["task_type"], task["created_resources"]) == ("remove_from_server_group", None)
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[3], None)
 
@@ -131,11 +139,11 @@ async def test_a_removed_member_stays_on_its_host(tenant: Tenant) -> None:
 async def test_a_failed_removal_keeps_the_membership(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id)
-    await disturb(tenant, FaultKind.FAIL, "remove_from_server_group", "leave")
+    await inject_fault(tenant, FaultKind.FAIL, "remove_from_server_group", "leave")
 
-    await tenant.ended((await remove_from_group(tenant, instance)).json()["tasks"][0])
+    await tenant.wait_for_task((await remove_from_group(tenant, instance)).json()["tasks"][0])
 
-    after = await now_of(tenant, instance)
+    after = await reload_instance(tenant, instance)
     assert (after.placement_group_id, after.task_id) == (group.id, None)
 
 
@@ -165,12 +173,12 @@ async def test_bare_metal_cannot_be_in_a_group(tenant: Tenant) -> None:
     ] == [409, 409]
 
 
-@pytest.mark.parametrize("facts", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])
+@pytest.mark.parametrize("fields", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])
 async def test_an_instance_that_cannot_migrate_cannot_be_put_into_a_group(
-    tenant: Tenant, facts: dict[str, Any]
+    tenant: Tenant, fields: dict[str, Any]
 ) -> None:
     group = await a_placement_group(tenant)
-    instance = await an_instance(tenant, **facts)
+    instance = await an_instance(tenant, **fields)
 
     assert (await put_into_group(tenant, instance, group)).status_code == 409
 
@@ -206,10 +214,10 @@ async def test_groups_and_instances_of_other_tenants_are_not_found(tenant: Tenan
 async def test_put_and_remove_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     instance, group = await an_instance(tenant), await a_placement_group(tenant)
 
-    entered = await tenant.finished(await put_into_group(tenant, instance, group))
-    removed = await tenant.finished(await remove_from_group(tenant, instance))
+    entered = await tenant.wait_until_finished(await put_into_group(tenant, instance, group))
+    removed = await tenant.wait_until_finished(await remove_from_group(tenant, instance))
 
-    entries = await actions_of(tenant)
+    entries = await list_user_actions(tenant)
     assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("instance", "put_into_servergroup", entered["id"]),
         ("instance", "remove_from_servergroup", removed["id"]),
@@ -229,8 +237,8 @@ async def test_the_official_client_puts_and_removes(tenant: Tenant) -> None:
     api = tenant.sdk.cloud.instances
 
     entering = await api.add_to_placement_group(instance.id, servergroup_id=group.id)
-    await tenant.ended(entering.tasks[0])
-    assert (await now_of(tenant, instance)).placement_group_id == group.id
+    await tenant.wait_for_task(entering.tasks[0])
+    assert (await reload_instance(tenant, instance)).placement_group_id == group.id
     leaving = await api.remove_from_placement_group(instance.id)
-    await tenant.ended(leaving.tasks[0])
-    assert (await now_of(tenant, instance)).placement_group_id is None
+    await tenant.wait_for_task(leaving.tasks[0])
+    assert (await reload_instance(tenant, instance)).placement_group_id is None

@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
-from pileus.domain.network.ports import mac_address
-from pileus.services.network.interfaces import InterfaceOwner, create_interface
+from pileus.domain.network.ports import derive_mac_address
+from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
 from tests.builders import (
     a_floating_ip,
     a_network,
@@ -16,7 +16,7 @@ from tests.builders import (
     a_port,
     an_instance,
     context_of,
-    ports_of,
+    list_ports,
 )
 from tests.creations import a_volume, count_resources, create_instance, order_instance
 from tests.orders import METAL, boot
@@ -30,7 +30,7 @@ async def order_concurrently(tenant: Tenant, count: int = ORDER_COUNT, **changes
     answers = await asyncio.gather(*(order_instance(tenant, **changes) for _ in range(count)))
     for answer in answers:
         if answer.is_success:
-            await tenant.finished(answer)
+            await tenant.wait_until_finished(answer)
     return answers
 
 
@@ -77,7 +77,7 @@ async def test_one_order_gets_the_requested_address(tenant: Tenant) -> None:
 
 async def test_capacity_limits_concurrent_creates(tenant: Tenant) -> None:
     path = "/_pileus/capacities/1/g2-standard-4-8"
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         others = await tx.one("SELECT count(*) FROM instances WHERE flavor_id = 'g2-standard-4-8'")
     assert others is not None
     await tenant.api.put(path, json={"servers": others[0] + 2})
@@ -89,9 +89,9 @@ async def test_capacity_limits_concurrent_creates(tenant: Tenant) -> None:
 
 
 async def test_quotas_limit_concurrent_creates(tenant: Tenant) -> None:
-    catalogue = tenant.running.cloud.catalogue
+    catalogue = tenant.running.app_state.catalogue
     flavor = next(candidate for candidate in catalogue.flavors if candidate.kind == "gpu" and not candidate.disabled)
-    allowed = min(catalogue.quotas[name] // count for name, count in flavor.quota_counts.items())
+    allowed = min(catalogue.quotas[name] // count for name, count in flavor.quota_counts_per_server.items())
 
     answers = await order_concurrently(
         tenant, allowed + 2, flavor=flavor.id, volumes=[{"source": "image", "image_id": METAL}]
@@ -106,7 +106,7 @@ async def test_concurrent_members_of_an_anti_affinity_group_get_different_hosts(
 
     await order_concurrently(tenant, servergroup_id=group.id)
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         rows = await tx.all("SELECT host FROM instances WHERE placement_group_id = :id", id=group.id)
     assert len({row[0] for row in rows}) == ORDER_COUNT
 
@@ -118,7 +118,7 @@ async def test_an_instance_is_deleted_once(tenant: Tenant) -> None:
         *(tenant.api.delete(tenant.path("instances", instance.id)) for _ in range(ORDER_COUNT)),
     )
     (first,) = [answer for answer in answers if answer.is_success]
-    await tenant.finished(first)
+    await tenant.wait_until_finished(first)
 
     # A request after the end of the task finds no instance.
     assert {answer.status_code for answer in answers if not answer.is_success} <= {404, 409}
@@ -133,7 +133,7 @@ async def test_concurrent_creates_and_deletes_leave_nothing_behind(tenant: Tenan
     async def come_and_go() -> None:
         view = await create_instance(tenant, interfaces=[interface], volumes=[boot(delete_on_termination=True)])
         path = tenant.path("instances", view["id"])
-        await tenant.finished(await tenant.api.delete(path, params={"delete_floatings": True}))
+        await tenant.wait_until_finished(await tenant.api.delete(path, params={"delete_floatings": True}))
 
     await asyncio.gather(*(come_and_go() for _ in range(8)))
 
@@ -142,19 +142,19 @@ async def test_concurrent_creates_and_deletes_leave_nothing_behind(tenant: Tenan
 
 async def test_a_mac_address_in_use_is_not_allocated_again(tenant: Tenant) -> None:
     """A MAC address is derived from the port's id; if it is in use, the port gets another id."""
-    cloud, instance = tenant.running.cloud, await an_instance(tenant)
+    cloud, instance = tenant.running.app_state, await an_instance(tenant)
     taken_id, free_id = cloud.new_id(), cloud.new_id()
-    await a_port(tenant, mac_address=mac_address(taken_id))
+    await a_port(tenant, mac_address=derive_mac_address(taken_id))
     ids = iter([taken_id, free_id, cloud.new_id()])
     context = context_of(tenant, new_id=lambda: next(ids))
     owner = InterfaceOwner(task_id="a-task", instance_id=instance.id)
     (group, *_) = (await create_instance(tenant))["security_groups"]
 
     interface = await cloud.db.write(
-        lambda tx: create_interface(tx, context, owner, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
+        lambda tx: create_or_take_over_port(tx, context, owner, NewInterface(type=InterfaceType.EXTERNAL), [], 1)
     )
 
     assert group == {"name": "default"}
     assert interface.port.id == free_id
-    assert interface.port.mac_address == mac_address(free_id)
-    assert len(await ports_of(tenant, instance)) == 2
+    assert interface.port.mac_address == derive_mac_address(free_id)
+    assert len(await list_ports(tenant, instance)) == 2

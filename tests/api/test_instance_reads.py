@@ -3,7 +3,7 @@
 import pytest
 
 from pileus.domain.account.access import Role
-from tests.builders import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, ports_of
+from tests.builders import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, list_ports
 from tests.orders import UBUNTU
 from tests.tenants import Tenant
 
@@ -46,7 +46,7 @@ async def test_the_official_sdk_lists_interfaces(tenant: Tenant) -> None:
 
 async def test_ports_and_groups_are_listed(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     group = await a_security_group(tenant, "web", port)
     group_view = {"id": group.id, "name": "web"}
 
@@ -64,7 +64,7 @@ async def test_a_console_is_opened_for_a_running_instance(tenant: Tenant) -> Non
     default = (await tenant.api.get(path)).json()["remote_console"]
     chosen = (await tenant.api.get(path, params={"console_type": "novnc"})).json()["remote_console"]
     unknown = await tenant.api.get(path, params={"console_type": "telepathy"})
-    driver_of(tenant.running).set_state(instance.id, "SHUTOFF")
+    driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
     off = await tenant.api.get(path)
 
     assert (default["type"], default["protocol"]) == ("spice-html5", "spice")
@@ -136,7 +136,7 @@ async def test_available_flavors_suit_the_volumes(tenant: Tenant) -> None:
     page = (await tenant.api.post(tenant.path("instances", "available_flavors"), json=body)).json()
     missing = await tenant.api.post(
         tenant.path("instances", "available_flavors"),
-        json={"volumes": [{"source": "existing-volume", "volume_id": tenant.running.cloud.new_id()}]},
+        json={"volumes": [{"source": "existing-volume", "volume_id": tenant.running.app_state.new_id()}]},
     )
 
     assert {flavor["os_type"] for flavor in page["results"]} == {"linux"}
@@ -151,7 +151,7 @@ async def test_a_price_is_the_sum_of_its_parts(tenant: Tenant) -> None:
         "names": ["a-1", "a-2"],
     }
 
-    answer = (await tenant.api.post(f"/cloud/v2/pricing/{tenant.here}/instances", json=body)).json()
+    answer = (await tenant.api.post(f"/cloud/v2/pricing/{tenant.place_path}/instances", json=body)).json()
 
     parts = answer["per_month"]
     volumes = sum(amount for amount in parts["volumes"].values() if amount)
@@ -164,7 +164,7 @@ async def test_a_price_is_the_sum_of_its_parts(tenant: Tenant) -> None:
 async def test_an_existing_instance_has_a_price(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 
-    answer = (await tenant.api.get(f"/cloud/v1/pricing/{tenant.here}/instances/{instance.id}")).json()
+    answer = (await tenant.api.get(f"/cloud/v1/pricing/{tenant.place_path}/instances/{instance.id}")).json()
 
     assert answer["price_status"] == "show"
     assert answer["price_per_hour"] > 0.012
@@ -172,7 +172,7 @@ async def test_an_existing_instance_has_a_price(tenant: Tenant) -> None:
 
 async def test_check_limits_returns_only_exceeded_quotas(tenant: Tenant) -> None:
     path = tenant.path("instances", "check_limits", version=2)
-    limit = tenant.running.cloud.catalogue.quotas["vm_count"]
+    limit = tenant.running.app_state.catalogue.quotas["vm_count"]
     await an_instance(tenant)
 
     within = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "interfaces": [], "volumes": []})

@@ -14,11 +14,11 @@ from tests.builders import (
     a_network,
     a_port,
     a_security_group,
-    actions_of,
     an_instance,
-    groups_of,
-    now_of,
-    ports_of,
+    list_group_names,
+    list_ports,
+    list_user_actions,
+    reload_instance,
 )
 from tests.tenants import Tenant
 
@@ -43,7 +43,7 @@ async def two_ports(tenant: Tenant, **changes: Any) -> tuple[Instance, Port, Por
     instance = await an_instance(tenant)
     _, (subnet,) = await a_network(tenant)
     await a_port(tenant, subnet, instance, **changes)
-    first, second = await ports_of(tenant, instance)
+    first, second = await list_ports(tenant, instance)
     return instance, first, second
 
 
@@ -55,7 +55,7 @@ async def test_a_group_is_added_to_all_ports(tenant: Tenant, body: dict[str, Any
     answer = await add_groups(tenant, instance, **body)
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert [await groups_of(tenant, port) for port in (first, second)] == [["web"], ["web"]]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [["web"], ["web"]]
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert view["security_groups"] == [{"name": "web"}]
 
@@ -68,16 +68,16 @@ async def test_groups_are_added_to_single_ports(tenant: Tenant) -> None:
     answer = await add_groups(tenant, instance, **groups_of_port(second, "web", "ssh"))
 
     assert answer.status_code == 204
-    assert [await groups_of(tenant, port) for port in (first, second)] == [[], ["ssh", "web"]]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [[], ["ssh", "web"]]
 
 
 async def test_adding_a_group_twice_is_no_error(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     await a_security_group(tenant, "web", port)
 
     assert (await add_groups(tenant, instance, name="web")).status_code == 204
-    assert await groups_of(tenant, port) == ["web"]
+    assert await list_group_names(tenant, port) == ["web"]
 
 
 @pytest.mark.parametrize("body", [{"name": "web"}, groups_of_port(None, "web")])
@@ -89,7 +89,7 @@ async def test_a_group_is_removed_from_all_ports(tenant: Tenant, body: dict[str,
     answer = await remove_groups(tenant, instance, **body)
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert [await groups_of(tenant, port) for port in (first, second)] == [[], ["ssh"]]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [[], ["ssh"]]
 
 
 async def test_a_group_is_removed_from_one_port(tenant: Tenant) -> None:
@@ -97,7 +97,7 @@ async def test_a_group_is_removed_from_one_port(tenant: Tenant) -> None:
     await a_security_group(tenant, "web", first, second)
 
     assert (await remove_groups(tenant, instance, **groups_of_port(first, "web"))).status_code == 204
-    assert [await groups_of(tenant, port) for port in (first, second)] == [[], ["web"]]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [[], ["web"]]
 
 
 async def test_removing_a_group_that_was_not_added_is_no_error(tenant: Tenant) -> None:
@@ -121,7 +121,7 @@ async def test_unknown_and_foreign_groups_and_ports_are_not_found(
 ) -> None:
     instance, other = await an_instance(tenant), await an_instance(tenant)
     foreign = await an_instance(stranger)
-    (other_port,) = await ports_of(tenant, other)
+    (other_port,) = await list_ports(tenant, other)
     await a_security_group(tenant, "web")
     await a_security_group(stranger, "secret")
 
@@ -143,7 +143,7 @@ async def test_one_unknown_group_among_others_changes_nothing(tenant: Tenant, ch
     await a_security_group(tenant, "web", second)
 
     assert (await change(tenant, instance, **groups_of_port(None, "web", "none"))).status_code == 404
-    assert [await groups_of(tenant, port) for port in (first, second)] == [[], ["web"]]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [[], ["web"]]
 
 
 async def test_a_port_without_port_security_takes_no_group(tenant: Tenant) -> None:
@@ -156,7 +156,7 @@ async def test_a_port_without_port_security_takes_no_group(tenant: Tenant) -> No
     assert one_port.status_code == 409
     assert one_port.json()["message"] == f"No security group can guard port {second.id}: port security is disabled"
     assert all_ports.status_code == 204
-    assert [await groups_of(tenant, port) for port in (first, second)] == [["web"], []]
+    assert [await list_group_names(tenant, port) for port in (first, second)] == [["web"], []]
 
 
 async def test_an_ambiguous_group_name_is_a_conflict(tenant: Tenant) -> None:
@@ -173,11 +173,11 @@ async def test_an_ambiguous_group_name_is_a_conflict(tenant: Tenant) -> None:
 @pytest.mark.parametrize("change", [add_groups, remove_groups])
 async def test_a_locked_instance_keeps_its_groups(tenant: Tenant, change: Any) -> None:
     instance = await an_instance(tenant, task_id=UNKNOWN)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     await a_security_group(tenant, "web", port)
 
     assert (await change(tenant, instance, name="web")).status_code == 409
-    assert await groups_of(tenant, port) == ["web"]
+    assert await list_group_names(tenant, port) == ["web"]
 
 
 async def test_a_locked_group_is_not_added(tenant: Tenant) -> None:
@@ -196,7 +196,7 @@ async def test_bare_metal_takes_no_group(tenant: Tenant) -> None:
 
 async def test_concurrent_additions_all_succeed(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     names = [f"group-{number}" for number in range(12)]
     for name in names:
         await a_security_group(tenant, name)
@@ -204,8 +204,8 @@ async def test_concurrent_additions_all_succeed(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(add_groups(tenant, instance, name=name) for name in names))
 
     assert {answer.status_code for answer in answers} == {204}
-    assert await groups_of(tenant, port) == sorted(names)
-    assert (await now_of(tenant, instance)).revision == instance.revision + 12
+    assert await list_group_names(tenant, port) == sorted(names)
+    assert (await reload_instance(tenant, instance)).revision == instance.revision + 12
 
 
 @pytest.mark.parametrize(("change", "action_type"), [(add_groups, "attach"), (remove_groups, "detach")])
@@ -215,7 +215,7 @@ async def test_an_addition_and_a_removal_are_in_the_audit_log(tenant: Tenant, ch
 
     await change(tenant, instance, name="web")
 
-    (entry,) = await actions_of(tenant)
+    (entry,) = await list_user_actions(tenant)
     assert (entry.api_group, entry.action_type, entry.resources[0]["resource_id"]) == (
         "instance",
         action_type,
@@ -234,12 +234,12 @@ async def test_a_read_only_role_cannot_change_groups(tenant: Tenant) -> None:
 
 async def test_the_official_client_adds_and_removes_groups(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     await a_security_group(tenant, "web")
 
     await tenant.sdk.cloud.instances.assign_security_group(instance.id, name="web")
-    assert await groups_of(tenant, port) == ["web"]
+    assert await list_group_names(tenant, port) == ["web"]
     await tenant.sdk.cloud.instances.unassign_security_group(
         instance.id, ports_security_group_names=[{"port_id": port.id, "security_group_names": ["web"]}]
     )
-    assert await groups_of(tenant, port) == []
+    assert await list_group_names(tenant, port) == []

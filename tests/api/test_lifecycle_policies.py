@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pileus.store.database import Tx
 from pileus.store.storage import schedules
-from tests.storage import a_volume, allow, audited, snapshots_now
+from tests.storage import a_volume, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
 NOUN, UNKNOWN = "lifecycle_policy", "00000000-0000-4000-8000-000000000000"
@@ -26,7 +26,7 @@ async def create_policy(tenant: Tenant, **changes: Any) -> dict[str, Any]:
 
 
 async def next_moment(tenant: Tenant, schedule_id: str) -> datetime | None:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         schedule = await schedules.find(tx, schedule_id)
     assert schedule is not None
     return None if schedule.next_at is None else datetime.fromtimestamp(schedule.next_at / 1_000_000, UTC)
@@ -51,7 +51,7 @@ async def test_a_policy_is_returned_as_created(tenant: Tenant) -> None:
     assert (await tenant.api.get(tenant.path(NOUN, str(policy_view["id"])))).json() == policy_view
     assert (await tenant.api.get(tenant.path(NOUN))).json() == {"count": 1, "results": [policy_view]}
     assert (await tenant.api.get(tenant.path("schedule", daily["id"]))).json() == daily
-    (line,) = await audited(tenant)
+    (line,) = await list_user_actions(tenant)
     assert (line.api_group, line.action_type, line.resources[0]["resource_id"]) == (
         NOUN,
         "create",
@@ -67,15 +67,15 @@ async def test_schedules_start_tasks_that_name_them(tenant: Tenant) -> None:
     async def come(tx: Tx) -> None:
         before = await schedules.find(tx, schedule["id"])
         assert before is not None
-        await schedules.save(tx, before, replace(before, next_at=tenant.running.cloud.now()))
+        await schedules.save(tx, before, replace(before, next_at=tenant.running.app_state.now()))
 
-    await tenant.running.cloud.db.write(come)
+    await tenant.running.app_state.db.write(come)
     path = f"{tenant.path('snapshots')}?schedule_id={schedule['id']}&lifecycle_policy_id={policy['id']}"
     async with asyncio.timeout(20):
         while not (page := (await tenant.api.get(path)).json()["results"]):  # noqa: ASYNC110  # only asking tells
             await asyncio.sleep(0.05)
 
-    task = await tenant.ended(page[0]["creator_task_id"])
+    task = await tenant.wait_for_task(page[0]["creator_task_id"])
     assert (task["state"], task["schedule_id"], task["lifecycle_policy_id"]) == (
         "FINISHED",
         schedule["id"],
@@ -91,14 +91,14 @@ async def test_a_volume_can_be_created_with_policies(tenant: Tenant) -> None:
     async def make(*policy_ids: int) -> httpx.Response:
         return await tenant.api.post(tenant.path("volumes"), json={**body, "lifecycle_policy_ids": policy_ids})
 
-    task = await tenant.finished(await make(policy["id"], policy["id"]))
+    task = await tenant.wait_until_finished(await make(policy["id"], policy["id"]))
     refused = await make(policy["id"], 7_000_000)
 
     (volume_id,) = task["created_resources"]["volumes"]
     view = (await tenant.api.get(tenant.path(NOUN, str(policy["id"])))).json()
     assert view["volumes"] == [{"volume_id": volume_id, "volume_name": "data"}]
     assert refused.status_code == 404
-    await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume_id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", volume_id)))
     assert (await tenant.api.get(tenant.path(NOUN, str(policy["id"])))).json()["volumes"] == []
 
 
@@ -203,7 +203,7 @@ async def test_an_invalid_policy_is_400(tenant: Tenant, changes: dict[str, Any],
 
 
 async def test_the_quota_of_schedules_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, snapshot_schedule_count=3)
+    set_quotas(tenant, monkeypatch, snapshot_schedule_count=3)
     body = {"name": "nightly", "action": "volume_snapshot", "schedules": [DAILY, HOURLY]}
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(NOUN), json=body) for _ in range(3)))
@@ -216,25 +216,27 @@ async def test_the_usage_and_price_of_a_policy_are_estimated(tenant: Tenant) -> 
     volumes = [await a_volume(tenant, size=10), await a_volume(tenant, size=5, type_name="ssd_hiiops")]
     ids = [volume.id for volume in volumes]
     body = {"name": "-", "action": "volume_snapshot", "schedules": [DAILY, HOURLY], "volume_ids": ids}
-    one = (await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/snapshots", json={"volume_id": ids[0]})).json()
+    single = (
+        await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/snapshots", json={"volume_id": ids[0]})
+    ).json()
 
     usage = (await tenant.api.post(tenant.path(NOUN, "estimate_max_policy_usage"), json=body)).json()
-    price = (await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/{NOUN}", json=body)).json()
+    price = (await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/{NOUN}", json=body)).json()
     body = {"schedules": [DAILY, HOURLY], "volume_ids": ids}
-    by_type = (await tenant.api.post(f"/cloud/v2/pricing/{tenant.here}/{NOUN}", json=body)).json()
-    twice = await tenant.api.post(f"/cloud/v2/pricing/{tenant.here}/{NOUN}", json={"volume_ids": ids[:1] * 2})
+    by_type = (await tenant.api.post(f"/cloud/v2/pricing/{tenant.place_path}/{NOUN}", json=body)).json()
+    twice = await tenant.api.post(f"/cloud/v2/pricing/{tenant.place_path}/{NOUN}", json={"volume_ids": ids[:1] * 2})
 
     assert usage["max_volume_snapshot_sequence_length"] == 26
     assert usage["max_volume_snapshot_count_usage"] == 52
     assert usage["max_volume_snapshot_size_usage"] == 390
     assert usage["max_cost"] == price
-    assert price["price_per_month"] == pytest.approx(39 * one["price_per_month"])
+    assert price["price_per_month"] == pytest.approx(39 * single["price_per_month"])
     parts = by_type["per_month"]["volumes"]
     assert [part["type"] for part in parts] == ["ssd_hiiops", "standard"]
     assert sum(part["price"] for part in parts) == pytest.approx(by_type["total_price_per_month"])
     assert by_type["total_price_per_month"] == pytest.approx(price["price_per_month"])
     assert (twice.status_code, list(twice.json()["invalid_fields"])) == (400, ["volume_ids"])
-    assert await snapshots_now(tenant, volumes[0]) == []
+    assert await list_snapshots(tenant, volumes[0]) == []
 
 
 async def test_concurrent_changes_are_all_applied(tenant: Tenant) -> None:
@@ -270,8 +272,8 @@ async def test_the_official_sdk_uses_all_endpoints(tenant: Tenant) -> None:
     listed = await policies.list(**where)
     await policies.delete(policy_view.id, **where)
 
-    told = await tenant.sdk.cloud.audit_logs.list(order_by="asc")
-    assert [(line.api_group, line.action_type) for line in told.results] == [
+    actions = await tenant.sdk.cloud.audit_logs.list(order_by="asc")
+    assert [(line.api_group, line.action_type) for line in actions.results] == [
         ("lifecycle_policy", "create"),
         ("snapshot_schedule", "create"),
         ("lifecycle_policy_volume_member", "create"),

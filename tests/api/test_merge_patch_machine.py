@@ -16,8 +16,8 @@ from hypothesis.stateful import (
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from tests.builders import SYSTEM_TAGS, an_instance, now_of
-from tests.sync_app import World
+from tests.builders import SYSTEM_TAGS, an_instance, reload_instance
+from tests.sync_app import SyncApp
 
 # Few keys, so that patches affect each other; one key has blanks at its ends, one is a system tag.
 KEYS = st.sampled_from(["a", "b", "c/d", " a ", "ключ", "os_type", "x" * 255])
@@ -41,7 +41,7 @@ WRONG = st.sampled_from(
 class Patches(RuleBasedStateMachine):
     """Patches of one instance; `tags` and `name` hold the expected state."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: SyncApp) -> None:
         super().__init__()
         self.world, self.tenant = world, world.tenant()
         self.tags: dict[str, str] = {}
@@ -118,7 +118,7 @@ class Patches(RuleBasedStateMachine):
             before = await instances.get(tx, self.instance.place, self.instance.id)
             await instances.save(tx, before, before.locked(task_id) if task_id else before.unlocked())
 
-        self.world.run(self.tenant.running.cloud.db.write(write))
+        self.world.run(self.tenant.running.app_state.db.write(write))
         self.locked = task_id is not None
 
     @invariant()
@@ -135,15 +135,15 @@ class Patches(RuleBasedStateMachine):
         tenant = self.tenant
 
         async def count_actions() -> int:
-            async with tenant.running.cloud.db.read() as tx:
+            async with tenant.running.app_state.db.read() as tx:
                 actions = await user_actions.TABLE.find(tx, "client_id = :id", id=tenant.client_id)
             return sum(self.instance.id in str(action.resources) for action in actions)
 
         assert self.world.run(count_actions()) == self.changes
-        assert self.world.run(now_of(tenant, self.instance)).name == self.name
+        assert self.world.run(reload_instance(tenant, self.instance)).name == self.name
 
 
-def test_merge_patches_have_the_effect_of_dictionary_updates(world: World) -> None:
+def test_merge_patches_have_the_effect_of_dictionary_updates(world: SyncApp) -> None:
     run_state_machine_as_test(
         lambda: Patches(world),  # type: ignore[arg-type]  # a factory is accepted too
         settings=settings(

@@ -8,19 +8,19 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
 from pileus.store.network import router_interfaces
-from tests.builders import a_network, a_port, an_instance, disturb, driver_of
+from tests.builders import a_network, a_port, an_instance, driver_of, inject_fault
 from tests.networks import (
     a_router,
     create,
-    external_network_of,
     find_network,
     find_router,
     find_subnet,
+    get_external_network_id,
     get_view,
     list_names,
-    router_interfaces_of,
+    list_router_interfaces,
 )
-from tests.storage import allow, audited
+from tests.storage import list_user_actions, set_quotas
 from tests.tenants import Tenant
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -29,7 +29,7 @@ NOTHING = "00000000-0000-4000-8000-000000000000"
 async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: Tenant) -> None:
     body = {"name": "inside", "tags": {"a": "b"}}
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("networks"), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("networks"), json=body))
 
     ((network_id,), (router_id,)) = (task["created_resources"][noun] for noun in ("networks", "routers"))
     network, router = await get_view(tenant, "networks", network_id), await get_view(tenant, "routers", router_id)
@@ -41,12 +41,12 @@ async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: T
     assert network["tags"] == [{"key": "a", "value": "b", "read_only": False}]
     assert (router["name"], router["status"], router["interfaces"]) == ("inside_router", "ACTIVE", [])
     gateway = router["external_gateway_info"]
-    assert (gateway["network_id"], gateway["enable_snat"]) == (external_network_of(tenant), True)
+    assert (gateway["network_id"], gateway["enable_snat"]) == (get_external_network_id(tenant), True)
     assert [ip["ip_address"].startswith("198.18.") for ip in gateway["external_fixed_ips"]] == [True]
-    driver_record = driver_of(tenant.running).network(network_id)
+    driver_record = driver_of(tenant.running).find_network_with_subnets(network_id)
     assert driver_record is not None
     assert (driver_record[0].name, driver_record[0].segmentation_id) == ("inside", network["segmentation_id"])
-    driver_router = driver_of(tenant.running).router(router_id)
+    driver_router = driver_of(tenant.running).find_router_with_nics(router_id)
     assert driver_router is not None
     assert driver_router[0].outside is not None
     assert driver_router[0].outside.addresses == [ip["ip_address"] for ip in gateway["external_fixed_ips"]]
@@ -55,7 +55,7 @@ async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: T
 async def test_a_network_is_created_without_a_router(tenant: Tenant) -> None:
     body = {"name": "inside", "create_router": False, "type": "vlan"}
 
-    task = await tenant.finished(await tenant.api.post(tenant.path("networks"), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("networks"), json=body))
 
     assert task["created_resources"]["routers"] == []
     network = await get_view(tenant, "networks", task["created_resources"]["networks"][0])
@@ -85,11 +85,11 @@ async def test_an_invalid_network_is_refused_with_its_field(tenant: Tenant, body
 
 @pytest.mark.parametrize("step", ["make the network", "make the router"])
 async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
-    await disturb(tenant, FaultKind.FAIL, "create_network", step)
+    await inject_fault(tenant, FaultKind.FAIL, "create_network", step)
 
     answer = await tenant.api.post(tenant.path("networks"), json={"name": "inside", "tags": {"a": "b"}})
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert (await list_names(tenant, "networks"), await list_names(tenant, "routers")) == ([], [])
 
 
@@ -97,7 +97,7 @@ async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> No
 async def test_concurrent_creations_respect_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str
 ) -> None:
-    allow(tenant, monkeypatch, **{quota: 2})
+    set_quotas(tenant, monkeypatch, **{quota: 2})
 
     answers = await asyncio.gather(
         *(tenant.api.post(tenant.path("networks"), json={"name": "inside"}) for _ in range(5))
@@ -108,7 +108,7 @@ async def test_concurrent_creations_respect_the_quota(
     assert (refused["exception_class"], refused["info"]["attribute"]) == ("QuotaLimitExceed", quota)
     for answer in answers:
         if answer.status_code == 200:
-            await tenant.finished(answer)
+            await tenant.wait_until_finished(answer)
 
 
 async def test_lists_show_own_networks_or_all_usable_ones(tenant: Tenant, stranger: Tenant) -> None:
@@ -166,19 +166,21 @@ async def test_a_rename_and_tags_are_a_merge_patch_in_a_task(tenant: Tenant) -> 
     network = await create(tenant, "networks", tags={"a": "1", "b": "2"}, create_router=False)
     path = tenant.path("networks", network["id"], version=2)
 
-    task = await tenant.finished(await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3"}}))
+    task = await tenant.wait_until_finished(
+        await tenant.api.patch(path, json={"name": "other", "tags": {"a": None, "c": "3"}})
+    )
 
     view = await get_view(tenant, "networks", network["id"])
     assert (task["task_type"], task["created_resources"]) == ("update_network", None)
     assert task["data"] == {"network_id": network["id"], "name": "other", "tags": {"a": None, "c": "3"}}
     assert (view["name"], view["task_id"]) == ("other", None)
     assert {tag["key"]: tag["value"] for tag in view["tags"]} == {"b": "2", "c": "3"}
-    driver_record = driver_of(tenant.running).network(network["id"])
+    driver_record = driver_of(tenant.running).find_network_with_subnets(network["id"])
     assert driver_record is not None
     assert driver_record[0].name == "other"
     for same in ({}, {"name": "other"}, {"tags": {"b": "2", "x": None}}):
         assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
-    await tenant.finished(await tenant.api.patch(path, json={"tags": None}))
+    await tenant.wait_until_finished(await tenant.api.patch(path, json={"tags": None}))
     assert (await get_view(tenant, "networks", network["id"]))["tags"] == []
     assert (await tenant.api.patch(path, json={"name": "x"})).status_code == 400
 
@@ -192,14 +194,14 @@ async def test_version_1_of_patch_returns_the_network(tenant: Tenant) -> None:
     assert answer.json() == await get_view(tenant, "networks", network.id)
     assert (answer.json()["name"], answer.json()["tags"][0]["key"]) == ("other", "a")
     assert (await tenant.api.patch(path, json={})).json()["name"] == "other"
-    await disturb(tenant, FaultKind.FAIL, "update_network")
+    await inject_fault(tenant, FaultKind.FAIL, "update_network")
     assert (await tenant.api.patch(path, json={"name": "third"})).json()["name"] == "other"
 
 
 async def test_a_locked_network_cannot_be_changed(tenant: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
     path = tenant.path("networks", network.id)
-    await disturb(tenant, FaultKind.HOLD, "update_network")
+    await inject_fault(tenant, FaultKind.HOLD, "update_network")
 
     answer = await tenant.api.patch(tenant.path("networks", network.id, version=2), json={"name": "other"})
 
@@ -213,8 +215,8 @@ async def test_a_locked_network_cannot_be_changed(tenant: Tenant) -> None:
         await tenant.api.post(tenant.path("subnets"), json=body),
     ):
         assert (refused.status_code, "locked" in refused.json()["message"]) == (409, True)
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
     assert subnet.network_id == network.id
 
 
@@ -223,14 +225,14 @@ async def test_a_network_is_deleted_with_its_subnets_and_its_router(tenant: Tena
     subnet = await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24")
     (router,) = (await tenant.api.get(tenant.path("routers"))).json()["results"]
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path("networks", network["id"])))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("networks", network["id"])))
 
     assert (task["task_type"], task["data"]) == ("delete_network", {"network_id": network["id"]})
     assert [await find_network(tenant, network["id"]), await find_subnet(tenant, subnet["id"])] == [None, None]
     assert await find_router(tenant, router["id"]) is None
     driver = driver_of(tenant.running)
-    assert (driver.network(network["id"]), driver.router(router["id"])) == (None, None)
-    async with tenant.running.cloud.db.read() as tx:
+    assert (driver.find_network_with_subnets(network["id"]), driver.find_router_with_nics(router["id"])) == (None, None)
+    async with tenant.running.app_state.db.read() as tx:
         assert await tx.all("SELECT key FROM tags WHERE resource_id = :id", id=network["id"]) == []
 
 
@@ -239,11 +241,11 @@ async def test_a_router_with_other_networks_is_not_deleted(tenant: Tenant) -> No
     _, (elsewhere,) = await a_network(tenant, "10.7.0.0/24")
     router = await a_router(tenant, subnet, elsewhere, network_id=network.id)
 
-    await tenant.finished(await tenant.api.delete(tenant.path("networks", network.id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("networks", network.id)))
 
     view = await get_view(tenant, "routers", router.id)
     assert [interface["network_id"] for interface in view["interfaces"]] == [elsewhere.network_id]
-    driver_record = driver_of(tenant.running).router(router.id)
+    driver_record = driver_of(tenant.running).find_router_with_nics(router.id)
     assert driver_record is not None
     assert [nic.network_id for nic in driver_record[1].values()] == [elsewhere.network_id]
     stored = await find_router(tenant, router.id)
@@ -265,7 +267,7 @@ async def test_a_network_that_a_route_uses_cannot_be_deleted(tenant: Tenant) -> 
     _, (elsewhere,) = await a_network(tenant, "10.7.0.0/24")
     router = await a_router(tenant, subnet, elsewhere)
     route = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.7"}
-    await tenant.finished(
+    await tenant.wait_until_finished(
         await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"routes": [route]})
     )
 
@@ -279,16 +281,22 @@ async def test_a_failed_deletion_changes_nothing(tenant: Tenant, step: str) -> N
     network, (subnet,) = await a_network(tenant)
     router = await a_router(tenant, subnet, network_id=network.id)
     driver = driver_of(tenant.running)
-    network_record, router_record = driver.network(network.id), driver.router(router.id)
-    await disturb(tenant, FaultKind.FAIL, "delete_network", step)
+    network_record, router_record = (
+        driver.find_network_with_subnets(network.id),
+        driver.find_router_with_nics(router.id),
+    )
+    await inject_fault(tenant, FaultKind.FAIL, "delete_network", step)
 
     answer = await tenant.api.delete(tenant.path("networks", network.id))
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert (driver.network(network.id), driver.router(router.id)) == (network_record, router_record)
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (driver.find_network_with_subnets(network.id), driver.find_router_with_nics(router.id)) == (
+        network_record,
+        router_record,
+    )
     for noun, identity in (("networks", network.id), ("subnets", subnet.id), ("routers", router.id)):
         assert (await get_view(tenant, noun, identity))["task_id"] is None
-    assert len(await router_interfaces_of(tenant, router.id)) == 2
+    assert len(await list_router_interfaces(tenant, router.id)) == 2
 
 
 async def test_shared_and_external_networks_cannot_be_changed(tenant: Tenant, stranger: Tenant) -> None:
@@ -296,7 +304,7 @@ async def test_shared_and_external_networks_cannot_be_changed(tenant: Tenant, st
     body = {"name": "fresh", "network_id": lent.id, "cidr": "10.1.0.0/24"}
     tag = {"a": "b"}
 
-    for network_id in (lent.id, external_network_of(tenant)):
+    for network_id in (lent.id, get_external_network_id(tenant)):
         path = tenant.path("networks", network_id)
         assert (await tenant.api.get(f"{path}/metadata")).status_code == 200
         for refused in (
@@ -310,7 +318,7 @@ async def test_shared_and_external_networks_cannot_be_changed(tenant: Tenant, st
     path = tenant.path("subnets", subnet.id)
     assert (await tenant.api.patch(path, json={"name": "mine"})).status_code == 403
     assert (await tenant.api.delete(path)).status_code == 403
-    await stranger.finished(await stranger.api.delete(stranger.path("networks", lent.id)))
+    await stranger.wait_until_finished(await stranger.api.delete(stranger.path("networks", lent.id)))
 
 
 async def test_networks_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
@@ -334,7 +342,7 @@ async def test_the_ports_of_a_network_are_listed_with_their_instances(tenant: Te
     await an_instance(stranger)
 
     inside = (await tenant.api.get(tenant.path("networks", network.id, "ports"))).json()
-    public = (await tenant.api.get(tenant.path("networks", external_network_of(tenant), "ports"))).json()
+    public = (await tenant.api.get(tenant.path("networks", get_external_network_id(tenant), "ports"))).json()
 
     assert inside == {
         "count": 1,
@@ -348,9 +356,9 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     path = tenant.path("networks", network["id"])
     await tenant.api.patch(path, json={"name": "other"})
     await tenant.api.post(f"{path}/metadata", json={"a": "b"})
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
 
-    entries = await audited(tenant)
+    entries = await list_user_actions(tenant)
     assert {entry.api_group for entry in entries} == {"network"}
     assert [entry.action_type for entry in entries] == ["create", "update", "update_metadata", "delete"]
 
@@ -358,7 +366,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
 async def test_legacy_fields_show_tags(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     network = await create(tenant, "networks", metadata={"a": "b"}, create_router=False)
     subnet = await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24", metadata={"c": "d"})
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     for noun, identity in (("networks", network["id"]), ("subnets", subnet["id"])):
         view = await get_view(tenant, noun, identity)
@@ -374,9 +382,9 @@ async def test_a_deleted_project_loses_its_networks_and_routers(tenant: Tenant) 
     await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24")
     (router,) = (await tenant.api.get(tenant.path("routers"))).json()["results"]
 
-    await tenant.finished(await tenant.api.delete(f"/cloud/v1/projects/{project['id']}"))
+    await tenant.wait_until_finished(await tenant.api.delete(f"/cloud/v1/projects/{project['id']}"))
 
     driver = driver_of(tenant.running)
-    assert (driver.network(network["id"]), driver.router(router["id"])) == (None, None)
-    async with tenant.running.cloud.db.read() as tx:
+    assert (driver.find_network_with_subnets(network["id"]), driver.find_router_with_nics(router["id"])) == (None, None)
+    async with tenant.running.app_state.db.read() as tx:
         assert await router_interfaces.TABLE.find(tx, "router_id = :id", id=router["id"]) == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.builders import a_placement_group, an_instance
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 NOUN = "servergroups"
@@ -31,7 +31,7 @@ async def test_an_invalid_group_is_refused(tenant: Tenant, body: dict[str, Any])
 
 
 async def test_the_quota_limits_groups(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, servergroup_count=1)
+    set_quotas(tenant, monkeypatch, servergroup_count=1)
     body = {"name": "apart", "policy": "affinity"}
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(NOUN), json=body) for _ in range(3)))
@@ -43,7 +43,7 @@ async def test_members_stay_when_their_group_is_deleted(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id)
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path(NOUN, group.id)))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path(NOUN, group.id)))
 
     assert (task["task_type"], task["data"]["servergroup_id"]) == ("delete_servergroup", group.id)
     assert (await tenant.api.get(tenant.path(NOUN, group.id))).status_code == 404

@@ -10,7 +10,16 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import AddressPair, Port
 from pileus.store.network import ports
-from tests.builders import a_network, a_port, a_security_group, actions_of, an_instance, disturb, now_of, ports_of
+from tests.builders import (
+    a_network,
+    a_port,
+    a_security_group,
+    an_instance,
+    inject_fault,
+    list_ports,
+    list_user_actions,
+    reload_instance,
+)
 from tests.tenants import Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -35,7 +44,7 @@ async def private_port(tenant: Tenant, **changes: Any) -> tuple[Instance, Port]:
 
 
 async def find_port(tenant: Tenant, port: Port) -> Port:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         record = await ports.find(tx, port.id)
     assert record is not None
     return record
@@ -44,7 +53,7 @@ async def find_port(tenant: Tenant, port: Port) -> Port:
 async def test_new_pairs_replace_the_old_ones(tenant: Tenant) -> None:
     instance, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
 
-    task = await tenant.finished(
+    task = await tenant.wait_until_finished(
         await allow(tenant, port, {"ip_address": "10.0.0.7"}, {"ip_address": "10.1.0.0/16", "mac_address": MAC.upper()})
     )
 
@@ -52,7 +61,7 @@ async def test_new_pairs_replace_the_old_ones(tenant: Tenant) -> None:
     assert (task["task_type"], task["created_resources"]) == ("update_port_allowed_address_pairs", None)
     assert task["data"] == {"port_id": port.id}
     assert after.allowed_address_pairs == [AddressPair("10.0.0.7", port.mac_address), AddressPair("10.1.0.0/16", MAC)]
-    assert (after.task_id, (await now_of(tenant, instance)).task_id) == (None, None)
+    assert (after.task_id, (await reload_instance(tenant, instance)).task_id) == (None, None)
 
 
 @pytest.mark.parametrize("body", [{}, {"allowed_address_pairs": []}])
@@ -60,7 +69,7 @@ async def test_an_empty_list_removes_all_pairs(tenant: Tenant, body: dict[str, A
     _, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
 
     path = tenant.path("ports", port.id, "allow_address_pairs", version=2)
-    await tenant.finished(await tenant.api.put(path, json=body))
+    await tenant.wait_until_finished(await tenant.api.put(path, json=body))
 
     assert (await find_port(tenant, port)).allowed_address_pairs == []
 
@@ -69,7 +78,7 @@ async def test_a_port_without_an_instance_can_have_pairs(tenant: Tenant) -> None
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet)
 
-    await tenant.finished(await allow(tenant, port, {"ip_address": "2001:db8::7"}))
+    await tenant.wait_until_finished(await allow(tenant, port, {"ip_address": "2001:db8::7"}))
 
     assert (await find_port(tenant, port)).allowed_address_pairs == [AddressPair("2001:db8::7", port.mac_address)]
 
@@ -77,14 +86,14 @@ async def test_a_port_without_an_instance_can_have_pairs(tenant: Tenant) -> None
 async def test_a_failed_update_restores_the_pairs(tenant: Tenant) -> None:
     pair = AddressPair("10.0.0.9", MAC)
     instance, port = await private_port(tenant, allowed_address_pairs=[pair])
-    await disturb(tenant, FaultKind.FAIL, "update_port_allowed_address_pairs")
+    await inject_fault(tenant, FaultKind.FAIL, "update_port_allowed_address_pairs")
 
-    task = await tenant.ended((await allow(tenant, port)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await allow(tenant, port)).json()["tasks"][0])
 
     after = await find_port(tenant, port)
     assert task["error"] == "Injected"
     assert (after.allowed_address_pairs, after.task_id) == ([pair], None)
-    assert (await now_of(tenant, instance)).task_id is None
+    assert (await reload_instance(tenant, instance)).task_id is None
 
 
 @pytest.mark.parametrize(
@@ -112,14 +121,16 @@ async def test_invalid_pairs_are_refused_with_their_field(
 async def test_ten_pairs_are_allowed(tenant: Tenant) -> None:
     _, port = await private_port(tenant)
 
-    await tenant.finished(await allow(tenant, port, *({"ip_address": f"10.0.0.{number}"} for number in range(10))))
+    await tenant.wait_until_finished(
+        await allow(tenant, port, *({"ip_address": f"10.0.0.{number}"} for number in range(10)))
+    )
 
     assert len((await find_port(tenant, port)).allowed_address_pairs) == 10
 
 
 async def test_a_port_in_a_public_network_cannot_have_pairs(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
 
     assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 409
 
@@ -180,11 +191,11 @@ async def test_ports_of_other_tenants_are_not_found(tenant: Tenant, stranger: Te
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     _, port = await private_port(tenant)
 
-    task = await tenant.finished(await allow(tenant, port, {"ip_address": "10.0.0.7"}))
+    task = await tenant.wait_until_finished(await allow(tenant, port, {"ip_address": "10.0.0.7"}))
     await secure(tenant, port, "disable")
     await secure(tenant, port, "enable")
 
-    entries = await actions_of(tenant)
+    entries = await list_user_actions(tenant)
     assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
         ("port", "update", task["id"]),
         ("port", "disable_portsecurity", None),

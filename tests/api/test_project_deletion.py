@@ -19,12 +19,12 @@ from tests.builders import (
     a_placement_group,
     a_port,
     a_security_group,
-    addresses_of,
     an_instance,
     driver_of,
-    now_of,
-    ports_of,
-    renewed,
+    list_addresses,
+    list_ports,
+    reload_instance,
+    updated_record_fields,
 )
 from tests.networks import a_router
 from tests.storage import a_lifecycle_policy
@@ -39,7 +39,7 @@ async def new_project(tenant: Tenant, name: str = "second") -> Tenant:
 
 async def count_rows(tenant: Tenant, table: str) -> int:
     """Return the number of the project's rows in a table."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=tenant.project_id)
     assert row is not None
     return int(row[0])
@@ -53,15 +53,15 @@ async def fill_project(tenant: Tenant) -> None:
     inner = await a_port(tenant, subnet, instance)
     await a_security_group(tenant, "web", inner)
     await a_floating_ip(tenant, inner)
-    await a_ddos_profile(tenant, (await addresses_of(tenant, (await ports_of(tenant, instance))[0]))[0])
+    await a_ddos_profile(tenant, (await list_addresses(tenant, (await list_ports(tenant, instance))[0]))[0])
     await a_placement_group(tenant)
     await a_lifecycle_policy(tenant)
     await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})
-    image = Image(**renewed(tenant), name="mine", os_distro="debian", os_version="12")
-    await tenant.running.cloud.db.write(lambda tx: images.TABLE.add(tx, image))
+    image = Image(**updated_record_fields(tenant), name="mine", os_distro="debian", os_version="12")
+    await tenant.running.app_state.db.write(lambda tx: images.TABLE.add(tx, image))
     (volume_id,) = await contents_of(tenant, "volumes")
-    snapshot = Snapshot(**renewed(tenant), volume_id=volume_id, name="before", size=10)
-    await tenant.running.cloud.db.write(lambda tx: snapshots.add(tx, snapshot))
+    snapshot = Snapshot(**updated_record_fields(tenant), volume_id=volume_id, name="before", size=10)
+    await tenant.running.app_state.db.write(lambda tx: snapshots.add(tx, snapshot))
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
@@ -74,54 +74,54 @@ async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> Non
     second = await new_project(tenant)
     await fill_project(tenant)
     driver = driver_of(tenant.running)
-    before = driver.counts(), driver.snapshots()
+    before = driver.count_machines_volumes_and_nics(), driver.volume_ids_by_snapshot_id()
     kept = {table: await count_rows(tenant, table) for table in PROJECTS_OWN}
     await fill_project(second)
     assert [table for table in PROJECTS_OWN if not await count_rows(second, table)] == []
 
-    task = await tenant.finished(await delete_project(tenant, second.project_id))
+    task = await tenant.wait_until_finished(await delete_project(tenant, second.project_id))
 
     assert (task["task_type"], task["project_id"], task["region_id"]) == ("delete_project", second.project_id, None)
     assert (task["data"], task["created_resources"]) == ({"project_id": second.project_id}, None)
     assert {table: await count_rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
     assert {table: await count_rows(tenant, table) for table in PROJECTS_OWN} == kept
-    assert (driver.counts(), driver.snapshots()) == before
+    assert (driver.count_machines_volumes_and_nics(), driver.volume_ids_by_snapshot_id()) == before
     assert (await tenant.api.get(f"{ALL}/{second.project_id}")).status_code == 404
     assert await list_names(tenant) == ["default"]
 
 
 async def test_no_address_keeps_its_ddos_profile(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     second, freed = await new_project(tenant), []
-    (port,) = await ports_of(second, await an_instance(second))
-    (address,) = await addresses_of(second, port)
+    (port,) = await list_ports(second, await an_instance(second))
+    (address,) = await list_addresses(second, port)
     await a_ddos_profile(second, address)
 
-    async def freeing(region_id: int, ip_address: str) -> None:
+    async def record_unprotected(region_id: int, ip_address: str) -> None:
         freed.append((region_id, ip_address))
 
-    monkeypatch.setattr(driver_of(tenant.running), "ensure_unprotected", freeing)
-    await tenant.finished(await delete_project(tenant, second.project_id))
+    monkeypatch.setattr(driver_of(tenant.running), "ensure_no_ddos_protection", record_unprotected)
+    await tenant.wait_until_finished(await delete_project(tenant, second.project_id))
 
     assert freed == [(REGION, address)]
 
 
 async def test_no_address_stays_allocated(tenant: Tenant) -> None:
     async def taken() -> int:
-        async with tenant.running.cloud.db.read() as tx:
+        async with tenant.running.app_state.db.read() as tx:
             row = await tx.one("SELECT count(*) FROM addresses")
         return int(row[0]) if row else 0
 
     second, before = await new_project(tenant), await taken()
     await fill_project(second)
 
-    await tenant.finished(await delete_project(tenant, second.project_id))
+    await tenant.wait_until_finished(await delete_project(tenant, second.project_id))
 
     assert await taken() == before
 
 
 async def test_a_deleted_project_is_listed_on_request_and_its_name_is_free(tenant: Tenant) -> None:
     project = await create(tenant, "second")
-    await tenant.finished(await delete_project(tenant, project["id"]))
+    await tenant.wait_until_finished(await delete_project(tenant, project["id"]))
 
     (gone, _) = (await tenant.api.get(ALL, params={"include_deleted": "true", "order_by": "name.desc"})).json()[
         "results"
@@ -151,11 +151,11 @@ async def test_a_project_with_a_running_task_cannot_be_deleted(tenant: Tenant) -
 
     refused = await delete_project(tenant, second.project_id)
     await tenant.api.delete("/_pileus/faults")
-    await tenant.finished(action)
+    await tenant.wait_until_finished(action)
     taken = await delete_project(tenant, second.project_id)
 
     assert error_of(refused) == (409, "ConflictError")
-    assert (await tenant.finished(taken))["task_type"] == "delete_project"
+    assert (await tenant.wait_until_finished(taken))["task_type"] == "delete_project"
 
 
 async def hold_deletion(tenant: Tenant) -> tuple[Tenant, str]:
@@ -184,12 +184,12 @@ async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -
     assert (whole["task_id"], whole["task_state"]) == (task_id, "deleting")
     assert [error_of(answer) for answer in refused] == [(409, "ConflictError")] * 5
     assert (await tenant.api.get(f"/cloud/v1/ssh_keys/{second.project_id}")).json()["results"][0]["state"] == "DELETING"
-    await tenant.running.cloud.db.write(faults.clear)
-    assert (await tenant.ended(task_id))["state"] == "FINISHED"
+    await tenant.running.app_state.db.write(faults.remove_all)
+    assert (await tenant.wait_for_task(task_id))["state"] == "FINISHED"
 
 
 async def contents_of(tenant: Tenant, table: str) -> list[str]:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await project_contents.list_ids(tx, table, tenant.project_id)
 
 
@@ -200,16 +200,16 @@ async def test_a_failed_deletion_leaves_the_project_usable_and_can_be_repeated(t
     fault = {"kind": "fail", "task_type": "delete_project", "step": step, "message": "No power", "times": 1}
     await tenant.api.post("/_pileus/faults", json=fault)
 
-    failed = await tenant.ended((await delete_project(tenant, second.project_id)).json()["tasks"][0])
+    failed = await tenant.wait_for_task((await delete_project(tenant, second.project_id)).json()["tasks"][0])
     view = (await tenant.api.get(f"{ALL}/{second.project_id}")).json()
-    left = await now_of(second, instance)
+    left = await reload_instance(second, instance)
     again = await delete_project(tenant, second.project_id)
 
     assert (failed["state"], failed["error"], failed["created_resources"]) == ("ERROR", "No power", None)
     assert (view["state"], view["task_id"], view["deleted_at"]) == ("ACTIVE", None, None)
     assert (left.task_id, left.task_state) == (None, None)
     assert left.status == ("ACTIVE" if step == "remove servers" else "ERROR")
-    assert (await tenant.finished(again))["state"] == "FINISHED"
+    assert (await tenant.wait_until_finished(again))["state"] == "FINISHED"
     assert await contents_of(second, "instances") == []
 
 
@@ -225,9 +225,9 @@ async def test_a_volume_that_could_not_be_destroyed_is_in_status_error(
     monkeypatch.setattr(driver_of(tenant.running), "ensure_no_volume", stuck)
     monkeypatch.setattr("pileus.tasks.engine.MAX_ATTEMPTS", 1)
 
-    failed = await tenant.ended((await delete_project(tenant, second.project_id)).json()["tasks"][0])
+    failed = await tenant.wait_for_task((await delete_project(tenant, second.project_id)).json()["tasks"][0])
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         (volume,) = await volumes.TABLE.find(tx, "project_id = :id", id=second.project_id)
     assert (failed["state"], failed["error"]) == ("ERROR", "Internal error")
     assert (volume.status, volume.task_id) == ("error_deleting", None)
@@ -237,8 +237,8 @@ async def test_resources_created_during_the_deletion_are_not_lost(tenant: Tenant
     second, task_id = await hold_deletion(tenant)
     late = await an_instance(second, name="late")
 
-    await tenant.running.cloud.db.write(faults.clear)
-    failed = await tenant.ended(task_id)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    failed = await tenant.wait_for_task(task_id)
 
     assert (failed["state"], failed["error"]) == (
         "ERROR",
@@ -255,16 +255,16 @@ async def test_of_concurrent_deletions_one_succeeds(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(delete_project(tenant, second.project_id) for _ in range(8)))
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
-    await tenant.running.cloud.db.write(faults.clear)
+    await tenant.running.app_state.db.write(faults.remove_all)
     (done,) = [answer for answer in answers if answer.status_code == 200]
-    await tenant.finished(done)
+    await tenant.wait_until_finished(done)
 
 
 async def test_every_table_of_project_resources_is_locked_and_emptied(tenant: Tenant) -> None:
     """A new table of project resources must be added to `project_contents`."""
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         columns = await tx.all(
-            COLUMNS["sqlite" if tenant.running.cloud.db.__class__.__name__ == "Sqlite" else "postgres"]
+            COLUMNS["sqlite" if tenant.running.app_state.db.__class__.__name__ == "Sqlite" else "postgres"]
         )
     held_by_tasks = {table for table, column in columns if column == "task_id"}
     owned_by_projects = {table for table, column in columns if column == "project_id"} - {

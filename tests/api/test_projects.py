@@ -84,7 +84,7 @@ async def test_of_concurrent_creations_with_one_name_one_succeeds(tenant: Tenant
 
 
 async def test_the_quota_of_projects_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "project_count", 2)
+    monkeypatch.setitem(tenant.running.app_state.catalogue.quotas, "project_count", 2)
     await create(tenant, "second")
 
     answer = await tenant.api.post(ALL, json={"name": "third"})
@@ -193,9 +193,9 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     project = await create(tenant, "second")
     await tenant.api.patch(f"{ALL}/{project['id']}", json={"description": "new"})
     await tenant.api.post(ALL, json={"name": "second"})
-    task = await tenant.finished(await delete_project(tenant, project["id"]))
+    task = await tenant.wait_until_finished(await delete_project(tenant, project["id"]))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         lines = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
     entries = [(line.api_group, line.action_type, line.project_id, line.region_id, line.task_id) for line in lines]

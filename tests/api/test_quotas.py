@@ -8,7 +8,7 @@ import pytest
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from tests.builders import a_floating_ip, a_network, a_placement_group, a_security_group, an_instance
-from tests.storage import a_volume, allow
+from tests.storage import a_volume, set_quotas
 from tests.tenants import REGION, Tenant
 
 REQUESTS = "/cloud/v2/limits_request"
@@ -64,7 +64,7 @@ async def test_client_quotas_contain_those_of_each_region(tenant: Tenant, strang
 async def test_a_granted_request_raises_the_limits(
     tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    allow(tenant, monkeypatch, router_count=1, keypair_count=0)
+    set_quotas(tenant, monkeypatch, router_count=1, keypair_count=0)
     limits = {
         "global_limits": {"keypair_count_limit": 2},
         "regional_limits": [{"region_id": REGION, "router_count_limit": 3}],
@@ -88,17 +88,17 @@ async def test_a_granted_request_raises_the_limits(
 
 
 async def test_limit_requests_are_filtered_and_deleted(tenant: Tenant) -> None:
-    one = await request_limits(tenant, {"global_limits": {"project_count_limit": 9}})
+    first = await request_limits(tenant, {"global_limits": {"project_count_limit": 9}})
     two = await request_limits(tenant, {}, "another")
-    await tenant.api.put(f"/_pileus/limit_requests/{one}", json={"status": "rejected"})
+    await tenant.api.put(f"/_pileus/limit_requests/{first}", json={"status": "rejected"})
 
     async def numbers(**query: Any) -> list[int]:
         return [item["id"] for item in (await tenant.api.get(REQUESTS, params=query)).json()["results"]]
 
-    assert await numbers() == [two, one]
-    assert (await numbers(status=["rejected"]), await numbers(request_ids=[two])) == ([one], [two])
+    assert await numbers() == [two, first]
+    assert (await numbers(status=["rejected"]), await numbers(request_ids=[two])) == ([first], [two])
     assert await numbers(created_to="2001-01-01T00:00:00Z") == []
-    assert (await tenant.api.delete(f"{REQUESTS}/{one}")).status_code == 204
+    assert (await tenant.api.delete(f"{REQUESTS}/{first}")).status_code == 204
     assert await numbers() == [two]
 
 

@@ -6,7 +6,7 @@ import pytest
 from gcore import NotFoundError
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import network_id
+from pileus.domain.catalogue import derive_external_network_id
 from tests.tenants import REGION, Tenant
 
 ALL = "/cloud/v1/regions"
@@ -15,7 +15,7 @@ ALL = "/cloud/v1/regions"
 @pytest.fixture(autouse=True)
 def three_regions(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """A catalogue with three regions."""
-    cloud = tenant.running.cloud
+    cloud = tenant.running.app_state
     local = cloud.catalogue.regions[0]
     others = [
         replace(local, id=2, display_name="Amsterdam", created_at=local.created_at + 5_000_000, coordinates=None),
@@ -47,7 +47,7 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
         "country": "LU",
         "zone": "EMEA",
         "coordinates": {"latitude": "49.611622", "longitude": "6.131935"},
-        "external_network_id": network_id(1, "pub_net"),
+        "external_network_id": derive_external_network_id(1, "pub_net"),
         "vlan_physical_network": "vlan",
         "metrics_database_id": None,
         "ddos_endpoint_id": None,
@@ -71,11 +71,11 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
 async def test_volume_types_are_returned_on_request(tenant: Tenant, parameter: str, expected: bool) -> None:  # noqa: FBT001
     parameters = {"show_volume_types": parameter} if parameter else {}
 
-    one = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
+    view = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
     listed = (await tenant.api.get(ALL, params=parameters)).json()["results"]
 
-    assert all((region["available_volume_types"] is not None) == expected for region in (one, *listed))
-    assert not expected or "ssd_hiiops" in one["available_volume_types"]
+    assert all((region["available_volume_types"] is not None) == expected for region in (view, *listed))
+    assert not expected or "ssd_hiiops" in view["available_volume_types"]
 
 
 @pytest.mark.parametrize(

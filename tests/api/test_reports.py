@@ -10,7 +10,7 @@ import pytest
 
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.access import Role
-from pileus.domain.account.usage import DAY
+from pileus.domain.account.usage_reports import DAY
 from tests.builders import a_floating_ip, an_image, an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
@@ -19,7 +19,7 @@ FLAVOR = "g1-standard-1-2"
 
 
 def today(tenant: Tenant) -> int:
-    return tenant.running.cloud.now() // DAY * DAY
+    return tenant.running.app_state.now() // DAY * DAY
 
 
 def yesterday(tenant: Tenant, **more: Any) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def of_type(tenant: Tenant, type_: str, body: dict[str, Any]) -> list[dict
 
 
 async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, stranger: Tenant) -> None:
-    catalogue, before = tenant.running.cloud.catalogue, today(tenant) - 3 * DAY
+    catalogue, before = tenant.running.app_state.catalogue, today(tenant) - 3 * DAY
     instance = await an_instance(tenant, name="server", labels={"env": "prod"}, created_at=before)
     volume = await a_volume(tenant, size=7, created_at=before)
     snapshot = await a_snapshot(tenant, volume, created_at=before)
@@ -52,9 +52,9 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
     floating_ip = await a_floating_ip(tenant, created_at=before)
     await an_instance(stranger, created_at=before)
 
-    listed = await resources(tenant, yesterday(tenant))
+    list_ids = await resources(tenant, yesterday(tenant))
 
-    by_id = {item["uuid"]: item for item in listed if "uuid" in item}
+    by_id = {item["uuid"]: item for item in list_ids if "uuid" in item}
     flavor = catalogue.flavor(FLAVOR)
     assert flavor is not None
     assert flavor.price_per_hour is not None
@@ -63,21 +63,21 @@ async def test_a_day_of_each_resource_costs_its_catalogue_price(tenant: Tenant, 
     assert line["cost"] == float((flavor.price_per_hour * 24).quantize(Decimal("0.00001")))
     assert (line["currency"], line["flavor"], line["project_id"]) == (catalogue.currency, FLAVOR, tenant.project_id)
     assert {"key": "env", "value": "prod"} in line["tags"]
-    per_month = catalogue.volume_types_of(catalogue.regions[0])["standard"].price_per_gib_month
+    per_month = catalogue.volume_types_by_name(catalogue.regions[0])["standard"].price_per_gib_month
     assert (by_id[volume.id]["billing_value"], by_id[volume.id]["last_size"]) == (7 * 1440, 7)
     assert by_id[volume.id]["cost"] == float((7 * per_month * 24 / 730).quantize(Decimal("0.00001")))
     assert (by_id[snapshot.id]["billing_value"], by_id[snapshot.id]["source_volume_uuid"]) == (7 * 1440, volume.id)
     assert (by_id[image.id]["billing_value"], by_id[image.id]["size_unit"]) == (3 * 1440, "bytes")
     assert by_id[floating_ip.id]["ip_address"] == floating_ip.floating_ip_address
-    assert [item["attached_to_vm"] for item in listed if item["type"] == "external_ip"] == []
+    assert [item["attached_to_vm"] for item in list_ids if item["type"] == "external_ip"] == []
 
 
 async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> None:
-    cloud = tenant.running.cloud
+    cloud = tenant.running.app_state
     instance = await an_instance(tenant, created_at=cloud.now() - 2 * DAY)
     resized = tenant.path("instances", instance.id, "changeflavor")
-    await tenant.finished(await tenant.api.post(resized, json={"flavor_id": "g1-standard-2-4"}))
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", instance.id)))
+    await tenant.wait_until_finished(await tenant.api.post(resized, json={"flavor_id": "g1-standard-2-4"}))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", instance.id)))
 
     lines = await of_type(tenant, "instance", so_far(tenant))
 
@@ -86,10 +86,10 @@ async def test_deleted_and_resized_resources_are_reported(tenant: Tenant) -> Non
 
 
 async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Tenant) -> None:
-    volume = await a_volume(tenant, size=10, created_at=tenant.running.cloud.now() - 2 * DAY)
+    volume = await a_volume(tenant, size=10, created_at=tenant.running.app_state.now() - 2 * DAY)
     path = tenant.path("volumes", volume.id)
-    await tenant.finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.post(f"{path}/extend", json={"size": 20}))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
 
     (line,) = await of_type(tenant, "volume", so_far(tenant))
 
@@ -99,23 +99,23 @@ async def test_volumes_are_charged_by_their_size_and_type_at_the_time(tenant: Te
 async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None:
     kept, gone = await a_floating_ip(tenant), await a_floating_ip(tenant)
     body = {"type": "external"}
-    task = await tenant.finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
     (port_id,) = task["created_resources"]["ports"]
-    await tenant.finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
-    await tenant.finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("floatingips", gone.id)))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("reserved_fixed_ips", port_id)))
 
-    listed = await resources(tenant, so_far(tenant))
+    list_ids = await resources(tenant, so_far(tenant))
 
-    assert {item["uuid"] for item in listed if item["type"] == "floatingip"} == {kept.id, gone.id}
-    assert [item["port_id"] for item in listed if item["type"] == "external_ip"] == [port_id]
+    assert {item["uuid"] for item in list_ids if item["type"] == "floatingip"} == {kept.id, gone.id}
+    assert [item["port_id"] for item in list_ids if item["type"] == "external_ip"] == [port_id]
 
 
 async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
     project_id = (await tenant.api.post("/cloud/v1/projects", json={"name": "short-lived"})).json()["id"]
     here, tenant.project_id = tenant.project_id, project_id
-    volume = await a_volume(tenant, created_at=tenant.running.cloud.now() - DAY)
+    volume = await a_volume(tenant, created_at=tenant.running.app_state.now() - DAY)
     tenant.project_id = here
-    await tenant.finished(await tenant.api.delete(f"/cloud/v1/projects/{project_id}"))
+    await tenant.wait_until_finished(await tenant.api.delete(f"/cloud/v1/projects/{project_id}"))
 
     (line,) = await of_type(tenant, "volume", so_far(tenant, projects=[project_id]))
 
@@ -124,24 +124,29 @@ async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
 
 async def test_reports_are_filtered(tenant: Tenant) -> None:
     before = today(tenant) - 3 * DAY
-    one = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
-    two = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
+    first = await a_volume(tenant, name="one", labels={"env": "Production", "team": "red"}, created_at=before)
+    second = await a_volume(tenant, name="two", labels={"env": "testing", "team": "red"}, created_at=before)
 
-    async def listed(**more: Any) -> set[str]:
+    async def list_ids(**more: Any) -> set[str]:
         return {line["uuid"] for line in await resources(tenant, yesterday(tenant, **more))}
 
-    async def tagged(*conditions: dict[str, Any], how: str = "OR") -> set[str]:
-        return await listed(tags={"conditions": conditions, "condition_type": how})
+    async def list_ids_by_tags(*conditions: dict[str, Any], how: str = "OR") -> set[str]:
+        return await list_ids(tags={"conditions": conditions, "condition_type": how})
 
-    assert await listed(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {one.id, two.id}
-    assert await listed(types=["instance"]) == await listed(regions=[77]) == await listed(projects=[7_000_000]) == set()
-    assert await listed(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {two.id}
-    assert await tagged({"key": "env", "value": "prod"}) == {one.id}
-    assert await tagged({"key": "env", "value": "prod", "strict": True}) == set()
-    assert await tagged({"key": "env", "value": "testing", "strict": True}) == {two.id}
-    assert await tagged({"key": "team"}, {"key": "env", "value": "testing"}) == {one.id, two.id}
-    assert await tagged({"key": "team"}, {"key": "env", "value": "testing"}, how="AND") == {two.id}
-    assert await tagged({"value": "red"}) == {one.id, two.id}
+    assert await list_ids(types=["volume"], regions=[REGION], projects=[tenant.project_id]) == {first.id, second.id}
+    assert (
+        await list_ids(types=["instance"])
+        == await list_ids(regions=[77])
+        == await list_ids(projects=[7_000_000])
+        == set()
+    )
+    assert await list_ids(schema_filter={"type": "volume", "field": "last_name", "values": ["two"]}) == {second.id}
+    assert await list_ids_by_tags({"key": "env", "value": "prod"}) == {first.id}
+    assert await list_ids_by_tags({"key": "env", "value": "prod", "strict": True}) == set()
+    assert await list_ids_by_tags({"key": "env", "value": "testing", "strict": True}) == {second.id}
+    assert await list_ids_by_tags({"key": "team"}, {"key": "env", "value": "testing"}) == {first.id, second.id}
+    assert await list_ids_by_tags({"key": "team"}, {"key": "env", "value": "testing"}, how="AND") == {second.id}
+    assert await list_ids_by_tags({"value": "red"}) == {first.id, second.id}
 
 
 async def test_lines_are_ordered_and_paged(tenant: Tenant) -> None:

@@ -6,20 +6,20 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.ports import Port
-from tests.builders import a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
+from tests.builders import a_floating_ip, a_network, a_port, an_instance, driver_of, list_addresses
 from tests.networks import get_view
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 ALL = "reserved_fixed_ips"
 
 
 async def reserve(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    task = await tenant.finished(await tenant.api.post(tenant.path(ALL), json=body))
+    task = await tenant.wait_until_finished(await tenant.api.post(tenant.path(ALL), json=body))
     return await get_view(tenant, ALL, task["created_resources"]["ports"][0])
 
 
-async def connected_ports(tenant: Tenant, port_id: str) -> list[str]:
+async def list_connected_ports(tenant: Tenant, port_id: str) -> list[str]:
     answer = (await tenant.api.get(tenant.path(ALL, port_id, "connected_devices"))).json()
     return [view["port_id"] for view in answer["results"]]
 
@@ -31,10 +31,11 @@ async def several_ports(tenant: Tenant, subnet: Any, number: int) -> list[Port]:
 async def test_an_address_of_each_type_is_reserved(tenant: Tenant) -> None:
     network, (subnet, six) = await a_network(tenant, "10.0.0.0/24", "fd00:1::/64")
 
+    # First, because the others take any free address.
+    named = await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
     public = await reserve(tenant, type="external")
     inner = await reserve(tenant, type="subnet", subnet_id=subnet.id)
     both = await reserve(tenant, type="any_subnet", network_id=network.id, ip_family="dual", is_vip=True)
-    named = await reserve(tenant, type="ip_address", network_id=network.id, ip_address="10.0.0.77")
 
     assert (public["is_external"], public["is_vip"], public["status"]) == (True, False, "DOWN")
     assert public["name"] == f"reserved_fixed_ip_{public['fixed_ip_address']}"
@@ -74,7 +75,7 @@ async def test_one_of_many_concurrent_reservations_of_an_address_succeeds(tenant
 
 
 async def test_the_quota_of_public_addresses_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, external_ip_count=1)
+    set_quotas(tenant, monkeypatch, external_ip_count=1)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(ALL), json={"type": "external"}) for _ in range(3)))
 
@@ -84,12 +85,12 @@ async def test_the_quota_of_public_addresses_is_enforced(tenant: Tenant, monkeyp
 async def test_the_reserved_address_of_a_deleted_instance_remains_reserved(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     (port,) = await several_ports(tenant, subnet, 1)
-    before = await addresses_of(tenant, port)
+    before = await list_addresses(tenant, port)
 
     view = await reserve(tenant, type="port", port_id=port.id)
     again = await tenant.api.post(tenant.path(ALL), json={"type": "port", "port_id": port.id})
     refused = await tenant.api.delete(tenant.path(ALL, port.id))
-    await tenant.finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     use = {"resource_id": port.instance_id, "resource_type": "instance"}
     assert (view["reservation"], view["attachments"]) == ({"status": "attached", **use}, [use])
@@ -105,47 +106,52 @@ async def test_lists_are_filtered_and_sorted_by_address(tenant: Tenant, stranger
     public = (await reserve(tenant, type="external"))["fixed_ip_address"]
     await reserve(stranger, type="external")
 
-    async def listed(**query: Any) -> list[str]:
+    async def list_addresses_by(**query: Any) -> list[str]:
         answer = (await tenant.api.get(tenant.path(ALL), params=query)).json()
         return [view["fixed_ip_address"] for view in answer["results"]]
 
-    assert await listed(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
-    assert await listed(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == ["10.0.0.10"]
-    assert (await listed(external_only=True), await listed(vip_only=True)) == ([public], ["10.0.0.77"])
-    assert await listed(ip_address="0.0.1") == ["10.0.0.10"]
-    assert len(await listed(available_only=True, order_by="name.asc")) == 4
-    assert await listed(device_id="nobody") == []
+    assert await list_addresses_by(internal_only=True) == ["10.0.0.9", "10.0.0.10", "10.0.0.77"]
+    assert await list_addresses_by(internal_only=True, order_by="fixed_ip_address.desc", limit=1, offset=1) == [
+        "10.0.0.10"
+    ]
+    assert (await list_addresses_by(external_only=True), await list_addresses_by(vip_only=True)) == (
+        [public],
+        ["10.0.0.77"],
+    )
+    assert await list_addresses_by(ip_address="0.0.1") == ["10.0.0.10"]
+    assert len(await list_addresses_by(available_only=True, order_by="name.asc")) == 4
+    assert await list_addresses_by(device_id="nobody") == []
     assert (await tenant.api.get(tenant.path(ALL), params={"order_by": "size.asc"})).status_code == 400
 
 
 async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
-    one, two, three = await several_ports(tenant, subnet, 3)
+    first, second, third = await several_ports(tenant, subnet, 3)
     vip = await reserve(tenant, type="any_subnet", network_id=network.id, is_vip=True)
     path = tenant.path(ALL, vip["port_id"])
 
     free = (await tenant.api.get(f"{path}/available_devices")).json()
-    put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [one.id, two.id]})
-    await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [three.id]})
+    put = await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [first.id, second.id]})
+    await tenant.api.patch(f"{path}/connected_devices", json={"port_ids": [third.id]})
 
-    assert {view["port_id"] for view in free["results"]} == {one.id, two.id, three.id}
-    assert {device["instance_id"] for device in put.json()["results"]} == {one.instance_id, two.instance_id}
-    assert set(await connected_ports(tenant, vip["port_id"])) == {one.id, two.id, three.id}
+    assert {view["port_id"] for view in free["results"]} == {first.id, second.id, third.id}
+    assert {device["instance_id"] for device in put.json()["results"]} == {first.instance_id, second.instance_id}
+    assert set(await list_connected_ports(tenant, vip["port_id"])) == {first.id, second.id, third.id}
     attachments = (await get_view(tenant, ALL, vip["port_id"]))["attachments"]
     assert {attachment["resource_id"] for attachment in attachments} == {
-        one.instance_id, two.instance_id, three.instance_id
+        first.instance_id, second.instance_id, third.instance_id
     }  # fmt: skip
-    nic = driver_of(tenant.running).nic(one.id)
+    nic = driver_of(tenant.running).find_nic(first.id)
     assert nic is not None
     assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
 
-    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [two.id]})
-    assert await connected_ports(tenant, vip["port_id"]) == [two.id]
+    await tenant.api.put(f"{path}/connected_devices", json={"port_ids": [second.id]})
+    assert await list_connected_ports(tenant, vip["port_id"]) == [second.id]
     assert (await tenant.api.patch(path, json={"is_vip": False})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
     await tenant.api.put(f"{path}/connected_devices", json={"port_ids": []})
     assert (await tenant.api.patch(path, json={"is_vip": False})).json()["is_vip"] is False
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
     assert (await tenant.api.get(path)).status_code == 404
 
 
@@ -157,25 +163,25 @@ async def test_only_instance_ports_in_its_network_can_be_connected(tenant: Tenan
     theirs = await a_port(stranger, None, await an_instance(stranger))
     (mine,) = await several_ports(tenant, subnet, 1)
 
-    async def asked(port_id: str, device: str) -> int:
+    async def connect(port_id: str, device: str) -> int:
         path = tenant.path(ALL, port_id, "connected_devices")
         return (await tenant.api.patch(path, json={"port_ids": [device]})).status_code
 
-    assert await asked(vip["port_id"], elsewhere.id) == 400
-    assert await asked(vip["port_id"], theirs.id) == 404
-    assert await asked(plain["port_id"], mine.id) == 409
+    assert await connect(vip["port_id"], elsewhere.id) == 400
+    assert await connect(vip["port_id"], theirs.id) == 404
+    assert await connect(plain["port_id"], mine.id) == 409
 
 
 async def test_a_public_address_is_converted_and_back(tenant: Tenant) -> None:
     floating_ip = await a_floating_ip(tenant)
     body = {"target_type": "reserved_fixed_ip"}
 
-    task = await tenant.finished(
+    task = await tenant.wait_until_finished(
         await tenant.api.post(tenant.path("floatingips", floating_ip.id, "convert"), json=body)
     )
     (port_id,) = task["created_resources"]["ports"]
     view = await get_view(tenant, ALL, port_id)
-    back = await tenant.finished(
+    back = await tenant.wait_until_finished(
         await tenant.api.post(tenant.path(ALL, port_id, "convert"), json={"target_type": "floating_ip"})
     )
 
@@ -201,7 +207,7 @@ async def test_running_conversions_count_against_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, noun: str, other: str, quota: str
 ) -> None:
     ids = [(await (a_floating_ip if noun == "floatingips" else a_port)(tenant)).id for _ in range(4)]
-    allow(tenant, monkeypatch, **{quota: 1})
+    set_quotas(tenant, monkeypatch, **{quota: 1})
     body = {"target_type": "reserved_fixed_ip" if noun == "floatingips" else "floating_ip"}
 
     answers = await asyncio.gather(
@@ -209,7 +215,7 @@ async def test_running_conversions_count_against_the_quota(
     )
     for answer in answers:
         for task_id in answer.json().get("tasks", []):
-            await tenant.ended(task_id)
+            await tenant.wait_for_task(task_id)
 
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403, 403]
     assert (await tenant.api.get(tenant.path(other))).json()["count"] == 1
@@ -217,7 +223,7 @@ async def test_running_conversions_count_against_the_quota(
 
 async def test_private_addresses_are_free_of_charge(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
-    path = f"/cloud/v1/pricing/{tenant.here}/{ALL}"
+    path = f"/cloud/v1/pricing/{tenant.place_path}/{ALL}"
 
     public = (await tenant.api.post(path, json={"type": "external"})).json()
     inner = (await tenant.api.post(path, json={"type": "any_subnet", "network_id": network.id})).json()

@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
-from tests.builders import a_network, disturb, driver_of
+from tests.builders import a_network, driver_of, inject_fault
 from tests.networks import (
     a_router,
     create,
-    external_network_of,
     find_router,
+    get_external_network_id,
     get_view,
     list_names,
-    router_interfaces_of,
-    used_addresses,
+    list_router_interfaces,
+    list_used_addresses,
 )
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -27,16 +27,16 @@ ROUTE = {"destination": "10.9.0.0/16", "nexthop": "10.0.0.7"}
 async def test_a_router_is_created_with_interfaces_routes_and_gateway(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     body = {
-        "external_gateway_info": {"type": "manual", "network_id": external_network_of(tenant), "enable_snat": False}
+        "external_gateway_info": {"type": "manual", "network_id": get_external_network_id(tenant), "enable_snat": False}
     }
 
     router = await create(tenant, "routers", interfaces=[{"subnet_id": subnet.id}], routes=[ROUTE], **body)
 
     assert (router["status"], router["routes"], router["task_id"]) == ("ACTIVE", [ROUTE], None)
     gateway = router["external_gateway_info"]
-    assert (gateway["network_id"], gateway["enable_snat"]) == (external_network_of(tenant), False)
+    assert (gateway["network_id"], gateway["enable_snat"]) == (get_external_network_id(tenant), False)
     assert router["interfaces"][0]["ip_assignments"] == [{"ip_address": "10.0.0.1", "subnet_id": subnet.id}]
-    driver_record = driver_of(tenant.running).router(router["id"])
+    driver_record = driver_of(tenant.running).find_router_with_nics(router["id"])
     assert driver_record is not None
     assert (driver_record[0].translates, [route.destination for route in driver_record[0].routes]) == (
         False,
@@ -73,7 +73,7 @@ async def test_a_gateway_must_be_in_an_external_network(tenant: Tenant) -> None:
 
 
 async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, router_count=1)
+    set_quotas(tenant, monkeypatch, router_count=1)
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("routers"), json={"name": "one"}) for _ in range(3)))
 
@@ -96,16 +96,16 @@ async def test_a_subnet_is_attached_and_detached(tenant: Tenant) -> None:
     ]
     assert (again.status_code, detached_again.status_code) == (409, 409)
     assert [interface["ip_assignments"][0]["ip_address"] for interface in detached.json()["interfaces"]] == ["10.0.0.1"]
-    assert await used_addresses(tenant, other.id) == set()
-    driver_record = driver_of(tenant.running).router(router.id)
+    assert await list_used_addresses(tenant, other.id) == set()
+    driver_record = driver_of(tenant.running).find_router_with_nics(router.id)
     assert driver_record is not None
     assert len(driver_record[1]) == 1
 
 
 async def test_overlapping_subnets_cannot_be_attached(tenant: Tenant) -> None:
-    _, (one,) = await a_network(tenant, "10.0.0.0/24")
+    _, (first,) = await a_network(tenant, "10.0.0.0/24")
     _, (other,) = await a_network(tenant, "10.0.0.0/25")
-    router = await a_router(tenant, one)
+    router = await a_router(tenant, first)
 
     answer = await tenant.api.post(tenant.path("routers", router.id, "attach"), json={"subnet_id": other.id})
 
@@ -126,7 +126,7 @@ async def test_concurrent_attachments_get_different_addresses(tenant: Tenant) ->
     done = [answer.json() for answer in answers if answer.status_code == 200]
     addresses = {interface["ip_assignments"][0]["ip_address"] for router in done for interface in router["interfaces"]}
     assert len(addresses) == len(done) >= 1
-    assert await used_addresses(tenant, subnet.id) == addresses
+    assert await list_used_addresses(tenant, subnet.id) == addresses
 
 
 async def test_a_patch_changes_a_router_in_a_task(tenant: Tenant) -> None:
@@ -134,18 +134,20 @@ async def test_a_patch_changes_a_router_in_a_task(tenant: Tenant) -> None:
     router = await a_router(tenant, subnet)
     path = tenant.path("routers", router.id, version=2)
 
-    task = await tenant.finished(await tenant.api.patch(path, json={"name": "other", "routes": [ROUTE]}))
+    task = await tenant.wait_until_finished(await tenant.api.patch(path, json={"name": "other", "routes": [ROUTE]}))
     assert (task["task_type"], task["data"]["router_id"]) == ("update_router", router.id)
     assert (await get_view(tenant, "routers", router.id))["routes"] == [ROUTE]
     assert (await tenant.api.patch(path, json={"name": "other"})).json() == {"tasks": []}
 
-    await tenant.finished(await tenant.api.patch(path, json={"external_gateway_info": None}))
+    await tenant.wait_until_finished(await tenant.api.patch(path, json={"external_gateway_info": None}))
     closed = await get_view(tenant, "routers", router.id)
     assert (closed["external_gateway_info"], closed["name"], closed["routes"]) == (None, "other", [ROUTE])
-    assert len(await router_interfaces_of(tenant, router.id)) == 1
+    assert len(await list_router_interfaces(tenant, router.id)) == 1
 
-    gateway = {"type": "manual", "network_id": external_network_of(tenant)}
-    await tenant.finished(await tenant.api.patch(path, json={"external_gateway_info": gateway, "routes": []}))
+    gateway = {"type": "manual", "network_id": get_external_network_id(tenant)}
+    await tenant.wait_until_finished(
+        await tenant.api.patch(path, json={"external_gateway_info": gateway, "routes": []})
+    )
     opened = await get_view(tenant, "routers", router.id)
     assert (len(opened["external_gateway_info"]["external_fixed_ips"]), opened["routes"]) == (1, [])
 
@@ -163,13 +165,19 @@ async def test_version_1_of_patch_returns_the_router(tenant: Tenant) -> None:
 
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     router = await a_router(tenant)
-    before, driver_record = await get_view(tenant, "routers", router.id), driver_of(tenant.running).router(router.id)
-    await disturb(tenant, FaultKind.FAIL, "update_router")
+    before, driver_record = (
+        await get_view(tenant, "routers", router.id),
+        driver_of(tenant.running).find_router_with_nics(router.id),
+    )
+    await inject_fault(tenant, FaultKind.FAIL, "update_router")
 
     answer = await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"external_gateway_info": None})
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert (await get_view(tenant, "routers", router.id), driver_of(tenant.running).router(router.id)) == (
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (
+        await get_view(tenant, "routers", router.id),
+        driver_of(tenant.running).find_router_with_nics(router.id),
+    ) == (
         before,
         driver_record,
     )
@@ -178,7 +186,7 @@ async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
 async def test_a_subnet_that_a_route_uses_cannot_be_detached(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     router = await a_router(tenant, subnet)
-    await tenant.finished(
+    await tenant.wait_until_finished(
         await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"routes": [ROUTE]})
     )
 
@@ -191,11 +199,11 @@ async def test_a_deleted_router_releases_its_addresses(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     router = await a_router(tenant, subnet)
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path("routers", router.id)))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("routers", router.id)))
 
     assert (task["task_type"], await find_router(tenant, router.id)) == ("delete_router", None)
-    assert await used_addresses(tenant, subnet.id) == set()
-    assert driver_of(tenant.running).router(router.id) is None
+    assert await list_used_addresses(tenant, subnet.id) == set()
+    assert driver_of(tenant.running).find_router_with_nics(router.id) is None
 
 
 async def test_the_official_sdk_manages_routers(tenant: Tenant) -> None:

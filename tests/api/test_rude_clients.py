@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.servers import KEY, Server, serving
+from tests.servers import KEY, Server, run_server
 
 PATIENCE = 20
 HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey " + KEY.encode() + b"\r\n"
@@ -16,7 +16,7 @@ HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: A
 @pytest.fixture(scope="module")
 def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with short timeouts and a small body limit."""
-    with serving(
+    with run_server(
         tmp_path_factory.mktemp("strict") / "data", "--header-timeout", "0.4", "--body-limit", "2048"
     ) as server:
         yield server
@@ -33,10 +33,10 @@ def connection(strict_server: Server) -> Iterator[socket.socket]:
 
 def receive_all(connection: socket.socket) -> bytes:
     """Receive until the server closes the connection or has answered."""
-    said = b""
-    while not said.endswith(b"}") and (more := _receive(connection)):
-        said += more
-    return said
+    received = b""
+    while not received.endswith(b"}") and (more := _receive(connection)):
+        received += more
+    return received
 
 
 def _receive(connection: socket.socket) -> bytes:
@@ -46,8 +46,8 @@ def _receive(connection: socket.socket) -> bytes:
         return b""
 
 
-def status(said: bytes) -> int:
-    return int(said.split(b" ", maxsplit=2)[1])
+def status(response: bytes) -> int:
+    return int(response.split(b" ", maxsplit=2)[1])
 
 
 def test_the_connection_closes_if_headers_do_not_arrive(connection: socket.socket) -> None:
@@ -101,9 +101,9 @@ def test_an_invalid_request_is_rejected(connection: socket.socket, request_: byt
 def test_a_body_over_the_limit_is_rejected_before_it_arrives(connection: socket.socket, body: bytes) -> None:
     connection.sendall(HEAD + body + b"x" * 4096)
 
-    said = receive_all(connection)
-    assert status(said) == 413
-    assert json.loads(said.partition(b"\r\n\r\n")[2])["exception_class"] == "RequestEntityTooLarge"
+    response = receive_all(connection)
+    assert status(response) == 413
+    assert json.loads(response.partition(b"\r\n\r\n")[2])["exception_class"] == "RequestEntityTooLarge"
 
 
 def test_a_client_that_disconnects_early_does_no_harm(connection: socket.socket, strict_server: Server) -> None:

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from pileus.api.openapi import document
+from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.settings import Settings
 from pileus.store import faults
@@ -29,37 +29,37 @@ from pileus.store.database import Tx
 from tests.api.foreign_ids import create_everything
 from tests.builders import driver_of
 from tests.databases import BACKENDS
-from tests.sync_app import World, world_on
+from tests.sync_app import SyncApp, run_sync_app
 from tests.tenants import REGION
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
-SCHEMA = schemathesis.openapi.from_dict(document(make_app(Settings())))
+SCHEMA = schemathesis.openapi.from_dict(openapi_document(make_app(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [operation.ok() for operation in FOUND]
 
 
-def clean_up(world: World) -> None:
+def clean_up(world: SyncApp) -> None:
     """Delete all faults."""
 
     async def write(tx: Tx) -> None:
-        await faults.clear(tx)
-        for region_id, flavor_id, _ in await capacities.list_all(tx):
+        await faults.remove_all(tx)
+        for region_id, flavor_id, _ in await capacities.list_limits(tx):
             await capacities.set_limit(tx, region_id, flavor_id, None)
 
-    world.run(world.running.cloud.db.write(write))
-    driver_of(world.running).set_time("instant")
+    world.run(world.running.app_state.db.write(write))
+    driver_of(world.running).set_transition_time("instant")
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
-def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SyncApp]:
     """An application on each database."""
-    with world_on(request.param, tmp_path_factory.mktemp("made-up")) as opened:
+    with run_sync_app(request.param, tmp_path_factory.mktemp("made-up")) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_no_generated_request_causes_500(world: World, operation: Any) -> None:
+def test_no_generated_request_causes_500(world: SyncApp, operation: Any) -> None:
     tenant = world.tenant()
     ids = world.run(create_everything(tenant))
 
@@ -87,7 +87,7 @@ def test_no_generated_request_causes_500(world: World, operation: Any) -> None:
 class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a generated class
     """Sequences of requests, linked by the ids in their answers."""
 
-    world: World
+    world: SyncApp
     judged: Counter[str]
     wrong: list[str]
 
@@ -123,11 +123,11 @@ class Workflow(SCHEMA.as_state_machine()):  # type: ignore[misc]  # a generated 
 
 
 @pytest.mark.timeout(300)
-def test_no_sequence_of_requests_causes_500(world: World) -> None:
+def test_no_sequence_of_requests_causes_500(world: SyncApp) -> None:
     bound: Any = type("Bound", (Workflow,), {"world": world, "judged": Counter(), "wrong": []})
 
     while bound.judged.total() < ROW * WORKFLOWS / 2:
-        # Each tenant's ids are others, which looks to the library as if chance were at work.
+        # Each tenant has different ids, so the library would report a flaky test.
         with suppress(Flaky):
             run_state_machine_as_test(
                 bound,

@@ -7,9 +7,9 @@ import pytest
 
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
-from tests.builders import a_rule, a_security_group, an_instance, disturb, driver_of, ports_of
+from tests.builders import a_rule, a_security_group, an_instance, driver_of, inject_fault, list_ports
 from tests.networks import get_view
-from tests.storage import allow
+from tests.storage import set_quotas
 from tests.tasks.security_group_scenarios import PING, SSH
 from tests.tenants import REGION, Tenant
 
@@ -17,15 +17,15 @@ OLDER, NEWER = "securitygroups", "security_groups"
 
 
 async def create_group(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    """A group made by its task."""
+    """Create a security group and wait for its task."""
     answer = await tenant.api.post(tenant.path(NEWER, version=2), json={"name": "fresh", **body})
-    task = await tenant.finished(answer)
+    task = await tenant.wait_until_finished(answer)
     return await get_view(tenant, OLDER, task["created_resources"]["security_groups"][0])
 
 
 def driver_rules(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
     """Direction and protocol of the rules that the driver knows."""
-    group = driver_of(tenant.running).security_group(group_id)
+    group = driver_of(tenant.running).find_security_group(group_id)
     assert group is not None
     return sorted((rule.direction, rule.protocol) for rule in group.rules)
 
@@ -89,7 +89,7 @@ async def test_remaining_rules_keep_their_ids_in_an_update(tenant: Tenant) -> No
     kept = {rule["protocol"]: rule["id"] for rule in view["security_group_rules"]}
     web = {"direction": "ingress", "protocol": "tcp", "port_range_min": 80, "port_range_max": 80}
 
-    task = await tenant.finished(
+    task = await tenant.wait_until_finished(
         await tenant.api.patch(path, json={"name": "other", "rules": [PING, web], "tags": {"a": "b"}})
     )
 
@@ -100,24 +100,24 @@ async def test_remaining_rules_keep_their_ids_in_an_update(tenant: Tenant) -> No
     assert driver_rules(tenant, view["id"]) == rules(after)
     for same in ({}, {"name": "other"}, {"rules": [web, PING]}, {"tags": {"a": "b"}}):
         assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
-    await tenant.finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
+    await tenant.wait_until_finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
     assert (await get_view(tenant, OLDER, view["id"]))["tags_v2"] == driver_rules(tenant, view["id"]) == []
 
 
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     view = await create_group(tenant, rules=[SSH])
-    await disturb(tenant, FaultKind.FAIL, "update_security_group")
+    await inject_fault(tenant, FaultKind.FAIL, "update_security_group")
 
     answer = await tenant.api.patch(tenant.path(NEWER, view["id"], version=2), json={"rules": []})
 
-    assert (await tenant.ended(answer.json()["tasks"][0]))["state"] == "ERROR"
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     after = await get_view(tenant, OLDER, view["id"])
     assert (rules(after), driver_rules(tenant, view["id"])) == (rules(view), rules(view))
 
 
 async def test_a_locked_group_cannot_be_changed(tenant: Tenant) -> None:
     view = await create_group(tenant)
-    await disturb(tenant, FaultKind.HOLD, "update_security_group")
+    await inject_fault(tenant, FaultKind.HOLD, "update_security_group")
     path = tenant.path(NEWER, view["id"], version=2)
 
     answer = await tenant.api.patch(path, json={"rules": []})
@@ -128,19 +128,19 @@ async def test_a_locked_group_cannot_be_changed(tenant: Tenant) -> None:
     ]
 
     assert [answer.status_code for answer in refused] == [409] * 3
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
 
 
 async def test_single_rules_are_created_and_deleted(tenant: Tenant) -> None:
     view = await create_group(tenant, rules=[])
     path = tenant.path(NEWER, view["id"], "rules", version=2)
 
-    task = await tenant.finished(await tenant.api.post(path, json=SSH))
+    task = await tenant.wait_until_finished(await tenant.api.post(path, json=SSH))
     again = await tenant.api.post(path, json=SSH)
     (rule_id,) = task["created_resources"]["security_group_rules"]
     with_rule = driver_rules(tenant, view["id"])
-    deleted = await tenant.finished(await tenant.api.delete(f"{path}/{rule_id}"))
+    deleted = await tenant.wait_until_finished(await tenant.api.delete(f"{path}/{rule_id}"))
 
     assert (task["task_type"], deleted["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
     assert (again.status_code, with_rule) == (409, [("ingress", "tcp")])
@@ -171,8 +171,8 @@ async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
     body = {"security_group": {"name": "web", "security_group_rules": [SSH]}, "instances": [instance.id]}
 
     view = (await tenant.api.post(tenant.path(OLDER), json=body)).json()
-    (port,) = await ports_of(tenant, instance)
-    nic = driver_of(tenant.running).nic(port.id)
+    (port,) = await list_ports(tenant, instance)
+    nic = driver_of(tenant.running).find_nic(port.id)
     assert nic is not None
     assert nic.groups == [view["id"]]
     (ssh,) = view["security_group_rules"]
@@ -204,7 +204,9 @@ async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) 
     path = tenant.path(OLDER, default["id"])
 
     refused = await tenant.api.delete(path)
-    await tenant.finished(await tenant.api.patch(tenant.path(NEWER, default["id"], version=2), json={"rules": []}))
+    await tenant.wait_until_finished(
+        await tenant.api.patch(tenant.path(NEWER, default["id"], version=2), json={"rules": []})
+    )
     reverted = (await tenant.api.post(f"{path}/revert")).json()
 
     assert (default["name"], refused.status_code) == ("default", 409)
@@ -213,7 +215,7 @@ async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) 
 
 async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     group, other = await a_security_group(tenant, "web", port), await a_security_group(tenant, "other")
     await a_rule(tenant, other, remote_group_id=group.id)
     path = tenant.path(OLDER, group.id)
@@ -227,34 +229,34 @@ async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     assert (guarding.status_code, spoken_of.status_code) == (409, 409)
     assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
     assert (other_deleted.status_code, deleted.status_code) == (204, 204)
-    assert driver_of(tenant.running).security_group(group.id) is None
+    assert driver_of(tenant.running).find_security_group(group.id) is None
 
 
 async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
     group = await a_security_group(tenant)
-    await disturb(tenant, FaultKind.FAIL, "delete_security_group")
+    await inject_fault(tenant, FaultKind.FAIL, "delete_security_group")
 
     answer = await tenant.api.delete(tenant.path(OLDER, group.id))
 
     assert (answer.status_code, "was not deleted" in answer.text) == (409, True)
-    assert driver_of(tenant.running).security_group(group.id) is not None
+    assert driver_of(tenant.running).find_security_group(group.id) is not None
 
 
 async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (port,) = await ports_of(tenant, instance)
+    (port,) = await list_ports(tenant, instance)
     group = await a_security_group(tenant, "web")
     path = tenant.path("instances", instance.id)
 
     def groups() -> list[str]:
-        nic = driver_of(tenant.running).nic(port.id)
+        nic = driver_of(tenant.running).find_nic(port.id)
         assert nic is not None
         return nic.groups
 
     await tenant.api.post(f"{path}/addsecuritygroup", json={"name": "web"})
     added = groups()
     await tenant.api.post(tenant.path("ports", port.id, "disable_port_security"))
-    nic = driver_of(tenant.running).nic(port.id)
+    nic = driver_of(tenant.running).find_nic(port.id)
 
     assert added == [group.id]
     assert nic is not None
@@ -274,7 +276,7 @@ async def test_lists_and_quotas(tenant: Tenant, stranger: Tenant, monkeypatch: p
     assert await names(name="group 1") == ["group 1"]
     assert await names(tag_key_value='{"env": "2"}') == ["group 2"]
     assert len(await names(tag_key=["env"])) == 3
-    allow(tenant, monkeypatch, firewall_count=5)
+    set_quotas(tenant, monkeypatch, firewall_count=5)
     body = {"name": "more"}
     answers = await asyncio.gather(*(tenant.api.post(tenant.path(NEWER, version=2), json=body) for _ in range(3)))
     assert sorted(answer.status_code for answer in answers) == [200, 403, 403]

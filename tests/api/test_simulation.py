@@ -61,7 +61,7 @@ async def test_a_held_task_waits_until_the_fault_is_deleted(tenant: Tenant) -> N
     view = await _get_view(tenant, instance.id)
     refused = await tenant.api.patch(tenant.path("instances", instance.id), json={"name": "too-early"})
     await tenant.api.delete(f"/_pileus/faults/{fault['id']}")
-    await tenant.finished(started)
+    await tenant.wait_until_finished(started)
 
     assert (view["status"], view["task_state"], view["task_id"]) == ("ACTIVE", "powering-off", *started.json()["tasks"])
     assert refused.status_code == 409
@@ -75,9 +75,9 @@ async def test_a_fault_applies_as_often_as_requested(tenant: Tenant) -> None:
     await tenant.api.post("/_pileus/faults", json=fault)
 
     (failed,) = (await tenant.api.post(action, json={"action": "stop"})).json()["tasks"]
-    task = await tenant.ended(failed)
+    task = await tenant.wait_for_task(failed)
     undone = await _get_view(tenant, instance.id)
-    await tenant.finished(await tenant.api.post(action, json={"action": "stop"}))
+    await tenant.wait_until_finished(await tenant.api.post(action, json={"action": "stop"}))
 
     assert (task["state"], task["error"]) == ("ERROR", "The rack is on fire")
     assert (undone["status"], undone["task_id"], undone["task_state"]) == ("ACTIVE", None, None)
@@ -137,7 +137,7 @@ async def test_a_ddos_alarm_is_a_blackholed_port_of_its_instance(tenant: Tenant)
 
 async def test_the_ddos_profile_of_an_address_is_returned_with_its_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    cloud, place = tenant.running.cloud, place_of(tenant)
+    cloud, place = tenant.running.app_state, place_of(tenant)
     (template, *_) = cloud.catalogue.ddos_templates
     profile = DdosProfile(
         id=tenant.project_id,

@@ -10,7 +10,7 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
 from tests.builders import an_instance, driver_of
-from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now
+from tests.storage import a_snapshot, a_volume, inject_fault, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import Tenant
 
 NOTHING = "00000000-0000-4000-8000-000000000000"
@@ -35,7 +35,9 @@ async def list_names(tenant: Tenant, query: str = "") -> list[str]:
 async def test_a_snapshot_can_be_taken_whether_the_volume_is_attached_or_not(tenant: Tenant, *, attached: bool) -> None:
     volume = await a_volume(tenant, await an_instance(tenant) if attached else None)
 
-    task = await tenant.finished(await post_snapshot(tenant, volume, description="as it was", tags={"a": "b"}))
+    task = await tenant.wait_until_finished(
+        await post_snapshot(tenant, volume, description="as it was", tags={"a": "b"})
+    )
 
     (snapshot_id,) = task["created_resources"]["snapshots"]
     snapshot = await get_view(tenant, snapshot_id)
@@ -45,7 +47,7 @@ async def test_a_snapshot_can_be_taken_whether_the_volume_is_attached_or_not(ten
     assert snapshot["creator_task_id"] == task["id"]
     assert snapshot["tags"] == [{"key": "a", "value": "b", "read_only": False}]
     assert snapshot["created_at"].endswith("+0000")
-    assert driver_of(tenant.running).snapshots()[snapshot_id] == volume.id
+    assert driver_of(tenant.running).volume_ids_by_snapshot_id()[snapshot_id] == volume.id
     view = (await tenant.api.get(tenant.path("volumes", volume.id))).json()
     assert (view["snapshot_ids"], view["status"]) == ([snapshot_id], "in-use" if attached else "available")
 
@@ -56,9 +58,9 @@ async def test_several_snapshots_can_be_taken_at_once(tenant: Tenant) -> None:
     answers = await asyncio.gather(*(post_snapshot(tenant, volume, name=f"take-{at}") for at in range(5)))
 
     for answer in answers:
-        await tenant.finished(answer)
-    assert {snapshot.status for snapshot in await snapshots_now(tenant, volume)} == {"available"}
-    assert len(await snapshots_now(tenant, volume)) == 5
+        await tenant.wait_until_finished(answer)
+    assert {snapshot.status for snapshot in await list_snapshots(tenant, volume)} == {"available"}
+    assert len(await list_snapshots(tenant, volume)) == 5
 
 
 @pytest.mark.parametrize("status", ["creating", "error", "attaching", "error_deleting"])
@@ -86,12 +88,12 @@ async def test_a_snapshot_of_a_missing_volume_is_404(tenant: Tenant, stranger: T
 
 async def test_a_failed_snapshot_leaves_nothing(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
-    await disturb(tenant, FaultKind.FAIL, "create_snapshot")
+    await inject_fault(tenant, FaultKind.FAIL, "create_snapshot")
 
-    task = await tenant.ended((await post_snapshot(tenant, volume, tags={"a": "b"})).json()["tasks"][0])
+    task = await tenant.wait_for_task((await post_snapshot(tenant, volume, tags={"a": "b"})).json()["tasks"][0])
 
     assert (task["state"], task["created_resources"]) == ("ERROR", None)
-    assert await snapshots_now(tenant, volume) == []
+    assert await list_snapshots(tenant, volume) == []
     assert await list_names(tenant) == []
 
 
@@ -100,7 +102,7 @@ async def test_concurrent_snapshots_do_not_exceed_the_quota(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     disks = [await a_volume(tenant) for _ in range(6)]
-    allow(tenant, monkeypatch, **{quota: limit})
+    set_quotas(tenant, monkeypatch, **{quota: limit})
 
     answers = await asyncio.gather(*(post_snapshot(tenant, volume) for volume in disks))
 
@@ -109,7 +111,7 @@ async def test_concurrent_snapshots_do_not_exceed_the_quota(
     assert (first["exception_class"], first["info"]["attribute"]) == ("QuotaLimitExceed", quota)
     for answer in answers:
         if answer.status_code == 200:
-            await tenant.finished(answer)
+            await tenant.wait_until_finished(answer)
 
 
 async def test_lists_are_filtered_by_volume_instance_schedule_or_policy(tenant: Tenant) -> None:
@@ -147,7 +149,7 @@ async def test_a_snapshot_is_deleted_and_its_volume_remains(tenant: Tenant) -> N
     volume = await a_volume(tenant)
     snapshot = await a_snapshot(tenant, volume, labels={"a": "b"})
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path("snapshots", snapshot.id)))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("snapshots", snapshot.id)))
 
     assert (task["task_type"], task["data"], task["created_resources"]) == (
         "delete_snapshot",
@@ -155,36 +157,36 @@ async def test_a_snapshot_is_deleted_and_its_volume_remains(tenant: Tenant) -> N
         None,
     )
     assert (await tenant.api.get(tenant.path("snapshots", snapshot.id))).status_code == 404
-    assert snapshot.id not in driver_of(tenant.running).snapshots()
+    assert snapshot.id not in driver_of(tenant.running).volume_ids_by_snapshot_id()
     assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["snapshot_ids"] == []
 
 
 async def test_a_failed_deletion_can_be_repeated(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
     path = tenant.path("snapshots", (await a_snapshot(tenant, volume)).id)
-    await disturb(tenant, FaultKind.FAIL, "delete_snapshot")
+    await inject_fault(tenant, FaultKind.FAIL, "delete_snapshot")
 
-    task = await tenant.ended((await tenant.api.delete(path)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await tenant.api.delete(path)).json()["tasks"][0])
 
     assert (task["state"], (await tenant.api.get(path)).json()["status"]) == ("ERROR", "error_deleting")
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(await tenant.api.delete(path))
-    assert await snapshots_now(tenant, volume) == []
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(await tenant.api.delete(path))
+    assert await list_snapshots(tenant, volume) == []
 
 
 async def test_a_locked_snapshot_cannot_be_changed(tenant: Tenant) -> None:
     volume = await a_volume(tenant)
-    await disturb(tenant, FaultKind.HOLD, "create_snapshot")
+    await inject_fault(tenant, FaultKind.HOLD, "create_snapshot")
 
     answer = await post_snapshot(tenant, volume)
 
-    (snapshot,) = await snapshots_now(tenant, volume)
+    (snapshot,) = await list_snapshots(tenant, volume)
     path = tenant.path("snapshots", snapshot.id)
     assert (snapshot.status, [snapshot.task_id]) == ("creating", answer.json()["tasks"])
     assert (await tenant.api.patch(path, json={"name": "other"})).status_code == 409
     assert (await tenant.api.delete(path)).status_code == 409
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
 
 
 async def test_another_tenants_snapshots_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
@@ -196,12 +198,12 @@ async def test_another_tenants_snapshots_are_not_found(tenant: Tenant, stranger:
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
-    task = await tenant.finished(await post_snapshot(tenant, await a_volume(tenant)))
+    task = await tenant.wait_until_finished(await post_snapshot(tenant, await a_volume(tenant)))
     path = tenant.path("snapshots", task["created_resources"]["snapshots"][0])
     await tenant.api.patch(path, json={"name": "other"})
-    await tenant.finished(await tenant.api.delete(path))
+    await tenant.wait_until_finished(await tenant.api.delete(path))
 
-    lines = await audited(tenant)
+    lines = await list_user_actions(tenant)
     assert [(line.api_group, line.action_type) for line in lines] == [
         ("snapshot", "create"),
         ("snapshot", "update"),
@@ -211,7 +213,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
 
 async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "b"})
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = await get_view(tenant, snapshot.id)
 

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from gcore import ConflictError, NotFoundError
 
 from pileus.domain.account.access import Role
-from pileus.domain.account.keys import ApiKey, hash_token
-from pileus.domain.compute.ssh_keys import fingerprint
-from pileus.initial_data import generate_token
+from pileus.domain.account.api_keys import ApiKey, hash_api_token
+from pileus.domain.compute.ssh_keys import md5_fingerprint
+from pileus.initial_data import generate_api_token
 from pileus.store import counters
-from pileus.store.account import clients, keys, user_actions
+from pileus.store.account import api_keys, clients, user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from tests.builders import an_instance
@@ -41,13 +41,13 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
     async def write(tx: Tx) -> str:
         user_id = 10_000_000 + await counters.increment(tx, "test_colleagues")
         number = await counters.increment(tx, "api_keys")
-        token = generate_token(number)
+        token = generate_api_token(number)
         await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
-        facts: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_token(token), "created_at": 0}
-        await keys.add(tx, ApiKey(**facts, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
+        fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_api_token(token), "created_at": 0}
+        await api_keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token
 
-    return client_of(tenant.running, await tenant.running.cloud.db.write(write))
+    return client_of(tenant.running, await tenant.running.app_state.db.write(write))
 
 
 async def test_an_imported_key_has_all_fields(tenant: Tenant) -> None:
@@ -61,7 +61,7 @@ async def test_an_imported_key_has_all_fields(tenant: Tenant) -> None:
     assert view == {
         "name": "laptop",
         "public_key": PUBLIC,
-        "fingerprint": fingerprint(PUBLIC),
+        "fingerprint": md5_fingerprint(PUBLIC),
         "project_id": tenant.project_id,
         "shared_in_project": True,
         "state": "ACTIVE",
@@ -74,9 +74,9 @@ async def test_a_generated_private_key_is_shown_once(tenant: Tenant) -> None:
     private = load_ssh_private_key(generated["private_key"].encode(), None)
     assert isinstance(private, Ed25519PrivateKey)
     public = private.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
-    assert (generated["public_key"], generated["fingerprint"]) == (public, fingerprint(public))
+    assert (generated["public_key"], generated["fingerprint"]) == (public, md5_fingerprint(public))
     view = await tenant.api.get(keys_path(tenant, generated["id"]))
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         rows = await tx.all("SELECT * FROM ssh_keys WHERE id = :id", id=generated["id"])
         actions = await tx.all("SELECT * FROM user_actions WHERE client_id = :id", id=tenant.client_id)
     assert "private_key" not in view.json()
@@ -132,7 +132,7 @@ async def test_one_of_many_concurrent_creates_gets_the_name(tenant: Tenant) -> N
 
 
 async def test_the_quota_limits_keys(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(tenant.running.cloud.catalogue.quotas, "keypair_count", 1)
+    monkeypatch.setitem(tenant.running.app_state.catalogue.quotas, "keypair_count", 1)
     await create_key(tenant)
 
     answer = await tenant.api.post(keys_path(tenant), json={"name": "second"})
@@ -236,7 +236,7 @@ async def test_a_key_in_use_can_be_deleted(tenant: Tenant) -> None:
     assert (await tenant.api.get(keys_path(tenant, key["id"]))).status_code == 404
     assert (await tenant.api.delete(keys_path(tenant, key["id"]))).status_code == 404
     assert (await create_key(tenant))["id"] != key["id"]
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         assert (await instances.get(tx, instance.place, instance.id)).ssh_key_id == key["id"]
 
 
@@ -284,7 +284,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     await tenant.api.post(keys_path(tenant), json={"name": "laptop"})
     await tenant.api.delete(keys_path(tenant, key["id"]))
 
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         actions = await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
     entries = [(action.api_group, action.action_type, action.project_id, action.action_data) for action in actions]

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
-from tests.builders import a_network, a_port, disturb, driver_of
-from tests.networks import a_router, create, find_subnet, get_view, list_names, used_addresses
-from tests.storage import allow
+from tests.builders import a_network, a_port, driver_of, inject_fault
+from tests.networks import a_router, create, find_subnet, get_view, list_names, list_used_addresses
+from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
 
 
@@ -24,7 +24,7 @@ async def test_a_subnet_is_created_with_its_dhcp_options(tenant: Tenant) -> None
     assert (subnet["host_routes"], subnet["tags"][0]["key"]) == ([route], "a")
     assert subnet["dns_nameservers"]
     assert subnet["id"] in (await get_view(tenant, "networks", network.id))["subnets"]
-    driver_record = driver_of(tenant.running).network(network.id)
+    driver_record = driver_of(tenant.running).find_network_with_subnets(network.id)
     assert driver_record is not None
     assert driver_record[1][subnet["id"]].dns_nameservers == subnet["dns_nameservers"]
 
@@ -45,7 +45,7 @@ async def test_a_subnet_is_attached_to_the_router_of_its_network(tenant: Tenant)
     (router,) = (await tenant.api.get(tenant.path("routers"))).json()["results"]
     (interface,) = router["interfaces"]
     assert interface["ip_assignments"] == [{"ip_address": "10.0.0.1", "subnet_id": subnet["id"]}]
-    assert (apart["gateway_ip"], await used_addresses(tenant, apart["id"])) == (None, set())
+    assert (apart["gateway_ip"], await list_used_addresses(tenant, apart["id"])) == (None, set())
 
 
 async def test_a_subnet_is_attached_to_the_requested_router(tenant: Tenant) -> None:
@@ -90,7 +90,7 @@ async def test_concurrently_created_subnets_do_not_overlap(tenant: Tenant) -> No
 
     done = [answer for answer in answers if answer.status_code == 200]
     for answer in done:
-        await tenant.finished(answer)
+        await tenant.wait_until_finished(answer)
     subnets = (await tenant.api.get(tenant.path("subnets"), params={"network_id": network.id})).json()["results"]
     ranges = [subnet["cidr"] for subnet in subnets if subnet["cidr"].startswith("10.5.")]
     assert len(ranges) == len(done)
@@ -99,7 +99,7 @@ async def test_concurrently_created_subnets_do_not_overlap(tenant: Tenant) -> No
 
 async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     network, _ = await a_network(tenant)
-    allow(tenant, monkeypatch, subnet_count=2)
+    set_quotas(tenant, monkeypatch, subnet_count=2)
     bodies = [{"name": "fresh", "network_id": network.id, "cidr": f"10.{n}.0.0/24"} for n in (1, 2, 3)]
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("subnets"), json=body) for body in bodies))
@@ -141,7 +141,7 @@ async def test_a_patch_changes_the_dhcp_options(tenant: Tenant) -> None:
 
     assert {name: view[name] for name in body if name != "tags"} == {k: v for k, v in body.items() if k != "tags"}
     assert (view["tags"][0]["key"], view["task_id"]) == ("a", None)
-    driver_record = driver_of(tenant.running).network(subnet.network_id)
+    driver_record = driver_of(tenant.running).find_network_with_subnets(subnet.network_id)
     assert driver_record is not None
     assert (driver_record[1][subnet.id].gateway_ip, driver_record[1][subnet.id].enable_dhcp) == ("10.0.0.9", False)
     assert (await tenant.api.patch(path, json={"gateway_ip": None, "tags": None})).json()["gateway_ip"] is None
@@ -160,7 +160,7 @@ async def test_a_gateway_in_use_cannot_change(tenant: Tenant) -> None:
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     before = await get_view(tenant, "subnets", subnet.id)
-    await disturb(tenant, FaultKind.FAIL, "update_subnet")
+    await inject_fault(tenant, FaultKind.FAIL, "update_subnet")
 
     answer = await tenant.api.patch(tenant.path("subnets", subnet.id), json={"enable_dhcp": False})
 
@@ -172,7 +172,7 @@ async def test_a_subnet_is_deleted_when_it_has_no_port(tenant: Tenant) -> None:
     router = await a_router(tenant, subnet)
     await a_port(tenant, used)
 
-    task = await tenant.finished(await tenant.api.delete(tenant.path("subnets", subnet.id)))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("subnets", subnet.id)))
     refused = await tenant.api.delete(tenant.path("subnets", used.id))
 
     assert (task["task_type"], task["data"]["subnet_id"]) == ("delete_subnet", subnet.id)

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.access import Role
-from tests.brokers import arrived, listening
-from tests.subscribers import address, posted, refuse
+from tests.brokers import open_channel, receive_message
+from tests.subscribers import received_requests, set_answers, subscriber_url
 from tests.tenants import Tenant
 
 ROOT = "/cloud/v1/user_actions"
@@ -22,8 +22,8 @@ def webhook_body(url: str) -> dict[str, str]:
 
 async def subscribe(tenant: Tenant, path: str) -> str:
     """Subscribe a URL of the tenant's own; return its path."""
-    own = f"/{tenant.running.cloud.new_id()}{path}"
-    answer = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(own)))
+    own = f"/{tenant.running.app_state.new_id()}{path}"
+    answer = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(subscriber_url(own)))
     assert (answer.status_code, answer.content) == (204, b""), answer.text
     return own
 
@@ -40,7 +40,7 @@ async def list_entries(tenant: Tenant) -> list[dict[str, Any]]:
 async def test_every_new_entry_is_posted_and_then_acknowledged(tenant: Tenant, stranger: Tenant) -> None:
     await rename(tenant, "before")
     own = await subscribe(tenant, "/lines")
-    refuse(own, 503)
+    set_answers(own, 503)
     for name in ("first", "second"):
         await rename(tenant, name)
     await rename(stranger, "strange")
@@ -51,11 +51,11 @@ async def test_every_new_entry_is_posted_and_then_acknowledged(tenant: Tenant, s
 
     entries = await list_entries(tenant)
     assert [line["acknowledged"] for line in entries] == [False, True, True]
-    assert [json.loads(message.body) for message in posted(own)] == [
+    assert [json.loads(message.body) for message in received_requests(own)] == [
         {**line, "acknowledged": False} for line in entries[1:]
     ]
-    assert [message.headers["webhook-id"] for message in posted(own)] == [line["id"] for line in entries[1:]]
-    assert {message.headers["authorization"] for message in posted(own)} == {SECRET}
+    assert [message.headers["webhook-id"] for message in received_requests(own)] == [line["id"] for line in entries[1:]]
+    assert {message.headers["authorization"] for message in received_requests(own)} == {SECRET}
 
 
 async def test_secrets_are_masked(tenant: Tenant) -> None:
@@ -79,10 +79,10 @@ async def test_secrets_are_masked(tenant: Tenant) -> None:
 
 async def test_a_url_has_one_subscription_and_the_number_is_limited(tenant: Tenant) -> None:
     own = await subscribe(tenant, "/one")
-    again = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(own)))
+    again = await tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(subscriber_url(own)))
     assert again.status_code == 204
     more = await asyncio.gather(
-        *(tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(address(f"/{number}"))) for number in range(12))
+        *(tenant.api.post(f"{ROOT}/subscribe", json=webhook_body(subscriber_url(f"/{number}"))) for number in range(12))
     )
 
     assert sorted(answer.status_code for answer in more) == [204] * 9 + [409] * 3
@@ -98,18 +98,18 @@ async def test_nothing_is_posted_after_unsubscribing(tenant: Tenant) -> None:
 
     await asyncio.sleep(1)
 
-    assert posted(own) == []
+    assert received_requests(own) == []
 
 
 async def test_entries_are_published_to_a_broker(tenant: Tenant, rabbit: str) -> None:
     queue = f"lines-{tenant.client_id}"
-    async with listening(rabbit, queue) as channel:
+    async with open_channel(rabbit, queue) as channel:
         body = {"connection_string": rabbit, "routing_key": queue}
         tried = await tenant.api.post(f"{ROOT}/subscribe_amqp_test", json=body)
-        test = await arrived(channel, queue)
+        test = await receive_message(channel, queue)
         subscribed = await tenant.api.post(f"{ROOT}/subscribe_amqp", json=body)
         await rename(tenant, "told")
-        message = await arrived(channel, queue)
+        message = await receive_message(channel, queue)
 
     assert (tried.status_code, subscribed.status_code) == (204, 204)
     assert json.loads(test.body)["test"] is True
@@ -122,12 +122,12 @@ async def test_the_broker_can_be_changed(tenant: Tenant, stranger: Tenant, rabbi
     path, queue = f"{ROOT}/amqp_subscriptions/{before['id']}", f"other-{tenant.client_id}"
     await rename(tenant, "told")
     changes = {"connection_string": rabbit, "routing_key": queue, "receive_child_client_events": True}
-    async with listening(rabbit, queue) as channel:
+    async with open_channel(rabbit, queue) as channel:
         strange = await stranger.api.patch(path, json=changes)
         wrong = await tenant.api.patch(path, json={"connection_string": "amqp://me:********@mq/"})
         after = (await tenant.api.patch(path, json=changes)).json()
         same = (await tenant.api.patch(path, json={})).json()
-        message = await arrived(channel, queue)
+        message = await receive_message(channel, queue)
 
     assert (strange.status_code, wrong.status_code) == (404, 400)
     assert (after["routing_key"], after["receive_child_client_events"]) == (queue, True)
@@ -169,5 +169,5 @@ async def test_an_unreachable_target_is_400(tenant: Tenant, path: str, changes: 
 async def test_only_administrators_subscribe(tenant: Tenant) -> None:
     for role in (Role.ENGINEERS, Role.USERS):
         for path in ("subscribe", "unsubscribe", "unsubscribe_amqp"):
-            answer = await tenant.clients[role].post(f"{ROOT}/{path}", json=webhook_body(address("/")))
+            answer = await tenant.clients[role].post(f"{ROOT}/{path}", json=webhook_body(subscriber_url("/")))
             assert answer.status_code == 403

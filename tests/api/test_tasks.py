@@ -8,7 +8,7 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.tasks import Task
 from pileus.store import tasks
-from tests.builders import an_instance, owned
+from tests.builders import an_instance, record_fields
 from tests.tenants import REGION, Tenant
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -18,9 +18,9 @@ ALL = "/cloud/v1/tasks"
 
 async def add_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
     """Add a task that no worker claims."""
-    facts = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
-    task = Task(**{**owned(tenant), **facts, **changes})
-    return await tenant.running.cloud.db.write(lambda tx: tasks.add(tx, task))
+    fields = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
+    task = Task(**{**record_fields(tenant), **fields, **changes})
+    return await tenant.running.app_state.db.write(lambda tx: tasks.add(tx, task))
 
 
 async def add_tasks(tenant: Tenant) -> list[Task]:
@@ -100,9 +100,9 @@ async def test_the_default_limit_is_ten_and_count_is_the_total(tenant: Tenant) -
     beyond = (await tenant.api.get(ALL, params={"offset": 99})).json()
 
     newest_first = [task.id for task in reversed(added)]
-    assert [one["id"] for one in first["results"]] == newest_first[:10]
-    assert [one["id"] for one in rest["results"]] == newest_first[10:]
-    assert [one["id"] for one in all_of_them["results"]] == newest_first
+    assert [task["id"] for task in first["results"]] == newest_first[:10]
+    assert [task["id"] for task in rest["results"]] == newest_first[10:]
+    assert [task["id"] for task in all_of_them["results"]] == newest_first
     assert (first["count"], rest["count"], beyond) == (12, 12, {"count": 12, "results": []})
 
 
@@ -133,7 +133,7 @@ async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: s
 async def test_active_tasks_are_the_new_and_running_ones_of_the_place(tenant: Tenant) -> None:
     new, elsewhere, *_ = await add_tasks(tenant)
     running = await add_task(tenant, "stop_vm", state="RUNNING", created_at=NOON + 9 * SECOND)
-    path = f"{ALL}/{tenant.here}/active"
+    path = f"{ALL}/{tenant.place_path}/active"
 
     assert await list_ids(tenant, path) == [running.id, new.id]
     assert await list_ids(tenant, path, task_type="stop_vm") == [running.id]
@@ -206,10 +206,10 @@ async def test_another_tenants_task_is_404(tenant: Tenant, stranger: Tenant) -> 
         assert (answer.status_code, answer.json()["message"]) == (404, f"Task {task.id} could not be found")
 
 
-async def acknowledged(tenant: Tenant, *tasks_: Task) -> list[bool]:
+async def list_acknowledged(tenant: Tenant, *tasks_: Task) -> list[bool]:
     """Return for each task whether it is acknowledged."""
-    view = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
-    return [task["acknowledged_at"] is not None for task in view]
+    views = [(await tenant.api.get(f"{ALL}/{task.id}")).json() for task in tasks_]
+    return [task["acknowledged_at"] is not None for task in views]
 
 
 async def test_only_the_first_acknowledgement_is_recorded(tenant: Tenant) -> None:
@@ -231,7 +231,7 @@ async def test_a_running_task_cannot_be_acknowledged(tenant: Tenant, state: str)
     answer = await tenant.api.post(f"{ALL}/{task.id}/acknowledge")
 
     assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
-    assert await acknowledged(tenant, task) == [False]
+    assert await list_acknowledged(tenant, task) == [False]
 
 
 @pytest.mark.parametrize(
@@ -259,8 +259,8 @@ async def test_all_ended_tasks_are_acknowledged_at_once(
     answer = await tenant.api.post(f"{ALL}/{verb}{query.format(project=tenant.project_id)}")
 
     assert (answer.status_code, answer.content) == (204, b"")
-    assert await acknowledged(tenant, *added) == expected
-    assert await acknowledged(stranger, theirs) == [False]
+    assert await list_acknowledged(tenant, *added) == expected
+    assert await list_acknowledged(stranger, theirs) == [False]
 
 
 @pytest.mark.parametrize(
@@ -287,8 +287,8 @@ async def test_the_older_endpoint_acknowledges_given_tasks(
     answer = await tenant.api.post(f"{ALL}/acknowledge{query}", json={"task_ids": ids})
 
     assert answer.status_code == 204
-    assert await acknowledged(tenant, *added) == expected
-    assert await acknowledged(stranger, theirs) == [False]
+    assert await list_acknowledged(tenant, *added) == expected
+    assert await list_acknowledged(stranger, theirs) == [False]
 
 
 @pytest.mark.parametrize(("body", "field"), [({"task_ids": "all"}, "task_ids"), ({"task_ids": [1]}, "task_ids")])
@@ -308,7 +308,7 @@ async def test_readers_cannot_acknowledge(tenant: Tenant) -> None:
     ]
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
-    assert await acknowledged(tenant, task) == [False]
+    assert await list_acknowledged(tenant, task) == [False]
 
 
 async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) -> None:
@@ -317,11 +317,11 @@ async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) 
 
     started = await cloud.instances.action(instance.id, action="stop")
     task = await cloud.tasks.poll(started.tasks[0], polling_interval_seconds=0)
-    listed = [one async for one in cloud.tasks.list(limit=1, state=["FINISHED"], from_timestamp="2020-01-01")]
+    listed = [task async for task in cloud.tasks.list(limit=1, state=["FINISHED"], from_timestamp="2020-01-01")]
     acknowledged = await cloud.tasks.acknowledge_one(task.id)
     await cloud.tasks.acknowledge_all(project_id=tenant.project_id, region_id=REGION)
 
     assert (task.state, task.task_type, task.error, task.created_resources) == ("FINISHED", "stop_vm", None, None)
-    assert [one.id for one in listed] == [task.id]
+    assert [task.id for task in listed] == [task.id]
     assert acknowledged.acknowledged_by == tenant.client_id
-    assert [one.id async for one in cloud.tasks.list(is_acknowledged=False)] == []
+    assert [task.id async for task in cloud.tasks.list(is_acknowledged=False)] == []

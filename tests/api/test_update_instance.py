@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.instances import Instance
 from pileus.settings import Settings
@@ -45,7 +45,7 @@ async def get_instance(tenant: Tenant, instance: Instance) -> dict[str, Any]:
 
 
 async def get_audit_log(tenant: Tenant) -> list[UserAction]:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await user_actions.TABLE.find(tx, "client_id = :id ORDER BY created_at", id=tenant.client_id)
 
 
@@ -228,7 +228,7 @@ async def test_a_foreign_instance_is_not_found_like_an_unknown_one(tenant: Tenan
 
 async def test_a_locked_instance_cannot_be_updated_until_it_is_unlocked(tenant: Tenant) -> None:
     instance = await an_instance(tenant, labels=LABELS)
-    db = tenant.running.cloud.db
+    db = tenant.running.app_state.db
     locked = await db.write(lambda tx: instances.save(tx, instance, instance.locked("task-1")))
 
     for body in ({"name": "other"}, {"tags": {"a": "b"}}, {"tags": None}, {}):
@@ -256,9 +256,9 @@ async def test_every_update_is_in_the_audit_log(tenant: Tenant) -> None:
 
 async def test_an_update_without_its_audit_entry_is_rolled_back(tenant: Tenant) -> None:
     """All audit entries get the same id, so every second insert fails."""
-    cloud, instance = tenant.running.cloud, await an_instance(tenant, labels=LABELS)
+    cloud, instance = tenant.running.app_state, await an_instance(tenant, labels=LABELS)
     broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
-    async with client_of(create_app(Settings(), broken, HttpMetrics(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), broken, ServerMetrics(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
         assert (await api.patch(path, json={})).status_code in (200, 409)
         before = await get_instance(tenant, instance)
@@ -275,9 +275,9 @@ def client_of(app: Litestar, tenant: Tenant) -> httpx.AsyncClient:
 
 
 async def test_legacy_fields_are_added_if_configured(tenant: Tenant) -> None:
-    instance, cloud = await an_instance(tenant, labels=LABELS), tenant.running.cloud
+    instance, cloud = await an_instance(tenant, labels=LABELS), tenant.running.app_state
     legacy = dataclasses.replace(cloud, legacy_fields=True)
-    async with client_of(create_app(Settings(), legacy, HttpMetrics(CollectorRegistry())), tenant) as api:
+    async with client_of(create_app(Settings(), legacy, ServerMetrics(CollectorRegistry())), tenant) as api:
         answer = (await api.patch(tenant.path("instances", instance.id), json={"name": "old-1"})).json()
 
     assert (answer["instance_id"], answer["instance_name"]) == (instance.id, "old-1") == (answer["id"], answer["name"])
@@ -361,5 +361,5 @@ async def test_an_update_changes_only_its_instance(tenant: Tenant) -> None:
 
 
 async def _get_record(tenant: Tenant, instance: Instance) -> Instance:
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         return await instances.get(tx, place_of(tenant), instance.id)

@@ -10,10 +10,10 @@ import pytest
 from gcore import AuthenticationError, BadRequestError, ConflictError, Gcore, NotFoundError
 from gcore.types.cloud import Instance
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from tests.servers import KEY, Server
 
-UBUNTU = image_id(1, "ubuntu-22.04-x64")
+UBUNTU = derive_public_image_id(1, "ubuntu-22.04-x64")
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 SYNC = """
 from gcore import Gcore

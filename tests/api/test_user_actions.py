@@ -7,7 +7,7 @@ import pytest
 
 from pileus.domain.account.user_actions import UserAction
 from pileus.store.account import user_actions
-from tests.builders import an_instance, owned
+from tests.builders import an_instance, record_fields
 from tests.tenants import REGION, Tenant
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
@@ -16,10 +16,10 @@ ALL = "/cloud/v1/user_actions"
 CURL, SDK = "curl/8.5", "Gcore/Python 0.59 (x=y; 50%)"
 
 
-async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None, **changes: Any) -> UserAction:
+async def add_entry(tenant: Tenant, resource_id: str, search_field: str | None = None, **changes: Any) -> UserAction:
     """Add an entry about one resource."""
-    resource = {"resource_id": thing, "resource_type": "instance"}
-    facts = {
+    resource = {"resource_id": resource_id, "resource_type": "instance"}
+    fields = {
         "user_id": tenant.client_id,
         "email": "user@example.com",
         "token_id": 7,
@@ -31,8 +31,8 @@ async def add_entry(tenant: Tenant, thing: str, search_field: str | None = None,
         "source_user_ip": "192.0.2.1",
         "user_agent": SDK,
     }
-    line = UserAction(**{**owned(tenant), **facts, **changes})
-    await tenant.running.cloud.db.write(lambda tx: user_actions.add(tx, line))
+    line = UserAction(**{**record_fields(tenant), **fields, **changes})
+    await tenant.running.app_state.db.write(lambda tx: user_actions.add(tx, line))
     return line
 
 
@@ -171,9 +171,9 @@ async def test_an_invalid_parameter_is_named(tenant: Tenant, name: str, value: s
 
 async def test_only_successful_changes_are_logged_with_user_and_source(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    one = tenant.path("instances", instance.id)
-    await tenant.api.patch(one, json={"name": "db-1"}, headers={"User-Agent": CURL})
-    await tenant.api.patch(one, json={"name": "-"})
+    path = tenant.path("instances", instance.id)
+    await tenant.api.patch(path, json={"name": "db-1"}, headers={"User-Agent": CURL})
+    await tenant.api.patch(path, json={"name": "-"})
     await tenant.api.patch(tenant.path("instances", "nothing"), json={"name": "db-1"})
 
     (line,) = (await tenant.api.get(ALL, params={"resource_id": instance.id, "search_field": "DB-1"})).json()["results"]

@@ -5,19 +5,24 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from pileus.api.validation import convert_body, decode_body, invalid_body, parameter_errors
-from pileus.api.validation_errors import NO_LINE_BREAK, find_errors
-from pileus.api.wire.compute.instance_requests import ActOnInstance, CreateInstance, StartInstance, UpdateInstance
+from pileus.api.validation import body_validation_problem, convert_body, decode_body, translate_parameter_errors
+from pileus.api.validation_errors import NO_LINE_BREAK, find_field_errors
+from pileus.api.wire.compute.instance_requests import (
+    CreateInstance,
+    InstancePowerActionRequest,
+    StartInstance,
+    UpdateInstance,
+)
 from pileus.api.wire.compute.ssh_key_requests import ShareSSHKey
 from pileus.api.wire.network.interface_requests import (
-    AttachAnySubnet,
-    AttachExternal,
+    AttachAnySubnetInterface,
+    AttachExternalInterface,
     AttachInterface,
-    AttachReserved,
-    AttachSubnet,
-    with_inferred_type,
+    AttachReservedFixedIPInterface,
+    AttachSubnetInterface,
+    with_inferred_interface_type,
 )
-from pileus.api.wire.network.ports import AllowAddressPairs
+from pileus.api.wire.network.ports import SetAllowedAddressPairs
 from pileus.domain.errors import Invalid
 from pileus.domain.names import NAME_PATTERN
 
@@ -91,13 +96,13 @@ def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str
         (b"3", dict[str, str], {"body": ["Input should be a valid dictionary"]}),
         (
             b'{"action": "explode"}',
-            ActOnInstance,
+            InstancePowerActionRequest,
             {"action": ["Input should be 'start', 'stop', 'reboot', 'reboot_hard', 'suspend' or 'resume'"]},
         ),
         (b'{"shared_in_project": "maybe"}', ShareSSHKey, {"shared_in_project": ["Input should be a valid boolean"]}),
         (
             b'{"allowed_address_pairs": [%s]}' % b",".join([b'{"ip_address": "10.0.0.1"}'] * 11),
-            AllowAddressPairs,
+            SetAllowedAddressPairs,
             {"allowed_address_pairs": ["List should have at most 10 items after validation, not 11"]},
         ),
         (
@@ -184,23 +189,25 @@ def test_numbers_and_booleans_may_be_sent_as_text() -> None:
 
 
 def test_an_error_without_a_field_is_still_reported() -> None:
-    assert find_errors({"x": 1}, dict[str, Any]) == {}
-    assert invalid_body({"x": 1}, dict[str, Any], "What msgspec said").fields == {"body": ["What msgspec said"]}
+    assert find_field_errors({"x": 1}, dict[str, Any]) == {}
+    assert body_validation_problem({"x": 1}, dict[str, Any], "What msgspec said").fields == {
+        "body": ["What msgspec said"]
+    }
 
 
 @pytest.mark.parametrize(
     ("raw", "type_"),
     [
-        ({}, AttachExternal),
-        ({"subnet_id": ID}, AttachSubnet),
-        ({"subnet_id": ID, "network_id": ID}, AttachSubnet),
-        ({"network_id": ID}, AttachAnySubnet),
-        ({"port_id": ID}, AttachReserved),
-        ({"type": "any_subnet", "network_id": ID, "subnet_id": ID}, AttachAnySubnet),
+        ({}, AttachExternalInterface),
+        ({"subnet_id": ID}, AttachSubnetInterface),
+        ({"subnet_id": ID, "network_id": ID}, AttachSubnetInterface),
+        ({"network_id": ID}, AttachAnySubnetInterface),
+        ({"port_id": ID}, AttachReservedFixedIPInterface),
+        ({"type": "any_subnet", "network_id": ID, "subnet_id": ID}, AttachAnySubnetInterface),
     ],
 )
 def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any], type_: type) -> None:
-    assert isinstance(convert_body(with_inferred_type(raw), AttachInterface), type_)
+    assert isinstance(convert_body(with_inferred_interface_type(raw), AttachInterface), type_)
 
 
 @pytest.mark.parametrize(
@@ -212,4 +219,6 @@ def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any],
     ],
 )
 def test_parameter_errors_of_the_framework_are_translated(message: str, expected: str) -> None:
-    assert parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {"limit": [expected]}
+    assert translate_parameter_errors([{"key": "limit", "message": message, "source": "query"}]) == {
+        "limit": [expected]
+    }

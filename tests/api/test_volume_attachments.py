@@ -12,8 +12,8 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
 from pileus.store.storage import attachments
-from tests.builders import BARE_METAL, an_instance, driver_of, now_of
-from tests.storage import a_snapshot, a_volume, audited, disturb, snapshots_now, volume_now
+from tests.builders import BARE_METAL, an_instance, driver_of, reload_instance
+from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions
 from tests.tenants import Tenant
 
 SHARED = "g1s-shared-1-0.5"
@@ -31,7 +31,7 @@ async def get_volume(tenant: Tenant, volume: Volume) -> dict[str, Any]:
     return dict((await tenant.api.get(tenant.path("volumes", volume.id))).json())
 
 
-async def attached_volume_ids(tenant: Tenant, instance: Instance) -> list[str]:
+async def list_attached_volume_ids(tenant: Tenant, instance: Instance) -> list[str]:
     """Return the ids of the volumes in the view of an instance."""
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     return [volume["id"] for volume in view["volumes"]]
@@ -41,17 +41,22 @@ async def attached_volume_ids(tenant: Tenant, instance: Instance) -> list[str]:
 async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant, status=status)
 
-    task = await tenant.finished(await post_attachment(tenant, volume, instance, attachment_tag="logs"))
+    task = await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, attachment_tag="logs"))
 
     (attachment,) = (await get_volume(tenant, volume))["attachments"]
     assert (task["task_type"], task["created_resources"]) == ("attach_volume", None)
     assert task["data"] == {"volume_id": volume.id, "instance_id": instance.id, "attachment_tag": "logs"}
     assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
     assert (await get_volume(tenant, volume))["status"] == "in-use"
-    assert volume.id in await attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", instance.id, None)
+    assert volume.id in await list_attached_volume_ids(tenant, instance)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
+        10,
+        "standard",
+        instance.id,
+        None,
+    )
 
-    task = await tenant.finished(await post_attachment(tenant, volume, instance, "detach"))
+    task = await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, "detach"))
 
     after = await get_volume(tenant, volume)
     assert (task["task_type"], task["data"]) == (
@@ -59,19 +64,19 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
         {"volume_id": volume.id, "instance_id": instance.id},
     )
     assert (after["status"], after["attachments"], after["task_id"]) == ("available", [], None)
-    assert volume.id not in await attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume(volume.id) == (10, "standard", None, None)
-    assert (await now_of(tenant, instance)).task_id is None
+    assert volume.id not in await list_attached_volume_ids(tenant, instance)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", None, None)
+    assert (await reload_instance(tenant, instance)).task_id is None
 
 
 async def test_each_volume_gets_the_first_free_device_name(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     disks = [await a_volume(tenant, name=f"disk-{at}") for at in range(3)]
     for volume in disks:
-        await tenant.finished(await post_attachment(tenant, volume, instance))
+        await tenant.wait_until_finished(await post_attachment(tenant, volume, instance))
 
-    await tenant.finished(await post_attachment(tenant, disks[0], instance, "detach"))
-    await tenant.finished(await post_attachment(tenant, again := await a_volume(tenant), instance))
+    await tenant.wait_until_finished(await post_attachment(tenant, disks[0], instance, "detach"))
+    await tenant.wait_until_finished(await post_attachment(tenant, again := await a_volume(tenant), instance))
 
     devices = {volume.id: (await get_volume(tenant, volume))["attachments"] for volume in (*disks[1:], again)}
     assert [attachment["device"] for (attachment,) in devices.values()] == ["/dev/vdc", "/dev/vdd", "/dev/vdb"]
@@ -93,13 +98,13 @@ async def test_an_older_endpoint_returns_the_current_volume_after_a_timeout(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "attach_volume")
-    monkeypatch.setattr(tenant.running.cloud, "patience", 0.01)
+    await inject_fault(tenant, FaultKind.HOLD, "attach_volume")
+    monkeypatch.setattr(tenant.running.app_state, "patience", 0.01)
 
     answer = await post_attachment(tenant, volume, instance, version=1)
 
     assert (answer.status_code, answer.json()["status"]) == (200, "attaching")
-    assert (await now_of(tenant, instance)).task_id == answer.json()["task_id"]
+    assert (await reload_instance(tenant, instance)).task_id == answer.json()["task_id"]
 
 
 @pytest.mark.parametrize("status", ["creating", "in-use", "error", "error_deleting", "reserved"])
@@ -115,15 +120,15 @@ async def test_only_an_available_volume_can_be_attached(tenant: Tenant, status: 
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "fields",
     [{"flavor_id": BARE_METAL}, {"status": "BUILD"}, {"status": "ERROR"}, {"task_id": NOTHING}, {"status": "RESIZE"}],
 )
-async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, facts: dict[str, Any]) -> None:
-    volume, instance = await a_volume(tenant), await an_instance(tenant, **facts)
+async def test_some_instances_cannot_have_volumes_attached(tenant: Tenant, fields: dict[str, Any]) -> None:
+    volume, instance = await a_volume(tenant), await an_instance(tenant, **fields)
 
     assert (await post_attachment(tenant, volume, instance)).status_code == 409
-    assert await volume_now(tenant, volume) == volume
-    assert await now_of(tenant, instance) == instance
+    assert await find_volume(tenant, volume) == volume
+    assert await reload_instance(tenant, instance) == instance
 
 
 @pytest.mark.parametrize("flavor_id", [SHARED, "g1-standard-1-2"])
@@ -134,12 +139,14 @@ async def test_an_ultra_volume_needs_an_instance_with_a_shared_flavor(tenant: Te
 
     assert answer.status_code == (200 if flavor_id == SHARED else 409)
     if flavor_id == SHARED:
-        await tenant.finished(answer)
+        await tenant.wait_until_finished(answer)
 
 
 async def test_an_attachment_tag_is_unique_in_an_instance(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await tenant.finished(await post_attachment(tenant, await a_volume(tenant), instance, attachment_tag="logs"))
+    await tenant.wait_until_finished(
+        await post_attachment(tenant, await a_volume(tenant), instance, attachment_tag="logs")
+    )
 
     answer = await post_attachment(tenant, await a_volume(tenant), instance, attachment_tag="logs")
 
@@ -158,7 +165,7 @@ async def test_another_tenants_volume_or_instance_is_not_found(tenant: Tenant, s
 
 async def test_a_boot_volume_cannot_be_detached(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    (root,) = await attached_volume_ids(tenant, instance)
+    (root,) = await list_attached_volume_ids(tenant, instance)
 
     answer = await tenant.api.post(tenant.path("volumes", root, "detach", version=2), json={"instance_id": instance.id})
 
@@ -185,31 +192,31 @@ async def test_a_failed_task_restores_the_attachment(tenant: Tenant, verb: str) 
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance if verb == "detach" else None)
     before = await get_volume(tenant, volume)
-    await disturb(tenant, FaultKind.FAIL, f"{verb}_volume")
+    await inject_fault(tenant, FaultKind.FAIL, f"{verb}_volume")
 
-    task = await tenant.ended((await post_attachment(tenant, volume, instance, verb)).json()["tasks"][0])
+    task = await tenant.wait_for_task((await post_attachment(tenant, volume, instance, verb)).json()["tasks"][0])
 
     after = await get_volume(tenant, volume)
     assert (task["state"], task["error"]) == ("ERROR", "No disk")
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
-    assert (await now_of(tenant, instance)).task_id is None
-    hangs = driver_of(tenant.running).volume(volume.id)
+    assert (await reload_instance(tenant, instance)).task_id is None
+    hangs = driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id)
     assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
 
 
 async def test_volume_and_instance_are_locked_during_the_task(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "attach_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "attach_volume")
 
     answer = await post_attachment(tenant, volume, instance)
 
     attaching = await get_volume(tenant, volume)
     assert (attaching["status"], [attaching["task_id"]]) == ("attaching", answer.json()["tasks"])
-    assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
+    assert [(await reload_instance(tenant, instance)).task_id] == answer.json()["tasks"]
     assert (await post_attachment(tenant, await a_volume(tenant), instance)).status_code == 409
     assert (await tenant.api.delete(tenant.path("instances", instance.id))).status_code == 409
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
 
 
 async def test_of_concurrent_attach_requests_exactly_one_succeeds(tenant: Tenant) -> None:
@@ -220,17 +227,17 @@ async def test_of_concurrent_attach_requests_exactly_one_succeeds(tenant: Tenant
 
     assert sorted(answer.status_code for answer in answers) == [200] + [409] * 7
     (won,) = (server for server, answer in zip(servers, answers, strict=True) if answer.status_code == 200)
-    await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
+    await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
     assert [item["server_id"] for item in (await get_volume(tenant, volume))["attachments"]] == [won.id]
-    assert [(await now_of(tenant, server)).task_id for server in servers] == [None] * 8
-    async with tenant.running.cloud.db.read() as tx:
+    assert [(await reload_instance(tenant, server)).task_id for server in servers] == [None] * 8
+    async with tenant.running.app_state.db.read() as tx:
         assert len(await attachments.TABLE.find(tx, "volume_id = :id", id=volume.id)) == 1
 
 
 async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "extend_volume")
-    await disturb(tenant, FaultKind.HOLD, "attach_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "extend_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "attach_volume")
 
     answers = await asyncio.gather(
         post_attachment(tenant, volume, instance),
@@ -238,11 +245,11 @@ async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> Non
     )
 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(next(answer for answer in answers if answer.status_code == 200))
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
     after = await get_volume(tenant, volume)
     assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
-    assert driver_of(tenant.running).volume(volume.id) in [
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) in [
         (10, "standard", instance.id, None),
         (20, "standard", None, None),
     ]
@@ -254,12 +261,12 @@ async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(
     lost, kept = await a_snapshot(tenant, going, labels={"a": "b"}), await a_snapshot(tenant, staying)
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id), params={"volumes": going.id})
-    await tenant.finished(answer)
+    await tenant.wait_until_finished(answer)
 
-    assert (await volume_now(tenant, going), await snapshots_now(tenant, going)) == (None, [])
-    assert await snapshots_now(tenant, staying) == [kept]
+    assert (await find_volume(tenant, going), await list_snapshots(tenant, going)) == (None, [])
+    assert await list_snapshots(tenant, staying) == [kept]
     assert (await get_volume(tenant, staying))["status"] == "available"
-    assert lost.id not in driver_of(tenant.running).snapshots()
+    assert lost.id not in driver_of(tenant.running).volume_ids_by_snapshot_id()
 
 
 async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:
@@ -268,22 +275,22 @@ async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id))
 
-    assert (answer.status_code, await volume_now(tenant, volume)) == (409, volume)
-    assert await now_of(tenant, instance) == instance
+    assert (answer.status_code, await find_volume(tenant, volume)) == (409, volume)
+    assert await reload_instance(tenant, instance) == instance
 
 
 async def test_the_volumes_of_an_instance_in_deletion_are_locked(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance)
-    await disturb(tenant, FaultKind.HOLD, "delete_vm")
+    await inject_fault(tenant, FaultKind.HOLD, "delete_vm")
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id))
 
     assert [(await get_volume(tenant, volume))["task_id"]] == answer.json()["tasks"]
     extending = tenant.path("volumes", volume.id, "extend")
     assert (await tenant.api.post(extending, json={"size": 20})).status_code == 409
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
     assert ((await get_volume(tenant, volume))["status"], (await get_volume(tenant, volume))["task_id"]) == (
         "available",
         None,
@@ -293,10 +300,11 @@ async def test_the_volumes_of_an_instance_in_deletion_are_locked(tenant: Tenant)
 async def test_attach_and_detach_are_in_the_audit_log_with_their_tasks(tenant: Tenant) -> None:
     volume, instance = await a_volume(tenant), await an_instance(tenant)
     done = [
-        await tenant.finished(await post_attachment(tenant, volume, instance, verb)) for verb in ("attach", "detach")
+        await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, verb))
+        for verb in ("attach", "detach")
     ]
 
-    lines = await audited(tenant)
+    lines = await list_user_actions(tenant)
     assert [(line.api_group, line.action_type, line.task_id) for line in lines] == [
         ("volume", "attach", done[0]["id"]),
         ("volume", "detach", done[1]["id"]),

@@ -6,15 +6,15 @@ from pileus.domain.tags import make_tags
 from pileus.store import tags
 from pileus.store.storage import volumes
 from tests.builders import place_of
-from tests.storage import a_snapshot, a_volume, audited
+from tests.storage import a_snapshot, a_volume, list_user_actions
 from tests.tenants import Tenant
 
 
-async def tagged_volume(tenant: Tenant, **labels: str) -> str:
+async def a_tagged_volume(tenant: Tenant, **labels: str) -> str:
     """Create a volume with two tags and a read-only one; return its path."""
     volume = await a_volume(tenant)
     given = make_tags(labels.items()) | make_tags([("task_id", "t")], read_only=True)
-    await tenant.running.cloud.db.write(lambda tx: tags.add(tx, volumes.KIND, place_of(tenant), volume.id, given))
+    await tenant.running.app_state.db.write(lambda tx: tags.add(tx, volumes.KIND, place_of(tenant), volume.id, given))
     return tenant.path("volumes", volume.id)
 
 
@@ -27,7 +27,7 @@ async def current_tags(tenant: Tenant, path: str) -> dict[str, str]:
 
 
 async def test_tags_are_set_removed_and_replaced(tenant: Tenant) -> None:
-    path = await tagged_volume(tenant, a="1", b="2")
+    path = await a_tagged_volume(tenant, a="1", b="2")
 
     answer = await tenant.api.post(f"{path}/metadata", json={"a": "x", "c": "3", "b": None, "task_id": "mine"})
     assert (answer.status_code, answer.content) == (204, b"")
@@ -39,7 +39,7 @@ async def test_tags_are_set_removed_and_replaced(tenant: Tenant) -> None:
 
 
 async def test_one_tag_is_returned_and_deleted(tenant: Tenant) -> None:
-    path = await tagged_volume(tenant, **{"a/b": "1"})
+    path = await a_tagged_volume(tenant, **{"a/b": "1"})
     item = f"{path}/metadata_item"
 
     assert (await tenant.api.get(item, params={"key": "a/b"})).json() == {
@@ -57,7 +57,7 @@ async def test_one_tag_is_returned_and_deleted(tenant: Tenant) -> None:
 
 
 async def test_a_read_only_tag_cannot_be_deleted(tenant: Tenant) -> None:
-    path = await tagged_volume(tenant)
+    path = await a_tagged_volume(tenant)
 
     answer = await tenant.api.delete(f"{path}/metadata_item", params={"key": "task_id"})
 
@@ -66,7 +66,7 @@ async def test_a_read_only_tag_cannot_be_deleted(tenant: Tenant) -> None:
 
 
 async def test_the_key_is_required(tenant: Tenant) -> None:
-    path = await tagged_volume(tenant)
+    path = await a_tagged_volume(tenant)
 
     for answer in (await tenant.api.get(f"{path}/metadata_item"), await tenant.api.delete(f"{path}/metadata_item")):
         assert (answer.status_code, answer.json()["invalid_fields"]) == (400, {"key": ["Field required"]})
@@ -75,7 +75,7 @@ async def test_the_key_is_required(tenant: Tenant) -> None:
 @pytest.mark.parametrize("body", [{"a b": "c"}, {"a": ""}, {"a": 1}, [], {"a": "b", "a ": "c"}])
 @pytest.mark.parametrize("method", ["POST", "PUT"])
 async def test_an_invalid_tag_is_400(tenant: Tenant, method: str, body: object) -> None:
-    path = await tagged_volume(tenant, a="1")
+    path = await a_tagged_volume(tenant, a="1")
 
     assert (await tenant.api.request(method, f"{path}/metadata", json=body)).status_code == 400
     assert await current_tags(tenant, path) == {"a": "1", "task_id": "t"}
@@ -100,14 +100,14 @@ async def test_the_tags_of_a_locked_snapshot_cannot_change(tenant: Tenant) -> No
 
 
 async def test_each_tag_change_is_in_the_audit_log_under_its_own_action(tenant: Tenant) -> None:
-    path = await tagged_volume(tenant)
+    path = await a_tagged_volume(tenant)
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
     await tenant.api.post(f"{path}/metadata", json={"a": "1"})
     await tenant.api.put(f"{path}/metadata", json={"b": "1"})
     await tenant.api.delete(f"{path}/metadata_item", params={"key": "b"})
     await tenant.api.put(tenant.path("snapshots", snapshot.id, "metadata"), json={"b": "2"})
 
-    assert [(line.api_group, line.action_type, line.action_data) for line in await audited(tenant)] == [
+    assert [(line.api_group, line.action_type, line.action_data) for line in await list_user_actions(tenant)] == [
         ("volume", "update_metadata", {"metadata": {"a": "1"}}),
         ("volume", "replace_metadata", {"metadata": {"b": "1"}}),
         ("volume", "delete_metadata", {"metadata": {}}),

@@ -13,7 +13,7 @@ from tests.tenants import Tenant
 
 
 async def preview_price(tenant: Tenant, noun: str, **body: Any) -> httpx.Response:
-    return await tenant.api.post(f"/cloud/v1/pricing/{tenant.here}/{noun}", json=body)
+    return await tenant.api.post(f"/cloud/v1/pricing/{tenant.place_path}/{noun}", json=body)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ async def test_a_volume_from_a_snapshot_defaults_to_its_size_and_type(tenant: Te
 async def test_a_snapshot_price_depends_on_the_size_of_its_volume(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cloud, volume = tenant.running.cloud, await a_volume(tenant, size=20)
+    cloud, volume = tenant.running.app_state, await a_volume(tenant, size=20)
     prices = replace(cloud.catalogue.prices, snapshot_per_gib_month=Decimal("0.05"), tax_percent=Decimal(20))
     monkeypatch.setattr(cloud, "catalogue", replace(cloud.catalogue, prices=prices))
 
@@ -83,7 +83,7 @@ async def test_another_tenants_resources_cannot_be_priced(tenant: Tenant, strang
 
 
 async def test_a_reader_can_preview_prices(tenant: Tenant) -> None:
-    path = f"/cloud/v1/pricing/{tenant.here}/volumes"
+    path = f"/cloud/v1/pricing/{tenant.place_path}/volumes"
 
     answer = await tenant.clients[Role.USERS].post(path, json={"source": "new-volume", "size": 1})
 

@@ -6,16 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.store import faults
-from tests.builders import BARE_METAL, an_instance, driver_of, now_of
-from tests.storage import a_snapshot, a_volume, allow, audited, disturb, snapshots_now, volume_now
+from tests.builders import BARE_METAL, an_instance, driver_of, reload_instance
+from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
-IRONIC = image_id(REGION, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
+IRONIC = derive_public_image_id(REGION, "ubuntu-22.04-x64-ironic")
 NOTHING = "00000000-0000-4000-8000-000000000000"
 BLANK = {"source": "new-volume", "name": "data", "size": 10}
 
@@ -25,7 +25,7 @@ async def post_volume(tenant: Tenant, **body: Any) -> httpx.Response:
 
 
 async def create(tenant: Tenant, **body: Any) -> dict[str, Any]:
-    task = await tenant.finished(await post_volume(tenant, **body))
+    task = await tenant.wait_until_finished(await post_volume(tenant, **body))
     return await get_view(tenant, task["created_resources"]["volumes"][0])
 
 
@@ -40,7 +40,7 @@ async def list_all(tenant: Tenant) -> list[dict[str, Any]]:
 
 
 async def test_an_empty_volume_is_created_and_returned_with_all_fields(tenant: Tenant) -> None:
-    task = await tenant.finished(await post_volume(tenant, tags={"of": "mine"}))
+    task = await tenant.wait_until_finished(await post_volume(tenant, tags={"of": "mine"}))
 
     (volume_id,) = task["created_resources"]["volumes"]
     volume = await get_view(tenant, volume_id)
@@ -54,7 +54,7 @@ async def test_an_empty_volume_is_created_and_returned_with_all_fields(tenant: T
         {"key": "task_id", "value": task["id"], "read_only": True},
     ]
     assert volume["created_at"].endswith("+0000")
-    assert driver_of(tenant.running).volume(volume_id) == (10, "standard", None, None)
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume_id) == (10, "standard", None, None)
 
 
 async def test_a_volume_from_an_image_is_bootable_and_has_the_image_metadata(tenant: Tenant) -> None:
@@ -166,36 +166,41 @@ async def test_a_volume_can_be_attached_at_creation(tenant: Tenant) -> None:
     assert volume["status"] == "in-use"
     assert (attachment["server_id"], attachment["instance_name"]) == (instance.id, "host")
     assert (attachment["device"], attachment["flavor_id"]) == ("/dev/vdb", instance.flavor_id)
-    assert driver_of(tenant.running).volume(volume["id"]) == (10, "standard", instance.id, None)
-    assert (await now_of(tenant, instance)).task_id is None
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume["id"]) == (
+        10,
+        "standard",
+        instance.id,
+        None,
+    )
+    assert (await reload_instance(tenant, instance)).task_id is None
 
 
 async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    await disturb(tenant, FaultKind.HOLD, "create_volume")
+    await inject_fault(tenant, FaultKind.HOLD, "create_volume")
 
     answer = await post_volume(tenant, instance_id_to_attach_to=instance.id)
 
     (volume,) = (item for item in await list_all(tenant) if item["name"] == "data")
     assert (volume["status"], [volume["task_id"]]) == ("creating", answer.json()["tasks"])
-    assert [(await now_of(tenant, instance)).task_id] == answer.json()["tasks"]
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(answer)
+    assert [(await reload_instance(tenant, instance)).task_id] == answer.json()["tasks"]
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(answer)
 
 
 @pytest.mark.parametrize("step", ["make the volume", "attach it"])
 async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
-    before = driver_of(tenant.running).counts()
-    await disturb(tenant, FaultKind.FAIL, "create_volume", step)
+    before = driver_of(tenant.running).count_machines_volumes_and_nics()
+    await inject_fault(tenant, FaultKind.FAIL, "create_volume", step)
 
     answer = await post_volume(tenant, instance_id_to_attach_to=instance.id)
 
-    task = await tenant.ended(answer.json()["tasks"][0])
+    task = await tenant.wait_for_task(answer.json()["tasks"][0])
     assert (task["state"], task["error"], task["created_resources"]) == ("ERROR", "No disk", None)
     assert [volume["name"] for volume in await list_all(tenant)] == ["web_bootvolume"]
-    assert driver_of(tenant.running).counts() == before
-    assert (await now_of(tenant, instance)).task_id is None
+    assert driver_of(tenant.running).count_machines_volumes_and_nics() == before
+    assert (await reload_instance(tenant, instance)).task_id is None
 
 
 async def test_a_volume_cannot_be_attached_to_a_bare_metal_server(tenant: Tenant) -> None:
@@ -210,7 +215,7 @@ async def test_an_exceeded_quota_is_403_with_its_numbers(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     await a_volume(tenant)
-    allow(tenant, monkeypatch, **{quota: limit})
+    set_quotas(tenant, monkeypatch, **{quota: limit})
 
     answer = await post_volume(tenant)
 
@@ -220,7 +225,7 @@ async def test_an_exceeded_quota_is_403_with_its_numbers(
 
 
 async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    allow(tenant, monkeypatch, volume_size=35)
+    set_quotas(tenant, monkeypatch, volume_size=35)
 
     answers = await asyncio.gather(*(post_volume(tenant) for _ in range(10)))
 
@@ -228,7 +233,7 @@ async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monk
     assert len(await list_all(tenant)) == 3
     for answer in answers:
         if answer.status_code == 200:
-            await tenant.finished(answer)
+            await tenant.wait_until_finished(answer)
 
 
 async def test_name_and_tags_are_changed_by_merge_patch(tenant: Tenant) -> None:
@@ -251,7 +256,7 @@ async def test_an_invalid_patch_changes_nothing(tenant: Tenant, body: dict[str, 
     volume = await a_volume(tenant)
 
     assert (await tenant.api.patch(tenant.path("volumes", volume.id), json=body)).status_code == 400
-    assert await volume_now(tenant, volume) == volume
+    assert await find_volume(tenant, volume) == volume
 
 
 async def test_concurrent_patches_of_different_tags_are_all_applied(tenant: Tenant) -> None:
@@ -269,18 +274,18 @@ async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     taken = [await a_snapshot(tenant, volume, labels={"a": "b"}) for _ in range(2)]
 
     answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": taken[0].id})
-    task = await tenant.finished(answer)
+    task = await tenant.wait_until_finished(answer)
 
     assert (task["task_type"], task["data"], task["created_resources"]) == (
         "delete_volume",
         {"volume_id": volume.id},
         None,
     )
-    assert await volume_now(tenant, volume) is None
-    assert await snapshots_now(tenant, volume) == []
-    assert driver_of(tenant.running).volume(volume.id) is None
-    assert not {snapshot.id for snapshot in taken} & set(driver_of(tenant.running).snapshots())
-    async with tenant.running.cloud.db.read() as tx:
+    assert await find_volume(tenant, volume) is None
+    assert await list_snapshots(tenant, volume) == []
+    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) is None
+    assert not {snapshot.id for snapshot in taken} & set(driver_of(tenant.running).volume_ids_by_snapshot_id())
+    async with tenant.running.app_state.db.read() as tx:
         left = await tx.all("SELECT * FROM tags WHERE project_id = :id", id=tenant.project_id)
     assert list(left) == []
 
@@ -291,7 +296,7 @@ async def test_a_snapshot_of_another_volume_prevents_the_deletion(tenant: Tenant
     answer = await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": other.id})
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["snapshots"])
-    assert await volume_now(tenant, volume) == volume
+    assert await find_volume(tenant, volume) == volume
 
 
 async def test_an_attached_volume_cannot_be_deleted(tenant: Tenant) -> None:
@@ -308,23 +313,23 @@ async def test_a_volume_with_a_snapshot_in_creation_cannot_be_deleted(tenant: Te
     await a_snapshot(tenant, volume, status="creating", task_id=NOTHING)
 
     assert (await tenant.api.delete(tenant.path("volumes", volume.id))).status_code == 409
-    assert await volume_now(tenant, volume) == volume
+    assert await find_volume(tenant, volume) == volume
 
 
 @pytest.mark.parametrize("step", ["destroy the snapshots", "destroy the volume"])
 async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)
-    await disturb(tenant, FaultKind.FAIL, "delete_volume", step)
+    await inject_fault(tenant, FaultKind.FAIL, "delete_volume", step)
 
-    task = await tenant.ended((await tenant.api.delete(tenant.path("volumes", volume.id))).json()["tasks"][0])
+    task = await tenant.wait_for_task((await tenant.api.delete(tenant.path("volumes", volume.id))).json()["tasks"][0])
 
     assert task["state"] == "ERROR"
     assert (await get_view(tenant, volume.id))["status"] == VolumeStatus.ERROR_DELETING
-    assert {snapshot.status for snapshot in await snapshots_now(tenant, volume)} <= {"error_deleting"}
-    await tenant.running.cloud.db.write(faults.clear)
-    await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
-    assert await volume_now(tenant, volume) is None
+    assert {snapshot.status for snapshot in await list_snapshots(tenant, volume)} <= {"error_deleting"}
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", volume.id)))
+    assert await find_volume(tenant, volume) is None
 
 
 async def test_a_locked_volume_cannot_be_changed(tenant: Tenant) -> None:
@@ -342,15 +347,15 @@ async def test_a_locked_volume_cannot_be_changed(tenant: Tenant) -> None:
     ]
 
     assert {answer.status_code for answer in answers} == {409}
-    assert await volume_now(tenant, volume) == volume
+    assert await find_volume(tenant, volume) == volume
 
 
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     volume = await create(tenant)
     await tenant.api.patch(tenant.path("volumes", volume["id"]), json={"name": "other"})
-    task = await tenant.finished(await tenant.api.delete(tenant.path("volumes", volume["id"])))
+    task = await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", volume["id"])))
 
-    lines = await audited(tenant)
+    lines = await list_user_actions(tenant)
     assert [(line.api_group, line.action_type) for line in lines] == [
         ("volume", "create"),
         ("volume", "update"),
@@ -363,7 +368,7 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
 async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     volume = await a_volume(tenant, labels={"a": "b"})
     assert "metadata" not in await get_view(tenant, volume.id)
-    monkeypatch.setattr(tenant.running.cloud, "legacy_fields", True)
+    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = await get_view(tenant, volume.id)
 

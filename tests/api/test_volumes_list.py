@@ -52,11 +52,11 @@ async def test_list_and_get_return_the_same_view(tenant: Tenant) -> None:
 
 
 async def test_filters_by_attachment(tenant: Tenant) -> None:
-    one, other = await an_instance(tenant, name="one"), await an_instance(tenant, name="other")
-    await a_volume(tenant, one, name="on-one")
+    first, other = await an_instance(tenant, name="one"), await an_instance(tenant, name="other")
+    await a_volume(tenant, first, name="on-one")
     await a_volume(tenant, name="loose")
 
-    assert await list_names(tenant, instance_id=one.id) == ["one_bootvolume", "on-one"]
+    assert await list_names(tenant, instance_id=first.id) == ["one_bootvolume", "on-one"]
     assert await list_names(tenant, instance_id=other.id) == ["other_bootvolume"]
     assert await list_names(tenant, instance_id="nothing") == []
     assert await list_names(tenant, has_attachments="false") == ["loose"]

@@ -3,12 +3,12 @@
 import pytest
 from gcore import ConflictError, NotFoundError
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from tests.builders import an_instance
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
 
 
 async def test_the_life_cycle_of_a_volume(tenant: Tenant) -> None:
@@ -69,7 +69,7 @@ async def test_the_life_cycle_of_a_snapshot(tenant: Tenant) -> None:
     current = await snapshots.get(snapshot.id)
     page = await snapshots.list(volume_id=volume.id)
     await tenant.sdk.cloud.volumes.revert_to_last_snapshot(volume.id)
-    await _settled(tenant)
+    await _wait_for_tasks(tenant)
     await snapshots.delete_and_poll(snapshot.id, polling_interval_seconds=1)
 
     assert (snapshot.description, renamed.name, current) == ("all", "after", renamed)
@@ -103,7 +103,7 @@ async def test_an_invalid_request_raises_the_clients_error(tenant: Tenant) -> No
         await tenant.sdk.cloud.volumes.revert_to_last_snapshot(volume.id)
 
 
-async def _settled(tenant: Tenant) -> None:
+async def _wait_for_tasks(tenant: Tenant) -> None:
     """Wait for the running task, because the client's revert returns none."""
     for task in (await tenant.api.get("/cloud/v1/tasks")).json()["results"]:
-        await tenant.ended(task["id"])
+        await tenant.wait_for_task(task["id"])

@@ -1,6 +1,6 @@
-// Opens a console's page, waits until it shows the machine's screen, and takes a picture:
+// Open the page of a console, wait until it shows the screen, and take a screenshot:
 //   node console.mjs ADDRESS PICTURE.png
-// Prints what it saw as one line of JSON.
+// Print the result as a line of JSON.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ const browser = await chromium.launchPersistentContext(profile, {
   viewport: { width: 1000, height: 640 },
 });
 
-// How many colours the screen has: one that shows nothing has one.
+// Return the number of colours on the screen; an empty screen has one.
 function colours() {
   const canvas = document.querySelector("#screen canvas");
   if (!canvas || !canvas.width) return 0;
@@ -39,9 +39,9 @@ try {
   const state = await page.textContent("#state");
   if (state === "connected") await page.waitForFunction(colours, null, { timeout: 20000 }).catch(() => {});
   await page.waitForTimeout(500);
-  const told = { state, colours: await page.evaluate(colours), errors };
+  const result = { state, colours: await page.evaluate(colours), errors };
   if (picture) await page.screenshot({ path: picture });
-  console.log(JSON.stringify(told));
+  console.log(JSON.stringify(result));
 } finally {
   await browser.close();
   rmSync(profile, { recursive: true, force: true });

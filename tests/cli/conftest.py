@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from pileus.cli.main import pileus
-from pileus.cli.temporary_server import TemporaryServer, temporary_server
+from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
 
 Run = Callable[..., Result]
 
@@ -14,7 +14,7 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="session")
 def server() -> Iterator[TemporaryServer]:
     """A server in its own process, as users run it."""
-    with temporary_server() as running:
+    with run_temporary_server() as running:
         yield running
 
 

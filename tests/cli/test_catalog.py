@@ -6,9 +6,9 @@ from tests.cli.conftest import Run
 
 
 def test_bundled_catalogue_is_valid_and_can_be_copied(run: Run, tmp_path: Path) -> None:
-    shown = run("catalog", "show")
+    output = run("catalog", "show")
     copy = tmp_path / "mine.toml"
-    copy.write_text(shown.stdout)
+    copy.write_text(output.stdout)
 
     bundled, copied = run("catalog", "check"), run("catalog", "check", str(copy))
 

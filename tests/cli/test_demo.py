@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from pileus.cli.demo import MISSING, format_call, make_client
-from pileus.cli.formatting import Failure
+from pileus.cli.commands import CommandError
+from pileus.cli.demo import MISSING, format_call_as_python, make_sdk_client
 from pileus.cli.temporary_server import TemporaryServer
 
 
@@ -25,16 +25,17 @@ def test_demo_shows_the_life_cycle_of_an_instance() -> None:
 
 
 def test_call_is_formatted_as_python() -> None:
-    assert format_call("cloud.instances.list", {}) == "client.cloud.instances.list()"
+    assert format_call_as_python("cloud.instances.list", {}) == "client.cloud.instances.list()"
     assert (
-        format_call("a.b", {"name": "x", "tags": {"k": None}}) == "client.a.b(\n    name='x',\n    tags={'k': None},\n)"
+        format_call_as_python("a.b", {"name": "x", "tags": {"k": None}})
+        == "client.a.b(\n    name='x',\n    tags={'k': None},\n)"
     )
 
 
 def test_missing_sdk_is_reported_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "gcore", None)
 
-    with pytest.raises(Failure, match=r"pip install 'pileus\[sdk\]'") as caught:
-        make_client(TemporaryServer("http://127.0.0.1:1", "1_any-secret"))
+    with pytest.raises(CommandError, match=r"pip install 'pileus\[sdk\]'") as caught:
+        make_sdk_client(TemporaryServer("http://127.0.0.1:1", "1_any-secret"))
 
     assert caught.value.message == MISSING

@@ -11,24 +11,26 @@ import pytest
 from click.testing import CliRunner
 
 from pileus import __version__
-from pileus.cli.formatting import Command, Group
+from pileus.cli.commands import LazySectionedGroup, SectionedCommand
 from pileus.cli.main import pileus
 from pileus.settings import SETTINGS
 
 
-def commands(group: Group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Command | Group]]:
+def commands(
+    group: LazySectionedGroup, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], SectionedCommand | LazySectionedGroup]]:
     yield path, group
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
-        if isinstance(command, Group):
+        if isinstance(command, LazySectionedGroup):
             yield from commands(command, (*path, name))
         else:
-            assert isinstance(command, Command), name
+            assert isinstance(command, SectionedCommand), name
             yield (*path, name), command
 
 
-assert isinstance(pileus, Group)
+assert isinstance(pileus, LazySectionedGroup)
 COMMANDS = list(commands(pileus))
 LINES = sorted({line for _, command in COMMANDS for _, line in command.examples})
 
@@ -36,7 +38,7 @@ LINES = sorted({line for _, command in COMMANDS for _, line in command.examples}
 @pytest.mark.parametrize(
     ("path", "command"), COMMANDS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
 )
-def test_every_command_has_help(path: tuple[str, ...], command: Command | Group) -> None:
+def test_every_command_has_help(path: tuple[str, ...], command: SectionedCommand | LazySectionedGroup) -> None:
     result = CliRunner(env={"COLUMNS": "110"}).invoke(pileus, [*path, "--help"], prog_name="pileus")
 
     assert result.exit_code == 0
@@ -49,7 +51,7 @@ def test_root_help_lists_each_setting_with_variable_and_default() -> None:
 
     for setting in SETTINGS:
         default = f"; default: {setting.default_text}]" if setting.default_text else "]"
-        assert f"{setting.help} [{setting.variable}{default}" in result
+        assert f"{setting.help} [{setting.environment_variable}{default}" in result
 
 
 @pytest.mark.parametrize("line", LINES)

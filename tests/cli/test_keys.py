@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from pileus.api.authentication import FRESH
-from pileus.cli.temporary_server import temporary_server
+from pileus.cli.temporary_server import run_temporary_server
 from tests.cli.conftest import Run
 
 
@@ -51,7 +51,7 @@ def test_revoking_an_unknown_key_is_an_error(run: Run, tmp_path: Path) -> None:
 def test_running_server_accepts_a_new_key_at_once_and_rejects_a_revoked_one_within_a_second(
     run: Run, tmp_path: Path
 ) -> None:
-    with temporary_server("--data", str(tmp_path)) as server:
+    with run_temporary_server("--data", str(tmp_path)) as server:
         token = run("keys", "create", "late", "--data", str(tmp_path)).stdout.strip()
 
         def status() -> int:

@@ -45,17 +45,17 @@ def instance(use: Run) -> Iterator[str]:
 
 def test_instance_is_listed_shown_updated_and_stopped_by_its_name(use: Run, instance: str) -> None:
     listed = use("instances", "list").stdout
-    shown = parse_json(use("instances", "show", instance, "-o", "json"))
+    view = parse_json(use("instances", "show", instance, "-o", "json"))
     changed = parse_json(use("instances", "update", instance, "--tags", "a=b", "--tags", "env-", "-o", "json"))
     stopped = use("instances", "stop", instance, "--wait")
-    shown_after = parse_json(use("instances", "show", instance, "-o", "json"))
+    view_after = parse_json(use("instances", "show", instance, "-o", "json"))
 
     assert all(word in listed for word in ("id", "web", "ACTIVE", "g1-standard-1-2", "pub_net: ", "env=prod"))
     assert "image_name" not in listed
-    assert shown["status"] == "ACTIVE"
+    assert view["status"] == "ACTIVE"
     assert {tag["key"]: tag["value"] for tag in changed["tags"] if not tag["read_only"]} == {"a": "b"}
     assert "stop_vm" in stopped.stdout
-    assert shown_after["status"] == "SHUTOFF"
+    assert view_after["status"] == "SHUTOFF"
 
 
 def test_creation_can_be_waited_for_or_not(use: Run) -> None:
@@ -124,10 +124,10 @@ def test_resources_are_found_by_their_own_id_field(use: Run) -> None:
         use("placement-groups", "create", "--name", "apart", "--policy", "anti-affinity", "-o", "json")
     )
 
-    shown = parse_json(use("placement-groups", "show", "apart", "-o", "json"))
+    view = parse_json(use("placement-groups", "show", "apart", "-o", "json"))
     deleted = use("placement-groups", "delete", "apart", "--wait")
 
-    assert shown["servergroup_id"] == created["servergroup_id"]
+    assert view["servergroup_id"] == created["servergroup_id"]
     assert deleted.exit_code == 0
 
 
@@ -154,11 +154,11 @@ def test_project_is_never_deleted_without_an_id(use: Run) -> None:
     created = parse_json(use("projects", "create", "--name", "short-lived", "-o", "json"))
 
     unnamed = use("projects", "delete")
-    shown = parse_json(use("projects", "show", "short-lived", "-o", "json"))
+    view = parse_json(use("projects", "show", "short-lived", "-o", "json"))
     deleted = use("projects", "delete", "short-lived", "--wait")
 
     assert (unnamed.exit_code, "PROJECT_ID" in unnamed.stderr) == (2, True)
-    assert (shown["id"], deleted.exit_code) == (created["id"], 0)
+    assert (view["id"], deleted.exit_code) == (created["id"], 0)
     assert parse_json(use("regions", "show", "1", "-o", "json"))["display_name"] == "Local"
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pileus.cli.formatting import Failure
-from pileus.cli.temporary_server import TemporaryServer, temporary_server
+from pileus.cli.commands import CommandError
+from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
 
 
 def serve(*options: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,7 @@ def test_port_in_use_is_reported_in_one_line(server: TemporaryServer, tmp_path: 
 
 
 def test_temporary_server_is_stopped_at_the_end() -> None:
-    with temporary_server("--simulated-time", "realistic") as temporary:
+    with run_temporary_server("--simulated-time", "realistic") as temporary:
         answer = httpx.get(f"{temporary.url}/readyz")
 
     assert answer.is_success
@@ -56,7 +56,7 @@ def test_temporary_server_is_stopped_at_the_end() -> None:
 
 def test_failed_start_is_reported_with_its_reason() -> None:
     with (
-        pytest.raises(Failure, match="the setting driver wants the name of a driver"),
-        temporary_server("--driver", ""),
+        pytest.raises(CommandError, match="the setting driver wants the name of a driver"),
+        run_temporary_server("--driver", ""),
     ):
         pass

@@ -19,14 +19,14 @@ def release_all_faults(sim: Run) -> Iterator[None]:
 
 
 def test_fault_is_created_listed_and_released(sim: Run) -> None:
-    held = sim("hold", "start_vm")
+    holding = sim("hold", "start_vm")
     failing = sim("fail", "--message", "No [bold] host", "--always")
     listed = json.loads(sim("faults", "--output", "json").stdout)
     table = sim("faults").stdout
     released = sim("release", listed[0]["id"])
     remaining = json.loads(sim("faults", "--output", "json").stdout)
 
-    assert held.stdout.startswith("Holding tasks of type start_vm. To let go: pileus sim release ")
+    assert holding.stdout.startswith("Holding tasks of type start_vm. To let go: pileus sim release ")
     assert failing.stdout.startswith("Failing tasks of any type, every time.")
     assert [(fault["kind"], fault["task_type"], fault["times"]) for fault in listed] == [
         ("hold", "start_vm", None),
@@ -151,7 +151,7 @@ def other_server(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
             self.wfile.write(b"<html>")
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's name
-            """Say nothing."""
+            """Log nothing."""
 
     with HTTPServer(("127.0.0.1", 0), Page) as http_server:
         threading.Thread(target=http_server.serve_forever).start()

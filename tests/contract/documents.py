@@ -158,7 +158,7 @@ PUBLISHED = _load_published()
 @cache
 def own_contract() -> Contract:
     """Return the program's own document, with every object closed: a field that it does not name is an error."""
-    document: dict[str, Any] = json.loads(msgspec.json.encode(openapi.document(make_app(Settings()))))
+    document: dict[str, Any] = json.loads(msgspec.json.encode(openapi.openapi_document(make_app(Settings()))))
     for name, schema in document["components"]["schemas"].items():
         if "properties" in schema:
             schema["properties"] = _legacy_fields(name) | schema["properties"]

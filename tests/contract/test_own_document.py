@@ -1,4 +1,4 @@
-"""Every answer that a test sees is validated against the program's own OpenAPI document."""
+"""All answers are validated against the program's own OpenAPI document."""
 
 import pytest
 

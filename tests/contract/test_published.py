@@ -1,4 +1,4 @@
-"""Every published operation is served, or stands on a list that may only shrink; and the judge judges."""
+"""Every published operation is served or in a list that only shrinks, and wrong answers are detected."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_right_answer_passes() -> None:
     assert check_answer("POST", "/cloud/v1/tasks/acknowledge_all", 204, b"")
 
 
-def test_an_answer_of_an_unknown_path_is_not_judged() -> None:
+def test_an_answer_of_an_unknown_path_is_not_validated() -> None:
     assert not check_answer("GET", "/healthz", 200, b"anything")
 
 

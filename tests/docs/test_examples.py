@@ -1,4 +1,4 @@
-"""The documents' examples run: each Python block of the README and the guides, against a real server."""
+"""The examples in the README and the guides run against a real server."""
 
 import os
 import re
@@ -18,13 +18,13 @@ BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NAMED_FILE = re.compile(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`")
 
 
-def _blocks(language: str, wanted: str = "") -> list[Any]:
-    found: list[Any] = []
+def _blocks(language: str, prefix: str = "") -> list[Any]:
+    blocks: list[Any] = []
     for document in DOCUMENTS:
         for number, (kind, text) in enumerate(BLOCK.findall(document.read_text()), 1):
-            if kind == language and text.startswith(wanted):
-                found.append(pytest.param(text, id=f"{document.name}-{number}"))
-    return found
+            if kind == language and text.startswith(prefix):
+                blocks.append(pytest.param(text, id=f"{document.name}-{number}"))
+    return blocks
 
 
 def _environment(server: Server) -> dict[str, str]:

@@ -19,7 +19,7 @@ def name_of(path: Path) -> str:
 
 
 def prose(text: str) -> Iterator[tuple[int, str]]:
-    """The lines outside of tables and code blocks, with their numbers."""
+    """Yield the lines outside of tables and code blocks, with their numbers."""
     inside_code = False
     for number, line in enumerate(text.splitlines(), 1):
         if FENCE.match(line):
@@ -29,7 +29,7 @@ def prose(text: str) -> Iterator[tuple[int, str]]:
 
 
 def too_long(text: str) -> list[int]:
-    """The numbers of lines that are too long even without their links."""
+    """Return the numbers of lines that are too long without their links."""
     return [number for number, line in prose(text) if len(LINK.sub("", line)) > LONGEST]
 
 

@@ -12,8 +12,14 @@ import msgspec
 import pytest
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.catalogue import Catalogue, image_id, network_id, parse_catalogue, subnet_id
-from pileus.domain.compute.instances import Kind
+from pileus.domain.catalogue import (
+    Catalogue,
+    derive_external_network_id,
+    derive_external_subnet_id,
+    derive_public_image_id,
+    parse_catalogue,
+)
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import Invalid
 from tests.domain.builders import NOW, catalogue_text, the_catalogue
 
@@ -31,7 +37,7 @@ def errors_of(text: str) -> dict[str, list[str]]:
 
 
 def catalogue_with(old: str, new: str) -> str:
-    """The bundled catalogue with its first `old` replaced by `new`."""
+    """Return the bundled catalogue with its first `old` replaced by `new`."""
     text = catalogue_text()
     assert old in text
     return text.replace(old, new, 1)
@@ -53,7 +59,7 @@ def test_catalogue_has_the_documented_flavors_types_and_images() -> None:
 def test_flavors_of_all_kinds_match_their_ids() -> None:
     flavors = the_catalogue().flavors
 
-    assert {flavor.kind for flavor in flavors} == set(Kind)
+    assert {flavor.kind for flavor in flavors} == set(InstanceKind)
     for flavor in flavors:
         if sized := re.fullmatch(r"g\w+-\w+-(\d+)-([\d.]+)", flavor.id):
             assert (flavor.vcpus, flavor.ram) == (int(sized[1]), float(sized[2]) * 1024)
@@ -65,7 +71,7 @@ def test_every_flavor_has_a_bootable_image() -> None:
         suitable = [
             image
             for image in catalogue.images
-            if (image.os_type, image.is_baremetal) == (flavor.os_type, flavor.kind != Kind.VM)
+            if (image.os_type, image.is_baremetal) == (flavor.os_type, flavor.kind != InstanceKind.VM)
             and image.min_ram <= flavor.ram
             and image.min_disk <= (flavor.disk or image.min_disk)
         ]
@@ -97,32 +103,32 @@ def test_ids_are_stable_and_differ_by_region_and_name() -> None:
     assert ids[:4] == [make(1, *names) for make, names in MADE]
     assert len(set(ids)) == len(ids)
     assert all(str(UUID(identity)) == identity for identity in ids)
-    assert image_id(1, "ubuntu-22.04-x64") == "9d1afad7-106f-51a4-b8b9-00eb5f9e5288"
+    assert derive_public_image_id(1, "ubuntu-22.04-x64") == "9d1afad7-106f-51a4-b8b9-00eb5f9e5288"
 
 
 MADE: list[tuple[Callable[..., str], tuple[str, ...]]] = [
-    (image_id, ("same",)),
-    (network_id, ("same",)),
-    (subnet_id, ("same", "one")),
-    (subnet_id, ("same", "two")),
+    (derive_public_image_id, ("same",)),
+    (derive_external_network_id, ("same",)),
+    (derive_external_subnet_id, ("same", "one")),
+    (derive_external_subnet_id, ("same", "two")),
 ]
 
 
 def test_public_images_have_no_tenant_and_are_public() -> None:
-    images = the_catalogue().image_records(3, NOW)
+    images = the_catalogue().public_image_records(3, NOW)
 
     assert {(image.client_id, image.project_id, image.region_id) for image in images} == {(None, None, 3)}
     assert {(image.visibility, image.status, image.created_at) for image in images} == {("public", "active", NOW)}
-    assert {image.id for image in images} == {image_id(3, image.name) for image in the_catalogue().images}
+    assert {image.id for image in images} == {derive_public_image_id(3, image.name) for image in the_catalogue().images}
 
 
 def test_external_network_has_subnets_of_both_ip_versions() -> None:
-    [(network, subnets)] = the_catalogue().network_records(1, NOW)
+    [(network, subnets)] = the_catalogue().external_network_records(1, NOW)
 
     assert network.external
     assert network.id == the_catalogue().external_network_id(1)
     assert [subnet.ip_version for subnet in subnets] == [4, 6]
-    assert all(subnet.network_id == network.id and subnet.total_addresses > 65_000 for subnet in subnets)
+    assert all(subnet.network_id == network.id and subnet.assignable_address_count > 65_000 for subnet in subnets)
     assert not any(ip_network(subnet.cidr).is_global for subnet in subnets)
 
 
@@ -174,9 +180,9 @@ def test_volume_limits_grow_with_the_size_up_to_a_maximum() -> None:
     assert standard is not None
     assert local is not None
 
-    assert [standard.limits(size).iops_base for size in (1, 100, 750, 5000)] == [6, 600, 4500, 4500]
-    assert [standard.limits(size).mbps_base for size in (1, 100, 5000)] == [1, 40, 300]
-    assert local.limits(1) == local.limits(5000)
+    assert [standard.performance_limits(size).iops_base for size in (1, 100, 750, 5000)] == [6, 600, 4500, 4500]
+    assert [standard.performance_limits(size).mbps_base for size in (1, 100, 5000)] == [1, 40, 300]
+    assert local.performance_limits(1) == local.performance_limits(5000)
 
 
 FLAVOR = 'id = "g0-standard-1-2"\nvcpus = 1'
@@ -246,7 +252,7 @@ def test_all_errors_are_reported_at_once() -> None:
 
 
 def catalogue_keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[tuple[str, str]]:
-    """Each key of a catalogue with its section. The keys of the section `quotas` are the names of the quotas."""
+    """Return each key of a catalogue with its section. The keys of the section `quotas` are the names of the quotas."""
     for field in msgspec.structs.fields(struct):
         types = [hint for hint in (field.type, *get_args(field.type)) if isinstance(hint, type)]
         types += [inner for hint in get_args(field.type) for inner in get_args(hint) if isinstance(inner, type)]
@@ -258,7 +264,7 @@ def catalogue_keys(struct: type[msgspec.Struct], section: str = "") -> Iterator[
 
 
 def documented_keys() -> dict[str, str]:
-    """The document's chapters by the section in their heading; the first is about the top of the file."""
+    """Return the document's chapters by the section in their heading; the first is about the top of the file."""
     parts = re.split(r"^##+ .*?`\[+([a-z_.]+)\]+`.*$", DOCUMENT.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return {"": parts[0]} | dict(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -5,17 +5,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
 from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.storage.disks import (
-    OrderSources,
     ResolvedDisk,
-    boot_disk,
+    VolumeSourceRecords,
+    find_boot_disk,
     resolve_disk,
     source_image_ids,
-    with_boot_order,
+    with_assigned_boot_order,
 )
 from tests.domain.builders import (
     TASK,
@@ -46,8 +46,10 @@ def wordpress_volume(**changes: Any) -> NewVolume:
     return NewVolume(**{"source": VolumeSource.APPTEMPLATE, "source_id": "wordpress", **changes})
 
 
-def sources_with_volume(volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None) -> OrderSources:
-    """A bootable volume and a snapshot of it."""
+def sources_with_volume(
+    volume: dict[str, Any] | None = None, snapshot: dict[str, Any] | None = None
+) -> VolumeSourceRecords:
+    """Return a bootable volume and a snapshot of it."""
     record = a_volume(**{"bootable": True, "image_id": UBUNTU, "type_name": "ssd_hiiops", **(volume or {})})
     return order_sources(volumes={record.id: record}, snapshots={"s-1": a_snapshot(**(snapshot or {}))})
 
@@ -164,12 +166,12 @@ def test_snapshot_of_a_data_volume_is_not_bootable() -> None:
 
 
 def boot_indexes(*requested: NewVolume) -> list[tuple[str | None, int]]:
-    """Each volume's name and boot index, in the order of devices."""
+    """Return each volume's name and boot index, in the order of devices."""
     return [(disk.requested.name, disk.boot_index) for disk in boot_order(*requested)]
 
 
 def boot_order(*requested: NewVolume) -> list[ResolvedDisk]:
-    return with_boot_order([resolve_disk(volume, FLAVOR, sources_with_volume()) for volume in requested])
+    return with_assigned_boot_order([resolve_disk(volume, FLAVOR, sources_with_volume()) for volume in requested])
 
 
 A, B, DATA = image_volume(name="a"), image_volume(name="b"), blank_volume(name="data")
@@ -204,7 +206,7 @@ def test_boot_disk_comes_first(requested: list[NewVolume], indexes: list[tuple[s
     ],
 )
 def test_instance_boots_from_the_lowest_index(requested: list[NewVolume], boot_name: str | None) -> None:
-    disk = boot_disk(boot_order(*requested))
+    disk = find_boot_disk(boot_order(*requested))
 
     assert (disk.requested.name if disk else None) == boot_name
 
@@ -231,4 +233,4 @@ def test_source_image_ids_of_volumes_and_templates() -> None:
     templates = the_catalogue().app_templates
     volumes = [a_volume(image_id="i-9"), a_volume(image_id=None)]
 
-    assert source_image_ids(volumes, templates, 1) == ["i-9", UBUNTU, image_id(1, "ubuntu-24.04-x64")]
+    assert source_image_ids(volumes, templates, 1) == ["i-9", UBUNTU, derive_public_image_id(1, "ubuntu-24.04-x64")]

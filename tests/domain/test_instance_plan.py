@@ -14,15 +14,15 @@ from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InstanceOrder,
     InterfaceType,
-    NewDisk,
     NewInterface,
     NewVolume,
+    VolumeDemand,
     VolumeSource,
-    source_ids,
+    source_ids_of_kind,
 )
-from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance, with_name
+from pileus.domain.compute.instance_plan import InstancePlan, ResolvedOrder, plan_instance, with_filled_name
 from pileus.domain.errors import Invalid, NoCapacity, NotFound
-from pileus.domain.storage.disks import OrderSources
+from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tags import Tag, Tags, make_tags
 from tests.domain.builders import (
     EXTERNAL,
@@ -53,16 +53,16 @@ EXISTING = NewVolume(source=VolumeSource.EXISTING, source_id="v-1", boot_index=0
 
 
 def plan_of(
-    order: InstanceOrder | None = None, sources: OrderSources | None = None, flavor: Flavor | None = None
+    order: InstanceOrder | None = None, sources: VolumeSourceRecords | None = None, flavor: Flavor | None = None
 ) -> InstancePlan:
     requested = order or an_order()
     size = flavor or the_catalogue().flavor(requested.flavor_id)
     assert size is not None
-    resolved = InstanceSources(flavor=size, ssh_key_id=requested.ssh_key_name, disks=sources or order_sources())
+    resolved = ResolvedOrder(flavor=size, ssh_key_id=requested.ssh_key_name, disks=sources or order_sources())
     return plan_instance(requested, resolved, a_context(), TASK)
 
 
-def errors_of(order: InstanceOrder, sources: OrderSources | None = None, flavor: Flavor | None = None) -> Any:
+def errors_of(order: InstanceOrder, sources: VolumeSourceRecords | None = None, flavor: Flavor | None = None) -> Any:
     """Return the fields that are invalid, each with its errors."""
     with pytest.raises(Invalid) as raised:
         plan_of(order, sources, flavor)
@@ -334,7 +334,7 @@ def test_security_groups_are_the_interfaces_or_else_the_orders(
     order_with_groups = an_order(security_group_ids=order, interfaces=[interface_with_groups(interface)])
 
     assert plan_of(order_with_groups).instance.name == "web"
-    assert order_with_groups.security_groups_of(order_with_groups.interfaces[0]) == expected_groups
+    assert order_with_groups.security_group_ids_of(order_with_groups.interfaces[0]) == expected_groups
 
 
 def test_security_groups_of_order_and_interface_are_rejected() -> None:
@@ -347,15 +347,15 @@ def test_name_template_is_filled_when_addresses_are_known() -> None:
     volumes = image_volume(), blank_volume(), blank_volume(name="logs")
     order = an_order(*volumes, name=None, name_template="web-{ip_octets}")
 
-    plan = plan_of(order).with_name(["2001:db8::2", "192.10.0.5"])
+    plan = plan_of(order).with_filled_names(["2001:db8::2", "192.10.0.5"])
 
     assert plan.instance.name == "web-10-0-5"
     assert [volume.name for volume in plan.volumes] == ["web-10-0-5_bootvolume", "web-10-0-5_volume1", "logs"]
 
 
 def test_plain_name_does_not_change() -> None:
-    assert plan_of().with_name(["192.10.0.5"]) == plan_of()
-    assert with_name(an_instance(), "db-{one_ip_octet}", ["192.10.0.5"]).name == "db-5"
+    assert plan_of().with_filled_names(["192.10.0.5"]) == plan_of()
+    assert with_filled_name(an_instance(), "db-{one_ip_octet}", ["192.10.0.5"]).name == "db-5"
 
 
 def test_demand_counts_only_new_resources() -> None:
@@ -365,18 +365,18 @@ def test_demand_counts_only_new_resources() -> None:
     flavor = the_catalogue().flavor(order.flavor_id)
     assert flavor is not None
 
-    demand = plan_of(order, order_sources(volumes={"v-1": a_volume()})).demand(order, flavor)
+    demand = plan_of(order, order_sources(volumes={"v-1": a_volume()})).resource_demand(order, flavor)
 
-    assert demand.disks == [NewDisk(10, "standard"), NewDisk(5, "ultra")]
+    assert demand.disks == [VolumeDemand(10, "standard"), VolumeDemand(5, "ultra")]
     assert (demand.flavor, demand.external_ips, demand.floating_ips, demand.count) == (flavor, 1, 1, 1)
 
 
 def test_source_ids_are_distinct() -> None:
     order = an_order(image_volume(), image_volume(), blank_volume(), EXISTING)
 
-    assert source_ids(order.volumes, VolumeSource.IMAGE) == [UBUNTU]
-    assert source_ids(order.volumes, VolumeSource.EXISTING) == ["v-1"]
-    assert source_ids(order.volumes, VolumeSource.NEW) == []
+    assert source_ids_of_kind(order.volumes, VolumeSource.IMAGE) == [UBUNTU]
+    assert source_ids_of_kind(order.volumes, VolumeSource.EXISTING) == ["v-1"]
+    assert source_ids_of_kind(order.volumes, VolumeSource.NEW) == []
 
 
 VOLUMES = st.lists(

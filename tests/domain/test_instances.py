@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Instance, Kind, PowerAction, Status
+from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Instance, InstanceKind, PowerAction, Status
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK, an_instance
 
@@ -69,9 +69,9 @@ def test_power_action_is_allowed_in_its_statuses_only(action: PowerAction, statu
 
     if status.value not in ALLOWED[action]:
         with pytest.raises(Conflict, match=f"Cannot {action} instance i-1 in status {status}"):
-            before.starting_action(action, TASK, LATER)
+            before.starting_power_action(action, TASK, LATER)
         return
-    after = before.starting_action(action, TASK, LATER)
+    after = before.starting_power_action(action, TASK, LATER)
 
     assert (after.task_id, after.task_state, after.status) == (TASK, task_state, meanwhile or status.value)
     assert after.vm_state == VM_STATES[Status(after.status)]
@@ -81,7 +81,7 @@ def test_power_action_is_allowed_in_its_statuses_only(action: PowerAction, statu
 @pytest.mark.parametrize("action", list(PowerAction))
 def test_power_action_ends_in_its_final_status_unlocked(action: PowerAction) -> None:
     transition = POWER_TRANSITIONS[action]
-    before = instance_with_status(min(ALLOWED[action])).starting_action(action, TASK, LATER)
+    before = instance_with_status(min(ALLOWED[action])).starting_power_action(action, TASK, LATER)
 
     after = before.with_status(transition.final_status, LATER + 1).unlocked()
 
@@ -90,13 +90,13 @@ def test_power_action_ends_in_its_final_status_unlocked(action: PowerAction) -> 
 
 @pytest.mark.parametrize("action", list(PowerAction))
 def test_bare_metal_cannot_be_suspended_or_resumed(action: PowerAction) -> None:
-    server = instance_with_status(min(ALLOWED[action]), kind=Kind.BAREMETAL.value)
+    server = instance_with_status(min(ALLOWED[action]), kind=InstanceKind.BAREMETAL.value)
 
     if action in (PowerAction.SUSPEND, PowerAction.RESUME):
         with pytest.raises(Conflict, match="bare metal"):
-            server.starting_action(action, TASK, LATER)
+            server.starting_power_action(action, TASK, LATER)
     else:
-        assert server.starting_action(action, TASK, LATER).task_id == TASK
+        assert server.starting_power_action(action, TASK, LATER).task_id == TASK
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_task_type_depends_on_the_kind_of_instance(kind: str, task_types: list[s
     for action, task_type in zip(PowerAction, task_types, strict=True):
         if task_type is None:
             with pytest.raises(Conflict, match="cannot be suspended"):
-                server.task_type(action)
+                server.power_action_task_type(action)
         else:
-            assert server.task_type(action) == task_type
+            assert server.power_action_task_type(action) == task_type
 
 
 CHANGES: dict[str, tuple[Callable[[Instance], Instance], set[str], str | None]] = {
     "resizing": (lambda before: before.resizing("g1-standard-2-4", TASK, LATER), {"ACTIVE", "SHUTOFF"}, "resize_prep"),
-    "joining": (lambda before: before.entering_group("g-1", TASK), {"ACTIVE", "SHUTOFF"}, "scheduling"),
+    "joining": (lambda before: before.entering_placement_group("g-1", TASK), {"ACTIVE", "SHUTOFF"}, "scheduling"),
     "plugging": (lambda before: before.changing_interfaces(TASK), {"ACTIVE", "SHUTOFF", "PAUSED"}, None),
 }
 
@@ -153,7 +153,7 @@ def test_bare_metal_has_no_resize_placement_group_or_security_group(kind: str) -
     with pytest.raises(Conflict, match="bare metal"):
         server.resizing("other", TASK, LATER)
     with pytest.raises(Conflict, match="bare metal"):
-        server.entering_group("g-1", TASK)
+        server.entering_placement_group("g-1", TASK)
     with pytest.raises(Conflict, match="bare metal"):
         server.require_security_groups_allowed()
     assert server.changing_interfaces(TASK).task_id == TASK
@@ -162,11 +162,11 @@ def test_bare_metal_has_no_resize_placement_group_or_security_group(kind: str) -
 def test_only_members_leave_a_placement_group_and_only_others_enter() -> None:
     member, outsider = an_instance(placement_group_id="g-1"), an_instance()
 
-    assert member.leaving_group(TASK).task_id == TASK
+    assert member.leaving_placement_group(TASK).task_id == TASK
     with pytest.raises(Conflict, match="is in placement group g-1 already"):
-        member.entering_group("g-2", TASK)
+        member.entering_placement_group("g-2", TASK)
     with pytest.raises(Conflict, match="in no placement group"):
-        outsider.leaving_group(TASK)
+        outsider.leaving_placement_group(TASK)
 
 
 LOCKED: list[Callable[[Instance], Instance]] = [
@@ -175,9 +175,9 @@ LOCKED: list[Callable[[Instance], Instance]] = [
     lambda instance: instance.patched({}),
     lambda instance: instance.locked("another"),
     lambda instance: instance.require_unlocked(),
-    lambda instance: instance.starting_action(PowerAction.REBOOT, "another", LATER),
+    lambda instance: instance.starting_power_action(PowerAction.REBOOT, "another", LATER),
     lambda instance: instance.resizing("other", "another", LATER),
-    lambda instance: instance.entering_group("g-1", "another"),
+    lambda instance: instance.entering_placement_group("g-1", "another"),
     lambda instance: instance.changing_interfaces("another"),
 ]
 

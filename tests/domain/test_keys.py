@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.keys import ApiKey, hash_token, parse_key_id
+from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
 from tests.domain.builders import NOW
 
 TOKEN = "29841_c767c5d4e1f0"
 
 
 def a_key(**changes: Any) -> ApiKey:
-    facts = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
-    return ApiKey(**{**facts, "digest": hash_token(TOKEN), **changes})
+    fields = {"id": 29841, "client_id": 10, "user_id": 5, "name": "ci", "role": "Engineers", "created_at": NOW}
+    return ApiKey(**{**fields, "digest": hash_api_token(TOKEN), **changes})
 
 
 @pytest.mark.parametrize(

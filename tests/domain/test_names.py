@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.names import NAME_PATTERN, NAME_REGEX, TEMPLATE_PATTERN, fill_template
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, TEMPLATE_PATTERN, fill_name_template
 
 GOOD = ["abc", "a-b", "0a0", "My server 1", "a..", "a__", "a b.c_d-e9", "x" * 63]
 BAD = [
@@ -52,7 +52,7 @@ def test_invalid_template_does_not_match(template: str) -> None:
     ],
 )
 def test_template_is_filled_from_the_first_ipv4_address(template: str, addresses: list[str], name: str) -> None:
-    assert fill_template(template, addresses) == name
+    assert fill_name_template(template, addresses) == name
 
 
 @given(st.text(max_size=70))

@@ -12,10 +12,10 @@ from pileus.domain.network.networks import (
     Network,
     Subnet,
     canonical_ip,
-    choose_subnets,
-    first_candidate,
-    has_choice,
-    next_candidates,
+    choose_emptiest_subnets,
+    first_candidate_address,
+    has_subnet_choice,
+    next_candidate_addresses,
     next_free_address,
 )
 from tests.domain.builders import NOW, TASK, a_subnet
@@ -33,7 +33,7 @@ def small_subnets(draw: st.DrawFn) -> Subnet:
 
 
 def assignable_addresses(subnet: Subnet) -> list[str]:
-    """The assignable addresses of a subnet, by enumeration."""
+    """Return the assignable addresses of a subnet, by enumeration."""
     return [text for text in map(str, [*ip_network(subnet.cidr)][1:-1]) if text != subnet.gateway_ip]
 
 
@@ -56,17 +56,17 @@ def test_every_address_is_assigned_once(subnet: Subnet, data: st.DataObject) -> 
     last: str | None = None
     while (address := next_free_address(subnet, used, last)) is not None:
         assert address not in used
-        assert subnet.can_assign(address)
+        assert subnet.can_assign_address(address)
         used.add(address)
         last = data.draw(st.sampled_from([address, None]))
 
     assert used == set(assignable_addresses(subnet))
-    assert len(used) == subnet.total_addresses
+    assert len(used) == subnet.assignable_address_count
 
 
 @given(small_subnets())
 def test_can_assign_exactly_the_assignable_addresses(subnet: Subnet) -> None:
-    assignable = {text for text in map(str, ip_network(subnet.cidr)) if subnet.can_assign(text)}
+    assignable = {text for text in map(str, ip_network(subnet.cidr)) if subnet.can_assign_address(text)}
 
     assert assignable == set(assignable_addresses(subnet))
 
@@ -85,7 +85,7 @@ def test_can_assign_exactly_the_assignable_addresses(subnet: Subnet) -> None:
     ],
 )
 def test_total_addresses_of_a_subnet(cidr: str, gateway: str | None, total: int) -> None:
-    assert a_subnet(cidr, gateway_ip=gateway).total_addresses == total
+    assert a_subnet(cidr, gateway_ip=gateway).assignable_address_count == total
 
 
 @pytest.mark.parametrize("cidr", ["10.0.0.0/31", "10.0.0.0/32", "2001:db8::/127", "2001:db8::/128"])
@@ -118,14 +118,14 @@ def test_search_in_a_large_subnet_ends_after_the_used_addresses() -> None:
 
 @pytest.mark.parametrize("ip", ["10.0.0.0", "10.0.0.1", "10.0.0.7", "10.0.0.8", "2001:db8::2"])
 def test_reserved_and_foreign_addresses_cannot_be_assigned(ip: str) -> None:
-    assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").can_assign(ip)
+    assert not a_subnet("10.0.0.0/29", gateway_ip="10.0.0.1").can_assign_address(ip)
 
 
 def test_addresses_are_compared_in_canonical_form() -> None:
     subnet = a_subnet("2001:db8::/64", gateway_ip="2001:DB8:0:0::1")
 
-    assert not subnet.can_assign("2001:db8::1")
-    assert subnet.can_assign("2001:DB8:0000::0002")
+    assert not subnet.can_assign_address("2001:db8::1")
+    assert subnet.can_assign_address("2001:DB8:0000::0002")
     assert next_free_address(subnet, set()) == "2001:db8::2"
     assert canonical_ip("2001:DB8:0000::0002") == "2001:db8::2"
 
@@ -135,16 +135,16 @@ def test_invalid_address_raises_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="does not appear to be"):
         canonical_ip(text)
     with pytest.raises(ValueError, match="does not appear to be"):
-        a_subnet().can_assign(text)
+        a_subnet().can_assign_address(text)
 
 
 @given(small_subnets(), st.data())
 def test_next_candidates_wrap_around_and_skip_reserved_addresses(subnet: Subnet, data: st.DataObject) -> None:
     assignable = assignable_addresses(subnet)
-    after = first_candidate(subnet, data.draw(st.text(max_size=3)))
+    after = first_candidate_address(subnet, data.draw(st.text(max_size=3)))
     count = data.draw(st.integers(1, 40))
 
-    candidates = next_candidates(subnet, after, count)
+    candidates = next_candidate_addresses(subnet, after, count)
 
     later = [host for host in assignable if int(ip_address(host)) > int(ip_address(after))]
     assert candidates == [*later, *(host for host in assignable if host not in later)][:count]
@@ -169,19 +169,19 @@ FOUR, FOUR_TOO, SIX = a_subnet("10.0.0.0/24"), a_subnet("10.0.1.0/25"), a_subnet
 def test_subnet_with_the_most_free_addresses_is_chosen(
     used: list[int], family: str | None, chosen: list[Subnet]
 ) -> None:
-    assert choose_subnets(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
+    assert choose_emptiest_subnets(zip([FOUR, FOUR_TOO, SIX], used, strict=True), family) == chosen
 
 
 @pytest.mark.parametrize("family", ["ipv4", "dual"])
 def test_full_subnets_have_no_capacity(family: str) -> None:
     with pytest.raises(NoCapacity, match="no free IPv4"):
-        choose_subnets([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
+        choose_emptiest_subnets([(FOUR, 254), (FOUR_TOO, 126), (SIX, 0)], family)
 
 
 @pytest.mark.parametrize("family", ["ipv6", "dual"])
 def test_missing_ip_family_is_rejected(family: str) -> None:
     with pytest.raises(Invalid) as refused:
-        choose_subnets([(FOUR, 0)], family)
+        choose_emptiest_subnets([(FOUR, 0)], family)
 
     assert refused.value.fields == {"ip_family": ["The network has no IPv6 subnet"]}
 
@@ -201,7 +201,7 @@ def test_missing_ip_family_is_rejected(family: str) -> None:
 def test_has_choice_if_a_version_has_several_subnets(
     subnets: list[Subnet], family: str | None, *, choice: bool
 ) -> None:
-    assert has_choice(subnets, family) is choice
+    assert has_subnet_choice(subnets, family) is choice
 
 
 def test_locked_network_or_subnet_cannot_be_locked_again() -> None:

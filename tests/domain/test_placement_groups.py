@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on
+from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on_host
 from pileus.domain.errors import Conflict
 from tests.domain.builders import NOW, TASK
 
@@ -42,14 +42,14 @@ def test_least_loaded_allowed_host_is_chosen(policy: str | None, taken: list[str
     ],
 )
 def test_new_member_may_stay_if_the_policy_allows_it(policy: str, taken: list[str], *, may_stay: bool) -> None:
-    assert may_stay_on("h-1", policy, taken) is may_stay
-    assert not may_stay_on(None, policy, taken)
+    assert may_stay_on_host("h-1", policy, taken) is may_stay
+    assert not may_stay_on_host(None, policy, taken)
 
 
 def test_locked_group_raises_conflict() -> None:
-    facts: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
-    free = PlacementGroup(id="g-1", name="together", policy="affinity", **facts)
-    locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **facts)
+    fields: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": NOW}
+    free = PlacementGroup(id="g-1", name="together", policy="affinity", **fields)
+    locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **fields)
 
     assert free.require_unlocked() is free
     with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):

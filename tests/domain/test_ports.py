@@ -8,15 +8,20 @@ from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import (
-    check_port_address,
+    check_port_has_address,
     choose_public_address,
-    next_position,
-    port_to_detach,
+    next_interface_position,
     require_attachable_interface,
+    require_port_to_detach,
 )
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, require_single_group
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    plan_group_additions,
+    plan_group_removals,
+    require_single_group,
+)
 from tests.domain.builders import NOW, OWN, TASK, an_instance
 
 MAC = "00:16:3e:00:00:01"
@@ -68,20 +73,20 @@ def by_id(pairs: list[tuple[Port, str]]) -> list[tuple[str, str]]:
 
 
 def test_groups_are_added_to_ports_with_port_security() -> None:
-    assert by_id(groups_to_add(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web")]
-    assert by_id(groups_to_add(PORTS, [("p-2", ["web", "ssh"])])) == [("p-2", "web"), ("p-2", "ssh")]
-    assert groups_to_add(PORTS, [("p-3", [])]) == []
+    assert by_id(plan_group_additions(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web")]
+    assert by_id(plan_group_additions(PORTS, [("p-2", ["web", "ssh"])])) == [("p-2", "web"), ("p-2", "ssh")]
+    assert plan_group_additions(PORTS, [("p-3", [])]) == []
     for requests in ([("p-3", ["web"])], [("nobody", ["web"])]):
         with pytest.raises((Conflict, NotFound)):
-            groups_to_add(PORTS, requests)
+            plan_group_additions(PORTS, requests)
     with pytest.raises(Conflict, match="any port of the instance"):
-        groups_to_add(PORTS[2:], [(None, ["web"])])
+        plan_group_additions(PORTS[2:], [(None, ["web"])])
 
 
 def test_groups_are_removed_from_any_port() -> None:
-    assert by_id(groups_to_remove(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web"), ("p-3", "web")]
+    assert by_id(plan_group_removals(PORTS, [(None, ["web"])])) == [("p-1", "web"), ("p-2", "web"), ("p-3", "web")]
     with pytest.raises(NotFound, match="Port nobody could not be found"):
-        groups_to_remove(PORTS, [("nobody", ["web"])])
+        plan_group_removals(PORTS, [("nobody", ["web"])])
 
 
 def test_single_group_requires_a_unique_unlocked_group() -> None:
@@ -95,20 +100,20 @@ def test_single_group_requires_a_unique_unlocked_group() -> None:
 
 
 def test_next_position_is_after_the_last_interface() -> None:
-    assert next_position([]) == 0
-    assert next_position([a_port(position=4), a_port(position=1)]) == 5
+    assert next_interface_position([]) == 0
+    assert next_interface_position([a_port(position=4), a_port(position=1)]) == 5
 
 
 def test_port_to_detach_is_one_of_the_instances_with_that_address() -> None:
     port, lines = a_port("p-2"), [AssignedAddress(subnet_id="s", ip="2001:db8::1", port_id="p-2")]
 
-    assert port_to_detach(PORTS, "p-2") == port
-    check_port_address(port, lines, "2001:DB8:0::1")
+    assert require_port_to_detach(PORTS, "p-2") == port
+    check_port_has_address(port, lines, "2001:DB8:0::1")
     with pytest.raises(NotFound, match="Port p-9"):
-        port_to_detach(PORTS, "p-9")
+        require_port_to_detach(PORTS, "p-9")
     for wrong in ("2001:db8::2", "nowhere"):
         with pytest.raises(Invalid):
-            check_port_address(port, lines, wrong)
+            check_port_has_address(port, lines, wrong)
 
 
 def test_only_public_addresses_are_protected_ipv4_first() -> None:

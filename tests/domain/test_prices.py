@@ -11,15 +11,15 @@ from pileus.domain.account.prices import (
     HOURS_PER_MONTH,
     Price,
     PricePreview,
-    format_amount,
-    of_external_ip,
-    of_flavor,
-    of_floating_ip,
-    of_volume,
+    external_ip_price,
+    flavor_price,
+    floating_ip_price,
     preview_price,
-    price_from_hourly,
+    price_from_hourly_amount,
+    round_to_six_places,
+    volume_price,
 )
-from pileus.domain.compute.instance_orders import NewDisk, ResourceDemand
+from pileus.domain.compute.instance_orders import ResourceDemand, VolumeDemand
 from tests.domain.builders import the_catalogue
 
 CATALOGUE = the_catalogue()
@@ -28,7 +28,7 @@ TYPES = sorted(volume_type.name for volume_type in CATALOGUE.volume_types)
 BASKETS = st.builds(
     ResourceDemand,
     flavor=st.sampled_from(CATALOGUE.flavors),
-    disks=st.lists(st.builds(NewDisk, st.integers(1, 4096), st.sampled_from(TYPES)), max_size=5),
+    disks=st.lists(st.builds(VolumeDemand, st.integers(1, 4096), st.sampled_from(TYPES)), max_size=5),
     floating_ips=st.integers(0, 4),
     external_ips=st.integers(0, 4),
     count=st.integers(1, 9),
@@ -41,30 +41,30 @@ def require_price(price: Price | None) -> Price:
 
 
 def test_flavor_is_priced_per_hour_and_a_month_has_730_hours() -> None:
-    price = require_price(of_flavor(FLAVORS["g1-standard-1-2"]))
+    price = require_price(flavor_price(FLAVORS["g1-standard-1-2"]))
 
     assert (price.per_hour, price.per_month) == (Decimal("0.012"), Decimal("8.76"))
     assert HOURS_PER_MONTH == 730
 
 
 def test_volume_is_priced_per_month_and_gib() -> None:
-    price = of_volume(CATALOGUE, 50, "ssd_hiiops")
+    price = volume_price(CATALOGUE, 50, "ssd_hiiops")
 
     assert price.per_month == Decimal("7.5")
-    assert format_amount(price.per_hour) == Decimal("0.010274")
+    assert round_to_six_places(price.per_hour) == Decimal("0.010274")
 
 
 def test_addresses_are_priced_per_hour() -> None:
-    assert of_floating_ip(CATALOGUE).per_hour == Decimal("0.004")
-    assert of_external_ip(CATALOGUE).per_month == Decimal("2.92")
+    assert floating_ip_price(CATALOGUE).per_hour == Decimal("0.004")
+    assert external_ip_price(CATALOGUE).per_month == Decimal("2.92")
 
 
 def test_removed_volume_type_costs_nothing() -> None:
-    assert of_volume(CATALOGUE, 50, "gone") == Price(Decimal(0))
+    assert volume_price(CATALOGUE, 50, "gone") == Price(Decimal(0))
 
 
 def test_preview_has_the_parts_of_all_servers() -> None:
-    disks = [NewDisk(10, "standard"), NewDisk(20, "standard"), NewDisk(10, "ultra")]
+    disks = [VolumeDemand(10, "standard"), VolumeDemand(20, "standard"), VolumeDemand(10, "ultra")]
     demand = ResourceDemand(flavor=FLAVORS["g1-standard-1-2"], disks=disks, floating_ips=1, external_ips=2, count=3)
 
     preview = preview_price(CATALOGUE, demand)
@@ -78,7 +78,7 @@ def test_preview_has_the_parts_of_all_servers() -> None:
     assert preview.floating_ip.per_month == Decimal("8.76")
     assert preview.external_ip.per_month == Decimal("17.52")
     assert require_price(preview.total).per_month == Decimal("69.66")
-    assert preview.status == "show"
+    assert preview.display_status == "show"
 
 
 @given(BASKETS)
@@ -93,7 +93,7 @@ def test_total_is_the_sum_of_the_parts_times_the_count(demand: ResourceDemand) -
 
 @given(st.decimals(min_value=0, max_value=1000, places=6))
 def test_price_per_hour_is_exact(amount: Decimal) -> None:
-    assert format_amount(price_from_hourly(amount).per_hour) == amount
+    assert round_to_six_places(price_from_hourly_amount(amount).per_hour) == amount
 
 
 @pytest.mark.parametrize(
@@ -107,15 +107,15 @@ def test_price_per_hour_is_exact(amount: Decimal) -> None:
     ],
 )
 def test_amounts_are_rounded_half_up_to_a_millionth(amount: str, preview: str) -> None:
-    assert str(format_amount(Decimal(amount))) == preview
+    assert str(round_to_six_places(Decimal(amount))) == preview
 
 
 def test_total_is_unknown_without_a_flavor_price() -> None:
     unpriced = replace(FLAVORS["g1-standard-1-2"], price_per_hour=None)
 
-    preview = preview_price(CATALOGUE, ResourceDemand(flavor=unpriced, disks=[NewDisk(10)]))
+    preview = preview_price(CATALOGUE, ResourceDemand(flavor=unpriced, disks=[VolumeDemand(10)]))
 
-    assert (of_flavor(unpriced), preview.total, preview.status) == (None, None, "hide")
+    assert (flavor_price(unpriced), preview.total, preview.display_status) == (None, None, "hide")
     assert preview.volumes["standard"].per_month == Decimal("0.9")
 
 

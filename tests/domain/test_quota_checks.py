@@ -4,17 +4,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.account.quota_checks import QUOTAS, check_limits, exceeded_quotas, requested_amounts
+from pileus.domain.account.quota_checks import (
+    QUOTAS,
+    check_no_quota_exceeded,
+    count_demand_by_quota,
+    report_exceeded_quotas,
+)
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InterfaceType,
-    NewDisk,
     NewInterface,
     ResourceDemand,
-    resource_demand,
+    VolumeDemand,
+    count_resource_demand,
 )
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import QuotaExceeded
 from tests.domain.builders import the_catalogue
 
@@ -37,27 +42,29 @@ def interface(kind: InterfaceType, floating_ip: FloatingIPChoice | None = None) 
     ],
 )
 def test_server_counts_by_its_flavor(flavor: str, counted: dict[str, int]) -> None:
-    assert requested_amounts(ResourceDemand(flavor=the_catalogue().flavor(flavor))) == counted
+    assert count_demand_by_quota(ResourceDemand(flavor=the_catalogue().flavor(flavor))) == counted
 
 
 @pytest.mark.parametrize(
     ("flavor", "counted"),
     [
-        (Flavor(id="bm9", kind=Kind.BAREMETAL, vcpus=8, ram=1), {"baremetal_basic_count": 1}),
-        (Flavor(id="gpu9", kind=Kind.GPU, vcpus=8, ram=1), {"gpu_count": 1}),
+        (Flavor(id="bm9", kind=InstanceKind.BAREMETAL, vcpus=8, ram=1), {"baremetal_basic_count": 1}),
+        (Flavor(id="gpu9", kind=InstanceKind.GPU, vcpus=8, ram=1), {"gpu_count": 1}),
         (
-            Flavor(id="vgpu", kind=Kind.GPU, vcpus=8, ram=1, quotas={"gpu_virtual_l40s_count": 2}),
+            Flavor(id="vgpu", kind=InstanceKind.GPU, vcpus=8, ram=1, quotas={"gpu_virtual_l40s_count": 2}),
             {"gpu_virtual_l40s_count": 2},
         ),
     ],
 )
 def test_flavor_without_quotas_counts_by_its_kind(flavor: Flavor, counted: dict[str, int]) -> None:
-    assert requested_amounts(ResourceDemand(flavor=flavor)) == counted
+    assert count_demand_by_quota(ResourceDemand(flavor=flavor)) == counted
 
 
 def test_volumes_and_addresses_are_counted_per_server() -> None:
-    requested = requested_amounts(
-        ResourceDemand(flavor=SMALL, disks=[NewDisk(10), NewDisk(30, "ultra")], floating_ips=1, external_ips=2, count=3)
+    requested = count_demand_by_quota(
+        ResourceDemand(
+            flavor=SMALL, disks=[VolumeDemand(10), VolumeDemand(30, "ultra")], floating_ips=1, external_ips=2, count=3
+        )
     )
 
     assert requested == {
@@ -67,7 +74,7 @@ def test_volumes_and_addresses_are_counted_per_server() -> None:
 
 
 def test_empty_demand_counts_nothing() -> None:
-    assert requested_amounts(ResourceDemand()) == {}
+    assert count_demand_by_quota(ResourceDemand()) == {}
 
 
 def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
@@ -78,9 +85,9 @@ def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
         interface(InterfaceType.RESERVED_FIXED_IP),
     ]
 
-    report = resource_demand(SMALL, [NewDisk(5)], interfaces, count=2)
+    report = count_resource_demand(SMALL, [VolumeDemand(5)], interfaces, count=2)
 
-    assert (report.external_ips, report.floating_ips, report.count, report.disks) == (1, 1, 2, [NewDisk(5)])
+    assert (report.external_ips, report.floating_ips, report.count, report.disks) == (1, 1, 2, [VolumeDemand(5)])
 
 
 @pytest.mark.parametrize(
@@ -95,20 +102,20 @@ def test_only_new_floating_ips_and_external_interfaces_need_addresses() -> None:
 def test_report_has_only_exceeded_quotas(limit: int, usage: int, requested: int, report: dict[str, int]) -> None:
     limits, used = {"volume_size": limit, "vm_count": 5}, {"volume_size": usage}
 
-    assert exceeded_quotas(limits, used, {"vm_count": 1, "volume_size": requested}) == report
+    assert report_exceeded_quotas(limits, used, {"vm_count": 1, "volume_size": requested}) == report
 
 
 def test_quota_without_a_limit_is_unlimited() -> None:
-    assert exceeded_quotas({}, {"ram": 10**9}, {"ram": 10**9}) == {}
+    assert report_exceeded_quotas({}, {"ram": 10**9}, {"ram": 10**9}) == {}
 
 
 def test_missing_usage_is_reported_as_zero() -> None:
-    assert exceeded_quotas({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
+    assert report_exceeded_quotas({"ram": 1}, {}, {"ram": 2}) == {"ram_requested": 2, "ram_limit": 1, "ram_usage": 0}
 
 
 def test_error_has_the_public_apis_text_and_facts() -> None:
     with pytest.raises(QuotaExceeded, match=r"^Quota limit for volume_size exceeded by 70$") as report:
-        check_limits({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
+        check_no_quota_exceeded({"volume_size": 50, "ram": 9}, {"volume_size": 20}, {"ram": 1, "volume_size": 100})
 
     assert report.value.facts == {"attribute": "volume_size", "current_usage": 20, "requested_usage": 120, "limit": 50}
 
@@ -121,13 +128,13 @@ NUMBERS = st.dictionaries(NAMES, st.integers(0, 9))
 def test_check_raises_exactly_if_the_report_is_not_empty(
     limits: dict[str, int], usage: dict[str, int], requested: dict[str, int]
 ) -> None:
-    report = exceeded_quotas(limits, usage, requested)
+    report = report_exceeded_quotas(limits, usage, requested)
 
     if report:
         with pytest.raises(QuotaExceeded):
-            check_limits(limits, usage, requested)
+            check_no_quota_exceeded(limits, usage, requested)
     else:
-        check_limits(limits, usage, requested)
+        check_no_quota_exceeded(limits, usage, requested)
         assert all(
             usage.get(name, 0) + requested.get(name, 0) <= limits[name] for name in limits if requested.get(name)
         )

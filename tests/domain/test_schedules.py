@@ -13,9 +13,9 @@ from pileus.domain.storage.schedules import (
     Interval,
     NewSchedule,
     Schedule,
-    Span,
+    TimeSpan,
     max_snapshots_kept,
-    with_timing,
+    patched_timing,
 )
 from tests.domain.builders import NOW, a_volume
 
@@ -52,16 +52,16 @@ def a_schedule(**changes: Any) -> Schedule:
     ],
 )
 def test_cron_returns_the_next_moment(cron: Cron, moment: str) -> None:
-    cron.check()
+    cron.check_timing()
 
-    assert format_moment(cron.next_moment(NOW, moment_at(MONDAY))) == moment
+    assert format_moment(cron.next_run_at(NOW, moment_at(MONDAY))) == moment
 
 
 def test_next_moment_is_after_now() -> None:
     cron, moment = Cron(hour="12"), moment_at("2026-11-23T12:00:00+00:00")
 
-    assert format_moment(cron.next_moment(moment, moment)) == "2026-11-24 12:00:00"
-    assert format_moment(cron.next_moment(moment, moment - 1)) == "2026-11-23 12:00:00"
+    assert format_moment(cron.next_run_at(moment, moment)) == "2026-11-24 12:00:00"
+    assert format_moment(cron.next_run_at(moment, moment - 1)) == "2026-11-23 12:00:00"
 
 
 @pytest.mark.parametrize("day", ["2027-03-27", "2027-10-30"])
@@ -74,7 +74,7 @@ def test_daylight_saving_skips_no_day(day: str) -> None:
     )
 
     for _ in range(5):
-        now = cron.next_moment(now, now) or 0
+        now = cron.next_run_at(now, now) or 0
         days.add(str(format_moment(now))[:10])
 
     first = datetime.fromisoformat(day)
@@ -84,10 +84,10 @@ def test_daylight_saving_skips_no_day(day: str) -> None:
 def test_interval_keeps_its_phase() -> None:
     hourly = Interval(hours=1)
 
-    assert hourly.next_moment(NOW, NOW) == NOW + 60 * MINUTE
-    assert hourly.next_moment(NOW, NOW + 60 * MINUTE) == NOW + 120 * MINUTE
-    assert hourly.next_moment(NOW, NOW + 1000 * MINUTE) == NOW + 1020 * MINUTE
-    assert Interval(weeks=1, days=1, hours=1, minutes=1).length == sum(UNITS.values())
+    assert hourly.next_run_at(NOW, NOW) == NOW + 60 * MINUTE
+    assert hourly.next_run_at(NOW, NOW + 60 * MINUTE) == NOW + 120 * MINUTE
+    assert hourly.next_run_at(NOW, NOW + 1000 * MINUTE) == NOW + 1020 * MINUTE
+    assert Interval(weeks=1, days=1, hours=1, minutes=1).microseconds == sum(UNITS.values())
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_interval_keeps_its_phase() -> None:
         ({"timing": Interval(minutes=0)}, "minutes"),
         ({"timing": Interval(hours=2, minutes=-1)}, "minutes"),
         ({"timing": Interval(weeks=10**9)}, "minutes"),
-        ({"timing": Interval(hours=1), "retention_time": Span()}, "retention_time"),
+        ({"timing": Interval(hours=1), "retention_time": TimeSpan()}, "retention_time"),
         ({"timing": Interval(hours=1), "resource_name_template": "of {volume}"}, "resource_name_template"),
     ],
 )
@@ -146,7 +146,7 @@ def test_patch_changes_only_its_fields_and_another_type_starts_empty() -> None:
 
 def test_patch_with_fields_of_the_other_type_is_rejected() -> None:
     with pytest.raises(Invalid) as refused:
-        with_timing(Cron(hour="1"), {"days": 1})
+        patched_timing(Cron(hour="1"), {"days": 1})
 
     assert refused.value.fields == {"days": ["A schedule of type cron has no such field"]}
 

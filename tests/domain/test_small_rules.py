@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from pileus.domain.account.projects import Project
-from pileus.domain.account.user_actions import new_user_action
+from pileus.domain.account.user_actions import AuditEntry, new_user_action
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.faults import Fault
-from pileus.domain.network.ports import mac_address
+from pileus.domain.network.ports import derive_mac_address
 from pileus.domain.storage.volumes import device_name
-from pileus.domain.tasks import CREATED_KINDS, created_resources, new_task
-from tests.domain.builders import CALLER, NOW, PLACE, TASK
+from pileus.domain.tasks import CREATED_KINDS, created_resources_by_kind, new_task
+from tests.domain.builders import CALLER, NOW, PLACE, TASK, a_context
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ def test_device_names_are_unique() -> None:
 
 
 def test_mac_address_of_a_port_is_stable() -> None:
-    first, again, other = mac_address("p-1"), mac_address("p-1"), mac_address("p-2")
+    first, again, other = derive_mac_address("p-1"), derive_mac_address("p-1"), derive_mac_address("p-2")
 
     assert first == again != other
     assert first.startswith("00:16:3e:")
@@ -62,7 +62,7 @@ def test_default_project_cannot_be_deleted() -> None:
 def test_fault_matches_its_task_type_and_step(fault: dict[str, Any], step: str, first: bool, is_match: bool) -> None:  # noqa: FBT001
     injected = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
 
-    assert injected.matches("create_vm", step, first=first) is is_match
+    assert injected.matches("create_vm", step, is_first_step=first) is is_match
 
 
 def test_new_task_has_its_owner_and_shows_its_arguments() -> None:
@@ -82,7 +82,7 @@ def test_task_can_show_less_than_its_arguments() -> None:
 
 
 def test_created_resources_have_all_kinds() -> None:
-    resources = created_resources(instances=["i-1"], ddos_profiles=[7])
+    resources = created_resources_by_kind(instances=["i-1"], ddos_profiles=[7])
 
     assert list(resources) == list(CREATED_KINDS)
     assert {kind: ids for kind, ids in resources.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}
@@ -90,9 +90,7 @@ def test_created_resources_have_all_kinds() -> None:
 
 
 def test_user_action_has_caller_action_and_resource() -> None:
-    line = new_user_action(
-        CALLER, "instance", "update", action_id="a-1", now=NOW, resource_id="i-1", project_id=20, region_id=1
-    )
+    line = new_user_action(a_context(), AuditEntry("instance", "update", "i-1"), task_id=None)
 
     assert (line.client_id, line.user_id, line.email, line.token_id) == (10, 5, "me@example.org", 3)
     assert (line.api_group, line.action_type, line.project_id, line.region_id) == ("instance", "update", 20, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileus.domain.compute.ssh_keys import FIELD_COUNTS, fingerprint
+from pileus.domain.compute.ssh_keys import FIELD_COUNTS, md5_fingerprint
 from pileus.domain.errors import Invalid
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOkWQgBaeBkyrfAiVBKe0LhVWlRf7sCe6r41HOHGGGRP"
@@ -38,12 +38,12 @@ def key_line(kind: str, blob: bytes) -> str:
 @pytest.mark.parametrize("key", list(KNOWN))
 @pytest.mark.parametrize("around", ["{}", "{} me@here", "{} a comment of many words", "  {}\n", "{} x\r\n"])
 def test_fingerprint_is_that_of_ssh_keygen_whatever_the_comment(key: str, around: str) -> None:
-    assert fingerprint(around.format(key)) == KNOWN[key]
+    assert md5_fingerprint(around.format(key)) == KNOWN[key]
 
 
 @pytest.mark.parametrize(("kind", "count"), list(FIELD_COUNTS.items()))
 def test_every_key_type_is_accepted(kind: str, count: int) -> None:
-    digest = fingerprint(key_line(kind, pack_fields(kind.encode(), *[b"x"] * count)))
+    digest = md5_fingerprint(key_line(kind, pack_fields(kind.encode(), *[b"x"] * count)))
 
     assert len(digest.split(":")) == 16
 
@@ -63,7 +63,7 @@ INVALID_KEYS = [
 @pytest.mark.parametrize("text", INVALID_KEYS)
 def test_invalid_key_is_rejected_by_field(text: str) -> None:
     with pytest.raises(Invalid, match="Not an SSH public key") as refused:
-        fingerprint(text)
+        md5_fingerprint(text)
 
     assert list(refused.value.fields) == ["public_key"]
 
@@ -71,7 +71,7 @@ def test_invalid_key_is_rejected_by_field(text: str) -> None:
 @given(st.text(max_size=80) | st.binary(max_size=80).map(lambda blob: key_line("ssh-ed25519", blob)))
 def test_any_text_is_accepted_or_rejected(text: str) -> None:
     try:
-        digest = fingerprint(text)
+        digest = md5_fingerprint(text)
     except Invalid:
         return
     assert len(digest) == 47

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pileus.domain.errors import Invalid
-from pileus.domain.tags import Tag, TagPatch, Tags, make_tags, merged, replaced, validate_tags
+from pileus.domain.tags import Tag, TagPatch, Tags, make_tags, merged_tags, replaced_tags, validate_tags
 
 EXISTING = make_tags({"env": "prod", "team": "a"}.items()) | make_tags([("os_type", "linux")], read_only=True)
 
@@ -29,7 +29,7 @@ def writable_values(tags: Tags) -> dict[str, str]:
     ],
 )
 def test_patch_sets_removes_or_keeps_tags(patch: TagPatch | None, expected: dict[str, str]) -> None:
-    patched = merged(EXISTING, patch)
+    patched = merged_tags(EXISTING, patch)
 
     assert writable_values(patched) == expected
     assert patched["os_type"] == Tag("os_type", "linux", read_only=True)
@@ -37,7 +37,7 @@ def test_patch_sets_removes_or_keeps_tags(patch: TagPatch | None, expected: dict
 
 @pytest.mark.parametrize("tags", [{}, {"a": "1"}, {"env": "prod"}, {"os_type": "windows", "a": "1"}])
 def test_replacement_keeps_only_read_only_tags(tags: dict[str, str]) -> None:
-    patched = replaced(EXISTING, tags)
+    patched = replaced_tags(EXISTING, tags)
 
     assert writable_values(patched) == {key: value for key, value in tags.items() if key != "os_type"}
     assert patched["os_type"] == EXISTING["os_type"]
@@ -46,8 +46,8 @@ def test_replacement_keeps_only_read_only_tags(tags: dict[str, str]) -> None:
 def test_patch_does_not_modify_its_arguments() -> None:
     before = dict(EXISTING)
 
-    merged(EXISTING, {"env": None, "new": "1"})
-    merged(EXISTING, None)
+    merged_tags(EXISTING, {"env": None, "new": "1"})
+    merged_tags(EXISTING, None)
 
     assert before == EXISTING
 
@@ -61,7 +61,7 @@ def test_patches_behave_like_a_dictionary(patches: list[dict[str, str | None] | 
     tags: Tags = make_tags([("os_type", "linux")], read_only=True)
     model: dict[str, str] = {}
     for patch in patches:
-        tags = merged(tags, patch)
+        tags = merged_tags(tags, patch)
         model = {} if patch is None else {k: v for k, v in {**model, **patch}.items() if v is not None}
         model.pop("os_type", None)
 

@@ -15,8 +15,8 @@ from pileus.domain.storage.volumes import (
     Volume,
     VolumeStatus,
     device_name,
-    require_allowed_size,
-    snapshots_to_delete,
+    plan_snapshot_deletions,
+    require_allowed_volume_size,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
 
@@ -25,8 +25,8 @@ STANDARD, HIIOPS, LOCAL = (the_catalogue().volume_type(name) for name in ("stand
 
 
 def an_attachment(**changes: Any) -> Attachment:
-    facts = {"volume_id": "v-1", "id": "a-1", "instance_id": "i-1", "device": "/dev/vda", "attached_at": NOW}
-    return Attachment(**{**facts, **changes})
+    fields = {"volume_id": "v-1", "id": "a-1", "instance_id": "i-1", "device": "/dev/vda", "attached_at": NOW}
+    return Attachment(**{**fields, **changes})
 
 
 def detaching(volume: Volume) -> Volume:
@@ -83,7 +83,7 @@ def test_locked_volume_starts_no_operation(verb: str) -> None:
 
 
 def test_with_status_unlocks_the_volume() -> None:
-    released = a_volume(task_id=TASK, status="attaching").with_status(VolumeStatus.IN_USE, LATER)
+    released = a_volume(task_id=TASK, status="attaching").unlocked_with_status(VolumeStatus.IN_USE, LATER)
 
     assert (released.status, released.task_id, released.updated_at) == ("in-use", None, LATER)
 
@@ -190,12 +190,14 @@ def test_snapshot_can_be_deleted_if_available_or_failed(status: SnapshotStatus) 
 def test_all_snapshots_are_deleted_with_their_volume() -> None:
     snapshots = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
 
-    assert [(snapshot.id, snapshot.task_id) for snapshot in snapshots_to_delete(snapshots, ["s-2"], TASK, LATER)] == [
+    assert [
+        (snapshot.id, snapshot.task_id) for snapshot in plan_snapshot_deletions(snapshots, ["s-2"], TASK, LATER)
+    ] == [
         ("s-1", TASK),
         ("s-2", TASK),
     ]
     with pytest.raises(Invalid, match="Snapshot s-3 is not one of this volume"):
-        snapshots_to_delete(snapshots, ["s-1", "s-3"], TASK, LATER)
+        plan_snapshot_deletions(snapshots, ["s-1", "s-3"], TASK, LATER)
 
 
 def test_device_names_are_those_of_disks() -> None:
@@ -205,9 +207,11 @@ def test_device_names_are_those_of_disks() -> None:
 
 
 def attach(
-    volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **facts: Any
+    volume: Volume, *others: Attachment, is_basic: bool = False, tag: str | None = None, **fields: Any
 ) -> Attachment:
-    return plan_attachment(volume, an_instance(**facts), others, is_basic=is_basic, tag=tag, new_id="a-2", now=LATER)
+    return plan_attachment(
+        volume, an_instance(**fields), others, is_shared_vm=is_basic, tag=tag, new_id="a-2", now=LATER
+    )
 
 
 def test_volume_gets_the_first_free_device() -> None:
@@ -219,11 +223,11 @@ def test_volume_gets_the_first_free_device() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
+    "fields", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
 )
-def test_volume_cannot_be_attached_to_every_instance(facts: dict[str, Any]) -> None:
+def test_volume_cannot_be_attached_to_every_instance(fields: dict[str, Any]) -> None:
     with pytest.raises(Conflict):
-        attach(a_volume(), **facts)
+        attach(a_volume(), **fields)
 
 
 def test_ultra_volume_needs_a_shared_flavor() -> None:
@@ -241,7 +245,7 @@ def test_size_is_within_the_types_limits() -> None:
     assert STANDARD is not None
     narrow = replace(STANDARD, min_size=5, max_size=6)
 
-    assert [require_allowed_size(size, narrow) for size in (5, 6)] == [5, 6]
+    assert [require_allowed_volume_size(size, narrow) for size in (5, 6)] == [5, 6]
     for size in (4, 7):
         with pytest.raises(Invalid):
-            require_allowed_size(size, narrow)
+            require_allowed_volume_size(size, narrow)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.drivers.packages import install_example, install_wheel, run_python, run_suite
-from tests.servers import serving
+from tests.servers import run_server
 
 
 @pytest.fixture(scope="module")
@@ -59,15 +59,15 @@ def test_the_driver_of_the_page_conforms(wheel: Path, example: Path, tmp_path: P
 
     assert run.returncode == 0, run.stdout
     assert re.search(r"\b1\d passed\b", run.stdout), run.stdout
-    assert "the driver does not implement Volumes" in run.stdout
+    assert "the driver does not implement SupportsVolumes" in run.stdout
 
 
 def test_the_settings_of_installed_drivers_are_listed(example: Path, tmp_path: Path) -> None:
-    shown = run_python("-m", "pileus", "serve", "--help", installed=[example], cwd=tmp_path).stdout
+    output = run_python("-m", "pileus", "serve", "--help", installed=[example], cwd=tmp_path).stdout
 
-    assert "Example driver:" in shown
-    assert "--example-directory" in shown
-    assert "[PILEUS_EXAMPLE_TOKEN]" in shown
+    assert "Example driver:" in output
+    assert "--example-directory" in output
+    assert "[PILEUS_EXAMPLE_TOKEN]" in output
 
 
 def test_the_settings_of_installed_drivers_are_read_from_every_source(example: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_every_process_of_a_server_gets_the_settings_of_an_installed_driver(
 ) -> None:
     options = ("--driver", "example", "--workers", workers, "--example-directory", "chosen")
 
-    with serving(tmp_path / "data", *options, PYTHONPATH=str(example)) as server:
+    with run_server(tmp_path / "data", *options, PYTHONPATH=str(example)) as server:
         assert httpx.get(f"{server.url}/readyz").status_code == 200
         assert (tmp_path / "data" / "chosen").is_dir()
         assert not (tmp_path / "data" / "example-machines").exists()

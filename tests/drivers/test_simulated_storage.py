@@ -5,13 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.storage import Disk, Extends, Retypes, Snapshots, Volumes
+from pileus.drivers.protocols.storage import (
+    DiskSpec,
+    SupportsSnapshots,
+    SupportsVolumeResize,
+    SupportsVolumeRetype,
+    SupportsVolumes,
+)
 from pileus.drivers.simulated.driver import Simulated
 
-DISK = Disk(id="v-1", size=10, type_name="standard")
-MACHINE = Machine(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ram=2048)
+DISK = DiskSpec(id="v-1", size=10, type_name="standard")
+MACHINE = MachineSpec(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ram=2048)
 
 
 @pytest.fixture
@@ -22,50 +28,53 @@ def driver(tmp_path: Path) -> Iterator[Simulated]:
 
 
 def test_it_has_all_abilities_of_storage(driver: Simulated) -> None:
-    assert all(isinstance(driver, ability) for ability in (Volumes, Extends, Retypes, Snapshots))
+    assert all(
+        isinstance(driver, ability)
+        for ability in (SupportsVolumes, SupportsVolumeResize, SupportsVolumeRetype, SupportsSnapshots)
+    )
 
 
 async def test_every_call_for_a_volume_can_be_repeated(driver: Simulated) -> None:
-    await driver.ensure_running(MACHINE)
+    await driver.ensure_running_machine(MACHINE)
     for _ in range(2):
         await driver.ensure_volume(DISK)
     for _ in range(2):
-        await driver.ensure_attached("m-1", DISK)
-        await driver.ensure_size("v-1", 20)
-        await driver.ensure_type("v-1", "ssd_hiiops")
-    assert driver.volume("v-1") == (20, "ssd_hiiops", "m-1", None)
+        await driver.ensure_volume_attachment("m-1", DISK)
+        await driver.ensure_volume_size("v-1", 20)
+        await driver.ensure_volume_type("v-1", "ssd_hiiops")
+    assert driver.volume_size_type_machine_and_revert("v-1") == (20, "ssd_hiiops", "m-1", None)
 
     for _ in range(2):
-        await driver.ensure_detached("m-1", "v-1")
-    assert driver.volume("v-1") == (20, "ssd_hiiops", None, None)
+        await driver.ensure_no_volume_attachment("m-1", "v-1")
+    assert driver.volume_size_type_machine_and_revert("v-1") == (20, "ssd_hiiops", None, None)
 
     for _ in range(2):
         await driver.ensure_no_volume("v-1")
-    assert driver.volume("v-1") is None
+    assert driver.volume_size_type_machine_and_revert("v-1") is None
 
 
 async def test_every_call_for_a_snapshot_can_be_repeated(driver: Simulated) -> None:
     await driver.ensure_volume(DISK)
     for _ in range(2):
         await driver.ensure_snapshot("s-1", "v-1")
-        await driver.ensure_reverted("v-1", "s-1", "request")
-    assert driver.snapshots() == {"s-1": "v-1"}
-    assert driver.volume("v-1") == (10, "standard", None, "request")
+        await driver.ensure_reverted_volume("v-1", "s-1", "request")
+    assert driver.volume_ids_by_snapshot_id() == {"s-1": "v-1"}
+    assert driver.volume_size_type_machine_and_revert("v-1") == (10, "standard", None, "request")
 
     for _ in range(2):
         await driver.ensure_no_snapshot("s-1")
-    assert driver.snapshots() == {}
+    assert driver.volume_ids_by_snapshot_id() == {}
 
 
 async def test_unknown_volumes_and_snapshots_are_errors(driver: Simulated) -> None:
     await driver.ensure_volume(DISK)
 
     for call in (
-        driver.ensure_size("v-2", 20),
-        driver.ensure_type("v-2", "cold"),
+        driver.ensure_volume_size("v-2", 20),
+        driver.ensure_volume_type("v-2", "cold"),
         driver.ensure_snapshot("s-1", "v-2"),
-        driver.ensure_reverted("v-1", "s-1", "request"),
-        driver.ensure_attached("m-1", Disk(id="v-2", size=1, type_name="standard")),
+        driver.ensure_reverted_volume("v-1", "s-1", "request"),
+        driver.ensure_volume_attachment("m-1", DiskSpec(id="v-2", size=1, type_name="standard")),
     ):
         with pytest.raises(DriverError, match="does not exist") as failure:
             await call
@@ -81,10 +90,10 @@ async def test_changes_take_realistic_time_and_none_if_nothing_changes(tmp_path:
     driver = Simulated(tmp_path / "simulated.db", realistic=True, sleep=sleep)
     for _ in range(2):
         await driver.ensure_volume(DISK)
-        await driver.ensure_size("v-1", 20)
-        await driver.ensure_type("v-1", "ssd_hiiops")
+        await driver.ensure_volume_size("v-1", 20)
+        await driver.ensure_volume_type("v-1", "ssd_hiiops")
         await driver.ensure_snapshot("s-1", "v-1")
-        await driver.ensure_reverted("v-1", "s-1", "request")
+        await driver.ensure_reverted_volume("v-1", "s-1", "request")
     driver.close()
 
     assert slept == [5.0, 4.0, 6.0, 5.0, 6.0]

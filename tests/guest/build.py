@@ -43,7 +43,7 @@ class CannotBuild(RuntimeError):
     """A required file or program is missing, or a program failed."""
 
 
-def built(output: Path) -> Path:
+def ensure_image(output: Path) -> Path:
     """Return the image, built if it is missing or older than its sources."""
     newest_source = max(file.stat().st_mtime for file in HERE.iterdir() if file.is_file())
     if output.exists() and output.stat().st_mtime > newest_source:
@@ -162,6 +162,6 @@ def run(*command: str, stdin: str | bytes = b"", **more: object) -> bytes:
 
 if __name__ == "__main__":
     try:
-        built(Path(sys.argv[1]).absolute())
+        ensure_image(Path(sys.argv[1]).absolute())
     except CannotBuild as problem:
         sys.exit(f"tiny-guest: {problem}")

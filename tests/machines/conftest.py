@@ -11,9 +11,9 @@ import pytest
 from gcore import Gcore
 
 from tests.guest import IMAGE
-from tests.guest.build import built
+from tests.guest.build import ensure_image
 from tests.machines.real import KEY_NAME, OPTIONS, RealCloud, end_all
-from tests.servers import start
+from tests.servers import start_server
 
 
 @pytest.fixture(scope="session")
@@ -25,9 +25,9 @@ def real() -> Iterator[RealCloud]:
     home.chmod(0o755)
     (home / "data/images").mkdir(parents=True)
     IMAGE.parent.mkdir(parents=True, exist_ok=True)
-    (home / "data/images/debian-12-generic-x64.qcow2").symlink_to(built(IMAGE))
+    (home / "data/images/debian-12-generic-x64.qcow2").symlink_to(ensure_image(IMAGE))
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "key")], check=True)
-    cloud = RealCloud(start(home / "data", *OPTIONS), home / "data", home / "key")
+    cloud = RealCloud(start_server(home / "data", *OPTIONS), home / "data", home / "key")
     with cloud.client() as client:
         client.cloud.ssh_keys.create(name=KEY_NAME, public_key=(home / "key.pub").read_text())
     try:

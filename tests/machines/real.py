@@ -12,10 +12,10 @@ from typing import Any
 
 from gcore import Gcore
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from tests.servers import KEY, Server
 
-SYSTEM = image_id(1, "debian-12-generic-x64")
+SYSTEM = derive_public_image_id(1, "debian-12-generic-x64")
 SMALL, LARGER = "g1s-shared-1-0.5", "g1-standard-2-4"
 KEY_NAME = "key"
 OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")

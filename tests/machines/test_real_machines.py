@@ -7,7 +7,7 @@ import urllib.request
 from gcore import Gcore
 
 from tests.machines.real import LARGER, OPTIONS, RealCloud, processes, until
-from tests.servers import start
+from tests.servers import start_server
 
 METADATA = "http://169.254.169.254"
 
@@ -146,7 +146,7 @@ def test_machines_outlive_a_killed_server_and_are_found_by_the_next(real: RealCl
 
     real.server.stop(signal.SIGKILL)
     os.kill(pid, 0)
-    real.server = start(real.data, *OPTIONS, port=port)
+    real.server = start_server(real.data, *OPTIONS, port=port)
 
     assert client.cloud.instances.get(instance_id=instance_id).status == "ACTIVE"
     assert real.ssh(instance_id, "cat /tmp/mark").strip() == "here"

@@ -13,7 +13,7 @@ from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
 from tests.machines.real import SMALL, SYSTEM, RealCloud, end_all, until
-from tests.servers import KEY, free_port, serving
+from tests.servers import KEY, free_port, run_server
 
 REFUSED, BINARY = 4403, [Subprotocol("binary")]
 DISK = {"source": "image", "image_id": SYSTEM, "size": 5, "boot_index": 0}
@@ -23,7 +23,7 @@ def test_there_is_room_for_no_more_than_the_host_is_to_have(real: RealCloud) -> 
     """With hardly any memory for machines, the request is refused."""
     narrow = real.data.parent / "narrow"
     try:
-        with serving(narrow, "--driver", "qemu", "--qemu-ram-ratio", "0.0001") as server:
+        with run_server(narrow, "--driver", "qemu", "--qemu-ram-ratio", "0.0001") as server:
             ready = httpx.get(f"{server.url}/readyz").json()
             client = Gcore(base_url=server.url, api_key=KEY, cloud_project_id=1, cloud_region_id=1, max_retries=0)
             order: Any = {"name": "web", "flavor": SMALL, "interfaces": [{"type": "external"}], "volumes": [DISK]}

@@ -9,8 +9,8 @@ import pytest
 
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
-from pileus.outbound.downloads import DownloadedImage, download_image
-from pileus.outbound.image_formats import Format, detect_format
+from pileus.outbound.downloads import DownloadedImage, fetch_image
+from pileus.outbound.image_formats import DetectedFormat, detect_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
 PRIVATE_TOO = DownloadLimits(allow_private=True, max_bytes=8 * MIB, seconds=10)
@@ -25,10 +25,10 @@ async def download(
     async def on_progress(size: int, total: int | None) -> None:
         progress.append((size, total))
 
-    return await download_image(url, limits, on_progress), progress
+    return await fetch_image(url, limits, on_progress), progress
 
 
-async def refused(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:
+async def download_error(url: str, limits: DownloadLimits = PRIVATE_TOO) -> DriverError:
     with pytest.raises(DriverError) as problem:
         await download(url, limits)
     return problem.value
@@ -60,7 +60,7 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
         ("page", "web page", False),
         ("wrong", "has not the checksum", True),
         ("short", "could not be fetched", True),
-        ("unannounced", "is larger than 8388608 bytes", False),
+        ("without_length", "is larger than 8388608 bytes", False),
         ("round", "more than 5 redirects", False),
         ("to/file:///etc/passwd", "from http to file are not followed", False),
         ("to/ftp://127.0.0.1/x", "from http to ftp are not followed", False),
@@ -68,20 +68,20 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
     ],
 )
 async def test_errors_name_the_cause(path: str, message: str, *, retryable: bool) -> None:
-    problem = await refused(image_url(path))
+    problem = await download_error(image_url(path))
 
     assert message in str(problem)
     assert problem.retryable is retryable
 
 
 async def test_an_announced_size_is_enough_to_refuse_it() -> None:
-    problem = await refused(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
+    problem = await download_error(image_url(), DownloadLimits(allow_private=True, max_bytes=MIB))
 
     assert str(problem) == "The image is larger than 1048576 bytes"
 
 
 async def test_a_slow_download_is_aborted() -> None:
-    problem = await refused(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
+    problem = await download_error(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 
     assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
 
@@ -92,7 +92,7 @@ async def test_a_slow_download_is_aborted() -> None:
      "[fe80::1]", "[fd00::1]", "[64:ff9b::a00:1]", "[2002:7f00:1::]", "[::]", "2130706433", "224.0.0.1"],
 )  # fmt: skip
 async def test_only_public_addresses_are_asked_unless_the_operator_says_otherwise(host: str) -> None:
-    problem = await refused(image_url(host=host), DownloadLimits())
+    problem = await download_error(image_url(host=host), DownloadLimits())
 
     assert "not a public address" in str(problem)
     assert not problem.retryable
@@ -108,7 +108,7 @@ async def test_the_target_of_a_redirect_is_checked_too(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
     monkeypatch.setattr(socket, "getaddrinfo", lambda host, port, *_, **__: [(2, 1, 6, "", (_resolve(host), port))])
-    problem = await refused(HTTPS, DownloadLimits())
+    problem = await download_error(HTTPS, DownloadLimits())
 
     assert "10.0.0.1 is not a public address" in str(problem)
     assert requested == ["https://8.8.8.8/x"]
@@ -121,7 +121,7 @@ def _resolve(host: Any) -> str:
 async def test_a_name_with_one_inner_address_among_its_own_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     resolve_to(monkeypatch, "8.8.8.8", "192.168.0.1")
 
-    assert "not a public address" in str(await refused(HTTPS, DownloadLimits()))
+    assert "not a public address" in str(await download_error(HTTPS, DownloadLimits()))
 
 
 async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: 
 
     resolve_to(monkeypatch, "8.8.8.8")
     monkeypatch.setattr(httpx.AsyncClient, "send", send)
-    problem = await refused(HTTPS, DownloadLimits())
+    problem = await download_error(HTTPS, DownloadLimits())
 
     (request,) = requests
     assert (str(request.url), request.headers["Host"]) == ("https://8.8.8.8/x", "images.example.org")
@@ -156,14 +156,14 @@ async def test_the_next_address_of_a_name_is_tried_when_the_first_is_unreachable
 @pytest.mark.parametrize(
     ("head", "expected"),
     [
-        (QCOW2, Format("qcow2", 5 << 30)),
-        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), Format("vmdk", 1 << 20)),
-        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), Format("vhd", 1 << 20)),
-        (bytes(0x8001) + b"CD001", Format("iso", 7)),
-        (b"anything", Format("raw", 7)),
+        (QCOW2, DetectedFormat("qcow2", 5 << 30)),
+        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), DetectedFormat("vmdk", 1 << 20)),
+        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), DetectedFormat("vhd", 1 << 20)),
+        (bytes(0x8001) + b"CD001", DetectedFormat("iso", 7)),
+        (b"anything", DetectedFormat("raw", 7)),
     ],
 )
-def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: Format) -> None:
+def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: DetectedFormat) -> None:
     assert detect_format(head, 7) == expected
 
 

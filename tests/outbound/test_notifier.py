@@ -9,23 +9,23 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.account.subscriptions import Queue, SubscriptionTarget, Webhook
-from pileus.outbound.notifier import Messenger
+from pileus.domain.account.subscriptions import QueueTarget, SubscriptionTarget, WebhookTarget
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.outbound.protocols import NotSentError
-from tests.brokers import arrived, listening
+from tests.brokers import open_channel, receive_message
 from tests.servers import free_port
-from tests.subscribers import address, posted, refuse
+from tests.subscribers import received_requests, set_answers, subscriber_url
 
-PRIVATE_TOO = Messenger(allow_private=True)
+PRIVATE_TOO = SubscriptionNotifier(allow_private=True)
 SECRET, NOW = "Bearer only-we-know", 1_700_000_000_000_000
 
 
-def hook(path: str, **changes: Any) -> Webhook:
-    fields = {"url": address(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
-    return Webhook(**{**fields, **changes})
+def hook(path: str, **changes: Any) -> WebhookTarget:
+    fields = {"url": subscriber_url(path), "auth_header_name": "Authorization", "auth_header_value": SECRET}
+    return WebhookTarget(**{**fields, **changes})
 
 
-async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVATE_TOO) -> NotSentError:
+async def send_failure(target: SubscriptionTarget, messenger: SubscriptionNotifier = PRIVATE_TOO) -> NotSentError:
     with pytest.raises(NotSentError) as failure:
         await messenger.send(target, "id", b"{}", NOW)
     return failure.value
@@ -34,14 +34,14 @@ async def send_failure(target: SubscriptionTarget, messenger: Messenger = PRIVAT
 async def test_a_message_is_posted_with_its_header_and_signed() -> None:
     await PRIVATE_TOO.send(hook("/signed"), "id-1", b'{"a": 1}', NOW)
 
-    (message,) = posted("/signed")
+    (message,) = received_requests("/signed")
     signed = hmac.new(SECRET.encode(), b'id-1.1700000000.{"a": 1}', hashlib.sha256).digest()
     assert message.body == b'{"a": 1}'
     assert message.headers["authorization"] == SECRET
     assert message.headers["content-type"] == "application/json"
     assert (message.headers["webhook-id"], message.headers["webhook-timestamp"]) == ("id-1", "1700000000")
     assert message.headers["webhook-signature"] == f"v1,{base64.b64encode(signed).decode()}"
-    assert message.headers["host"] == address("/").split("/")[2]
+    assert message.headers["host"] == subscriber_url("/").split("/")[2]
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ async def test_a_message_is_posted_with_its_header_and_signed() -> None:
 )
 async def test_any_other_response_means_that_it_was_not_delivered(status: int, *, refused: bool) -> None:
     path = f"/answer-{status}"
-    refuse(path, status)
+    set_answers(path, status)
 
     failure = await send_failure(hook(path))
 
     assert (str(failure), failure.refused) == (f"The subscriber answered {status}", refused)
-    assert posted(path) == posted("/elsewhere") == []
+    assert received_requests(path) == received_requests("/elsewhere") == []
 
 
 @pytest.mark.parametrize(
@@ -70,13 +70,13 @@ async def test_any_other_response_means_that_it_was_not_delivered(status: int, *
         (hook("/", url="http://[::7f00:1]/"), "is not a public address"),
         (hook("/", url="http://[::ffff:0:a00:1]/"), "is not a public address"),
         (hook("/", url="http://168.63.129.16/"), "is not a public address"),
-        (Queue(connection_string="amqp://10.0.0.1/"), "is not a public address"),
+        (QueueTarget(connection_string="amqp://10.0.0.1/"), "is not a public address"),
     ],
 )
 async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
-    assert message in str(await send_failure(target, Messenger()))
+    assert message in str(await send_failure(target, SubscriptionNotifier()))
     with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
-        await Messenger().check(target)
+        await SubscriptionNotifier().check_target(target)
 
 
 async def test_metadata_services_are_not_public() -> None:
@@ -89,7 +89,7 @@ async def test_metadata_services_are_not_public() -> None:
         (hook("/", url=f"http://127.0.0.1:{free_port()}/"), "All connection attempts failed"),
         (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid leads nowhere"),
         (hook("/", url="http://" + "a" * 64 + "/"), "leads nowhere"),
-        (Queue(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
+        (QueueTarget(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
     ],
 )
 async def test_an_unreachable_subscriber_may_be_tried_again(target: SubscriptionTarget, message: str) -> None:
@@ -109,12 +109,12 @@ async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch:
     monkeypatch.setattr(socket, "getaddrinfo", answer)
     await PRIVATE_TOO.send(target, "id-1", b"{}", NOW)
 
-    assert len(posted("/second")) == 1
+    assert len(received_requests("/second")) == 1
 
 
 async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
-    await Messenger().check(hook("/", url="https://nowhere.invalid/"))
-    await PRIVATE_TOO.check(hook("/"))
+    await SubscriptionNotifier().check_target(hook("/", url="https://nowhere.invalid/"))
+    await PRIVATE_TOO.check_target(hook("/"))
 
 
 class _GarbageServer(asyncio.Protocol):
@@ -133,29 +133,29 @@ async def test_a_server_with_an_unknown_protocol_fails_the_delivery(scheme: str)
     server = await asyncio.get_running_loop().create_server(_GarbageServer, "127.0.0.1", 0)
     address = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
-    failure = await send_failure(hook("/", url=address) if scheme == "http" else Queue(connection_string=address))
+    failure = await send_failure(hook("/", url=address) if scheme == "http" else QueueTarget(connection_string=address))
     server.close()
 
     assert not failure.refused
 
 
 async def test_a_slow_subscriber_fails_the_delivery() -> None:
-    failure = await send_failure(hook("/slow"), Messenger(allow_private=True, seconds=0.2))
+    failure = await send_failure(hook("/slow"), SubscriptionNotifier(allow_private=True, seconds=0.2))
 
     assert str(failure) == "It took more than 0.2 seconds"
 
 
 async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> None:
-    async with listening(rabbit, "lines") as channel:
+    async with open_channel(rabbit, "lines") as channel:
         await channel.exchange_declare("audit", exchange_type="topic")
         await channel.queue_bind("lines", "audit", "cloud.*")
-        direct = Queue(connection_string=rabbit, routing_key="lines")
-        by_topic = Queue(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
+        direct = QueueTarget(connection_string=rabbit, routing_key="lines")
+        by_topic = QueueTarget(connection_string=rabbit, exchange="audit", routing_key="cloud.one")
 
         for number, queue in enumerate((direct, by_topic), 1):
             await PRIVATE_TOO.send(queue, f"id-{number}", str(number).encode(), NOW)
 
-        messages = [await arrived(channel, "lines") for _ in range(2)]
+        messages = [await receive_message(channel, "lines") for _ in range(2)]
     received = [(message.header.properties.message_id, message.body) for message in messages]
     assert received == [("id-1", b"1"), ("id-2", b"2")]
     properties = messages[0].header.properties
@@ -172,12 +172,12 @@ async def test_a_message_is_published_where_a_queue_takes_it(rabbit: str) -> Non
 async def test_a_message_that_goes_to_no_queue_has_not_arrived(
     rabbit: str, changes: dict[str, Any], message: str
 ) -> None:
-    assert message in str(await send_failure(Queue(connection_string=rabbit, **changes)))
+    assert message in str(await send_failure(QueueTarget(connection_string=rabbit, **changes)))
 
 
 async def test_a_wrong_password_is_not_shown(rabbit: str) -> None:
     failure = await send_failure(
-        Queue(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x")
+        QueueTarget(connection_string=rabbit.replace("guest:guest", "guest:hunter2"), routing_key="x")
     )
 
     assert "ACCESS_REFUSED" in str(failure)

@@ -12,7 +12,7 @@ from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, Invalid, NoCapacity
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Subnet
-from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_address
 from pileus.store.account import clients, projects
 from pileus.store.database import Database, Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
@@ -50,7 +50,7 @@ async def allocate_for_new_port(
     """Add a port and allocate an address for it."""
 
     async def write(tx: Tx) -> str:
-        await ports.add(tx, Port(**OWN, id=port_id, network_id="n-1", mac_address=mac_address(port_id)))
+        await ports.add(tx, Port(**OWN, id=port_id, network_id="n-1", mac_address=derive_mac_address(port_id)))
         return await addresses.allocate(tx, subnet, port_id=port_id, requested_ip=requested_ip)
 
     return await db.write(write)
@@ -85,7 +85,7 @@ async def test_concurrent_allocations_get_different_addresses(network_db: Databa
     allocated = await asyncio.gather(*(allocate_for_new_port(network_db, f"p-{number}", WIDE) for number in range(60)))
 
     assert len(set(allocated)) == 60
-    assert all(WIDE.can_assign(ip) for ip in allocated)
+    assert all(WIDE.can_assign_address(ip) for ip in allocated)
 
 
 async def test_concurrent_allocations_share_the_last_addresses(network_db: Database) -> None:
@@ -138,7 +138,7 @@ async def test_a_huge_subnet_allocates_at_once(network_db: Database) -> None:
     allocated = {await allocate_for_new_port(network_db, f"p-{number}", VAST) for number in range(20)}
 
     assert len(allocated) == 20
-    assert all(VAST.can_assign(ip) for ip in allocated)
+    assert all(VAST.can_assign_address(ip) for ip in allocated)
 
 
 async def test_allocation_in_a_nearly_full_subnet_does_not_read_all_addresses(network_db: Database) -> None:
@@ -170,4 +170,4 @@ async def test_addresses_in_use_are_counted_by_subnet(network_db: Database) -> N
         await allocate_for_new_port(network_db, f"p-{number}", (SMALL, SMALL, SMALL, VAST)[number])
 
     async with network_db.read() as tx:
-        assert await addresses.count_in_use_in_network(tx, "n-1") == {SMALL.id: 3, WIDE.id: 0, VAST.id: 1}
+        assert await addresses.count_in_use_by_subnet_of_network(tx, "n-1") == {SMALL.id: 3, WIDE.id: 0, VAST.id: 1}

@@ -1,4 +1,4 @@
-"""What both databases guarantee: atomic and durable writes without lost updates."""
+"""Both databases guarantee atomic and durable writes without lost updates."""
 
 import asyncio
 from pathlib import Path
@@ -244,14 +244,14 @@ async def test_a_statement_returns_the_number_of_affected_rows(db: Database) -> 
 
 
 async def test_each_commit_is_reported_with_its_number_of_writes(url: str, tmp_path: Path) -> None:
-    told: list[tuple[int, float]] = []
-    db = await open_database(url, tmp_path, lambda writes, seconds: told.append((writes, seconds)))
+    reports: list[tuple[int, float]] = []
+    db = await open_database(url, tmp_path, lambda writes, seconds: reports.append((writes, seconds)))
 
-    await asyncio.gather(*(db.write(lambda tx: counters.increment(tx, "told")) for _ in range(30)))
+    await asyncio.gather(*(db.write(lambda tx: counters.increment(tx, "reports")) for _ in range(30)))
     await db.close()
 
-    assert sum(writes for writes, _ in told) >= 30
-    assert all(writes > 0 and seconds >= 0 for writes, seconds in told)
+    assert sum(writes for writes, _ in reports) >= 30
+    assert all(writes > 0 and seconds >= 0 for writes, seconds in reports)
 
 
 async def test_a_closed_database_raises_instead_of_waiting(url: str, tmp_path: Path) -> None:

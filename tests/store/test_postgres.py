@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pileus.store.database import Database, Tx
-from pileus.store.postgres import Postgres, to_psycopg
+from pileus.store.postgres import Postgres, translate_sql_to_psycopg
 from pileus.store.schema import open_database
 
 
@@ -29,7 +29,7 @@ async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
     ],
 )
 def test_parameters_are_translated_for_psycopg(sql: str, translated: str) -> None:
-    assert to_psycopg(sql) == translated
+    assert translate_sql_to_psycopg(sql) == translated
 
 
 async def test_a_deadlocked_write_is_retried(db: Database) -> None:

@@ -27,7 +27,9 @@ async def projects_db(db: Database) -> Database:
 
 async def page_names(db: Database, where: Where, order_by: str = "created_at.asc") -> list[str]:
     async with db.scan() as tx:
-        count, records = await queries.page(tx, projects.TABLE, where, queries.order_by(order_by), limit=99, offset=0)
+        count, records = await queries.page(
+            tx, projects.TABLE, where, queries.order_by_expression(order_by), limit=99, offset=0
+        )
     assert count == len(records)
     return [project.name for project in records]
 
@@ -85,7 +87,7 @@ async def test_pages_add_up(projects_db: Database) -> None:
     async with projects_db.scan() as tx:
         for offset in range(0, 8, 2):
             where = Where("client_id = 1")
-            order = queries.order_by("name.asc")
+            order = queries.order_by_expression("name.asc")
             count, records = await queries.page(tx, projects.TABLE, where, order, limit=2, offset=offset)
             collected += [project.name for project in records]
             assert count == len(NAMES)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 import pileus.store
 from pileus.domain.errors import Stale
 from pileus.store.database import Database, Row, Tx
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 from tests.store.test_schema import TABLES, select
 
 
@@ -150,7 +150,7 @@ async def test_remove_can_be_repeated(things: Database) -> None:
 async def test_in_list_finds_the_listed_values(things: Database, ids: list[str]) -> None:
     await things.write(lambda tx: THINGS.add(tx, FULL))
     await things.write(lambda tx: THINGS.add(tx, replace(FULL, id="t-2")))
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
 
     async with things.read() as tx:
         records = await THINGS.find(tx, f"id IN ({marks}) ORDER BY id", **values)

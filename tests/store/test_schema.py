@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pileus.store.database import Database, Migration, NewerDatabase
+from pileus.store.database import Database, DatabaseNewerThanProgram, Migration
 from pileus.store.postgres import Postgres
-from pileus.store.schema import migrations, open_database
+from pileus.store.schema import load_migrations, open_database
 from pileus.store.sqlite import Sqlite
 from tests.databases import BACKENDS, database_url
 
@@ -50,15 +50,15 @@ async def schema_version(db: Database) -> int:
 
 
 def test_migrations_are_numbered_without_gaps() -> None:
-    assert [number for number, _, _ in migrations()] == list(range(1, len(migrations()) + 1))
-    assert all(name and sql for _, name, sql in migrations())
+    assert [number for number, _, _ in load_migrations()] == list(range(1, len(load_migrations()) + 1))
+    assert all(name and sql for _, name, sql in load_migrations())
 
 
 async def test_migrating_step_by_step_and_at_once_give_the_same_schema(url: str, tmp_path: Path) -> None:
     (tmp_path / "slow").mkdir()
     stepwise = new_database(url, tmp_path / "slow")
-    for number in range(1, len(migrations()) + 1):
-        await stepwise.migrate(migrations()[:number])
+    for number in range(1, len(load_migrations()) + 1):
+        await stepwise.migrate(load_migrations()[:number])
     by_steps = await select(stepwise, TABLES), await select(stepwise, INDEXES), await schema_version(stepwise)
     if url:
         await _empty(stepwise)
@@ -81,24 +81,24 @@ async def _empty(db: Database) -> None:
 async def test_an_up_to_date_database_is_not_changed(db: Database) -> None:
     before = await select(db, TABLES)
 
-    await db.migrate(migrations())
+    await db.migrate(load_migrations())
 
     assert await select(db, TABLES) == before
-    assert await schema_version(db) == len(migrations())
+    assert await schema_version(db) == len(load_migrations())
 
 
 async def test_a_new_migration_is_applied_once(db: Database) -> None:
-    await db.migrate([*migrations(), FUTURE])
-    await db.migrate([*migrations(), FUTURE])
+    await db.migrate([*load_migrations(), FUTURE])
+    await db.migrate([*load_migrations(), FUTURE])
 
     assert await schema_version(db) == 9000
     assert ("futures", "by_id") in await select(db, INDEXES)
 
 
 async def test_a_newer_database_is_refused_and_not_changed(db: Database, url: str, tmp_path: Path) -> None:
-    await db.migrate([*migrations(), FUTURE])
+    await db.migrate([*load_migrations(), FUTURE])
 
-    with pytest.raises(NewerDatabase, match=r"version 9000.*knows \d+.*upgrade Pileus"):
+    with pytest.raises(DatabaseNewerThanProgram, match=r"version 9000.*knows \d+.*upgrade Pileus"):
         await open_database(url, tmp_path)
 
     assert await schema_version(db) == 9000
@@ -109,18 +109,18 @@ async def test_a_failed_migration_is_rolled_back(db: Database, good: list[Migrat
     before = await select(db, TABLES)
 
     with pytest.raises(Exception, match="TABEL"):
-        await db.migrate([*migrations(), *good, BROKEN])
+        await db.migrate([*load_migrations(), *good, BROKEN])
 
     assert await select(db, TABLES) == before
-    assert await schema_version(db) == len(migrations())
+    assert await schema_version(db) == len(load_migrations())
 
 
 async def test_concurrent_starts_migrate_once(url: str, tmp_path: Path) -> None:
     databases = [new_database(url, tmp_path) for _ in range(4)]
 
-    await asyncio.gather(*(db.migrate(migrations()) for db in databases))
+    await asyncio.gather(*(db.migrate(load_migrations()) for db in databases))
 
-    assert [await schema_version(db) for db in databases] == [len(migrations())] * 4
+    assert [await schema_version(db) for db in databases] == [len(load_migrations())] * 4
     for db in databases:
         await db.close()
 
@@ -130,8 +130,8 @@ async def test_both_databases_have_the_same_tables_columns_and_indexes(db: Datab
     file = await open_database("", tmp_path / "other")
 
     for question in (TABLES, INDEXES):
-        here, there = await select(db, question), await select(file, question)
-        assert [row[:2] for row in here] == [row[:2] for row in there]
+        columns, file_columns = await select(db, question), await select(file, question)
+        assert [row[:2] for row in columns] == [row[:2] for row in file_columns]
     await file.close()
 
 

@@ -1,7 +1,7 @@
 """Scenarios of the operations on floating IPs and reserved fixed IPs."""
 
 from pileus.domain.network.ports import Port
-from tests.builders import a_ddos_profile, a_floating_ip, a_network, a_port, addresses_of, an_instance, driver_of
+from tests.builders import a_ddos_profile, a_floating_ip, a_network, a_port, an_instance, driver_of, list_addresses
 from tests.tasks.scenario import Scenario, SendRequest, request
 from tests.tenants import REGION, Tenant
 
@@ -9,12 +9,12 @@ from tests.tenants import REGION, Tenant
 async def an_inner_port(tenant: Tenant) -> Port:
     """Create an instance with a port in a private network, and return the port."""
     _, (subnet,) = await a_network(tenant)
-    return await a_port(tenant, subnet, await an_instance(tenant, creator_task_id=tenant.running.cloud.new_id()))
+    return await a_port(tenant, subnet, await an_instance(tenant, creator_task_id=tenant.running.app_state.new_id()))
 
 
 async def _protect(tenant: Tenant, address: str) -> None:
     await a_ddos_profile(tenant, address)
-    await driver_of(tenant.running).ensure_protected(REGION, address, active=True)
+    await driver_of(tenant.running).ensure_ddos_protection(REGION, address, active=True)
 
 
 async def _create_fip(tenant: Tenant) -> SendRequest:
@@ -46,7 +46,7 @@ async def _delete_reserved(tenant: Tenant) -> SendRequest:
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet)
     await a_floating_ip(tenant, port)
-    await _protect(tenant, (await addresses_of(tenant, port))[0])
+    await _protect(tenant, (await list_addresses(tenant, port))[0])
     return request("DELETE", tenant.path("reserved_fixed_ips", port.id))
 
 

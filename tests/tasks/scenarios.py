@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.network.ports import AddressPair
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.store.network import security_groups
@@ -16,14 +16,14 @@ from tests.builders import (
     a_network,
     a_placement_group,
     a_port,
-    addresses_of,
     an_instance,
     driver_of,
+    list_addresses,
+    list_ports,
     place_of,
-    ports_of,
 )
 from tests.networks import a_router
-from tests.storage import a_snapshot, a_volume, snapshots_now
+from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
 from tests.tasks.network_scenarios import NETWORK_SCENARIOS
@@ -31,8 +31,8 @@ from tests.tasks.scenario import Path, Scenario, SendRequest, request
 from tests.tasks.security_group_scenarios import SECURITY_GROUP_SCENARIOS
 from tests.tenants import REGION, Tenant
 
-UBUNTU = image_id(REGION, "ubuntu-22.04-x64")
-UBUNTU_BARE = image_id(REGION, "ubuntu-22.04-x64-ironic")
+UBUNTU = derive_public_image_id(REGION, "ubuntu-22.04-x64")
+UBUNTU_BARE = derive_public_image_id(REGION, "ubuntu-22.04-x64-ironic")
 PROTECTION = {"profile_template": 1, "fields": [{"base_field": 11, "field_value": [443]}]}
 
 
@@ -49,10 +49,10 @@ def power_action(action: str, *, status: str = "ACTIVE", **changes: Any) -> Scen
 async def _default_group(tenant: Tenant) -> None:
     """Create the default group, which otherwise the first server of the project would create and leave behind."""
     await tenant.api.get(tenant.path("securitygroups"))
-    async with tenant.running.cloud.db.read() as tx:
+    async with tenant.running.app_state.db.read() as tx:
         group = await security_groups.find_default(tx, place_of(tenant))
         assert group is not None
-        rules = [rule.rule for rule in await security_groups.rules_of(tx, group.id)]
+        rules = [rule.as_new_rule for rule in await security_groups.list_rules(tx, group.id)]
     spec = SecurityGroupSpec(id=group.id, name=group.name, rules=rules)
     await driver_of(tenant.running).ensure_security_group(spec)
 
@@ -119,10 +119,10 @@ async def _delete_project(tenant: Tenant) -> SendRequest:
 
 
 async def _start_vm(tenant: Tenant) -> SendRequest:
-    """Its DDoS profile is inactive."""
+    """Start an instance whose DDoS profile is inactive."""
     instance = await an_instance(tenant, status="SHUTOFF")
-    (port,) = await ports_of(tenant, instance)
-    await _protect(tenant, (await addresses_of(tenant, port))[0], active=False)
+    (port,) = await list_ports(tenant, instance)
+    await _protect(tenant, (await list_addresses(tenant, port))[0], active=False)
     return request("POST", tenant.path("instances", instance.id, "action", version=2), {"action": "start"})
 
 
@@ -152,7 +152,7 @@ async def _detach_interface(tenant: Tenant) -> SendRequest:
     port = await a_port(tenant, subnet, instance)
     floating_ip = await a_floating_ip(tenant, port)
     await _protect(tenant, floating_ip.floating_ip_address)
-    body = {"port_id": port.id, "ip_address": (await addresses_of(tenant, port))[0]}
+    body = {"port_id": port.id, "ip_address": (await list_addresses(tenant, port))[0]}
     return request("POST", tenant.path("instances", instance.id, "detach_interface"), body)
 
 
@@ -194,7 +194,7 @@ async def _delete_volume(tenant: Tenant) -> SendRequest:
     await a_snapshot(tenant, volume)
 
     async def send(tenant: Tenant) -> httpx.Response:
-        remaining = ",".join(snapshot.id for snapshot in await snapshots_now(tenant, volume))
+        remaining = ",".join(snapshot.id for snapshot in await list_snapshots(tenant, volume))
         return await tenant.api.delete(tenant.path("volumes", volume.id), params={"snapshots": remaining})
 
     return send
@@ -222,7 +222,7 @@ async def _update_port(tenant: Tenant) -> SendRequest:
 
 async def _put_into_group(tenant: Tenant) -> SendRequest:
     """It is on the host of another member, so that it has to be migrated."""
-    group, (host, *_) = await a_placement_group(tenant), await driver_of(tenant.running).hosts(REGION)
+    group, (host, *_) = await a_placement_group(tenant), await driver_of(tenant.running).list_host_names(REGION)
     await an_instance(tenant, host=host, placement_group_id=group.id)
     instance = await an_instance(tenant, host=host)
     path = tenant.path("instances", instance.id, "put_into_servergroup")
@@ -262,8 +262,8 @@ async def _delete_profile(tenant: Tenant) -> SendRequest:
 
 
 async def _address(tenant: Tenant) -> str:
-    (port,) = await ports_of(tenant, await an_instance(tenant))
-    return (await addresses_of(tenant, port))[0]
+    (port,) = await list_ports(tenant, await an_instance(tenant))
+    return (await list_addresses(tenant, port))[0]
 
 
 async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:
@@ -273,7 +273,7 @@ async def _profile(tenant: Tenant, *, active: bool = True) -> tuple[Path, str]:
 
 async def _protect(tenant: Tenant, address: str, *, active: bool = True) -> int:
     profile = await a_ddos_profile(tenant, address, active=active)
-    await driver_of(tenant.running).ensure_protected(REGION, address, active=active)
+    await driver_of(tenant.running).ensure_ddos_protection(REGION, address, active=active)
     return profile.id
 
 

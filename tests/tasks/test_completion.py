@@ -27,17 +27,17 @@ async def test_waiting_for_an_ended_task_returns_at_once(bench: Workbench) -> No
     task = await bench.add_tasks(a_task())
     await end(bench, task)
 
-    assert await TaskWaiters().wait(bench.db, task.id, patience=0)
+    assert await TaskWaiters().wait_for_task(bench.db, task.id, patience=0)
 
 
 async def test_a_notification_ends_the_wait(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(completion, "POLL_INTERVAL", LONG)
     task, waiters = await bench.add_tasks(a_task()), TaskWaiters()
-    waiting = asyncio.create_task(waiters.wait(bench.db, task.id, patience=LONG))
+    waiting = asyncio.create_task(waiters.wait_for_task(bench.db, task.id, patience=LONG))
     await asyncio.sleep(0.01)
 
     await end(bench, task)
-    waiters.notify(task)
+    waiters.wake_waiters_of_task(task)
 
     assert await asyncio.wait_for(waiting, 5)
 
@@ -47,7 +47,7 @@ async def test_the_end_of_a_task_of_another_process_is_found_by_polling(
 ) -> None:
     monkeypatch.setattr(completion, "POLL_INTERVAL", 0.001)
     task = await bench.add_tasks(a_task())
-    waiting = asyncio.create_task(TaskWaiters().wait(bench.db, task.id, patience=LONG))
+    waiting = asyncio.create_task(TaskWaiters().wait_for_task(bench.db, task.id, patience=LONG))
 
     await end(bench, task)
 
@@ -57,5 +57,5 @@ async def test_the_end_of_a_task_of_another_process_is_found_by_polling(
 async def test_the_wait_ends_after_its_patience(bench: Workbench) -> None:
     task, waiters = await bench.add_tasks(a_task()), TaskWaiters()
 
-    assert not await waiters.wait(bench.db, task.id, patience=0.01)
-    waiters.notify(task)
+    assert not await waiters.wait_for_task(bench.db, task.id, patience=0.01)
+    waiters.wake_waiters_of_task(task)

@@ -12,16 +12,16 @@ from pileus.domain.account.subscriptions import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     RETENTION,
-    Queue,
+    QueueTarget,
     Subscription,
     SubscriptionTarget,
-    Webhook,
+    WebhookTarget,
 )
 from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
-from pileus.tasks.account.deliveries import LEASE, Deliverer
+from pileus.tasks.account.deliveries import LEASE, EventDeliverer
 from tests.domain.builders import NOW
 from tests.tasks.workers import FlakyDatabase, Workbench
 
@@ -34,7 +34,7 @@ class FakeNotifier:
     failures: dict[str, list[Exception]] = field(default_factory=dict)
     on_send: Any = None
 
-    async def check(self, target: SubscriptionTarget) -> None:
+    async def check_target(self, target: SubscriptionTarget) -> None:
         """Accept any target."""
 
     async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002
@@ -49,7 +49,7 @@ class FakeNotifier:
 
 
 def _name(target: SubscriptionTarget) -> str:
-    return target.url if isinstance(target, Webhook) else target.connection_string
+    return target.url if isinstance(target, WebhookTarget) else target.connection_string
 
 
 @dataclass(slots=True)
@@ -59,14 +59,14 @@ class DeliveryBench:
     bench: Workbench
     notifier: FakeNotifier = field(default_factory=FakeNotifier)
 
-    def deliverer(self, **changes: Any) -> Deliverer:
+    def deliverer(self, **changes: Any) -> EventDeliverer:
         """Return the deliverer of one process."""
         fields = {"db": self.bench.db, "notifier": self.notifier, **changes}
-        return Deliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **fields)
+        return EventDeliverer(encode=lambda action: action.id.encode(), now=self.bench.clock, **fields)
 
     async def subscribe(self, number: int, name: str, client_id: int = 1) -> Subscription:
         """Save a subscription of a tenant."""
-        target = Webhook(url=name, auth_header_name="A", auth_header_value="b")
+        target = WebhookTarget(url=name, auth_header_name="A", auth_header_value="b")
         subscription = Subscription(id=number, client_id=client_id, kind="webhook", target=target, created_at=NOW)
         return await self.bench.db.write(lambda tx: subscriptions.add(tx, subscription))
 
@@ -77,7 +77,7 @@ class DeliveryBench:
             action = _action(name, client_id, self.bench.clock())
             await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
 
-    async def acknowledged(self) -> set[str]:
+    async def list_acknowledged(self) -> set[str]:
         """Return the ids of the events that all subscribers have got."""
         async with self.bench.db.read() as tx:
             return {action.id for action in await user_actions.TABLE.find(tx, "acknowledged = 1")}
@@ -115,7 +115,7 @@ async def test_each_event_is_sent_to_each_subscriber_of_its_tenant_in_order(deli
     assert [name for target, name in deliveries.notifier.sent if target == "one"] == ["a", "b", "c"]
     assert [name for target, name in deliveries.notifier.sent if target == "two"] == ["a", "b", "c"]
     assert len(deliveries.notifier.sent) == 6
-    assert await deliveries.acknowledged() == {"a", "b", "c"}
+    assert await deliveries.list_acknowledged() == {"a", "b", "c"}
 
 
 async def test_events_before_the_subscription_are_not_sent(deliveries: DeliveryBench) -> None:
@@ -123,7 +123,7 @@ async def test_events_before_the_subscription_are_not_sent(deliveries: DeliveryB
     await deliveries.subscribe(1, "one")
     await deliveries.deliverer().run_until_idle()
 
-    assert (deliveries.notifier.sent, await deliveries.acknowledged()) == ([], set())
+    assert (deliveries.notifier.sent, await deliveries.list_acknowledged()) == ([], set())
 
 
 async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody(deliveries: DeliveryBench) -> None:
@@ -136,21 +136,21 @@ async def test_an_unreachable_subscriber_gets_all_events_later_and_delays_nobody
         await deliveries.deliverer().run_until_idle()
         assert [name for target, name in deliveries.notifier.sent if target == "here"] == ["a", "b"]
         assert [name for target, name in deliveries.notifier.sent if target == "away"] == []
-        assert await deliveries.acknowledged() == set()
+        assert await deliveries.list_acknowledged() == set()
         deliveries.bench.clock.advance(delay)
     await deliveries.deliverer().run_until_idle()
 
     assert [name for target, name in deliveries.notifier.sent if target == "away"] == ["a", "b"]
-    assert await deliveries.acknowledged() == {"a", "b"}
+    assert await deliveries.list_acknowledged() == {"a", "b"}
     assert (await deliveries.load_subscription(1)).failures == 0
 
 
 def test_retry_delays_grow_up_to_an_hour() -> None:
-    target = Queue(connection_string="amqp://x")
+    target = QueueTarget(connection_string="amqp://x")
     subscription = Subscription(id=1, client_id=1, kind="amqp", target=target, created_at=NOW)
     delays = []
     for _ in range(40):
-        subscription = subscription.failed(NOW)
+        subscription = subscription.after_failed_delivery(NOW)
         delays.append(subscription.next_at - NOW)
 
     assert delays[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
@@ -166,7 +166,7 @@ async def test_a_refused_event_does_not_stop_the_others(deliveries: DeliveryBenc
     await deliveries.deliverer().run_until_idle()
 
     assert [name for _, name in deliveries.notifier.sent] == ["b"]
-    assert await deliveries.acknowledged() == {"b"}
+    assert await deliveries.list_acknowledged() == {"b"}
 
 
 async def test_old_events_are_dropped(deliveries: DeliveryBench) -> None:
@@ -227,11 +227,11 @@ async def test_concurrent_deliveries_to_all_subscribers_acknowledge_the_events(d
     writes = (deliveries.bench.db.write(partial(_mark_delivered, number)) for number in range(8))
     await asyncio.gather(*writes)
 
-    assert await deliveries.acknowledged() == {"a", "b"}
+    assert await deliveries.list_acknowledged() == {"a", "b"}
 
 
 async def _mark_delivered(number: int, tx: Tx) -> None:
-    await subscriptions.mark_delivered(tx, number, ["a", "b"], [])
+    await subscriptions.acknowledge_deliveries(tx, number, ["a", "b"], [])
 
 
 async def test_one_of_many_workers_serves_a_subscription(deliveries: DeliveryBench) -> None:
@@ -282,7 +282,7 @@ async def test_a_failure_of_the_previous_target_does_not_count_for_the_new_one(
     async def retarget() -> None:
         deliveries.notifier.on_send = None
         before = await deliveries.load_subscription(1)
-        target = Webhook(url="two", auth_header_name="A", auth_header_value="b")
+        target = WebhookTarget(url="two", auth_header_name="A", auth_header_value="b")
         await deliveries.bench.db.write(lambda tx: subscriptions.save(tx, before, replace(before, target=target)))
 
     deliveries.notifier.on_send = retarget
@@ -314,7 +314,7 @@ async def test_a_slow_batch_ends_after_its_time(deliveries: DeliveryBench) -> No
 
     async def pass_time() -> None:
         async with deliveries.bench.db.read() as tx:
-            pending_counts.append(len(await user_actions.list_pending(tx, 1, 10)))
+            pending_counts.append(len(await user_actions.list_undelivered_actions(tx, 1, 10)))
         deliveries.bench.clock.advance(LEASE // 3)
 
     deliveries.notifier.on_send = pass_time

@@ -21,7 +21,7 @@ async def a_fault(bench: Workbench, kind: str = "fail", **changes: Any) -> Fault
     return await bench.db.write(lambda tx: faults.add(tx, fault))
 
 
-async def remaining_faults(bench: Workbench) -> list[Fault]:
+async def list_faults(bench: Workbench) -> list[Fault]:
     async with bench.db.read() as tx:
         return await faults.list_all(tx)
 
@@ -29,7 +29,7 @@ async def remaining_faults(bench: Workbench) -> list[Fault]:
 async def error_before(
     bench: Workbench, task_type: str = "try_it", step: str = "a", *, first: bool = True
 ) -> str | None:
-    """The failure that a worker gets before a step."""
+    """Return the failure that a worker gets before a step."""
     try:
         await StoredFaultInjector(bench.db).before_step(a_task(task_type), step, first=first)
     except DriverError as error:
@@ -65,14 +65,14 @@ async def test_a_failure_happens_as_often_as_requested(bench: Workbench) -> None
     await a_fault(bench, times=2)
 
     assert [await error_before(bench) is not None for _ in range(3)] == [True, True, False]
-    assert await remaining_faults(bench) == []
+    assert await list_faults(bench) == []
 
 
 async def test_a_failure_without_a_limit_stays(bench: Workbench) -> None:
     fault = await a_fault(bench, times=ALWAYS)
 
     assert [await error_before(bench) is not None for _ in range(5)] == [True] * 5
-    assert await remaining_faults(bench) == [fault]
+    assert await list_faults(bench) == [fault]
 
 
 async def test_of_many_concurrent_tasks_a_single_failure_hits_one(bench: Workbench) -> None:

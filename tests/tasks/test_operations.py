@@ -13,14 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
-from pileus.app import RunningCloud, new_id
+from pileus.api.middleware import ServerMetrics
+from pileus.app import RunningCloud, new_random_uuid
 from pileus.domain.errors import Conflict
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
-from pileus.initial_data import load_catalogue, seed
-from pileus.outbound.notifier import Messenger
+from pileus.initial_data import load_catalogue, seed_database
+from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.database import Tx
@@ -64,9 +64,9 @@ class IdleCloud:
 
     async def load_all_rows(self) -> Rows:
         """Return all rows of the database and of the driver."""
-        return await load_all_rows(self.tenant.running.cloud.db, self.driver_file)
+        return await load_all_rows(self.tenant.running.app_state.db, self.driver_file)
 
-    async def locked_rows(self) -> list[Any]:
+    async def list_locked_rows(self) -> list[Any]:
         """Return the rows that a task has locked."""
         return locked_rows(await self.load_all_rows(), self.tenant.client_id)
 
@@ -74,13 +74,13 @@ class IdleCloud:
         """Send the request, and return the task that it has started."""
         answer = await send(self.tenant)
         assert answer.is_success, answer.text
-        async with self.tenant.running.cloud.db.read() as tx:
+        async with self.tenant.running.app_state.db.read() as tx:
             (task,) = await tasks.TABLE.find(tx, "client_id = :id AND state = 'NEW'", id=self.tenant.client_id)
         return task
 
     async def load_task(self, task_id: str) -> Task:
         """Return a task as it is saved."""
-        async with self.tenant.running.cloud.db.read() as tx:
+        async with self.tenant.running.app_state.db.read() as tx:
             return await tasks.get(tx, self.tenant.client_id, task_id)
 
     async def run_engine(self, operation: Operation[Any]) -> None:
@@ -99,10 +99,14 @@ async def running(
     with database_url(request.param) as url:
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
-        await seed(db, catalogue, given_key="", data=data, now=clock())
-        cloud = AppState(db, catalogue, clock, new_id, lambda: None, driver, Messenger(), patience=0)
-        engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_id, lease=LEASE)
-        yield RunningCloud(create_app(Settings(), cloud, HttpMetrics(CollectorRegistry())), cloud, engine, driver, None)
+        await seed_database(db, catalogue, given_key="", data=data, now=clock())
+        cloud = AppState(
+            db, catalogue, clock, new_random_uuid, lambda: None, driver, SubscriptionNotifier(), patience=0
+        )
+        engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_random_uuid, lease=LEASE)
+        yield RunningCloud(
+            create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
+        )
         await db.close()
         driver.close()
 
@@ -110,12 +114,12 @@ async def running(
 @pytest.fixture
 async def idle(running: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IdleCloud]:
     """A new tenant, whose rows are the only ones of tenants."""
-    clock: Any = running.cloud.now
+    clock: Any = running.app_state.now
     files = tmp_path_factory.getbasetemp().glob("operations*/simulated.db")
     driver_file = next(path for path in files if path.exists())
     async with new_tenant(running) as tenant:
         yield IdleCloud(tenant, clock, driver_file)
-    await delete_tenant_rows(running.cloud.db, driver_file)
+    await delete_tenant_rows(running.app_state.db, driver_file)
 
 
 async def start_scenario(idle: IdleCloud, name: str) -> tuple[SendRequest, Task]:
@@ -178,7 +182,7 @@ async def check_finished(idle: IdleCloud, name: str, task: Task) -> None:
     """The task has finished, and nothing is locked."""
     ended = await idle.load_task(task.id)
     assert (ended.task_type, ended.state, ended.error) == (name, "FINISHED", None)
-    assert await idle.locked_rows() == []
+    assert await idle.list_locked_rows() == []
 
 
 async def check_undone(idle: IdleCloud, name: str, task: Task) -> None:
@@ -205,7 +209,7 @@ def test_every_operation_has_a_scenario() -> None:
 async def test_an_operation_finishes_and_unlocks_everything(idle: IdleCloud, name: str) -> None:
     _, task = await start_scenario(idle, name)
     assert task.task_type == name
-    assert (await idle.locked_rows() == []) == (name in WITHOUT_LOCKS)
+    assert (await idle.list_locked_rows() == []) == (name in WITHOUT_LOCKS)
 
     await idle.run_engine(OPERATIONS[name])
 

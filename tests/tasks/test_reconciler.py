@@ -8,41 +8,41 @@ import pytest
 from pileus.domain.compute.instances import VM_STATES, Instance, Status
 from pileus.store.compute import instances
 from pileus.tasks.cancellation import cancel_and_wait
-from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile
+from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile_instance_statuses
 from pileus.testing.conformance.helpers import new_machine
-from tests.builders import an_instance, driver_of, now_of
+from tests.builders import an_instance, driver_of, reload_instance
 from tests.tasks.workers import FlakyDatabase, Workbench
 from tests.tenants import Tenant
 
 
 async def run_reconciler(tenant: Tenant) -> int:
     running = tenant.running
-    return await reconcile(running.cloud.db, running.driver, lambda: 4711)
+    return await reconcile_instance_statuses(running.app_state.db, running.driver, lambda: 4711)
 
 
-async def saved_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
-    after = await now_of(tenant, instance)
+async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
+    after = await reload_instance(tenant, instance)
     return after.status, after.vm_state
 
 
 @pytest.mark.parametrize("status", list(Status))
 async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status: Status) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_state(instance.id, status.value)
+    driver_of(tenant.running).set_machine_state(instance.id, status.value)
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == (status, VM_STATES[status])
+    assert await load_status(tenant, instance) == (status, VM_STATES[status])
 
 
 async def test_the_vm_state_and_the_time_of_the_change_are_saved(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_state(instance.id, "ACTIVE", "rescued")
+    driver_of(tenant.running).set_machine_state(instance.id, "ACTIVE", "rescued")
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == ("ACTIVE", "rescued")
-    assert (await now_of(tenant, instance)).changed_at == 4711
+    assert await load_status(tenant, instance) == ("ACTIVE", "rescued")
+    assert (await reload_instance(tenant, instance)).changed_at == 4711
 
 
 async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) -> None:
@@ -51,27 +51,27 @@ async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) ->
     await run_reconciler(tenant)
     await run_reconciler(tenant)
 
-    assert (await now_of(tenant, instance)).revision == 1
+    assert (await reload_instance(tenant, instance)).revision == 1
 
 
 async def test_a_locked_instance_is_not_changed(tenant: Tenant) -> None:
-    instance, db = await an_instance(tenant), tenant.running.cloud.db
+    instance, db = await an_instance(tenant), tenant.running.app_state.db
     await db.write(lambda tx: instances.save(tx, instance, instance.locked("a-task", "powering-off")))
-    driver_of(tenant.running).set_state(instance.id, "SHUTOFF")
+    driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
 
     await run_reconciler(tenant)
 
-    assert await saved_status(tenant, instance) == ("ACTIVE", "active")
+    assert await load_status(tenant, instance) == ("ACTIVE", "active")
 
 
 async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
     machine = new_machine()
-    await bench.driver.ensure_running(machine)
+    await bench.driver.ensure_running_machine(machine)
 
-    assert await reconcile(bench.db, bench.driver, bench.clock) == 0
+    assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock) == 0
 
     assert "A machine has no record" in caplog.text
-    assert bench.driver.counts()[0] == 1
+    assert bench.driver.count_machines_volumes_and_nics()[0] == 1
 
 
 async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
@@ -82,7 +82,7 @@ async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.Log
         if len(pauses) == 3:
             raise asyncio.CancelledError
 
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     with pytest.raises(asyncio.CancelledError):
         await Reconciler(FlakyDatabase(bench.db, failing_reads=2), bench.driver, bench.clock, sleep).run()
 
@@ -99,13 +99,13 @@ async def test_a_nudge_ends_the_pause(bench: Workbench, caplog: pytest.LogCaptur
         paused.set()
         await asyncio.Event().wait()
 
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     reconciler = Reconciler(bench.db, bench.driver, bench.clock, sleep)
     running = asyncio.create_task(reconciler.run())
     await paused.wait()
     paused.clear()
     # The first machine is not reported again.
-    await bench.driver.ensure_running(new_machine())
+    await bench.driver.ensure_running_machine(new_machine())
     reconciler.nudge()
     await paused.wait()
     await cancel_and_wait(running)
@@ -117,8 +117,8 @@ async def test_watching_machines_continues_after_a_failure(bench: Workbench, cap
     pauses: list[float] = []
 
     class FailingDriver:
-        async def watch(self, changed: Callable[[], None]) -> None:
-            changed()
+        async def watch_machines(self, on_change: Callable[[], None]) -> None:
+            on_change()
             raise OSError("a machine hung up")
 
     async def sleep(seconds: float) -> None:
@@ -127,7 +127,7 @@ async def test_watching_machines_continues_after_a_failure(bench: Workbench, cap
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(bench.db, bench.driver, bench.clock, sleep).watch(FailingDriver())
+        await Reconciler(bench.db, bench.driver, bench.clock, sleep).watch_driver(FailingDriver())
 
     assert pauses == [INTERVAL] * 2
     assert caplog.text.count("Watching machines failed") == 2

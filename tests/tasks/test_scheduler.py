@@ -12,11 +12,11 @@ from msgspec.structs import replace
 
 from pileus.domain.account.projects import Project
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, Span
+from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, TimeSpan
 from pileus.domain.storage.task_types import CreateSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.domain.tasks import Task, TaskState
-from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tasks
 from pileus.store.account import clients, projects, quotas
 from pileus.store.database import Tx
@@ -74,7 +74,7 @@ class ScheduleBench:
             return await schedules.add(tx, schedule)
 
         for volume in policy_volumes:
-            await self.bench.driver.ensure_volume(Disk(id=volume.id, size=volume.size, type_name=volume.type_name))
+            await self.bench.driver.ensure_volume(DiskSpec(id=volume.id, size=volume.size, type_name=volume.type_name))
         return await self.bench.db.write(write)
 
     async def run_hours(self, hours: int) -> None:
@@ -85,10 +85,10 @@ class ScheduleBench:
 
     async def run_due(self) -> int:
         """Start due tasks and run them, then those that have become due; return how many were started at first."""
-        started = await self.scheduler().start_due()
+        started = await self.scheduler().start_due_tasks()
         for _ in range(2):
             await self.bench.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
-            await self.scheduler().start_due()
+            await self.scheduler().start_due_tasks()
         return started
 
     async def snapshots(self) -> list[Snapshot]:
@@ -128,7 +128,9 @@ async def test_a_due_schedule_creates_a_snapshot_of_each_volume(schedule_bench: 
         ("v-2", "available", "s-1", 7),
     ]
     assert created[0].name == "Snapshot of volume v-1 created by policy 7"
-    assert schedule_bench.bench.driver.snapshots() == {snapshot.id: snapshot.volume_id for snapshot in created}
+    assert schedule_bench.bench.driver.volume_ids_by_snapshot_id() == {
+        snapshot.id: snapshot.volume_id for snapshot in created
+    }
     (task, _) = await schedule_bench.tasks()
     assert (task.task_type, task.state, task.user_id, task.place) == ("create_snapshot", "FINISHED", 5, PLACE)
     assert task.data["schedule_id"] == "s-1"
@@ -151,7 +153,7 @@ async def test_the_oldest_snapshot_is_deleted_when_a_new_one_is_available(schedu
     await schedule_bench.run_hours(5)
 
     assert await schedule_bench.creation_hours() == [3, 4, 5]
-    assert len(schedule_bench.bench.driver.snapshots()) == 3
+    assert len(schedule_bench.bench.driver.volume_ids_by_snapshot_id()) == 3
 
 
 async def test_no_snapshot_is_deleted_for_a_new_one_that_failed(schedule_bench: ScheduleBench) -> None:
@@ -162,9 +164,9 @@ async def test_no_snapshot_is_deleted_for_a_new_one_that_failed(schedule_bench: 
         raise final_error("no room")
 
     schedule_bench.bench.clock.advance(HOUR)
-    await schedule_bench.scheduler().start_due()
+    await schedule_bench.scheduler().start_due_tasks()
     await schedule_bench.bench.engine(with_step(fail), DELETE_SNAPSHOT).run_until_idle()
-    await schedule_bench.scheduler().start_due()
+    await schedule_bench.scheduler().start_due_tasks()
 
     assert await schedule_bench.creation_hours() == [1, 2]
     assert (await schedule_bench.tasks())[-1].error == "no room"
@@ -176,7 +178,7 @@ def with_step(do: StepFunction[CreateSnapshotArgs]) -> Operation[CreateSnapshotA
 
 
 async def test_a_snapshot_is_deleted_after_its_retention_time(schedule_bench: ScheduleBench) -> None:
-    await schedule_bench.add_schedule(a_volume(), max_quantity=100, retention_time=Span(hours=2, minutes=30))
+    await schedule_bench.add_schedule(a_volume(), max_quantity=100, retention_time=TimeSpan(hours=2, minutes=30))
 
     await schedule_bench.run_hours(6)
 
@@ -187,7 +189,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
     schedule = await schedule_bench.add_schedule(a_volume(), max_quantity=100)
     await schedule_bench.run_hours(4)
 
-    async def set_retention(span: Span | None) -> None:
+    async def set_retention(span: TimeSpan | None) -> None:
         nonlocal schedule
 
         async def write(tx: Tx) -> Schedule:
@@ -197,7 +199,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
 
         schedule = await schedule_bench.bench.db.write(write)
 
-    await set_retention(Span(minutes=90))
+    await set_retention(TimeSpan(minutes=90))
     await schedule_bench.run_due()
     assert await schedule_bench.creation_hours() == [3, 4]
     await set_retention(None)
@@ -206,7 +208,7 @@ async def test_a_changed_retention_time_applies_to_existing_snapshots(schedule_b
 
 
 async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -> None:
-    await schedule_bench.add_schedule(a_volume(), retention_time=Span(hours=1))
+    await schedule_bench.add_schedule(a_volume(), retention_time=TimeSpan(hours=1))
     await schedule_bench.run_hours(1)
 
     await schedule_bench.bench.db.write(lambda tx: schedules.remove(tx, "s-1"))
@@ -216,14 +218,16 @@ async def test_snapshots_outlive_their_schedule(schedule_bench: ScheduleBench) -
 
 
 async def test_snapshots_stay_when_their_volume_leaves_the_policy(schedule_bench: ScheduleBench) -> None:
-    schedule = await schedule_bench.add_schedule(a_volume(id="v-1"), a_volume(id="v-2"), retention_time=Span(hours=1))
+    schedule = await schedule_bench.add_schedule(
+        a_volume(id="v-1"), a_volume(id="v-2"), retention_time=TimeSpan(hours=1)
+    )
     await schedule_bench.run_hours(1)
 
     await schedule_bench.bench.db.write(lambda tx: lifecycle_policies.remove_volumes(tx, 7, ["v-1", "unknown"]))
     now = await schedule_bench.bench.db.write(lambda tx: schedules.find(tx, schedule.id))
     assert now is not None
     await schedule_bench.bench.db.write(
-        lambda tx: schedules.save(tx, now, replace(now, retention_time=Span(minutes=90)))
+        lambda tx: schedules.save(tx, now, replace(now, retention_time=TimeSpan(minutes=90)))
     )
     await schedule_bench.run_hours(3)
 
@@ -308,7 +312,7 @@ async def test_of_many_concurrent_schedulers_one_creates_each_snapshot(schedule_
     await schedule_bench.add_schedule(*(a_volume(id=f"v-{number}") for number in range(5)), max_quantity=1)
     schedule_bench.bench.clock.advance(HOUR)
 
-    started = await asyncio.gather(*(schedule_bench.scheduler().start_due() for _ in range(4)))
+    started = await asyncio.gather(*(schedule_bench.scheduler().start_due_tasks() for _ in range(4)))
     await schedule_bench.bench.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
 
     assert (sum(started), len(await schedule_bench.snapshots()), len(await schedule_bench.tasks())) == (5, 5, 5)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from pileus.app import make_driver, new_id
+from pileus.app import create_driver, new_random_uuid
 from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 from pileus.tasks.engine import Engine
@@ -130,14 +130,14 @@ def _change(old: Row | None, new: Row | None, columns: dict[str, None]) -> str:
 async def run_engine(data: Path) -> None:
     """Open a data directory as the program does, and run the engine until it is idle."""
     settings = Settings(data=data, image_sources="any", log_level="error")
-    async with open_seeded_database(settings, single_process=True) as home:
-        driver = make_driver(settings, home.catalogue)
-        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_id).run_until_idle()
+    async with open_seeded_database(settings, exclusive=True) as home:
+        driver = create_driver(settings, home.catalogue)
+        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_random_uuid).run_until_idle()
 
 
 @pytest.fixture(scope="module")
 async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
-    """Let this version end the tasks in the databases of the previous one."""
+    """Run the tasks in the databases of the previous version to their end."""
     data = tmp_path_factory.mktemp("upgrade")
     database, machines = data / "pileus.db", data / "simulated.db"
     restore("previous_database.sql", database)

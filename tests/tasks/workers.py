@@ -92,11 +92,11 @@ class Journal:
             await self.record("done")
             return {"instances": ["i-1"]}
 
-        async def failed(tx: Tx, _: TaskContext[NoArgs]) -> None:
+        async def fail(tx: Tx, _: TaskContext[NoArgs]) -> None:
             await counters.increment(tx, "failed")
             await self.record("failed")
 
-        return Operation(TaskType(task_type, NoArgs), steps, done, failed)
+        return Operation(TaskType(task_type, NoArgs), steps, done, fail)
 
     def steps(self, *names: str) -> Operation[NoArgs]:
         """Return an operation of recorded steps."""
@@ -140,7 +140,7 @@ class FlakyDatabase:
 
 @dataclass(slots=True)
 class Workbench:
-    """What a worker needs: a database, a driver, a manual clock, and a journal."""
+    """The environment of a worker: a database, a driver, a manual clock, and a journal."""
 
     db: Database
     driver: Simulated

@@ -4,48 +4,48 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from pileus.api import auth, errors, openapi, routes
+from pileus.api import authorization, errors, openapi, routes
 from pileus.api.context import CONTEXT, AppState, RequestContext
-from pileus.api.middleware import HttpMetrics, observe
-from pileus.api.requests import Request
+from pileus.api.middleware import ServerMetrics, instrument_requests
+from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, simulation
-from pileus.drivers.protocols.compute import Simulates
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.compute import SupportsSimulation
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.settings import Settings
 
 
-def create_app(settings: Settings, state: AppState | None, metrics: HttpMetrics) -> Litestar:
+def create_app(settings: Settings, state: AppState | None, metrics: ServerMetrics) -> Litestar:
     """Make the application; without `state` it serves only to read its routes and its schema.
 
     The routes of simulation and consoles exist only if the driver supports them.
     """
-    has_simulation = state is None or isinstance(state.driver, Simulates)
-    has_consoles = state is None or isinstance(state.driver, Screens)
+    has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
+    has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
     app = Litestar(
         route_handlers=[
             *routes.ROUTES,
-            health.metrics_route(key_required=settings.metrics_key_required),
+            health.make_metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
             *([simulation.ROUTER] if has_simulation else []),
             *([consoles.ROUTER] if has_consoles else []),
         ],
-        before_request=auth.authorize,
+        before_request=authorization.authorize,
         dependencies={
             "ctx": Provide(provide_context, sync_to_thread=False),
             "app_state": Provide(provide_app_state, sync_to_thread=False),
             "metrics": Provide(provide_metrics, sync_to_thread=False),
         },
         exception_handlers=errors.HANDLERS,
-        request_class=Request,
+        request_class=BodyDecodingRequest,
         response_class=JsonResponse,
         logging_config=None,
         request_max_body_size=settings.body_limit,
-        openapi_config=openapi.config(),
+        openapi_config=openapi.openapi_config(),
         state=State({"app_state": state, "metrics": metrics}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
-    app.asgi_handler = observe(app.asgi_handler, metrics)
+    app.asgi_handler = instrument_requests(app.asgi_handler, metrics)
     return app
 
 
@@ -54,13 +54,13 @@ def provide_context() -> RequestContext:
     return CONTEXT.get()
 
 
-def provide_app_state(request: Request) -> AppState:
+def provide_app_state(request: BodyDecodingRequest) -> AppState:
     """Provide the parameter `app_state` of handlers."""
     state: AppState = request.app.state.app_state
     return state
 
 
-def provide_metrics(request: Request) -> HttpMetrics:
+def provide_metrics(request: BodyDecodingRequest) -> ServerMetrics:
     """Provide the parameter `metrics` of handlers."""
-    metrics: HttpMetrics = request.app.state.metrics
+    metrics: ServerMetrics = request.app.state.metrics
     return metrics

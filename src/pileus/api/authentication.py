@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pileus.domain.account.keys import parse_key_id
+from pileus.domain.account.api_keys import parse_key_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
-from pileus.store.account import keys
+from pileus.store.account import api_keys
 from pileus.store.database import Database
 
 FRESH = 1.0
@@ -37,11 +37,11 @@ class Authenticator:
         self._clock = clock
         self._cache: dict[bytes, CachedCaller] = {}
 
-    async def caller(self, header: bytes, now: int) -> Caller:
+    async def authenticate(self, authorization_header: bytes, now: int) -> Caller:
         """Return the caller of an Authorization header. Raises Unauthenticated."""
-        cached, clock = self._cache.get(header), self._clock()
-        if cached is None or clock >= cached.until or cached.revocations != keys.REVOCATIONS.times:
-            cached = await self._read_caller(header, now, clock)
+        cached, clock = self._cache.get(authorization_header), self._clock()
+        if cached is None or clock >= cached.until or cached.revocations != api_keys.REVOCATIONS.times:
+            cached = await self._read_caller(authorization_header, now, clock)
         elif cached.expires_at is not None and now >= cached.expires_at:
             raise Unauthenticated("Token is invalid or expired", INVALID)
         return cached.caller
@@ -49,9 +49,9 @@ class Authenticator:
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._cache.pop(header, None)
         number, token = _parse_header(header.decode("latin-1"))
-        revocations = keys.REVOCATIONS.times
+        revocations = api_keys.REVOCATIONS.times
         async with self._db.read() as tx:
-            row = await keys.find_with_caller(tx, number)
+            row = await api_keys.find_with_caller(tx, number)
         if row is None or not row[0].is_valid_token(token, now):
             raise Unauthenticated("Token is invalid or expired", INVALID)
         key, caller = row

@@ -54,7 +54,7 @@ class RequestContext(Context):
         """Run `work` in one transaction; a conflict with another request runs it again."""
         return await self.app.db.write(work)
 
-    async def submit(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
+    async def submit_task(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
         """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id.
 
         If `work` returns None, no task has been started, and the answer has no id.
@@ -66,8 +66,8 @@ class RequestContext(Context):
         self.app.wake_engine()
         return TaskIds(tasks=[task_id])
 
-    async def submit_and_wait(self, work: Callable[[Tx, str], Awaitable[T]]) -> T:
-        """Like `submit`, then wait until the task has ended, but not longer than `AppState.patience`.
+    async def submit_task_and_wait(self, work: Callable[[Tx, str], Awaitable[T]]) -> T:
+        """Like `submit_task`, then wait until the task has ended, but not longer than `AppState.patience`.
 
         Returns what `work` returns. If that is None, no task has been started, and there is nothing to wait for.
         """
@@ -85,7 +85,7 @@ class RequestContext(Context):
         if task_id is None:
             return True
         self.app.wake_engine()
-        return await self.app.task_waiters.wait(self.db, task_id, self.app.patience)
+        return await self.app.task_waiters.wait_for_task(self.db, task_id, self.app.patience)
 
 
 CONTEXT: ContextVar[RequestContext] = ContextVar("context")

@@ -7,8 +7,9 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from pileus.api.validation import parameter_errors
+from pileus.api.validation import translate_parameter_errors
 from pileus.domain.errors import (
+    BodyTooLarge,
     Conflict,
     Forbidden,
     Invalid,
@@ -17,7 +18,6 @@ from pileus.domain.errors import (
     Problem,
     QuotaExceeded,
     Stale,
-    TooLarge,
     Unauthenticated,
     Unavailable,
 )
@@ -32,14 +32,14 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     Conflict: (409, "ConflictError"),
     Stale: (409, "ConflictError"),
     QuotaExceeded: (403, "QuotaLimitExceed"),
-    TooLarge: (413, "RequestEntityTooLarge"),
+    BodyTooLarge: (413, "RequestEntityTooLarge"),
     Unavailable: (503, "ServiceUnavailable"),
 }
 MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
 INTERNAL = "Internal server error: tell the operator the request_id"
 
 
-def on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[dict[str, Any]]:
+def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Response[dict[str, Any]]:
     """Make the answer for a problem of the domain."""
     status, name = HTTP_ERRORS[type(problem)]
     if isinstance(problem, Unauthenticated):
@@ -52,13 +52,13 @@ def on_problem(request: Request[Any, Any, Any], problem: Problem) -> Response[di
     return _response(request, status, name, problem.message, extra=extra)
 
 
-def on_validation(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
+def validation_error_response(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
     """Make the answer for parameters that the framework could not parse."""
     failures = error.extra if isinstance(error.extra, list) else []
-    fields = parameter_errors([{**failure, "key": _public_name(request, failure)} for failure in failures])
+    fields = translate_parameter_errors([{**failure, "key": _public_name(request, failure)} for failure in failures])
     if missing := MISSING.match(error.detail):
         fields = {missing["name"]: ["Field required"]}
-    return on_problem(request, Invalid(f"Validation Error: {fields}", fields))
+    return problem_response(request, Invalid(f"Validation Error: {fields}", fields))
 
 
 def _public_name(request: Request[Any, Any, Any], failure: dict[str, Any]) -> str:
@@ -68,17 +68,17 @@ def _public_name(request: Request[Any, Any, Any], failure: dict[str, Any]) -> st
     return getattr(parameter and parameter.kwarg_definition, "name", None) or name
 
 
-def on_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
+def http_error_response(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, Any]]:
     """Make the answer for errors of the framework: unknown routes, wrong methods, bodies that are too large."""
     if error.status_code == 404:  # noqa: PLR2004  # an HTTP status
         return _response(request, 404, "NotFoundError", f"{request.scope['path']} could not be found")
     phrases = {405: "Method Not Allowed", 413: "Request Entity Too Large", 400: "Bad Request"}
-    name = HTTP_ERRORS[TooLarge][1] if error.status_code == HTTP_ERRORS[TooLarge][0] else "HTTPError"
+    name = HTTP_ERRORS[BodyTooLarge][1] if error.status_code == HTTP_ERRORS[BodyTooLarge][0] else "HTTPError"
     text = f"HTTP {error.status_code}: {phrases.get(error.status_code, error.detail)}"
     return _response(request, error.status_code, name, text, headers=error.headers)
 
 
-def on_failure(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+def unexpected_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     """Make the answer for an unexpected exception: log the trace, and return only the request id."""
     LOG.error(
         "Unhandled exception", exc_info=error, extra={"request_id": _request_id(request), "path": request.url.path}
@@ -86,7 +86,12 @@ def on_failure(request: Request[Any, Any, Any], error: Exception) -> Response[di
     return _response(request, 500, "InternalServerError", INTERNAL)
 
 
-HANDLERS: Any = {Problem: on_problem, ValidationException: on_validation, HTTPException: on_http, Exception: on_failure}
+HANDLERS: Any = {
+    Problem: problem_response,
+    ValidationException: validation_error_response,
+    HTTPException: http_error_response,
+    Exception: unexpected_error_response,
+}
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

@@ -17,7 +17,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 """All other methods are counted as one, because a client can invent any number of them."""
 
 
-class HttpMetrics:
+class ServerMetrics:
     """The metrics of `/metrics`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -47,13 +47,13 @@ class HttpMetrics:
         )
         self.tasks = Counter("pileus_tasks_total", "Tasks ended.", ("task_type", "state"), registry=registry)
 
-    def count_commit(self, writes: int, seconds: float) -> None:
+    def count_commit(self, write_count: int, seconds: float) -> None:
         """Count a commit of so many writes."""
         self.commits.inc()
         self.commit_seconds.observe(seconds)
-        self.commit_writes.observe(writes)
+        self.commit_writes.observe(write_count)
 
-    def exposition(self) -> bytes:
+    def format_for_prometheus(self) -> bytes:
         """Format the metrics for Prometheus; with several server processes, those of all processes together."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
@@ -62,7 +62,9 @@ class HttpMetrics:
         return generate_latest(registry)
 
 
-def observe(app: ASGIApp, metrics: HttpMetrics, clock: Callable[[], float] = time.perf_counter) -> ASGIApp:
+def instrument_requests(
+    app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
+) -> ASGIApp:
     """Wrap the application: give each request an id, return it in a header, count the request and log it."""
     counters_by_key: dict[tuple[str, str, int], Any] = {}
 

@@ -14,7 +14,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 
 import pileus
 from pileus.api import openapi_page
-from pileus.api.auth import OPEN
+from pileus.api.authorization import OPEN
 
 PATH = "/schema"
 DESCRIPTION = (
@@ -43,7 +43,7 @@ PROBLEM: dict[str, Any] = {
 }
 
 
-class Document(OpenAPIRenderPlugin):
+class OpenApiJsonPlugin(OpenAPIRenderPlugin):
     """Serves the document as JSON."""
 
     def __init__(self) -> None:
@@ -52,11 +52,11 @@ class Document(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
         """Return the document; it is encoded once."""
-        self._rendered = self._rendered or msgspec.json.encode(complete_document(openapi_schema))
+        self._rendered = self._rendered or msgspec.json.encode(add_errors_and_security(openapi_schema))
         return self._rendered
 
 
-class Page(OpenAPIRenderPlugin):
+class OpenApiHtmlPlugin(OpenAPIRenderPlugin):
     """Serves the document as an HTML page that loads nothing from other servers."""
 
     def __init__(self) -> None:
@@ -65,11 +65,13 @@ class Page(OpenAPIRenderPlugin):
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
         """Return the page; it is rendered once."""
-        self._rendered = self._rendered or openapi_page.page(complete_document(openapi_schema)).encode()
+        self._rendered = (
+            self._rendered or openapi_page.render_api_reference(add_errors_and_security(openapi_schema)).encode()
+        )
         return self._rendered
 
 
-def config() -> OpenAPIConfig:
+def openapi_config() -> OpenAPIConfig:
     """Configure how the framework makes the document, and where it serves it."""
     return OpenAPIConfig(
         title="Pileus",
@@ -80,7 +82,7 @@ def config() -> OpenAPIConfig:
         openapi_router=Router(
             PATH, route_handlers=[], opt=OPEN, include_in_schema=False, after_request=_replace_not_found
         ),
-        render_plugins=[Page(), Document()],
+        render_plugins=[OpenApiHtmlPlugin(), OpenApiJsonPlugin()],
     )
 
 
@@ -91,12 +93,12 @@ def _replace_not_found(response: Response[Any]) -> Response[Any]:
     return response
 
 
-def document(app: Litestar) -> dict[str, Any]:
+def openapi_document(app: Litestar) -> dict[str, Any]:
     """Make the document of an application."""
-    return complete_document(app.openapi_schema.to_schema())
+    return add_errors_and_security(app.openapi_schema.to_schema())
 
 
-def complete_document(schema: dict[str, Any]) -> dict[str, Any]:
+def add_errors_and_security(schema: dict[str, Any]) -> dict[str, Any]:
     """Add the error answers, the security scheme and shorter names to the framework's document."""
     # The framework writes `oneOf` for every union, although a value may match two of its types.
     text = msgspec.json.encode(schema).decode().replace('"oneOf":', '"anyOf":')
@@ -113,9 +115,9 @@ def complete_document(schema: dict[str, Any]) -> dict[str, Any]:
     return complete
 
 
-def format_document(app: Litestar) -> str:
+def format_openapi_json(app: Litestar) -> str:
     """Format the document as it is committed in docs/openapi.json, with sorted keys."""
-    return json.dumps(document(app), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    return json.dumps(openapi_document(app), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:

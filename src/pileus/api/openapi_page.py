@@ -11,7 +11,7 @@ Schema = Mapping[str, Any]
 MAX_DEPTH = 5
 
 
-def page(document: Schema) -> str:
+def render_api_reference(document: Schema) -> str:
     """Render the page. It loads nothing from other servers."""
     groups = _group_by_tag(document)
     links, sections = "".join(_links(groups)), "".join(_sections(groups, document))

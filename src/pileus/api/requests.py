@@ -13,7 +13,7 @@ BODY_TIMEOUT = 10.0
 """Seconds for a body to arrive."""
 
 
-class Request(litestar.Request[Any, Any, Any]):
+class BodyDecodingRequest(litestar.Request[Any, Any, Any]):
     """A request whose JSON body becomes the parameter `data` of the handler."""
 
     _cached_body: bytes | None = None

@@ -16,7 +16,7 @@ NO_CONTENT = 204
 ENCODER = msgspec.json.Encoder()
 
 
-class RawJsonResponse(ASGIResponse):
+class EncodedJsonResponse(ASGIResponse):
     """An encoded JSON body, ready to send."""
 
     def __init__(self, status: int, body: bytes) -> None:
@@ -38,4 +38,4 @@ class JsonResponse(Response[T]):
         status = self.status_code or more.get("status_code") or 200
         if self.media_type != JSON or status == NO_CONTENT or self.headers or self.cookies or more.get("headers"):
             return super().to_asgi_response(app, request, **more)
-        return RawJsonResponse(status, ENCODER.encode(self.content))
+        return EncodedJsonResponse(status, ENCODER.encode(self.content))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 
 import msgspec
 
-from pileus.api.validation_errors import BODY, FieldErrors, find_errors
+from pileus.api.validation_errors import BODY, FieldErrors, find_field_errors
 from pileus.domain.errors import Invalid
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
             _check_no_nul(msgspec.json.decode(body))
         return _decoder(type_).decode(body)
     except msgspec.ValidationError as error:
-        raise invalid_body(_decode_untyped(body), type_, str(error)) from None
+        raise body_validation_problem(_decode_untyped(body), type_, str(error)) from None
     except DECODE_ERRORS as error:
         raise _invalid_json(error) from None
 
@@ -62,15 +62,15 @@ def convert_body(raw: object, type_: Any) -> Any:
     try:
         return msgspec.convert(raw, type_, strict=False)
     except msgspec.ValidationError as error:
-        raise invalid_body(raw, type_, str(error)) from None
+        raise body_validation_problem(raw, type_, str(error)) from None
 
 
-def invalid_body(raw: object, type_: Any, otherwise: str = "Input is not valid") -> Invalid:
-    """Make the problem with all errors of `raw`; `otherwise` is the text if no field has an error."""
-    return _invalid(find_errors(raw, type_) or {BODY: [otherwise]})
+def body_validation_problem(raw: object, type_: Any, fallback_text: str = "Input is not valid") -> Invalid:
+    """Make the problem with all errors of `raw`; `fallback_text` is the text if no field has an error."""
+    return _invalid(find_field_errors(raw, type_) or {BODY: [fallback_text]})
 
 
-def parameter_errors(failures: Sequence[Mapping[str, Any]]) -> FieldErrors:
+def translate_parameter_errors(failures: Sequence[Mapping[str, Any]]) -> FieldErrors:
     """Translate the framework's errors of parameters (`key`, `message`) to the texts of the public API."""
     errors: FieldErrors = {}
     for failure in failures:

@@ -20,7 +20,7 @@ NO_LINE_BREAK = r"(?!\n)"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
-def find_errors(raw: object, type_: Any) -> FieldErrors:
+def find_field_errors(raw: object, type_: Any) -> FieldErrors:
     """Return the errors by the innermost name of their field."""
     errors: FieldErrors = {}
     for name, text in _value_errors(raw, _type_info(type_), BODY):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pileus.cli.formatting import Command, Failure, Group
+from pileus.cli.commands import CommandError, LazySectionedGroup, SectionedCommand
 
 EXAMPLES = (
     ("Print the bundled catalogue, as a start for your own", "pileus catalog show"),
@@ -14,7 +14,7 @@ EXAMPLES = (
 BUNDLED = resources.files("pileus") / "catalogue.toml"
 
 
-@click.group(cls=Group, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def catalog() -> None:
     """Check and show the catalogue: what a cloud offers.
 
@@ -22,9 +22,9 @@ def catalog() -> None:
     """
 
 
-@catalog.command(cls=Command, examples=EXAMPLES[1:])
+@catalog.command("check", cls=SectionedCommand, examples=EXAMPLES[1:])
 @click.argument("file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-def check(file: Path | None) -> None:
+def check_catalogue(file: Path | None) -> None:
     """Check a catalogue and list every wrong key by its path. No server is needed.
 
     Without FILE the bundled catalogue is checked.
@@ -35,13 +35,13 @@ def check(file: Path | None) -> None:
     try:
         catalogue = parse_catalogue(_read(file))
     except Invalid as error:
-        raise Failure(str(error)) from None
+        raise CommandError(str(error)) from None
     summary = f"{len(catalogue.regions)} regions, {len(catalogue.flavors)} flavors, {len(catalogue.images)} images"
     click.echo(f"The catalogue is right: {summary}, {len(catalogue.quotas)} quotas.")
 
 
-@catalog.command(cls=Command, examples=EXAMPLES[:1])
-def show() -> None:
+@catalog.command("show", cls=SectionedCommand, examples=EXAMPLES[:1])
+def print_bundled_catalogue() -> None:
     """Print the bundled catalogue as TOML."""
     click.echo(BUNDLED.read_text("utf-8"), nl=False)
 
@@ -50,4 +50,4 @@ def _read(file: Path | None) -> str:
     try:
         return BUNDLED.read_text("utf-8") if file is None else file.read_text("utf-8")
     except UnicodeDecodeError:
-        raise Failure(f"{file} is not a text in UTF-8") from None
+        raise CommandError(f"{file} is not a text in UTF-8") from None

@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from pileus.cli.formatting import Command
+from pileus.cli.commands import SectionedCommand
 
 VARIABLE = "_PILEUS_COMPLETE"
 EXAMPLES = (
@@ -17,7 +17,7 @@ INSTALL_COMMANDS = {
 }
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=SectionedCommand, examples=EXAMPLES)
 @click.argument("shell", type=click.Choice(list(INSTALL_COMMANDS)))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:

@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error, require_key
-from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error_text, require_api_key
+from pileus.cli.commands import CommandError, UsageError
 
 CONTROL = "/_pileus"
 CONTROL_OFF = (
@@ -14,12 +14,12 @@ CONTROL_OFF = (
 )
 
 
-def quote_path(name: str | None) -> str:
+def quote_path_segment(name: str | None) -> str:
     """Quote a name as one segment of a URL path."""
     return quote(name or "", safe="")
 
 
-class Control:
+class ControlClient:
     """The control endpoint at an address. Each error becomes one line with the next step."""
 
     def __init__(self, url: str, key: str | None) -> None:
@@ -27,22 +27,22 @@ class Control:
         self._key = key
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """Send a request and return the body of the response. Raises Failure or UsageError."""
+        """Send a request and return the body of the response. Raises CommandError or UsageError."""
         response = self._send(method, path, body)
         if response.is_success:
             return response.json() if response.content else None
-        raise Failure(f"{self.url}: {self._error_text(response)}")
+        raise CommandError(f"{self.url}: {self._error_text(response)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {"Authorization": f"APIKey {require_key(self._key)}"}
+        headers = {"Authorization": f"APIKey {require_api_key(self._key)}"}
         try:
             return httpx.request(method, f"{self.url}{CONTROL}{path}", json=body, headers=headers, timeout=30)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageError(f"{self.url} is not an address; one looks like {URL}") from None
         except httpx.ConnectError:
-            raise Failure(connection_error(self.url)) from None
+            raise CommandError(connection_error_text(self.url)) from None
         except httpx.HTTPError as error:
-            raise Failure(f"{self.url}: the request failed: {error}; see the server's log") from None
+            raise CommandError(f"{self.url}: the request failed: {error}; see the server's log") from None
 
     def _error_text(self, response: httpx.Response) -> str:
         if response.status_code == httpx.codes.UNAUTHORIZED:

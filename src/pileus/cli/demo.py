@@ -13,9 +13,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from pileus.cli.formatting import Command, Failure
+from pileus.cli.commands import CommandError, SectionedCommand
 from pileus.cli.session import import_sdk
-from pileus.cli.temporary_server import TemporaryServer, temporary_server
+from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
 
 MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 MARGIN = (0, 0, 0, 4)
@@ -25,7 +25,7 @@ EXAMPLES = (
 )
 
 
-@click.command(cls=Command, examples=EXAMPLES)
+@click.command(cls=SectionedCommand, examples=EXAMPLES)
 @click.option("--realistic", is_flag=True, help="Simulate the start and stop times of real machines.")
 def demo(*, realistic: bool) -> None:
     """Show the official SDK create, list, update, stop, start and delete an instance.
@@ -34,17 +34,17 @@ def demo(*, realistic: bool) -> None:
     at the end.
     """
     output = DemoOutput(Console(highlight=False))
-    output.write("Starting a temporary server: a simulated cloud with its own database and key …")
+    output.print_text("Starting a temporary server: a simulated cloud with its own database and key …")
     started = time.monotonic()
-    with temporary_server("--simulated-time", "realistic" if realistic else "instant") as server:
-        output.write(
+    with run_temporary_server("--simulated-time", "realistic" if realistic else "instant") as server:
+        output.print_text(
             f"Ready at {server.url} after {time.monotonic() - started:.1f} s. The following calls are its only client."
         )
-        show_instance_life(output, make_client(server))
-    output.write("The server has stopped and its data are removed. Start your own with `pileus serve`.")
+        demonstrate_instance_lifecycle(output, make_sdk_client(server))
+    output.print_text("The server has stopped and its data are removed. Start your own with `pileus serve`.")
 
 
-def make_client(server: TemporaryServer) -> Any:
+def make_sdk_client(server: TemporaryServer) -> Any:
     """Return the official SDK's client for a server. It needs only the address and the key."""
     return import_sdk(MISSING).Gcore(
         api_key=server.key, base_url=server.url, cloud_project_id=1, cloud_region_id=1, polling_interval_seconds=1
@@ -58,16 +58,16 @@ class DemoOutput:
         self._console = console
         self._step = 0
 
-    def write(self, text: str) -> None:
+    def print_text(self, text: str) -> None:
         """Print a text between the steps."""
         self._console.print(Text(text, style="dim"))
 
-    def call(self, title: str, client: Any, path: str, **arguments: Any) -> Any:
+    def call_and_print(self, title: str, client: Any, path: str, **arguments: Any) -> Any:
         """Print a call, make it, and print its duration."""
         self._step += 1
         self._console.print()
         self._console.print(Text.assemble((f"{self._step:>2}  ", "bold cyan"), (title, "bold")))
-        code = Syntax(format_call(path, arguments), "python", theme="ansi_dark", background_color="default")
+        code = Syntax(format_call_as_python(path, arguments), "python", theme="ansi_dark", background_color="default")
         self._console.print(Padding(code, MARGIN))
         started = time.monotonic()
         result = _invoke(client, path, arguments)
@@ -75,7 +75,7 @@ class DemoOutput:
         self._console.print(Padding(Text(duration, style="green"), MARGIN))
         return result
 
-    def show_fields(self, fields: Mapping[str, Any]) -> None:
+    def print_fields(self, fields: Mapping[str, Any]) -> None:
         """Print fields of a result."""
         table = Table.grid(padding=(0, 2))
         for name, value in fields.items():
@@ -83,34 +83,34 @@ class DemoOutput:
         self._console.print(Padding(table, MARGIN))
 
 
-def show_instance_life(output: DemoOutput, client: Any) -> None:
+def demonstrate_instance_lifecycle(output: DemoOutput, client: Any) -> None:
     """Create, list, update, stop, start and delete an instance."""
-    images = output.call("Choose an image", client, "cloud.instances.images.list")
+    images = output.call_and_print("Choose an image", client, "cloud.instances.images.list")
     image = next((image for image in images.results if image.name.startswith("ubuntu")), images.results[0])
-    output.show_fields({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
-    instance = create_instance(output, client, image.id)
-    all_instances = output.call("List the instances", client, "cloud.instances.list")
-    output.show_fields({item.name: f"{item.status}, {item.flavor.flavor_id}" for item in all_instances.results})
-    update_instance(output, client, instance.id)
+    output.print_fields({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
+    instance = show_creation(output, client, image.id)
+    all_instances = output.call_and_print("List the instances", client, "cloud.instances.list")
+    output.print_fields({item.name: f"{item.status}, {item.flavor.flavor_id}" for item in all_instances.results})
+    show_update(output, client, instance.id)
     for action, title in (("stop", "Stop it"), ("start", "Start it again")):
-        instance_now = output.call(
+        instance_now = output.call_and_print(
             title, client, "cloud.instances.action_and_poll", instance_id=instance.id, action=action
         )
-        output.show_fields({"status": f"{instance_now.status} ({instance_now.vm_state})"})
-    output.call(
+        output.print_fields({"status": f"{instance_now.status} ({instance_now.vm_state})"})
+    output.call_and_print(
         "Delete it and its volume",
         client,
         "cloud.instances.delete_and_poll",
         instance_id=instance.id,
         volumes=instance.volumes[0].id,
     )
-    remaining = output.call("Check that it is deleted", client, "cloud.instances.list")
-    output.show_fields({"instances": remaining.count})
+    remaining = output.call_and_print("Check that it is deleted", client, "cloud.instances.list")
+    output.print_fields({"instances": remaining.count})
 
 
-def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
+def show_creation(output: DemoOutput, client: Any, image_id: str) -> Any:
     """Create an instance with a volume and a public address."""
-    instance = output.call(
+    instance = output.call_and_print(
         "Create an instance with a volume and a public address, and wait until it is active",
         client,
         "cloud.instances.create_and_poll",
@@ -122,7 +122,7 @@ def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
     )
     flavor = f"{instance.flavor.flavor_id}: {instance.flavor.vcpus} vCPU, {instance.flavor.ram} MiB"
     addresses = [address.addr for network in instance.addresses.values() for address in network]
-    output.show_fields(
+    output.print_fields(
         {
             "id": instance.id,
             "status": f"{instance.status} ({instance.vm_state})",
@@ -134,9 +134,9 @@ def create_instance(output: DemoOutput, client: Any, image_id: str) -> Any:
     return instance
 
 
-def update_instance(output: DemoOutput, client: Any, instance_id: str) -> None:
+def show_update(output: DemoOutput, client: Any, instance_id: str) -> None:
     """Rename the instance and change its tags in one merge patch."""
-    instance = output.call(
+    instance = output.call_and_print(
         "Update it: a new name; change, remove (null) and add a tag",
         client,
         "cloud.instances.update",
@@ -144,7 +144,7 @@ def update_instance(output: DemoOutput, client: Any, instance_id: str) -> None:
         name="web-blue",
         tags={"env": "production", "team": None, "release": "42"},
     )
-    output.show_fields({"name": instance.name, "tags": format_tags(instance)})
+    output.print_fields({"name": instance.name, "tags": format_tags(instance)})
 
 
 def format_tags(instance: Any) -> str:
@@ -153,7 +153,7 @@ def format_tags(instance: Any) -> str:
     return ", ".join(f"{tag.key}={tag.value}{' (read-only)' * tag.read_only}" for tag in ordered)
 
 
-def format_call(path: str, arguments: Mapping[str, Any]) -> str:
+def format_call_as_python(path: str, arguments: Mapping[str, Any]) -> str:
     """Format a call as Python source."""
     argument_lines = "".join(f"    {name}={value!r},\n" for name, value in arguments.items())
     return f"client.{path}(\n{argument_lines})" if argument_lines else f"client.{path}()"
@@ -165,4 +165,4 @@ def _invoke(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return attrgetter(path)(client)(**arguments)
     except (APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
-        raise Failure(f"the server refused {path}: {error}") from error
+        raise CommandError(f"the server refused {path}: {error}") from error

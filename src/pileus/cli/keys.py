@@ -7,10 +7,10 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.formatting import Failure, Group
+from pileus.cli.commands import CommandError, LazySectionedGroup
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import format_time, output_option, show
-from pileus.settings import Settings, SettingSource
+from pileus.cli.output import add_output_option, format_time, show_table
+from pileus.settings import GivenSettingValue, Settings
 
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
@@ -24,7 +24,7 @@ DATABASE = ("data", "database")
 Result = TypeVar("Result")
 
 
-class Keys(Protocol):
+class ApiKeyManager(Protocol):
     """The API keys of a database."""
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
@@ -37,7 +37,7 @@ class Keys(Protocol):
         """Revoke a key and return whether it exists."""
 
 
-@click.group(cls=Group, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def keys() -> None:
     """Create, list and revoke API keys.
 
@@ -46,32 +46,32 @@ def keys() -> None:
     """
 
 
-@keys.command(cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
+@keys.command("create", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:2])
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="The role of the key.")
 @click.option("--client", type=int, metavar="ID", help="The tenant of the key; default: the first one.")
 @click.option(
     "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
 )
-@output_option
-def create(
-    given: dict[str, SettingSource], name: str, role: str, client: int | None, expires: int | None, output: str
+@add_output_option
+def create_key(
+    given: dict[str, GivenSettingValue], name: str, role: str, client: int | None, expires: int | None, output: str
 ) -> None:
     """Create a key with the name NAME and print its token, which cannot be shown again."""
     token = _run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
     if output == "json":
-        show([{"name": name, "role": role, "token": token}], (), output)
+        show_table([{"name": name, "role": role, "token": token}], (), output)
         return
     click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
     click.echo(token)
 
 
 @keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
-@output_option
-def list_(given: dict[str, SettingSource], output: str) -> None:
+@add_output_option
+def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
     records = _run_with_keys(given, lambda api_keys: api_keys.list())
-    show(
+    show_table(
         [_key_row(key) for key in records],
         COLUMNS,
         output,
@@ -79,12 +79,12 @@ def list_(given: dict[str, SettingSource], output: str) -> None:
     )
 
 
-@keys.command(cls=SettingsCommand, setting_names=DATABASE)
+@keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-def revoke(given: dict[str, SettingSource], number: int) -> None:
+def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
     if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
-        raise Failure(f"There is no key {number}. `pileus keys list` shows those there are.")
+        raise CommandError(f"There is no key {number}. `pileus keys list` shows those there are.")
     click.echo(f"Key {number} is revoked.")
 
 
@@ -93,12 +93,12 @@ def _key_row(key: Any) -> dict[str, Any]:
     return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _run_with_keys(given: dict[str, SettingSource], action: Callable[[Keys], Awaitable[Result]]) -> Result:
+def _run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
     settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
 
-    async def run(opening: AbstractAsyncContextManager[Keys]) -> Result:
+    async def run(opening: AbstractAsyncContextManager[ApiKeyManager]) -> Result:
         async with opening as api_keys:
             return await action(api_keys)
 
-    return asyncio.run(run(app.keys(settings)))
+    return asyncio.run(run(app.open_api_keys(settings)))

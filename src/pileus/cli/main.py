@@ -3,9 +3,9 @@
 import click
 
 from pileus import __version__
-from pileus.cli.formatting import Group, write_table
-from pileus.cli.nouns import NOUNS
-from pileus.cli.options import help_for
+from pileus.cli.commands import LazySectionedGroup, write_table
+from pileus.cli.options import setting_help_text
+from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.settings import SETTINGS
 
 TITLE = "Settings (an option overrides a variable, a variable overrides the file of --config)"
@@ -16,7 +16,8 @@ SECTIONS = {
         "settings": "pileus.cli.settings:settings",
         "catalog": "pileus.cli.catalog:catalog",
     },
-    "Use": {word: f"pileus.cli.groups:{word}" for word in NOUNS} | {"completion": "pileus.cli.completion:completion"},
+    "Use": {word: f"pileus.cli.resource_groups:{word}" for word in RESOURCE_KINDS}
+    | {"completion": "pileus.cli.completion:completion"},
     "Operate": {
         "keys": "pileus.cli.keys:keys",
         "sim": "pileus.cli.sim:sim",
@@ -36,17 +37,17 @@ EXAMPLES = (
 )
 
 
-class Pileus(Group):
+class RootGroup(LazySectionedGroup):
     """The root command. Its help also lists every setting."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the settings, then the examples."""
-        write_table(formatter, TITLE, [(row.flag, help_for(row)) for row in SETTINGS])
+        write_table(formatter, TITLE, [(row.command_line_option, setting_help_text(row)) for row in SETTINGS])
         super().format_epilog(ctx, formatter)
 
 
 @click.group(
-    cls=Pileus,
+    cls=RootGroup,
     sections=SECTIONS,
     examples=EXAMPLES,
     context_settings={"max_content_width": 110, "help_option_names": ["-h", "--help"]},

@@ -8,15 +8,23 @@ from typing import Any
 
 import click
 
-from pileus.cli.formatting import Command, SectionOption, SwitchOption, UsageError
+from pileus.cli.commands import SectionedCommand, SectionOption, SwitchOption, UsageError
 from pileus.setting_fields import Setting
-from pileus.settings import SETTINGS, SettingError, Settings, SettingSource, foreign_settings, gather, validate
+from pileus.settings import (
+    SETTINGS,
+    GivenSettingValue,
+    SettingError,
+    Settings,
+    gather_given_values,
+    list_foreign_settings,
+    validate,
+)
 
 METAVARS = {str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "DIR"}
 SOURCES = "Sources of settings"
 
 
-class SettingsCommand(Command):
+class SettingsCommand(SectionedCommand):
     """A command with options for the named settings, or for all.
 
     Its function gets the given settings and their sources as `given`.
@@ -34,10 +42,10 @@ class SettingsCommand(Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command with the given settings."""
-        rows = [*self._rows, *(() if self._setting_names else foreign_settings())]
+        rows = [*self._rows, *(() if self._setting_names else list_foreign_settings())]
         flags = {row.name: ctx.params.pop(row.name) for row in rows}
         try:
-            ctx.params["given"] = gather(flags, os.environ, ctx.params.pop("config"))
+            ctx.params["given"] = gather_given_values(flags, os.environ, ctx.params.pop("config"))
         except SettingError as mistake:
             raise UsageError(str(mistake)) from None
         return super().invoke(ctx)
@@ -47,18 +55,18 @@ class SettingsCommand(Command):
         if self._setting_names:
             return []
         try:
-            return _options(foreign_settings())
+            return _options(list_foreign_settings())
         except SettingError as mistake:
             raise UsageError(str(mistake)) from None
 
 
-def help_for(row: Setting) -> str:
+def setting_help_text(setting: Setting) -> str:
     """Return a setting's help, its variable and its default."""
-    default = f"; default: {row.default_text}" if row.default_text else ""
-    return f"{row.help}  [{row.variable}{default}]"
+    default = f"; default: {setting.default_text}" if setting.default_text else ""
+    return f"{setting.help}  [{setting.environment_variable}{default}]"
 
 
-def load_settings(given: dict[str, SettingSource]) -> Settings:
+def load_settings(given: dict[str, GivenSettingValue]) -> Settings:
     """Return the settings; a wrong one ends the program with a line that names it."""
     try:
         return validate(given)
@@ -81,16 +89,19 @@ def _options(rows: Iterable[Setting]) -> list[click.Option]:
 
 
 def _option(row: Setting) -> click.Option:
-    is_switch = row.plain is bool
+    is_switch = row.plain_type is bool
     option_class = SwitchOption if is_switch else SectionOption
     return option_class(
-        [f"{row.flag}/--no-{row.flag[2:]}" if is_switch else row.flag, row.name],
+        [
+            f"{row.command_line_option}/--no-{row.command_line_option[2:]}" if is_switch else row.command_line_option,
+            row.name,
+        ],
         section=row.section,
         default=None,
         metavar=None if is_switch else _metavar(row),
-        help=help_for(row),
+        help=setting_help_text(row),
     )
 
 
 def _metavar(row: Setting) -> str:
-    return f"[{'|'.join(row.choices)}]" if row.choices else METAVARS[row.plain]
+    return f"[{'|'.join(row.choices)}]" if row.choices else METAVARS[row.plain_type]

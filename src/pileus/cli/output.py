@@ -19,7 +19,7 @@ NAME_FIELDS = (
 """Fields that identify an object in a table, in order of preference."""
 
 
-def output_option(function: Function) -> Function:
+def add_output_option(function: Function) -> Function:
     """Add the option --output to a command."""
     return click.option(
         "--output",
@@ -30,7 +30,9 @@ def output_option(function: Function) -> Function:
     )(function)
 
 
-def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, empty_text: str = "Nothing.") -> None:
+def show_table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str, empty_text: str = "Nothing."
+) -> None:
     """Print rows: `columns` in a table, all keys in JSON. A table without rows is `empty_text`."""
     row_list = list(rows)
     if output != "table":
@@ -41,7 +43,7 @@ def show(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], output: str,
         click.echo(empty_text)
 
 
-def show_record(fields: Mapping[str, Any], output: str) -> None:
+def print_record(fields: Mapping[str, Any], output: str) -> None:
     """Print all fields of one resource."""
     if output != "table":
         click.echo(_encode(fields, output))

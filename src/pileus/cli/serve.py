@@ -2,9 +2,9 @@
 
 import click
 
-from pileus.cli.formatting import Failure, UsageError
+from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.settings import SettingError, SettingSource
+from pileus.settings import GivenSettingValue, SettingError
 
 EXAMPLES = (
     ("Serve on http://127.0.0.1:8080; the first start creates a project, a region and a key", "pileus serve"),
@@ -19,7 +19,7 @@ EXAMPLES = (
 
 
 @click.command(cls=SettingsCommand, examples=EXAMPLES)
-def serve(given: dict[str, SettingSource]) -> None:
+def serve(given: dict[str, GivenSettingValue]) -> None:
     """Start the server; Ctrl-C stops it.
 
     When it is ready, it prints the variables that the official SDKs and tools read. An option overrides a variable, and
@@ -33,4 +33,4 @@ def serve(given: dict[str, SettingSource]) -> None:
     except SettingError as error:
         raise UsageError(str(error)) from None
     except StartError as error:
-        raise Failure(str(error)) from error
+        raise CommandError(str(error)) from error

@@ -3,9 +3,9 @@
 import click
 
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.cli.output import output_option, show
+from pileus.cli.output import add_output_option, show_table
 from pileus.setting_fields import Setting
-from pileus.settings import SETTINGS, SettingSource
+from pileus.settings import SETTINGS, GivenSettingValue
 
 EXAMPLES = (
     ("The settings that `pileus serve` would use here", "pileus settings"),
@@ -37,21 +37,21 @@ A switch is turned off by `--no-…`, for example `--no-legacy-fields`.
 
 
 @click.command(cls=SettingsCommand, examples=EXAMPLES)
-@output_option
+@add_output_option
 @click.option("--reference", is_flag=True, help="Print the reference of all settings instead (docs/settings.md).")
-def settings(given: dict[str, SettingSource], output: str, *, reference: bool) -> None:
+def settings(given: dict[str, GivenSettingValue], output: str, *, reference: bool) -> None:
     """Show the settings in force and their sources."""
     if reference:
-        click.echo(page(), nl=False)
+        click.echo(make_reference(), nl=False)
         return
     rows = [
         {"setting": name, "value": value, "from": given[name].origin if name in given else "default"}
         for name, value in load_settings(given).without_secrets().items()
     ]
-    show(rows, ("setting", "value", "from"), output)
+    show_table(rows, ("setting", "value", "from"), output)
 
 
-def page() -> str:
+def make_reference() -> str:
     """Return the reference of the server's and the built-in drivers' settings, as Markdown."""
     sections = dict.fromkeys(row.section for row in SETTINGS)
     return INTRODUCTION + "".join(_section(section) for section in sections)
@@ -65,4 +65,5 @@ def _section(section: str) -> str:
 def _line(row: Setting) -> str:
     default = f"`{row.default_text}`" if row.default_text else "none"
     accepted = row.wants[0].upper() + row.wants[1:]
-    return f"| `{row.name}` | {default} | `{row.flag}`, `{row.variable}` | {row.help} {accepted}. |\n"
+    names = f"`{row.command_line_option}`, `{row.environment_variable}`"
+    return f"| `{row.name}` | {default} | {names} | {row.help} {accepted}. |\n"

@@ -9,7 +9,7 @@ from typing import Any, Literal, NotRequired, Required, Union, get_args, get_ori
 import click
 from msgspec import Struct
 
-from pileus.cli.values import ObjectType, TagType, flatten, merge_maps
+from pileus.cli.param_types import ObjectParamType, TagParamType, flatten, merge_maps
 
 HIDDEN_PARAMETERS = frozenset(
     {"self", "project_id", "region_id", "extra_headers", "extra_query", "extra_body", "timeout"}
@@ -18,7 +18,7 @@ PARAMETER_DOC = re.compile(r"^ {10}(\w+): (.*(?:\n {14}.*|\n)*)", re.MULTILINE)
 MAX_HELP_LENGTH = 200
 
 
-class Parameter(Struct, frozen=True):
+class MethodParameter(Struct, frozen=True):
     """A parameter of a method; `convert` turns the option's value into the argument."""
 
     name: str
@@ -36,7 +36,7 @@ class Parameter(Struct, frozen=True):
         return f"--{dashed}/--no-{dashed}" if isinstance(self.param_type, click.types.BoolParamType) else f"--{dashed}"
 
 
-def method_parameters(method: Callable[..., Any], id_parameter: str = "") -> list[Parameter]:
+def method_parameters(method: Callable[..., Any], id_parameter: str = "") -> list[MethodParameter]:
     """Return a method's parameters, the required first. `id_parameter` is always required."""
     hints, help_texts = get_type_hints(inspect.unwrap(method)), _parameter_help(method)
     parameters = [
@@ -59,12 +59,12 @@ def shorten(text: str, max_length: int) -> str:
     return text if len(text) <= max_length else f"{text[:max_length]}…"
 
 
-def _read_parameter(parameter: inspect.Parameter, hint: Any, text: str, *, is_id: bool) -> Parameter:
+def _read_parameter(parameter: inspect.Parameter, hint: Any, text: str, *, is_id: bool) -> MethodParameter:
     param_type, is_multiple, convert = _option_type(_possible_types(hint))
     # The client's methods take the parameters of the request's path as positional ones.
     is_positional = is_id or parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     is_required = is_id or parameter.default is parameter.empty
-    return Parameter(parameter.name, param_type, is_required, is_positional, is_multiple, text, convert)
+    return MethodParameter(parameter.name, param_type, is_required, is_positional, is_multiple, text, convert)
 
 
 def _possible_types(hint: Any) -> list[Any]:
@@ -88,9 +88,9 @@ def _option_type(choices: list[Any]) -> tuple[click.ParamType[Any], bool, Callab
         if first_type is plain:
             return kind, False, _unchanged
     if get_origin(first_type) is dict or get_origin(first_type) is Mapping:
-        return TagType(), True, merge_maps
+        return TagParamType(), True, merge_maps
     if hasattr(first_type, "__required_keys__"):
-        return ObjectType(_text_fields(choices)), False, _unchanged
+        return ObjectParamType(_text_fields(choices)), False, _unchanged
     if get_origin(first_type) is not None:
         return _list_option(get_args(first_type))
     return click.STRING, False, _unchanged

@@ -7,9 +7,9 @@ from typing import Any
 import click
 
 from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
-from pileus.cli.control import Control, quote_path
-from pileus.cli.formatting import Command, Group, UsageError
-from pileus.cli.output import output_option, show
+from pileus.cli.commands import LazySectionedGroup, SectionedCommand, UsageError
+from pileus.cli.control import ControlClient, quote_path_segment
+from pileus.cli.output import add_output_option, show_table
 
 FAULT_COLUMNS = ("id", "kind", "task_type", "step", "times", "message")
 EXAMPLES = (
@@ -22,12 +22,12 @@ EXAMPLES = (
 Function = Callable[..., Any]
 
 
-def control_options(function: Function) -> Function:
+def add_control_options(function: Function) -> Function:
     """Add the options --url and --key to a command, and pass it a `control`."""
 
     @wraps(function)
     def connect(url: str, key: str | None, **options: Any) -> Any:
-        return function(control=Control(url, key), **options)
+        return function(control=ControlClient(url, key), **options)
 
     for option in (
         click.option("--key", envvar=KEY_VARIABLE, metavar="TOKEN", help=f"An administrator's key.  [{KEY_VARIABLE}]"),
@@ -53,7 +53,7 @@ region = click.option(
 step = click.option("--step", help="The step of the task; default: the first (`pileus sim operations` lists them).")
 
 
-@click.group(cls=Group, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def sim() -> None:
     """Inject faults into the simulated cloud.
 
@@ -62,26 +62,30 @@ def sim() -> None:
     """
 
 
-@sim.command(cls=Command, examples=(("Hold the tasks that start instances", "pileus sim hold start_vm"),))
+@sim.command(
+    "hold", cls=SectionedCommand, examples=(("Hold the tasks that start instances", "pileus sim hold start_vm"),)
+)
 @click.argument("task_type", required=False)
 @step
 @click.option("--times", type=click.IntRange(min=1), help="The number of tasks; default: all until released.")
-@control_options
-def hold(control: Control, task_type: str | None, step: str | None, times: int | None) -> None:
+@add_control_options
+def hold_tasks(control: ControlClient, task_type: str | None, step: str | None, times: int | None) -> None:
     """Hold tasks of TASK_TYPE (default: any type) until they are released."""
     fault = control.call("POST", "/faults", _without_none(kind="hold", task_type=task_type, step=step, times=times))
     click.echo(f"Holding {_fault_target(fault)}. To let go: pileus sim release {fault['id']}")
 
 
-@sim.command(cls=Command, examples=(EXAMPLES[0], ("Fail all tasks until released", "pileus sim fail --always")))
+@sim.command(
+    "fail", cls=SectionedCommand, examples=(EXAMPLES[0], ("Fail all tasks until released", "pileus sim fail --always"))
+)
 @click.argument("task_type", required=False)
 @step
 @click.option("--message", help="The error text of the task.")
 @click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="The number of tasks.")
 @click.option("--always", is_flag=True, help="All tasks until released.")
-@control_options
-def fail(
-    control: Control, task_type: str | None, step: str | None, message: str | None, times: int, *, always: bool
+@add_control_options
+def fail_tasks(
+    control: ControlClient, task_type: str | None, step: str | None, message: str | None, times: int, *, always: bool
 ) -> None:
     """Fail tasks of TASK_TYPE (default: any type)."""
     count = None if always else times
@@ -91,98 +95,107 @@ def fail(
     click.echo(f"Failing {_fault_target(fault)}, {frequency}. To stop that: pileus sim release {fault['id']}")
 
 
-@sim.command(cls=Command)
+@sim.command("release", cls=SectionedCommand)
 @click.argument("fault_id", required=False)
 @click.option("--all", "is_all", is_flag=True, help="Release all faults.")
-@control_options
-def release(control: Control, fault_id: str | None, *, is_all: bool) -> None:
+@add_control_options
+def release_faults(control: ControlClient, fault_id: str | None, *, is_all: bool) -> None:
     """Release the fault FAULT_ID, or --all: held tasks continue, and tasks no longer fail."""
     if is_all == bool(fault_id):
         raise UsageError("name a fault (`pileus sim faults` lists them), or --all")
-    control.call("DELETE", "/faults" if is_all else f"/faults/{quote_path(fault_id)}")
+    control.call("DELETE", "/faults" if is_all else f"/faults/{quote_path_segment(fault_id)}")
     click.echo("Released all." if is_all else f"Released {fault_id}.")
 
 
-@sim.command(cls=Command)
-@output_option
-@control_options
-def faults(control: Control, output: str) -> None:
+@sim.command("faults", cls=SectionedCommand)
+@add_output_option
+@add_control_options
+def list_faults(control: ControlClient, output: str) -> None:
     """List the active faults."""
-    show(control.call("GET", "/faults"), FAULT_COLUMNS, output, "Nothing is held, and nothing fails.")
+    show_table(control.call("GET", "/faults"), FAULT_COLUMNS, output, "Nothing is held, and nothing fails.")
 
 
 @sim.command(
-    cls=Command,
+    "capacity",
+    cls=SectionedCommand,
     examples=(EXAMPLES[2], ("Remove the limit", "pileus sim capacity g1-standard-1-2 unlimited")),
 )
 @click.argument("flavor", required=False)
 @click.argument("servers", required=False)
 @region
-@output_option
-@control_options
-def capacity(control: Control, flavor: str | None, servers: str | None, region: int, output: str) -> None:
+@add_output_option
+@add_control_options
+def set_or_list_capacities(
+    control: ControlClient, flavor: str | None, servers: str | None, region: int, output: str
+) -> None:
     """Limit a FLAVOR to a number of SERVERS in a region, or list the limits.
 
     SERVERS can be `unlimited`, which removes the limit.
     """
     if flavor is None:
-        show(control.call("GET", "/capacities"), ("region_id", "flavor_id", "servers"), output, "Nothing is limited.")
+        show_table(
+            control.call("GET", "/capacities"), ("region_id", "flavor_id", "servers"), output, "Nothing is limited."
+        )
         return
     if servers is None or not (servers == "unlimited" or servers.isdecimal()):
         raise UsageError("say how many servers: a number, or unlimited")
     count = None if servers == "unlimited" else int(servers)
-    control.call("PUT", f"/capacities/{region}/{quote_path(flavor)}", {"servers": count})
+    control.call("PUT", f"/capacities/{region}/{quote_path_segment(flavor)}", {"servers": count})
     click.echo(f"Region {region} has room for {servers} of {flavor}.")
 
 
-@sim.command(cls=Command, examples=(EXAMPLES[3],))
+@sim.command("state", cls=SectionedCommand, examples=(EXAMPLES[3],))
 @click.argument("instance_id")
 @click.argument("status")
 @click.option("--vm-state", help="The vm_state; default: the one that matches the status.")
-@control_options
-def state(control: Control, instance_id: str, status: str, vm_state: str | None) -> None:
+@add_control_options
+def set_machine_state(control: ControlClient, instance_id: str, status: str, vm_state: str | None) -> None:
     """Set the STATUS of an instance, as if its machine had changed.
 
     STATUS is any status of the API: ERROR, PAUSED, RESCUE, SHELVED, …
     """
-    control.call("PUT", f"/machines/{quote_path(instance_id)}", _without_none(status=status.upper(), vm_state=vm_state))
+    control.call(
+        "PUT", f"/machines/{quote_path_segment(instance_id)}", _without_none(status=status.upper(), vm_state=vm_state)
+    )
     click.echo(f"Instance {instance_id} is {status.upper()}.")
 
 
-@sim.command(cls=Command)
+@sim.command("time", cls=SectionedCommand)
 @click.argument("mode", type=click.Choice(["instant", "realistic"]))
-@control_options
-def time(control: Control, mode: str) -> None:
+@add_control_options
+def set_time_mode(control: ControlClient, mode: str) -> None:
     """Set the start and stop times of machines: none, or as real ones."""
     control.call("PUT", "/time", {"mode": mode})
     click.echo(f"Time is {mode}.")
 
 
-@sim.command(cls=Command)
+@sim.command("isolate", cls=SectionedCommand)
 @click.argument("instance_id")
 @click.option("--reason", help="The reason that clients see.")
 @click.option("--off", is_flag=True, help="End the isolation.")
-@control_options
-def isolate(control: Control, instance_id: str, reason: str | None, *, off: bool) -> None:
+@add_control_options
+def set_isolation(control: ControlClient, instance_id: str, reason: str | None, *, off: bool) -> None:
     """Isolate an instance from its networks, as the provider does on abuse."""
     control.call(
-        "PUT", f"/instances/{quote_path(instance_id)}/isolation", _without_none(isolated=not off, reason=reason)
+        "PUT", f"/instances/{quote_path_segment(instance_id)}/isolation", _without_none(isolated=not off, reason=reason)
     )
     click.echo(f"Instance {instance_id} is {'reachable again' if off else 'isolated'}.")
 
 
-@sim.command(cls=Command, examples=(("Blackhole an address", "pileus sim blackhole 192.0.2.7"),))
+@sim.command("blackhole", cls=SectionedCommand, examples=(("Blackhole an address", "pileus sim blackhole 192.0.2.7"),))
 @click.argument("address", required=False)
 @click.option("--alarm-state", default="ALARM", show_default=True, help="The state of the alarm.")
 @click.option("--remove", metavar="ID", help="Remove this blackhole instead.")
 @region
-@control_options
-def blackhole(control: Control, address: str | None, alarm_state: str, remove: str | None, region: int) -> None:
+@add_control_options
+def add_or_end_blackhole(
+    control: ControlClient, address: str | None, alarm_state: str, remove: str | None, region: int
+) -> None:
     """Mark an ADDRESS as blackholed by DDoS protection."""
     if (address is None) == (remove is None):
         raise UsageError("name an address, or --remove ID")
     if remove is not None:
-        control.call("DELETE", f"/blackholes/{quote_path(remove)}")
+        control.call("DELETE", f"/blackholes/{quote_path_segment(remove)}")
         click.echo(f"Blackhole {remove} is removed.")
         return
     body = {"region_id": region, "destination_ip": address, "alarm_state": alarm_state.upper()}
@@ -190,12 +203,12 @@ def blackhole(control: Control, address: str | None, alarm_state: str, remove: s
     click.echo(f"{address} is blackholed. To end that: pileus sim blackhole --remove {blackhole_port['id']}")
 
 
-@sim.command(cls=Command)
-@output_option
-@control_options
-def operations(control: Control, output: str) -> None:
+@sim.command("operations", cls=SectionedCommand)
+@add_output_option
+@add_control_options
+def list_task_types(control: ControlClient, output: str) -> None:
     """List the task types and their steps, as `hold` and `fail` take them."""
-    show(control.call("GET", "/operations"), ("task_type", "steps"), output)
+    show_table(control.call("GET", "/operations"), ("task_type", "steps"), output)
 
 
 def _without_none(**fields: Any) -> dict[str, Any]:

@@ -8,16 +8,18 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from pileus.cli.formatting import Failure
-from pileus.cli.session import Session
+from pileus.cli.commands import CommandError
+from pileus.cli.session import SdkSession
 
 POLL_INTERVAL = 0.25
 """Seconds between polls."""
 FINAL_STATES = ("FINISHED", "ERROR")
 
 
-def wait_for_tasks(session: Session, task_ids: Sequence[str], sleep: Callable[[float], None] = time.sleep) -> list[Any]:
-    """Wait until all tasks have ended and return them. Raises Failure with the errors of failed tasks."""
+def wait_for_tasks(
+    session: SdkSession, task_ids: Sequence[str], sleep: Callable[[float], None] = time.sleep
+) -> list[Any]:
+    """Wait until all tasks have ended and return them. Raises CommandError with the errors of failed tasks."""
     ended: dict[str, Any] = {}
     try:
         with _make_progress() as bar:
@@ -35,15 +37,15 @@ def wait_for_tasks(session: Session, task_ids: Sequence[str], sleep: Callable[[f
     return tasks
 
 
-def _poll_ended(session: Session, task_ids: Sequence[str]) -> dict[str, Any]:
-    tasks = [session.call("tasks.get", task_id=task_id) for task_id in task_ids]
+def _poll_ended(session: SdkSession, task_ids: Sequence[str]) -> dict[str, Any]:
+    tasks = [session.call_method("tasks.get", task_id=task_id) for task_id in task_ids]
     return {task.id: task for task in tasks if task.state in FINAL_STATES}
 
 
 def _check_succeeded(tasks: Sequence[Any]) -> None:
     failed = [task for task in tasks if task.state == "ERROR"]
     if failed:
-        raise Failure("; ".join(f"task {task.id} ({task.task_type}) failed: {task.error}" for task in failed))
+        raise CommandError("; ".join(f"task {task.id} ({task.task_type}) failed: {task.error}" for task in failed))
 
 
 def _count_text(number: int) -> str:

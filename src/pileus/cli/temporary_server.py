@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from msgspec import Struct
 
-from pileus.cli.formatting import Failure
+from pileus.cli.commands import CommandError
 
 HOST = "127.0.0.1"
 START_TIMEOUT = 30.0
@@ -29,7 +29,7 @@ class TemporaryServer(Struct, frozen=True):
 
 
 @contextmanager
-def temporary_server(*options: str) -> Iterator[TemporaryServer]:
+def run_temporary_server(*options: str) -> Iterator[TemporaryServer]:
     """Start `pileus serve` with options, wait until it is ready, and stop it at the end."""
     with tempfile.TemporaryDirectory(prefix="pileus-") as directory:
         key, port = f"1_{secrets.token_urlsafe(24)}", _free_port()
@@ -62,7 +62,7 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str, log: Path) -> N
     while not _is_ready(url):
         if server.poll() is not None or time.monotonic() > end:
             output = log.read_text(errors="replace").strip()
-            raise Failure(f"the server does not start; its output:\n{output}")
+            raise CommandError(f"the server does not start; its output:\n{output}")
         time.sleep(0.05)
 
 

@@ -15,9 +15,10 @@ from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Meta, Struct, field
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.regions import Region
-from pileus.domain.catalogue_checks import find_errors
+from pileus.domain.catalogue_checks import find_catalogue_errors
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
@@ -30,17 +31,17 @@ NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def image_id(region_id: int, name: str) -> str:
+def derive_public_image_id(region_id: int, name: str) -> str:
     """Return the id of a public image, derived from its name."""
     return str(uuid5(NAMESPACE, f"image/{region_id}/{name}"))
 
 
-def network_id(region_id: int, name: str) -> str:
+def derive_external_network_id(region_id: int, name: str) -> str:
     """Return the id of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"network/{region_id}/{name}"))
 
 
-def subnet_id(region_id: int, network: str, name: str) -> str:
+def derive_external_subnet_id(region_id: int, network: str, name: str) -> str:
     """Return the id of a subnet of an external network, derived from its name."""
     return str(uuid5(NAMESPACE, f"subnet/{region_id}/{network}/{name}"))
 
@@ -82,9 +83,9 @@ class PublicImage(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
 def _public_fields(image: PublicImage) -> dict[str, Any]:
     """Return the fields that tenants may see: all but the path on the host."""
-    facts = msgspec.structs.asdict(image)
-    del facts["file"]
-    return facts
+    fields = asdict(image)
+    del fields["file"]
+    return fields
 
 
 class ExternalSubnet(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -153,19 +154,19 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         """Return the DDoS template of that id."""
         return self._ddos_templates.get(template_id)
 
-    def volume_types_of(self, region: Region) -> dict[str, VolumeType]:
+    def volume_types_by_name(self, region: Region) -> dict[str, VolumeType]:
         """Return the volume types that a region offers, by name."""
         return {name: self._volume_types[name] for name in region.available_volume_types}
 
     def external_network_id(self, region_id: int) -> str:
         """Return the id of the network that provides a region's floating IPs and external addresses."""
-        return network_id(region_id, self.networks[0].name)
+        return derive_external_network_id(region_id, self.networks[0].name)
 
-    def image_records(self, region_id: int, now: int) -> list[Image]:
+    def public_image_records(self, region_id: int, now: int) -> list[Image]:
         """Return the records of the public images in a region."""
         return [
             Image(
-                id=image_id(region_id, image.name),
+                id=derive_public_image_id(region_id, image.name),
                 region_id=region_id,
                 visibility="public",
                 created_at=now,
@@ -175,7 +176,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
             for image in self.images
         ]
 
-    def network_records(self, region_id: int, now: int) -> list[tuple[Network, list[Subnet]]]:
+    def external_network_records(self, region_id: int, now: int) -> list[tuple[Network, list[Subnet]]]:
         """Return the records of the external networks in a region, each with its subnets."""
         return [_network_record(network, region_id, now) for network in self.networks]
 
@@ -200,7 +201,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
         return {template.id: template for template in self.ddos_templates}
 
 
-class CatalogueWithHistory(Catalogue, frozen=True, kw_only=True, dict=True):
+class CatalogueWithFormerFlavors(Catalogue, frozen=True, kw_only=True, dict=True):
     """A catalogue with the flavors that it no longer offers, because servers may still have them."""
 
     former_flavors: dict[str, Flavor]
@@ -218,7 +219,7 @@ def parse_catalogue(text: str) -> Catalogue:
         raise _invalid_catalogue({"toml": [str(error)]}) from error
     except msgspec.ValidationError as error:
         raise _invalid_catalogue(_error_by_path(str(error))) from error
-    if errors := find_errors(catalogue):
+    if errors := find_catalogue_errors(catalogue):
         raise _invalid_catalogue(errors)
     return catalogue
 
@@ -246,32 +247,28 @@ def _to_plain(value: Any) -> Any:
 
 
 def _network_record(network: ExternalNetwork, region_id: int, now: int) -> tuple[Network, list[Subnet]]:
-    record_id = network_id(region_id, network.name)
+    fields = asdict(network)
+    del fields["subnets"]
     record = Network(
-        id=record_id,
+        id=derive_external_network_id(region_id, network.name),
         region_id=region_id,
-        name=network.name,
-        type=network.type,
-        mtu=network.mtu,
-        segmentation_id=network.segmentation_id,
         external=True,
         created_at=now,
         updated_at=now,
+        **fields,
     )
     return record, [_subnet_record(subnet, network.name, region_id, now) for subnet in network.subnets]
 
 
 def _subnet_record(subnet: ExternalSubnet, network_name: str, region_id: int, now: int) -> Subnet:
+    gateway_ip = canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None
+    canonical = replace(subnet, cidr=str(ip_network(subnet.cidr)), gateway_ip=gateway_ip)
     return Subnet(
-        id=subnet_id(region_id, network_name, subnet.name),
+        id=derive_external_subnet_id(region_id, network_name, subnet.name),
         region_id=region_id,
-        network_id=network_id(region_id, network_name),
-        name=subnet.name,
-        cidr=str(ip_network(subnet.cidr)),
+        network_id=derive_external_network_id(region_id, network_name),
         ip_version=ip_network(subnet.cidr).version,
-        gateway_ip=canonical_ip(subnet.gateway_ip) if subnet.gateway_ip else None,
-        enable_dhcp=subnet.enable_dhcp,
-        dns_nameservers=subnet.dns_nameservers,
         created_at=now,
         updated_at=now,
+        **asdict(canonical),
     )

@@ -14,7 +14,7 @@ def check_subnet_changes(offered: Sequence[Subnet], occupied: Mapping[str, tuple
     """
     for subnet in offered:
         old = occupied.get(subnet.id)
-        lost_addresses = [ip for ip in old[1] if not subnet.can_assign(ip)] if old else []
+        lost_addresses = [ip for ip in old[1] if not subnet.can_assign_address(ip)] if old else []
         if lost_addresses:
             raise _invalid_subnet(
                 subnet,
@@ -27,8 +27,8 @@ def check_subnet_changes(offered: Sequence[Subnet], occupied: Mapping[str, tuple
                 )
 
 
-def _do_overlap(one: Subnet, other: Subnet) -> bool:
-    return one.ip_version == other.ip_version and ip_network(one.cidr).overlaps(ip_network(other.cidr))
+def _do_overlap(subnet: Subnet, other: Subnet) -> bool:
+    return subnet.ip_version == other.ip_version and ip_network(subnet.cidr).overlaps(ip_network(other.cidr))
 
 
 def _invalid_subnet(subnet: Subnet, text: str) -> Invalid:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from pileus.domain.account.quota_checks import QUOTAS
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.names import NAME_REGEX
 
 if TYPE_CHECKING:
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pileus.domain.catalogue import Catalogue, ExternalSubnet
     from pileus.domain.compute.flavors import Flavor
 
-HARDWARE = {Kind.BAREMETAL: {"cpu", "disk", "license", "network", "ram"}}
-HARDWARE[Kind.GPU] = HARDWARE[Kind.BAREMETAL] | {"gpu"}
+HARDWARE = {InstanceKind.BAREMETAL: {"cpu", "disk", "license", "network", "ram"}}
+HARDWARE[InstanceKind.GPU] = HARDWARE[InstanceKind.BAREMETAL] | {"gpu"}
 
 FieldError = tuple[str, str]
 FieldErrors = Iterator[FieldError]
 
 
-def find_errors(catalogue: Catalogue) -> dict[str, list[str]]:
+def find_catalogue_errors(catalogue: Catalogue) -> dict[str, list[str]]:
     """Return all errors by the path of the key."""
     errors: dict[str, list[str]] = {}
     for check in (
@@ -84,7 +84,7 @@ def _hardware_errors(flavor: Flavor) -> FieldErrors:
         yield "hardware", f"A {flavor.kind} flavor describes {', '.join(sorted(required))}"
     if required is not None and flavor.resource_class is None:
         yield "resource_class", f"A {flavor.kind} flavor has one"
-    if flavor.is_basic and flavor.disk is None:
+    if flavor.is_shared_vm and flavor.disk is None:
         yield "disk", "A shared flavor must have the size of its boot disk"
 
 

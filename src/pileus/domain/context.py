@@ -26,7 +26,7 @@ class Context:
     source_ip: str | None = None
     user_agent: str | None = None
 
-    def region(self) -> Region:
+    def require_region(self) -> Region:
         """Return the region of the place. Raises NotFound."""
         region = self.catalogue.region(self.place.region_id)
         if region is None:

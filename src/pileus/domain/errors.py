@@ -9,7 +9,7 @@ Problem
 ├── Conflict           it exists already, is in use, is locked or is in the wrong state
 │   └── Stale          another request changed the record: load it again and decide again
 ├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
-├── TooLarge           the request's body is over the limit
+├── BodyTooLarge       the request's body is over the limit
 └── Unavailable        a part of the server cannot answer now
 """
 
@@ -66,7 +66,7 @@ class QuotaExceeded(Problem):
     """A quota of the tenant is exceeded."""
 
 
-class TooLarge(Problem):
+class BodyTooLarge(Problem):
     """The request's body is over the limit."""
 
 

@@ -23,7 +23,7 @@ class Fault(Struct, frozen=True, kw_only=True):
     times: int | None = None
     created_at: int
 
-    def matches(self, task_type: str, step: str, *, first: bool) -> bool:
+    def matches(self, task_type: str, step: str, *, is_first_step: bool) -> bool:
         """Return whether the fault applies to a step of a task."""
-        is_this_step = step == self.step if self.step is not None else first
+        is_this_step = step == self.step if self.step is not None else is_first_step
         return is_this_step and self.task_type in (None, task_type)

@@ -10,7 +10,7 @@ OCTET_COUNTS = {"{ip_octets}": 3, "{two_ip_octets}": 2, "{one_ip_octet}": 1}
 NAME_REGEX = re.compile(NAME_PATTERN)
 
 
-def fill_template(template: str, addresses: Sequence[str]) -> str:
+def fill_name_template(template: str, addresses: Sequence[str]) -> str:
     """Fill a name template from the first IPv4 address: `{ip_octets}` is its last three octets, joined by dashes."""
     octets = next((address for address in addresses if "." in address), "0.0.0.0").split(".")  # noqa: S104  # no socket
     for placeholder, count in OCTET_COUNTS.items():

@@ -34,7 +34,7 @@ def make_tags(pairs: Iterable[tuple[str, str]], *, read_only: bool = False) -> d
     return {key: Tag(key, value, read_only) for key, value in pairs}
 
 
-def merged(current: Tags, patch: TagPatch | None) -> dict[str, Tag]:
+def merged_tags(current: Tags, patch: TagPatch | None) -> dict[str, Tag]:
     """Apply a JSON merge patch (RFC 7386): null removes a key, a patch of None removes all. Read-only tags stay."""
     if patch is None:
         return {key: tag for key, tag in current.items() if tag.read_only}
@@ -49,9 +49,9 @@ def merged(current: Tags, patch: TagPatch | None) -> dict[str, Tag]:
     return result
 
 
-def replaced(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
+def replaced_tags(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
     """Replace all tags that are not read-only."""
-    return merged(merged(current, None), tags)
+    return merged_tags(merged_tags(current, None), tags)
 
 
 def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:

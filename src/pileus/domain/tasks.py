@@ -111,6 +111,6 @@ CREATED_KINDS = (
 )  # fmt: skip
 
 
-def created_resources(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
+def created_resources_by_kind(**kinds: list[str] | list[int]) -> dict[str, list[str | int]]:
     """Return the ids of created resources for every kind of the public API, with empty lists for the others."""
     return {kind: list(kinds.get(kind, [])) for kind in CREATED_KINDS}

@@ -1,1 +1,1 @@
-"""What computes: the Protocols a driver fulfils, and the drivers."""
+"""Drivers, and the Protocols that they implement."""

@@ -6,7 +6,14 @@ import msgspec
 from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.state_file import StateFile
 
 Spec = TypeVar("Spec", bound=Struct)
@@ -14,7 +21,7 @@ TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_gr
 
 
 class NetworkState(StateFile):
-    """Records the network; fulfils Interfaces, Networks, Routers, FloatingIPs and SecurityGroups.
+    """Records the network; fulfils the Protocols of `drivers/protocols/network.py` but DDoS protection.
 
     Subclasses act on changes in `_on_network_change`.
     """
@@ -24,7 +31,7 @@ class NetworkState(StateFile):
         for table in TABLES
     )
 
-    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
+    async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update it."""
         await self._save("nics", nic.port_id, machine_id, nic, "interface")
 
@@ -59,7 +66,7 @@ class NetworkState(StateFile):
         self._db.execute("DELETE FROM router_ports WHERE parent = ?", (router_id,))
         await self._delete("routers", router_id)
 
-    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
+    async def ensure_router_interface(self, router_id: str, nic: NicSpec) -> None:
         """Add an interface to a router, or update it. Raises DriverError without the router."""
         self._require("routers", router_id)
         await self._save("router_ports", nic.port_id, router_id, nic, "router_interface")
@@ -84,27 +91,27 @@ class NetworkState(StateFile):
         """Stop forwarding a floating IP."""
         await self._delete("floating_ips", floating_ip_id)
 
-    def security_group(self, group_id: str) -> SecurityGroupSpec | None:
+    def find_security_group(self, group_id: str) -> SecurityGroupSpec | None:
         """Return a security group."""
         return self._get("security_groups", group_id, SecurityGroupSpec)
 
-    def nic(self, port_id: str) -> Nic | None:
+    def find_nic(self, port_id: str) -> NicSpec | None:
         """Return an interface of a machine."""
-        return self._get("nics", port_id, Nic)
+        return self._get("nics", port_id, NicSpec)
 
-    def floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
+    def find_floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
         """Return a forwarded floating IP."""
         return self._get("floating_ips", floating_ip_id, FloatingIPSpec)
 
-    def network(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
+    def find_network_with_subnets(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
         """Return a network and its subnets by id."""
         network = self._get("networks", network_id, NetworkSpec)
         return None if network is None else (network, self._children("subnets", network_id, SubnetSpec))
 
-    def router(self, router_id: str) -> tuple[RouterSpec, dict[str, Nic]] | None:
+    def find_router_with_nics(self, router_id: str) -> tuple[RouterSpec, dict[str, NicSpec]] | None:
         """Return a router and its interfaces by port id."""
         router = self._get("routers", router_id, RouterSpec)
-        return None if router is None else (router, self._children("router_ports", router_id, Nic))
+        return None if router is None else (router, self._children("router_ports", router_id, NicSpec))
 
     def _get(self, table: str, record_id: str, kind: type[Spec]) -> Spec | None:
         row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()

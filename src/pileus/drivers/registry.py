@@ -22,8 +22,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "qemu": "pileus.drivers.qemu.settings:QemuSettings",
     },
     TESTING: {
-        "simulated": "pileus.drivers.simulated.testing:SimulatedUnderTest",
-        "qemu": "pileus.drivers.qemu.testing:QemuUnderTest",
+        "simulated": "pileus.drivers.simulated.testing:SimulatedTestHarness",
+        "qemu": "pileus.drivers.qemu.testing:QemuTestHarness",
     },
 }
 
@@ -36,27 +36,27 @@ class UnknownDriver(Exception):
     """A driver does not exist or cannot be loaded; the message is one line for the operator."""
 
 
-def find_driver(name: str) -> str:
+def find_driver_location(name: str) -> str:
     """Return where a driver's class is, as `module:Class`. Raises UnknownDriver."""
-    location = find(DRIVERS, name)
+    location = find_location(DRIVERS, name)
     if location is None:
-        names = ", ".join(sorted({*BUILT_IN[DRIVERS], *entry_point_names(DRIVERS)}))
+        names = ", ".join(sorted({*BUILT_IN[DRIVERS], *external_driver_names(DRIVERS)}))
         raise UnknownDriver(f"There is no driver {name}; there is {names}")
     return location
 
 
-def find(group: str, name: str) -> str | None:
+def find_location(group: str, name: str) -> str | None:
     """Return the location that a driver has in a group; built-in drivers cannot be replaced."""
     built_in = BUILT_IN[group].get(name)
     return built_in or next((value for entry, value in _entry_points(group) if entry == name), None)
 
 
-def entry_point_names(group: str) -> list[str]:
+def external_driver_names(group: str) -> list[str]:
     """Return the drivers of other packages in a group."""
     return sorted({name for name, _ in _entry_points(group)} - BUILT_IN[DRIVERS].keys())
 
 
-def load(location: str) -> Any:
+def load_object(location: str) -> Any:
     """Import what a location `module:name` names. Raises UnknownDriver if that fails."""
     module, _, name = location.partition(":")
     try:
@@ -65,10 +65,10 @@ def load(location: str) -> Any:
         raise UnknownDriver(f"{location} cannot be loaded: {problem}") from problem
 
 
-def load_settings_type(name: str) -> type[Struct]:
+def load_driver_settings_type(name: str) -> type[Struct]:
     """Return the Struct of a driver's settings. Raises UnknownDriver."""
-    location = find(SETTINGS, name)
-    declaration: type[Struct] = load(location) if location else NoSettings
+    location = find_location(SETTINGS, name)
+    declaration: type[Struct] = load_object(location) if location else NoSettings
     return declaration
 
 

@@ -10,7 +10,7 @@ VALID_SECONDS = 600
 SECRET_BYTES = 32
 
 
-class Tickets:
+class ConsoleTickets:
     """Issues and checks tickets; every process that reads the same secret file accepts them."""
 
     def __init__(self, file: Path, valid_seconds: int = VALID_SECONDS) -> None:
@@ -21,7 +21,7 @@ class Tickets:
         content = f"{machine_id}.{int(now) + self._valid_seconds}"
         return f"{content}.{self._signature(content)}"
 
-    def machine_of(self, ticket: str, now: float) -> str | None:
+    def machine_id_of_ticket(self, ticket: str, now: float) -> str | None:
         """Return the machine that a ticket is for, or None if it is forged or has expired."""
         content, _, signature = ticket.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(content).encode()):

@@ -18,7 +18,14 @@ from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import OnProgress
 from pileus.outbound.image_formats import HEAD
-from pileus.outbound.ssrf_guard import Address, NotPublic, UnknownName, pin_request, port_of, resolve_public
+from pileus.outbound.ssrf_guard import (
+    Address,
+    AddressNotPublic,
+    UnknownHostName,
+    port_or_scheme_default,
+    request_arguments_for_address,
+    resolve_allowed_addresses,
+)
 
 SCHEMES = ("http", "https")
 MAX_REDIRECTS = 5
@@ -38,7 +45,7 @@ class DownloadedImage(Struct, frozen=True, kw_only=True):
     head: bytes
 
 
-async def download_image(
+async def fetch_image(
     url: str, limits: DownloadLimits, on_progress: OnProgress, file: BinaryIO | None = None
 ) -> DownloadedImage:
     """Download an image, into a file if one is given. Raises DriverError."""
@@ -81,7 +88,9 @@ async def _request(client: httpx.AsyncClient, target: httpx.URL, limits: Downloa
     """Send the request to the first address of the host that can be reached."""
     last_problem: httpx.ConnectError | None = None
     for address in await _addresses(target, limits):
-        request = client.build_request("GET", **pin_request(target, address, {"Accept-Encoding": "identity"}))
+        request = client.build_request(
+            "GET", **request_arguments_for_address(target, address, {"Accept-Encoding": "identity"})
+        )
         try:
             return await client.send(request, stream=True)
         except httpx.ConnectError as problem:
@@ -94,11 +103,11 @@ async def _addresses(target: httpx.URL, limits: DownloadLimits) -> list[Address]
     if target.scheme not in SCHEMES or not target.host:
         raise DriverError("Images are fetched by http and https only", retryable=False)
     try:
-        port = port_of(target.scheme, target.port)
-        return await resolve_public(target.host, port, allow_private=limits.allow_private)
-    except UnknownName as problem:
+        port = port_or_scheme_default(target.scheme, target.port)
+        return await resolve_allowed_addresses(target.host, port, allow_private=limits.allow_private)
+    except UnknownHostName as problem:
         raise DriverError(str(problem), retryable=True) from problem
-    except NotPublic as problem:
+    except AddressNotPublic as problem:
         raise DriverError(f"Images are not fetched from there: {problem}", retryable=False) from problem
 
 

@@ -14,31 +14,31 @@ EXTERNAL_DATA = 1 << 2
 """The feature bit of a qcow2 image whose data are in another file."""
 
 
-class Format(Struct, frozen=True):
+class DetectedFormat(Struct, frozen=True):
     """A format, and the size in bytes of a disk made from the image."""
 
     name: str
     virtual_size: int
 
 
-def detect_format(head: bytes, size: int) -> Format:
+def detect_format(head: bytes, size: int) -> DetectedFormat:
     """Return the format of an image of `size` bytes that starts with `head`. Raises DriverError for an unsafe one."""
     if head.startswith(b"QFI\xfb"):
         return _qcow2(head)
     if head.startswith(b"KDMV"):
-        return Format("vmdk", _number(head, 12, 8, "little") * SECTOR)
+        return DetectedFormat("vmdk", _number(head, 12, 8, "little") * SECTOR)
     if head.startswith(b"conectix"):
-        return Format("vhd", _number(head, 48, 8, "big"))
+        return DetectedFormat("vhd", _number(head, 48, 8, "big"))
     if head[0x8001:0x8006] == b"CD001":
-        return Format("iso", size)
-    return Format("raw", size)
+        return DetectedFormat("iso", size)
+    return DetectedFormat("raw", size)
 
 
-def _qcow2(head: bytes) -> Format:
+def _qcow2(head: bytes) -> DetectedFormat:
     backing, version = _number(head, 8, 8, "big"), _number(head, 4, 4, "big")
     if backing or (version >= WITH_FEATURES and _number(head, 72, 8, "big") & EXTERNAL_DATA):
         raise DriverError("The image is not whole: it refers to another file", retryable=False)
-    return Format("qcow2", _number(head, 24, 8, "big"))
+    return DetectedFormat("qcow2", _number(head, 24, 8, "big"))
 
 
 def _number(head: bytes, offset: int, width: int, order: Literal["little", "big"]) -> int:

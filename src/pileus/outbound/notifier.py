@@ -5,28 +5,34 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from pileus.domain.account.subscriptions import SubscriptionTarget, Webhook
+from pileus.domain.account.subscriptions import SubscriptionTarget, WebhookTarget
 from pileus.outbound.protocols import NotSentError
-from pileus.outbound.ssrf_guard import Address, NotPublic, UnknownName, port_of, resolve_public
+from pileus.outbound.ssrf_guard import (
+    Address,
+    AddressNotPublic,
+    UnknownHostName,
+    port_or_scheme_default,
+    resolve_allowed_addresses,
+)
 
 SECONDS = 10.0
 """The time limit for one message."""
 
 
 @dataclass(frozen=True, slots=True)
-class Messenger:
+class SubscriptionNotifier:
     """Fulfils Notifier; `allow_private` lets tenants name addresses that are not public."""
 
     allow_private: bool = False
     seconds: float = SECONDS
 
-    async def check(self, target: SubscriptionTarget) -> None:
+    async def check_target(self, target: SubscriptionTarget) -> None:
         """Check a target's addresses. Raises NotSentError."""
         # A name that is unknown now may be known later.
-        with suppress(UnknownName):
+        with suppress(UnknownHostName):
             try:
                 await self._addresses(target)
-            except NotPublic as problem:
+            except AddressNotPublic as problem:
                 raise NotSentError(
                     f"{problem}; the server's setting `subscribers` says what may be", refused=True
                 ) from None
@@ -57,20 +63,20 @@ class Messenger:
                 return
 
     async def _addresses(self, target: SubscriptionTarget) -> list[Address]:
-        """Resolve a target's host name. Raises UnknownName or NotPublic."""
+        """Resolve a target's host name. Raises UnknownHostName or AddressNotPublic."""
         parts = urlsplit(_url(target))
-        return await resolve_public(
-            parts.hostname or "", port_of(parts.scheme, parts.port), allow_private=self.allow_private
+        return await resolve_allowed_addresses(
+            parts.hostname or "", port_or_scheme_default(parts.scheme, parts.port), allow_private=self.allow_private
         )
 
 
 def _url(target: SubscriptionTarget) -> str:
-    return target.url if isinstance(target, Webhook) else target.connection_string
+    return target.url if isinstance(target, WebhookTarget) else target.connection_string
 
 
 async def _deliver(target: SubscriptionTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
     """Send a message to one address."""
-    if isinstance(target, Webhook):
+    if isinstance(target, WebhookTarget):
         from pileus.outbound.webhooks import post  # noqa: PLC0415  # slow to import, and few servers need it
 
         await post(target, address, message_id, body, timestamp)

@@ -16,7 +16,7 @@ class NotSentError(Exception):
 class Notifier(Protocol):
     """Sends messages to subscribers."""
 
-    async def check(self, target: SubscriptionTarget) -> None:
+    async def check_target(self, target: SubscriptionTarget) -> None:
         """Check that messages may be sent to a target. Raises NotSentError. An unknown host name passes."""
 
     async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:

@@ -24,35 +24,35 @@ CLOUD_SERVICES = frozenset({IPv4Address("168.63.129.16")})
 Address = IPv4Address | IPv6Address
 
 
-class UnknownName(Exception):
+class UnknownHostName(Exception):
     """A host name has no address."""
 
 
-class NotPublic(Exception):
+class AddressNotPublic(Exception):
     """A host name has an address that tenants may not reach."""
 
 
-def port_of(scheme: str, given: int | None) -> int:
+def port_or_scheme_default(scheme: str, given: int | None) -> int:
     """Return the given port, or the default one of the scheme."""
     return given or PORTS[scheme]
 
 
-async def resolve_public(host: str, port: int, *, allow_private: bool) -> list[Address]:
-    """Resolve a host name and check all its addresses. Raises UnknownName or NotPublic.
+async def resolve_allowed_addresses(host: str, port: int, *, allow_private: bool) -> list[Address]:
+    """Resolve a host name and check all its addresses. Raises UnknownHostName or AddressNotPublic.
 
     With `allow_private` only link-local and multicast addresses are refused.
     """
     try:
         entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
-        raise UnknownName(f"The name {host} leads nowhere") from problem
+        raise UnknownHostName(f"The name {host} leads nowhere") from problem
     addresses = [ip_address(str(entry[4][0])) for entry in entries]
     if any(not _reachable(address, allow_private=allow_private) for address in addresses):
-        raise NotPublic(f"{host} is not a public address")
+        raise AddressNotPublic(f"{host} is not a public address")
     return list(dict.fromkeys(addresses))
 
 
-def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
+def request_arguments_for_address(url: "httpx.URL", address: Address, headers: Mapping[str, str]) -> dict[str, Any]:
     """Return httpx arguments that send a request to one address, with the host name in its header and TLS handshake."""
     return {
         "url": url.copy_with(host=str(address)),
@@ -62,7 +62,7 @@ def pin_request(url: "httpx.URL", address: Address, headers: Mapping[str, str]) 
 
 
 def _reachable(address: Address, *, allow_private: bool) -> bool:
-    """Whether tenants may reach an address, and the IPv4 addresses that are embedded in it."""
+    """Return whether tenants may reach an address, and the IPv4 addresses that are embedded in it."""
     addresses = [address, *_embedded(address)]
     if allow_private:
         return not any(part.is_link_local or part.is_multicast for part in addresses)
@@ -70,7 +70,7 @@ def _reachable(address: Address, *, allow_private: bool) -> bool:
 
 
 def _is_reserved(address: Address) -> bool:
-    """Whether an address only looks like a global one."""
+    """Return whether an address only looks like a global one."""
     if isinstance(address, IPv4Address):
         return address in CLOUD_SERVICES
     return address.is_site_local or any(address in network for network in IPV4_RANGES)

@@ -9,15 +9,15 @@ from typing import Any
 
 import httpx
 
-from pileus.domain.account.subscriptions import Webhook
+from pileus.domain.account.subscriptions import WebhookTarget
 from pileus.outbound.protocols import NotSentError
-from pileus.outbound.ssrf_guard import Address, pin_request
+from pileus.outbound.ssrf_guard import Address, request_arguments_for_address
 
 RETRYABLE = frozenset({401, 403, 404, 408, 425, 429})
 """Client errors after which another try may succeed; others reject the message itself."""
 
 
-async def post(target: Webhook, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
+async def post(target: WebhookTarget, address: Address, message_id: str, body: bytes, timestamp: str) -> None:
     """Post a message to one address of the subscriber. Raises NotSentError, or ConnectionError if it is unreachable."""
     headers = {
         "Content-Type": "application/json",
@@ -30,7 +30,9 @@ async def post(target: Webhook, address: Address, message_id: str, body: bytes, 
     # The caller limits the time of all steps together.
     options: dict[str, Any] = {"trust_env": False, "follow_redirects": False, "timeout": None}
     async with httpx.AsyncClient(verify=_tls_context(), **options) as client:
-        request = client.build_request("POST", content=body, **pin_request(httpx.URL(target.url), address, headers))
+        request = client.build_request(
+            "POST", content=body, **request_arguments_for_address(httpx.URL(target.url), address, headers)
+        )
         # The body is not read: it may be of any size.
         try:
             response = await client.send(request, stream=True)

@@ -3,10 +3,10 @@
 import asyncio
 import gc
 
-from pileus.drivers.registry import find_driver
+from pileus.drivers.registry import find_driver_location
 from pileus.logs import configure
-from pileus.server.startup import StartError, claim_port, friendly_errors, lock_data_directory
-from pileus.server.workers import supervise
+from pileus.server.startup import StartError, check_port_is_free, explain_start_errors, lock_data_directory
+from pileus.server.workers import supervise_workers
 from pileus.settings import Settings
 
 __all__ = ["StartError", "run"]
@@ -17,12 +17,12 @@ def run(settings: Settings) -> None:
     # Objects made at the start are kept for good. Collecting them would take a sixth of the start-up time.
     gc.disable()
     configure(settings.log_level, settings.log_format)
-    claim_port(settings.host, settings.port)
-    with friendly_errors(settings), lock_data_directory(settings) as lock:
-        find_driver(settings.driver)
+    check_port_is_free(settings.host, settings.port)
+    with explain_start_errors(settings), lock_data_directory(settings) as lock:
+        find_driver_location(settings.driver)
         if settings.workers > 1:
-            asyncio.run(supervise(settings, lock))
+            asyncio.run(supervise_workers(settings, lock))
             return
-        from pileus.server.process import serve_alone  # noqa: PLC0415  # the parent of workers does not serve
+        from pileus.server.process import serve_as_single_process  # noqa: PLC0415  # the parent of workers does not serve
 
-        serve_alone(settings)
+        serve_as_single_process(settings)

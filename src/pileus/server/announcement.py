@@ -30,7 +30,7 @@ async def wait_until_ready(settings: Settings) -> None:
 
 def print_connection_help(settings: Settings, first_token: str | None) -> None:
     """Print the variables that clients need, ready to paste into a shell. A new key is shown only here."""
-    base = settings.address
+    base = settings.base_url
     sys.stdout.write(
         f"""Pileus is ready.
 

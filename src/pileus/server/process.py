@@ -13,10 +13,10 @@ from granian.server.embed import Server
 from litestar import Litestar
 
 from pileus.app import run_cloud
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
-from pileus.server.startup import StartError, friendly_errors, install_stop_signals, resolve_host
+from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
 from pileus.settings import SettingError, Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -24,11 +24,11 @@ DRAIN_SECONDS = 1.5
 """Seconds that running requests get to finish after a stop signal."""
 
 
-def serve_alone(settings: Settings) -> None:
+def serve_as_single_process(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve(settings, install_stop_signals(), only=True)
+        await serve_cloud(settings, install_stop_signals(), exclusive=True)
 
     uvloop.run(main())
 
@@ -45,23 +45,23 @@ def serve_as_worker() -> None:
     async def main() -> None:
         stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-        await serve(settings, stop, only=False)
+        await serve_cloud(settings, stop, exclusive=False)
 
     try:
-        with friendly_errors(settings):
+        with explain_start_errors(settings):
             uvloop.run(main())
     except (StartError, SettingError) as problem:
         sys.stdout.write(str(problem))
         sys.exit(1)
 
 
-async def serve(settings: Settings, stop: asyncio.Event, *, only: bool) -> None:
-    """Start the cloud, then the HTTP server; stop them in the opposite order. `only`: no other process serves."""
-    async with run_cloud(settings, only=only) as cloud:
+async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
+    """Start the cloud, then the HTTP server; stop them in the opposite order.."""
+    async with run_cloud(settings, exclusive=exclusive) as cloud:
         gc.enable()
-        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, Screens))
+        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, SupportsScreenStreams))
         serving = asyncio.create_task(server.serve())
-        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, only=only))
+        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
@@ -87,9 +87,9 @@ def make_http_server(app: Litestar, settings: Settings, *, websockets: bool) -> 
     )
 
 
-async def _announce_when_ready(settings: Settings, first_token: str | None, *, only: bool) -> None:
+async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
-    if only:
+    if exclusive:
         print_connection_help(settings, first_token)
     # Objects that exist by now are kept for good: exclude them from garbage collection.
     gc.freeze()

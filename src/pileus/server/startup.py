@@ -14,7 +14,7 @@ from pathlib import Path
 from pileus.domain.errors import Invalid
 from pileus.drivers.registry import UnknownDriver
 from pileus.settings import SettingError, Settings
-from pileus.store.database import NewerDatabase, Unreachable
+from pileus.store.database import DatabaseNewerThanProgram, DatabaseUnreachable
 
 LOCK_FILE = "serve.lock"
 
@@ -24,7 +24,7 @@ class StartError(Exception):
 
 
 @contextmanager
-def friendly_errors(settings: Settings) -> Iterator[None]:
+def explain_start_errors(settings: Settings) -> Iterator[None]:
     """Turn errors of a start into StartError, or into SettingError for a wrong setting."""
     try:
         yield
@@ -32,9 +32,9 @@ def friendly_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except NewerDatabase as problem:
+    except DatabaseNewerThanProgram as problem:
         raise StartError(str(problem)) from problem
-    except Unreachable as problem:
+    except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem
     except sqlite3.Error as problem:
         raise StartError(
@@ -56,7 +56,7 @@ def resolve_host(host: str) -> str:
     return str(results[0][4][0])
 
 
-def claim_port(host: str, port: int) -> None:
+def check_port_is_free(host: str, port: int) -> None:
     """Check that nothing listens on the port: the server's own socket would share it silently. Raises StartError."""
     address = resolve_host(host)
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:

@@ -31,10 +31,10 @@ STOP_SECONDS = 5.0
 METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 
-async def supervise(settings: Settings, lock: int | None) -> None:
+async def supervise_workers(settings: Settings, lock: int | None) -> None:
     """Prepare the database and keep the workers running until a stop signal. Raises StartError if none can start."""
     stop = install_stop_signals()
-    async with open_seeded_database(settings, single_process=True) as database:
+    async with open_seeded_database(settings, exclusive=True) as database:
         token = database.first_token
     metrics, ready = _metrics_directory(settings), asyncio.create_task(_announce_when_ready(settings, token))
     workers = [
@@ -68,8 +68,8 @@ async def _keep_worker_running(
             pause = FIRST_PAUSE
         if reason and not ready.done():
             raise StartError(reason)
-        facts = {"worker": number, "code": process.returncode, "pause": pause} | ({"why": reason} if reason else {})
-        LOG.error("A worker has ended: it is started again", extra=facts)
+        fields = {"worker": number, "code": process.returncode, "pause": pause} | ({"why": reason} if reason else {})
+        LOG.error("A worker has ended: it is started again", extra=fields)
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE)
 

@@ -42,14 +42,14 @@ async def delete_fault(tx: Tx, fault_id: str) -> None:
         raise not_found("Fault", fault_id)
 
 
-async def set_isolation(tx: Tx, ctx: Context, instance_id: str, *, isolated: bool, reason: str | None) -> None:
+async def set_instance_isolation(tx: Tx, ctx: Context, instance_id: str, *, isolated: bool, reason: str | None) -> None:
     """Isolate an instance from its networks for a reason that its owner sees, or end the isolation. Raises NotFound."""
-    instance = await require_instance(tx, ctx, instance_id)
+    instance = await require_instance_of_tenant(tx, ctx, instance_id)
     changed = replace(instance, isolated=isolated, isolation_reason=reason if isolated else None)
     await instances.save(tx, instance, changed)
 
 
-async def require_instance(tx: Tx, ctx: Context, instance_id: str) -> Instance:
+async def require_instance_of_tenant(tx: Tx, ctx: Context, instance_id: str) -> Instance:
     """Return an instance of the caller's tenant, in any project. Raises NotFound."""
     instance = await instances.find(tx, instance_id)
     if instance is None or instance.client_id != ctx.caller.client_id:

@@ -9,8 +9,8 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Forbidden, invalid, not_found
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags, merged
-from pileus.services.account.user_actions import audit
+from pileus.domain.tags import Tag, Tags, merged_tags
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tags
 from pileus.store.database import Tx
 
@@ -26,7 +26,7 @@ class LockableResource(Protocol):
         """Return the record. Raises Conflict if a task has locked it."""
 
 
-class TaggedKind(Struct, frozen=True, kw_only=True):
+class TaggedResourceKind(Struct, frozen=True, kw_only=True):
     """A kind of resource that has tags."""
 
     kind: str
@@ -40,7 +40,7 @@ class TaggedKind(Struct, frozen=True, kw_only=True):
 
 
 async def change_tags(
-    tx: Tx, ctx: Context, kind: TaggedKind, resource_id: str, verb: str, change: Callable[[Tags], Tags]
+    tx: Tx, ctx: Context, kind: TaggedResourceKind, resource_id: str, audit_verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Apply `change` to the tags of an unlocked resource. Raises NotFound, Forbidden or Conflict."""
     resource = (await (kind.get_own or kind.get)(tx, ctx.place, resource_id)).require_unlocked()
@@ -48,7 +48,9 @@ async def change_tags(
     changed = change(existing)
     await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
     own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}
-    await audit(tx, ctx, AuditEntry(kind.group, f"{verb}_metadata", resource.id, {"metadata": own_tags}))
+    await write_audit_entry(
+        tx, ctx, AuditEntry(kind.group, f"{audit_verb}_metadata", resource.id, {"metadata": own_tags})
+    )
 
 
 def without_tag(key: str | None, existing: Tags) -> Tags:
@@ -56,7 +58,7 @@ def without_tag(key: str | None, existing: Tags) -> Tags:
     tag = require_tag(existing, key)
     if tag.read_only:
         raise Forbidden(f"Tag {tag.key} is read-only")
-    return merged(existing, {tag.key: None})
+    return merged_tags(existing, {tag.key: None})
 
 
 def require_tag(existing: Tags, key: str | None) -> Tag:

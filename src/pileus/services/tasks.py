@@ -7,7 +7,7 @@ from msgspec import Struct, to_builtins
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.tasks import Task, TaskType, new_task
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tasks
 from pileus.store.database import Tx
 
@@ -26,7 +26,7 @@ async def start_task(
 ) -> Task:
     """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
 
-    The engine is woken by whoever commits the transaction (`RequestContext.submit`).
+    The engine is woken by whoever commits the transaction (`RequestContext.submit_task`).
     """
     task = new_task(
         task_id,
@@ -39,7 +39,7 @@ async def start_task(
         data=data,
     )
     if entry is not None:
-        await audit(tx, ctx, entry, task_id=task_id)
+        await write_audit_entry(tx, ctx, entry, task_id=task_id)
     return await tasks.add(tx, task)
 
 

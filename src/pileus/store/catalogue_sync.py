@@ -11,7 +11,7 @@ from pileus.domain.compute.images import Image
 from pileus.domain.network.networks import Network, Subnet
 from pileus.store.database import Tx
 from pileus.store.network import subnets
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 
 R = TypeVar("R", Image, Network, Subnet)
 FLAVOR_DECODER = msgspec.json.Decoder(Flavor)
@@ -19,11 +19,11 @@ OFFERED = "client_id IS NULL AND region_id = :region_id"
 HAS_ADDRESSES = "id IN (SELECT subnet_id FROM addresses)"
 
 
-async def sync(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) -> None:
+async def upsert_and_retire_others(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) -> None:
     """Make the records all that a region offers: insert and update them, and retire the others."""
     for record in records:
         await _upsert(tx, table, record)
-    marks, values = in_list("kept", [record.id for record in records])
+    marks, values = in_list_placeholders("kept", [record.id for record in records])
     await tx.run(
         f"UPDATE {table.name} SET retired = 1, revision = revision + 1"
         f" WHERE {OFFERED} AND retired = 0 AND id NOT IN ({marks})",
@@ -33,7 +33,7 @@ async def sync(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) ->
 
 
 async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
-    existing = await table.find_one(tx, "id = :id", id=record.id)
+    existing = await table.find_by_id(tx, record.id)
     if existing is None:
         await table.add(tx, record)
         return
@@ -43,7 +43,7 @@ async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
         await table.save(tx, existing, replace(updated, updated_at=record.updated_at))
 
 
-async def list_subnets_in_use(tx: Tx, region_id: int) -> list[Subnet]:
+async def list_public_subnets_in_use(tx: Tx, region_id: int) -> list[Subnet]:
     """Return the public subnets of a region with addresses in use, retired ones included."""
     return await subnets.TABLE.find(tx, f"{OFFERED} AND {HAS_ADDRESSES} ORDER BY id", region_id=region_id)
 
@@ -65,6 +65,6 @@ async def save_flavors(tx: Tx, flavors: Sequence[Flavor]) -> None:
         )
 
 
-async def list_flavors(tx: Tx) -> list[Flavor]:
+async def list_known_flavors(tx: Tx) -> list[Flavor]:
     """Return every flavor that the catalogue has ever had."""
     return [FLAVOR_DECODER.decode(row[0]) for row in await tx.all("SELECT flavor FROM flavors ORDER BY id")]

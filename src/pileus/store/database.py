@@ -41,23 +41,25 @@ VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY 
 NEWEST = "SELECT coalesce(max(version), 0) FROM schema_versions"
 
 
-class Unreachable(Exception):
+class DatabaseUnreachable(Exception):
     """The database server does not answer or refuses the connection; the message names it and the reason."""
 
 
-class NewerDatabase(Exception):
+class DatabaseNewerThanProgram(Exception):
     """A newer version of the program has migrated the database."""
 
 
-def pending_migrations(migrations: Sequence[Migration], newest: int) -> list[Migration]:
-    """Return the migrations that are newer than version `newest`; raises NewerDatabase."""
+def pending_migrations(migrations: Sequence[Migration], applied_version: int) -> list[Migration]:
+    """Return the migrations that are newer than `applied_version`; raises DatabaseNewerThanProgram."""
     known = max((number for number, _, _ in migrations), default=0)
-    if newest > known:
-        raise NewerDatabase(f"The database has schema version {newest}; this program knows {known}: upgrade Pileus")
-    return [migration for migration in migrations if migration[0] > newest]
+    if applied_version > known:
+        raise DatabaseNewerThanProgram(
+            f"The database has schema version {applied_version}; this program knows {known}: upgrade Pileus"
+        )
+    return [migration for migration in migrations if migration[0] > applied_version]
 
 
-async def ping(tx: Tx) -> None:
+async def check_connection(tx: Tx) -> None:
     """Read from a table, to check that the database answers."""
     await tx.one("SELECT 1 FROM clients")
 
@@ -75,7 +77,10 @@ class Database(Protocol):
         """Read lists from one snapshot, without blocking other requests."""
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations, once even if many processes start; raises NewerDatabase or Unreachable."""
+        """Apply pending migrations, once even if many processes start.
+
+        Raises DatabaseNewerThanProgram or DatabaseUnreachable.
+        """
 
     async def close(self) -> None:
         """Close every connection."""

@@ -5,6 +5,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("faults", Fault)
+add = TABLE.add
 
 
 async def list_all(tx: Tx) -> list[Fault]:
@@ -12,22 +13,17 @@ async def list_all(tx: Tx) -> list[Fault]:
     return await TABLE.find(tx, "kind <> '' ORDER BY created_at, id")
 
 
-async def add(tx: Tx, fault: Fault) -> Fault:
-    """Insert a fault."""
-    return await TABLE.add(tx, fault)
-
-
 async def remove(tx: Tx, fault_id: str) -> bool:
     """Delete a fault; False if it does not exist."""
     return bool(await tx.run("DELETE FROM faults WHERE id = :id", id=fault_id))
 
 
-async def clear(tx: Tx) -> None:
+async def remove_all(tx: Tx) -> None:
     """Delete all faults."""
     await tx.run("DELETE FROM faults")
 
 
-async def consume(tx: Tx, fault: Fault) -> bool:
+async def consume_one_use(tx: Tx, fault: Fault) -> bool:
     """Use a fault once and delete it after its last time; False if it is used up already."""
     left = bool(await tx.run("UPDATE faults SET times = times - 1 WHERE id = :id AND times > 0", id=fault.id))
     await tx.run("DELETE FROM faults WHERE times <= 0")

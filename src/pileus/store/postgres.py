@@ -18,12 +18,12 @@ from pileus.store.database import (
     OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
+    DatabaseUnreachable,
     Migration,
     OnCommit,
     Row,
     T,
     Tx,
-    Unreachable,
     Work,
     pending_migrations,
 )
@@ -42,7 +42,7 @@ RETRYABLE = (Stale, *CONFLICTS, errors.ForeignKeyViolation)
 
 
 @lru_cache(maxsize=4096)
-def to_psycopg(sql: str) -> LiteralString:
+def translate_sql_to_psycopg(sql: str) -> LiteralString:
     """Translate `:name` parameters and SQLite's function names to psycopg's and PostgreSQL's."""
     for sqlite_name, name in FUNCTIONS.items():
         sql = sql.replace(sqlite_name, name)
@@ -57,7 +57,7 @@ class _Statements:
 
     async def _execute(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
         try:
-            return await self._connection.execute(to_psycopg(sql), values)
+            return await self._connection.execute(translate_sql_to_psycopg(sql), values)
         except OUT_OF_RANGE_ERRORS as error:
             raise Invalid(OUT_OF_RANGE) from error
 
@@ -134,10 +134,10 @@ class Postgres:
         try:
             return await AsyncConnection.connect(self._url, autocommit=True, connect_timeout=CONNECT_TIMEOUT)
         except OperationalError as error:
-            raise Unreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
+            raise DatabaseUnreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations under an advisory lock; raises Unreachable."""
+        """Apply pending migrations under an advisory lock; raises DatabaseUnreachable."""
         connection = await self._connect_once()
         async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 
 R = TypeVar("R", bound=Struct)
 TEXTS = frozenset({"name"})
@@ -46,7 +46,7 @@ class Where:
         self.values |= values
         return self
 
-    def add_selective(self, condition: str, **values: Any) -> "Where":
+    def add_selective_condition(self, condition: str, **values: Any) -> "Where":
         """Require a condition that leaves few rows."""
         self._selective = True
         return self.add(condition, **values)
@@ -59,7 +59,7 @@ class Where:
         """Require one of several values."""
         if not values:
             return self
-        marks, parameters = in_list(column, values)
+        marks, parameters = in_list_placeholders(column, values)
         return self.add(f"{self._prefix}{column} IN ({marks})", **parameters)
 
     def equal_ignoring_case(self, column: str, text: str | None) -> "Where":
@@ -79,19 +79,19 @@ class Where:
     def _like(self, column: str, pattern: str) -> "Where":
         return self.add(f"lower({self._prefix}{column}) LIKE lower(:{column}) ESCAPE '\\'", **{column: pattern})
 
-    def with_tag(self, kind: str, condition: str, **values: Any) -> "Where":
+    def with_matching_tag(self, kind: str, condition: str, **values: Any) -> "Where":
         """Require a tag for which a condition on the table of tags holds."""
         scope = "".join(f" AND {column} = :{column}" for column in self._scope)
         tagged = f"SELECT resource_id FROM tags WHERE kind = '{kind}'{scope} AND {condition}"
-        return self.add_selective(f"{self._prefix}id IN ({tagged})", **values)
+        return self.add_selective_condition(f"{self._prefix}id IN ({tagged})", **values)
 
     def with_tags(self, kind: str, keys: Sequence[str] | None, pairs: Mapping[str, str] | None) -> "Where":
         """Require all of the tags: `keys` with any value, `pairs` with the value given."""
         for number, key in enumerate(keys or ()):
-            self.with_tag(kind, f"key = :tag_{number}", **{f"tag_{number}": key})
+            self.with_matching_tag(kind, f"key = :tag_{number}", **{f"tag_{number}": key})
         for number, (key, value) in enumerate((pairs or {}).items()):
             parameters = {f"pair_{number}": key, f"value_{number}": value}
-            self.with_tag(kind, f"key = :pair_{number} AND value = :value_{number}", **parameters)
+            self.with_matching_tag(kind, f"key = :pair_{number} AND value = :value_{number}", **parameters)
         return self
 
     def between(self, column: str, since: int | None, until: int | None) -> "Where":
@@ -106,7 +106,7 @@ def escape_like(text: str) -> str:
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
-def order_by(order_by: str) -> str:
+def order_by_expression(order_by: str) -> str:
     """Turn the API's `column.direction` into an ORDER BY expression; ties are sorted by id."""
     column, _, direction = order_by.partition(".")
     collation = " COLLATE BINARY" if column in TEXTS else ""

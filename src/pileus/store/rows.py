@@ -1,4 +1,4 @@
-"""Mapping between records and table rows: a column for each field, with the same name and in the same order."""
+"""Mapping between records and table rows: a column for each field, with the same name."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 from msgspec import Struct
 
-from pileus.domain.errors import Stale
+from pileus.domain.errors import Stale, not_found
 from pileus.store.database import Row, Tx
 
 R = TypeVar("R", bound=Struct)
@@ -29,29 +29,29 @@ class Table(Generic[R]):
         marks = ", ".join(f":{field}" for field in self.fields)
         self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"
 
-    def columns_as(self, alias: str) -> str:
+    def qualified_columns(self, alias: str) -> str:
         """Return the columns, for a statement that names the table `alias`."""
         return ", ".join(f"{alias}.{field}" for field in self.fields)
 
-    def record(self, row: Row) -> R:
+    def record_from_row(self, row: Row) -> R:
         """Convert a row that has exactly the columns."""
         values = dict(zip(self.fields, row, strict=True))
         for field, decode in self._decoders.items():
             values[field] = decode(values[field])
         return self._record(**values)
 
-    def records(self, rows: Iterable[Row]) -> list[R]:
+    def records_from_rows(self, rows: Iterable[Row]) -> list[R]:
         """Convert rows."""
-        return [self.record(row) for row in rows]
+        return [self.record_from_row(row) for row in rows]
 
-    def values(self, record: R) -> dict[str, Any]:
+    def column_values(self, record: R) -> dict[str, Any]:
         """Return the parameters that write a record."""
         values = msgspec.structs.asdict(record)
         for field in self._decoders:
-            values[field] = self.value(field, values[field])
+            values[field] = self.column_value(field, values[field])
         return values
 
-    def value(self, field: str, value: Any) -> Any:
+    def column_value(self, field: str, value: Any) -> Any:
         """Convert a field's value to the value of its column."""
         if field not in self._decoders or value is None:
             return value
@@ -59,7 +59,7 @@ class Table(Generic[R]):
 
     async def add(self, tx: Tx, record: R) -> R:
         """Insert a record."""
-        await tx.run(self._insert, **self.values(record))
+        await tx.run(self._insert, **self.column_values(record))
         return record
 
     async def save(self, tx: Tx, before: R, after: R) -> R:
@@ -69,7 +69,7 @@ class Table(Generic[R]):
         changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
         if not changed:
             return after
-        values = {field: self.value(field, getattr(after, field)) for field in changed}
+        values = {field: self.column_value(field, getattr(after, field)) for field in changed}
         key, revision = getattr(before, self._key), before.revision  # type: ignore[attr-defined]
         statement = _update(self.name, self._key, changed)
         if not await tx.run(statement, **values, row_key=key, row_revision=revision):
@@ -88,12 +88,23 @@ class Table(Generic[R]):
 
     async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
         """Return the records for which a condition holds."""
-        return self.records(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))
+        return self.records_from_rows(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))
 
     async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
         """Return the first record for which a condition holds, or None."""
         row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
-        return None if row is None else self.record(row)
+        return None if row is None else self.record_from_row(row)
+
+    async def find_by_id(self, tx: Tx, record_id: str | int) -> R | None:
+        """Return the record with an id, of any tenant, or None."""
+        return await self.find_one(tx, "id = :id", id=record_id)
+
+    async def require_by_id(self, tx: Tx, record_id: str | int) -> R:
+        """Return the record with an id, of any tenant. Raises NotFound."""
+        record = await self.find_by_id(tx, record_id)
+        if record is None:
+            raise not_found(self._record.NOUN, record_id)  # type: ignore[attr-defined]
+        return record
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""
@@ -118,7 +129,7 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     return lambda text: None if text is None else decoder.decode(text)
 
 
-def in_list(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+def in_list_placeholders(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
     """Return the marks inside `IN (…)` for a list of values, and their parameters."""
     parameters = {f"{name}_{number}": value for number, value in enumerate(values)}
     return ", ".join(f":{parameter}" for parameter in parameters) or "NULL", parameters

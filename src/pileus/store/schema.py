@@ -8,7 +8,7 @@ from pileus.store.database import Database, Migration, OnCommit
 from pileus.store.sqlite import Sqlite
 
 
-def migrations() -> list[Migration]:
+def load_migrations() -> list[Migration]:
     """Return every migration in order, from the files named `0001_name.sql`."""
     folder = resources.files("pileus.store") / "migrations"
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
@@ -26,6 +26,6 @@ async def open_database(url: str, data: Path, on_commit: OnCommit | None = None)
         database = Sqlite(data / "pileus.db", on_commit)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(database.close)
-        await database.migrate(migrations())
+        await database.migrate(load_migrations())
         cleanup.pop_all()
     return database

@@ -13,14 +13,14 @@ R = TypeVar("R", bound=Struct)
 IN_PLACE = "client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 
 
-def place_params(place: Place) -> dict[str, int]:
+def place_parameters(place: Place) -> dict[str, int]:
     """Return the parameters of `IN_PLACE`."""
     return {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
 
 
-async def get(tx: Tx, table: Table[R], noun: str, place: Place, record_id: str | int) -> R:
-    """Return a record of a place; raises NotFound, also for a record of another tenant."""
-    record = await table.find_one(tx, f"id = :id AND {IN_PLACE}", id=record_id, **place_params(place))
+async def get(tx: Tx, table: Table[R], noun: str, place: Place, record_id: str | int, *, visible: str = IN_PLACE) -> R:
+    """Return a record for which the condition `visible` holds; raises NotFound, also for a record of another tenant."""
+    record = await table.find_one(tx, f"id = :id AND ({visible})", id=record_id, **place_parameters(place))
     if record is None:
         raise not_found(noun, record_id)
     return record

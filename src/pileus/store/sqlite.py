@@ -31,7 +31,7 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
-from pileus.store.sync_thread import SyncThread
+from pileus.store.serial_executor import SerialExecutor
 
 SCANNERS = 4
 LARGEST_BATCH = 128
@@ -132,7 +132,7 @@ class Sqlite:
         self._writer = connect(path)
         self._read_connection = connect(path)
         self._reader = nullcontext(_Direct(self._read_connection))
-        self._sync_thread = SyncThread("sqlite-commit")
+        self._serial_executor = SerialExecutor("sqlite-commit")
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), self._scan_threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
@@ -190,7 +190,7 @@ class Sqlite:
             tx = _Direct(self._writer)
             for write in batch:
                 await self._attempt(tx, write)
-            await self._sync_thread.do(self._writer.execute, "COMMIT")
+            await self._serial_executor.run(self._writer.execute, "COMMIT")
         except Exception as error:  # raised to each awaiter
             LOG.exception("A commit failed")
             with suppress(sqlite3.Error):
@@ -206,7 +206,7 @@ class Sqlite:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
-            await self._sync_thread.do(self._writer.execute, "BEGIN IMMEDIATE")
+            await self._serial_executor.run(self._writer.execute, "BEGIN IMMEDIATE")
 
     async def _attempt(self, tx: Tx, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
@@ -246,7 +246,7 @@ class Sqlite:
         if self._writer_task is not None:
             await self._enqueue(_do_nothing)
             self._writer_task.cancel()
-        self._sync_thread.shutdown()
+        self._serial_executor.shutdown()
         self._scan_threads.shutdown()
         for connection in (self._read_connection, *(scanner.connection for scanner in self._scanners), self._writer):
             connection.close()

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, TagPatch, Tags, merged
+from pileus.domain.tags import Tag, TagPatch, Tags, merged_tags
 from pileus.store.database import Tx
-from pileus.store.rows import in_list
+from pileus.store.rows import in_list_placeholders
 
 
 async def list_by_resource(tx: Tx, resource_id: str) -> dict[str, Tag]:
@@ -17,7 +17,7 @@ async def list_by_resource(tx: Tx, resource_id: str) -> dict[str, Tag]:
 
 async def list_by_resources(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
     """Return the tags of many resources, sorted by key."""
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     tags: dict[str, list[Tag]] = {resource_id: [] for resource_id in ids}
     rows = await tx.all(
         f"SELECT key, value, read_only, resource_id FROM tags WHERE resource_id IN ({marks})",
@@ -41,7 +41,7 @@ async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, 
 async def patch(tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None) -> Tags:
     """Apply a JSON merge patch to a resource's tags and return the result."""
     before = await list_by_resource(tx, resource_id)
-    after = merged(before, changes)
+    after = merged_tags(before, changes)
     await save(tx, kind, place, resource_id, before, after)
     return after
 

@@ -81,14 +81,14 @@ async def add(tx: Tx, task: Task) -> Task:
 
 
 async def has_claimable(tx: Tx, now: int) -> bool:
-    """Whether a task without a valid lease exists."""
+    """Return whether a task without a valid lease exists."""
     return await tx.one(CLAIMABLE, now=now) is not None
 
 
 async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:
     """Claim the task that has waited longest without a valid lease; None if there is none."""
     row = await tx.one(CLAIM, token=token, now=now, until=until)
-    return None if row is None else TABLE.record(row)
+    return None if row is None else TABLE.record_from_row(row)
 
 
 async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
@@ -105,7 +105,7 @@ async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
 
 async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
-    values = {name: TABLE.value(name, value) for name, value in changes.items()}
+    values = {name: TABLE.column_value(name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
         await tx.run(
@@ -118,12 +118,12 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     )
 
 
-async def has_ended(tx: Tx, task_id: str) -> bool:
-    """Whether a task has finished or failed."""
+async def is_over(tx: Tx, task_id: str) -> bool:
+    """Return whether a task has finished or failed."""
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def count_unfinished(tx: Tx) -> int:
+async def count_open(tx: Tx) -> int:
     """Count the tasks that are new or running."""
     row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
     return int(row[0]) if row else 0

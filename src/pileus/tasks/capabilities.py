@@ -3,86 +3,97 @@
 All raise DriverError if the driver lacks it.
 """
 
-from pileus.drivers.protocols.compute import Compute, Rebuilds
+from pileus.drivers.protocols.compute import Compute, SupportsRebuild
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import Images
-from pileus.drivers.protocols.network import FloatingIPs, Interfaces, Networks, Protects, Routers
-from pileus.drivers.protocols.storage import Extends, Retypes, Snapshots, Volumes
+from pileus.drivers.protocols.images import SupportsImages
+from pileus.drivers.protocols.network import (
+    SupportsDdosProtection,
+    SupportsFloatingIPs,
+    SupportsInterfaces,
+    SupportsNetworks,
+    SupportsRouters,
+)
+from pileus.drivers.protocols.storage import (
+    SupportsSnapshots,
+    SupportsVolumeResize,
+    SupportsVolumeRetype,
+    SupportsVolumes,
+)
 
 
-def volume_driver(driver: Compute) -> Volumes:
+def require_volume_support(driver: Compute) -> SupportsVolumes:
     """Return a driver of volumes."""
-    if not isinstance(driver, Volumes):
+    if not isinstance(driver, SupportsVolumes):
         raise _unsupported("This cloud's driver keeps no volumes")
     return driver
 
 
-def resize_driver(driver: Compute) -> Extends:
+def require_volume_resize_support(driver: Compute) -> SupportsVolumeResize:
     """Return a driver that can extend volumes."""
-    if not isinstance(driver, Extends):
+    if not isinstance(driver, SupportsVolumeResize):
         raise _unsupported("This cloud's driver cannot extend volumes")
     return driver
 
 
-def retype_driver(driver: Compute) -> Retypes:
+def require_volume_retype_support(driver: Compute) -> SupportsVolumeRetype:
     """Return a driver that can change the type of volumes."""
-    if not isinstance(driver, Retypes):
+    if not isinstance(driver, SupportsVolumeRetype):
         raise _unsupported("This cloud's driver cannot change the type of volumes")
     return driver
 
 
-def snapshot_driver(driver: Compute) -> Snapshots:
+def require_snapshot_support(driver: Compute) -> SupportsSnapshots:
     """Return a driver of snapshots."""
-    if not isinstance(driver, Snapshots):
+    if not isinstance(driver, SupportsSnapshots):
         raise _unsupported("This cloud's driver keeps no snapshots")
     return driver
 
 
-def image_driver(driver: Compute) -> Images:
+def require_image_support(driver: Compute) -> SupportsImages:
     """Return a driver of images."""
-    if not isinstance(driver, Images):
+    if not isinstance(driver, SupportsImages):
         raise _unsupported("This cloud's driver keeps no images")
     return driver
 
 
-def rebuild_driver(driver: Compute) -> Rebuilds:
+def require_rebuild_support(driver: Compute) -> SupportsRebuild:
     """Return a driver that can rebuild servers."""
-    if not isinstance(driver, Rebuilds):
+    if not isinstance(driver, SupportsRebuild):
         raise _unsupported("This cloud's driver cannot rebuild servers")
     return driver
 
 
-def network_driver(driver: Compute) -> Networks:
+def require_network_support(driver: Compute) -> SupportsNetworks:
     """Return a driver of networks and subnets."""
-    if not isinstance(driver, Networks):
+    if not isinstance(driver, SupportsNetworks):
         raise _unsupported("This cloud's driver makes no networks")
     return driver
 
 
-def router_driver(driver: Compute) -> Routers:
+def require_router_support(driver: Compute) -> SupportsRouters:
     """Return a driver of routers."""
-    if not isinstance(driver, Routers):
+    if not isinstance(driver, SupportsRouters):
         raise _unsupported("This cloud's driver makes no routers")
     return driver
 
 
-def interface_driver(driver: Compute) -> Interfaces:
+def require_interface_support(driver: Compute) -> SupportsInterfaces:
     """Return a driver that can attach and detach interfaces."""
-    if not isinstance(driver, Interfaces):
+    if not isinstance(driver, SupportsInterfaces):
         raise _unsupported("This cloud cannot change the interfaces of an instance")
     return driver
 
 
-def floating_ip_driver(driver: Compute) -> FloatingIPs:
+def require_floating_ip_support(driver: Compute) -> SupportsFloatingIPs:
     """Return a driver of floating IPs."""
-    if not isinstance(driver, FloatingIPs):
+    if not isinstance(driver, SupportsFloatingIPs):
         raise _unsupported("This cloud's driver has no floating IPs")
     return driver
 
 
-def ddos_driver(driver: Compute) -> Protects:
+def require_ddos_protection_support(driver: Compute) -> SupportsDdosProtection:
     """Return a driver of DDoS protection."""
-    if not isinstance(driver, Protects):
+    if not isinstance(driver, SupportsDdosProtection):
         raise _unsupported("This cloud has no protection against DDoS")
     return driver
 

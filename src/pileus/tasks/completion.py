@@ -20,12 +20,12 @@ class TaskWaiters:
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
 
-    def notify(self, task: Task) -> None:
+    def wake_waiters_of_task(self, task: Task) -> None:
         """Wake the requests that wait for a task that has ended."""
         if event := self._events.get(task.id):
             event.set()
 
-    async def wait(self, db: Database, task_id: str, patience: float) -> bool:
+    async def wait_for_task(self, db: Database, task_id: str, patience: float) -> bool:
         """Wait up to `patience` seconds for a task to end; return whether it has ended."""
         loop, event = asyncio.get_running_loop(), self._events.setdefault(task_id, asyncio.Event())
         deadline = loop.time() + patience
@@ -40,4 +40,4 @@ class TaskWaiters:
 
 async def _has_ended(db: Database, task_id: str) -> bool:
     async with db.read() as tx:
-        return await tasks.has_ended(tx, task_id)
+        return await tasks.is_over(tx, task_id)

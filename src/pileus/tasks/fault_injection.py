@@ -31,8 +31,10 @@ class StoredFaultInjector:
 
     async def _find_matching(self, task: Task, step: str, *, first: bool) -> list[Fault]:
         async with self._db.read() as tx:
-            return [fault for fault in await faults.list_all(tx) if fault.matches(task.task_type, step, first=first)]
+            return [
+                fault for fault in await faults.list_all(tx) if fault.matches(task.task_type, step, is_first_step=first)
+            ]
 
 
 async def _consume(fault: Fault, tx: Tx) -> bool:
-    return await faults.consume(tx, fault)
+    return await faults.consume_one_use(tx, fault)

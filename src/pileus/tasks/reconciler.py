@@ -11,7 +11,7 @@ from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.drivers.protocols.compute import Compute, ObservedMachine
-from pileus.drivers.protocols.guests import MachineMetadata, Watches
+from pileus.drivers.protocols.guests import SupportsMachineMetadata, SupportsWatching
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
 from pileus.tasks.compute.machine_metadata import load_metadata
@@ -32,7 +32,7 @@ class Reconciler:
         now: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._reconcile = partial(reconcile, db, driver, now, reported_unknown=set())
+        self._reconcile = partial(reconcile_instance_statuses, db, driver, now, reported_unknown=set())
         self._sleep = sleep
         self._nudged = asyncio.Event()
 
@@ -44,9 +44,9 @@ class Reconciler:
         """Reconcile until cancelled; failures are logged."""
         await repeat(self._reconcile, INTERVAL, self._sleep_until_nudged, LOG, "Reconciling failed")
 
-    async def watch(self, driver: Watches) -> None:
+    async def watch_driver(self, driver: SupportsWatching) -> None:
         """Let the driver watch its machines and reconcile when one changes, until cancelled; failures are logged."""
-        await repeat(partial(driver.watch, self.nudge), INTERVAL, self._sleep, LOG, "Watching machines failed")
+        await repeat(partial(driver.watch_machines, self.nudge), INTERVAL, self._sleep, LOG, "Watching machines failed")
 
     async def _sleep_until_nudged(self, seconds: float) -> None:
         sleeping = asyncio.ensure_future(self._sleep(seconds))
@@ -61,7 +61,7 @@ class Reconciler:
             self._nudged.clear()
 
 
-async def reconcile(
+async def reconcile_instance_statuses(
     db: Database, driver: Compute, now: Callable[[], int], *, reported_unknown: set[str] | None = None
 ) -> int:
     """Update every unlocked instance whose machine has another status; return how many were updated.
@@ -71,12 +71,12 @@ async def reconcile(
     updated, reported = 0, reported_unknown if reported_unknown is not None else set()
     async for machine in driver.observe():
         async with db.read() as tx:
-            recorded = await instances.status_of(tx, machine.machine_id)
+            recorded = await instances.find_status_and_vm_state(tx, machine.machine_id)
         if recorded is None:
             _report_unknown(machine.machine_id, reported)
         elif recorded != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)]):
             updated += await db.write(partial(_update_status, machine, now()))
-    if isinstance(driver, MachineMetadata):
+    if isinstance(driver, SupportsMachineMetadata):
         await _send_missed_metadata(db, driver)
     return updated
 
@@ -101,9 +101,9 @@ async def _update_status(machine: ObservedMachine, now: int, tx: Tx) -> int:
     return 1
 
 
-async def _send_missed_metadata(db: Database, driver: MachineMetadata) -> None:
-    for machine_id, sent in (await driver.described()).items():
+async def _send_missed_metadata(db: Database, driver: SupportsMachineMetadata) -> None:
+    for machine_id, sent in (await driver.list_descriptions()).items():
         async with db.read() as tx:
             current = await load_metadata(tx, machine_id)
         if current is not None and current != sent:
-            await driver.ensure_metadata(machine_id, current)
+            await driver.ensure_machine_metadata(machine_id, current)

@@ -34,12 +34,12 @@ def new_instance(**more: Any) -> CreateInstance:
     ],
 )
 def test_a_patch_holds_only_the_fields_that_were_sent(body: bytes, patch: dict[str, Any]) -> None:
-    assert decode_body(body, UpdateInstance).patch() == patch
+    assert decode_body(body, UpdateInstance).to_patch() == patch
 
 
 def test_a_patch_with_a_bad_tag_is_refused() -> None:
     with pytest.raises(Invalid):
-        decode_body(b'{"tags": {"a b": "c"}}', UpdateInstance).patch()
+        decode_body(b'{"tags": {"a b": "c"}}', UpdateInstance).to_patch()
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_patch_with_a_bad_tag_is_refused() -> None:
     ],
 )
 def test_a_volume_of_each_source_becomes_a_new_volume(volume: dict[str, Any], order: NewVolume) -> None:
-    assert new_instance(volumes=[volume]).order().volumes == [order]
+    assert new_instance(volumes=[volume]).to_order().volumes == [order]
 
 
 @pytest.mark.parametrize(
@@ -108,22 +108,25 @@ def test_a_volume_of_each_source_becomes_a_new_volume(volume: dict[str, Any], or
     ],
 )
 def test_an_interface_of_each_type_becomes_a_new_interface(interface: dict[str, Any], order: NewInterface) -> None:
-    assert new_instance(interfaces=[interface]).order().interfaces == [order]
+    assert new_instance(interfaces=[interface]).to_order().interfaces == [order]
 
 
 def test_legacy_fields_and_empty_text_are_accepted() -> None:
     body = new_instance(
         names=["web-1"], keypair_name="mine", metadata={"env": "prod"}, password="", username="", user_data=""
     )
-    order = body.order()
+    order = body.to_order()
 
     assert (order.name, order.ssh_key_name, order.tags) == ("web-1", "mine", {"env": "prod"})
     assert (order.username, order.password, order.user_data) == (None, None, None)
-    assert body.effective_ssh_key() == "mine"
+    assert body.effective_ssh_key_name() == "mine"
 
 
 def test_security_groups_are_changed_on_all_or_single_ports() -> None:
     body = {"name": "web-sg", "ports_security_group_names": [{"port_id": ID, "security_group_names": ["a-b"]}]}
 
-    assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).by_port() == [(None, ["web-sg"]), (ID, ["a-b"])]
-    assert decode_body(b"{}", ChangeSecurityGroups).by_port() == []
+    assert decode_body(msgspec.json.encode(body), ChangeSecurityGroups).group_names_by_port() == [
+        (None, ["web-sg"]),
+        (ID, ["a-b"]),
+    ]
+    assert decode_body(b"{}", ChangeSecurityGroups).group_names_by_port() == []

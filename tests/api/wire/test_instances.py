@@ -8,11 +8,11 @@ import pytest
 from gcore._models import validate_type
 from gcore.types.cloud import Instance as SdkInstance
 
-from pileus.api.wire.compute.instances import InstanceView, LegacyInstanceView, ViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, LegacyInstanceView
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
-from pileus.domain.compute.instances import Instance, Kind, Status
+from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
@@ -26,8 +26,8 @@ WHEN = 1_701_255_409_000_000
 WORDS = {name: name.upper() for name in ("cpu", "disk", "license", "network", "ram", "gpu")}
 FLAVORS = [
     Flavor(id="g2-standard-2-4", vcpus=2, ram=4096),
-    Flavor(id="bm2-hf-medium", kind=Kind.BAREMETAL, vcpus=8, ram=65536, resource_class="bm2", hardware=WORDS),
-    Flavor(id="g3-ai-8", kind=Kind.GPU, vcpus=96, ram=524288, resource_class="ai", hardware=WORDS),
+    Flavor(id="bm2-hf-medium", kind=InstanceKind.BAREMETAL, vcpus=8, ram=65536, resource_class="bm2", hardware=WORDS),
+    Flavor(id="g3-ai-8", kind=InstanceKind.GPU, vcpus=96, ram=524288, resource_class="ai", hardware=WORDS),
 ]
 
 
@@ -96,7 +96,9 @@ def test_a_view_has_the_published_shape_and_the_official_client_reads_it(
     flavor: Flavor, attached: InstanceDetails, kind: type[InstanceView]
 ) -> None:
     view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
-    listed = kind.of(an_instance(), attached, "Local", flavor, ViewOptions(subnets=False, interface_names=False))
+    listed = kind.of(
+        an_instance(), attached, "Local", flavor, InstanceViewOptions(subnets=False, interface_names=False)
+    )
 
     check_answer("GET", f"/cloud/v1/instances/1/1/{ID}", 200, msgspec.json.encode(view))
     check_answer("GET", "/cloud/v1/instances/1/1", 200, msgspec.json.encode(Page(count=1, results=[listed])))
@@ -132,7 +134,7 @@ def test_a_list_shows_no_subnets_and_interface_names_on_request(with_names: bool
             all_attached(),
             "Local",
             FLAVORS[0],
-            ViewOptions(subnets=False, interface_names=with_names, ddos_profile=False),
+            InstanceViewOptions(subnets=False, interface_names=with_names, ddos_profile=False),
         )
     )
 

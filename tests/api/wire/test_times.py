@@ -3,7 +3,7 @@
 import pytest
 
 from pileus.api.wire import times
-from pileus.api.wire.times import earliest, latest
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.errors import Invalid
 
 WHEN = 1_701_255_409_000_042
@@ -11,10 +11,10 @@ WHEN = 1_701_255_409_000_042
 
 def test_each_format_is_the_published_one() -> None:
     assert times.format_zulu(WHEN) == "2023-11-29T10:56:49Z"
-    assert times.offset(WHEN) == "2023-11-29T10:56:49+0000"
-    assert times.colon_offset(WHEN) == "2023-11-29T10:56:49+00:00"
-    assert times.naive(WHEN) == "2023-11-29T10:56:49"
-    assert times.naive_micros(WHEN) == "2023-11-29T10:56:49.000042"
+    assert times.format_with_offset(WHEN) == "2023-11-29T10:56:49+0000"
+    assert times.format_with_colon_offset(WHEN) == "2023-11-29T10:56:49+00:00"
+    assert times.format_without_offset(WHEN) == "2023-11-29T10:56:49"
+    assert times.format_with_microseconds(WHEN) == "2023-11-29T10:56:49.000042"
 
 
 @pytest.mark.parametrize(
@@ -49,17 +49,17 @@ def test_an_invalid_time_raises_value_error() -> None:
     ],
 )
 def test_the_ends_of_a_range_are_parsed_as_clients_send_them(text: str, us: int) -> None:
-    assert earliest("since", text) == us
-    assert latest("until", text) == (us if us % 1_000_000 else us + 999_999)
+    assert parse_range_start("since", text) == us
+    assert parse_range_end("until", text) == (us if us % 1_000_000 else us + 999_999)
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "1970-13-01", "25:00", "0001-01-01T00:00:00+14:00x"])
 def test_an_invalid_time_names_the_parameter(text: str) -> None:
-    for read in (earliest, latest):
+    for read in (parse_range_start, parse_range_end):
         with pytest.raises(Invalid) as wrong:
             read("since", text)
         assert list(wrong.value.fields) == ["since"]
 
 
 def test_an_absent_end_is_none() -> None:
-    assert earliest("since", None) is latest("until", None) is None
+    assert parse_range_start("since", None) is parse_range_end("until", None) is None

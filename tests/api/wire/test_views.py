@@ -6,18 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from pileus.api.wire.account.prices import InstancePrice, ItemPrice
+from pileus.api.wire.account.prices import InstancePrice, ResourcePrice
 from pileus.api.wire.account.projects import ProjectView
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.compute.images import ImageView
-from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
+from pileus.api.wire.compute.metrics import DiskMetricsSample, InstanceMetricsSample
 from pileus.api.wire.compute.ssh_keys import CreatedSSHKeyView, SSHKeyView
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.interfaces import InterfaceView
-from pileus.api.wire.network.networks import NetworkDetails
+from pileus.api.wire.network.networks import NetworkWithSubnetsView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import tag_views
@@ -25,19 +25,18 @@ from pileus.api.wire.tasks import TaskIds, TaskView
 from pileus.domain.account.prices import Price, PricePreview
 from pileus.domain.account.projects import Project
 from pileus.domain.account.regions import Coordinate, Region
-from pileus.domain.account.user_actions import new_user_action
-from pileus.domain.compute.app_templates import AppConfig, AppTemplate
+from pileus.domain.account.user_actions import AuditEntry, new_user_action
+from pileus.domain.compute.app_templates import AppConfigParameter, AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.ssh_keys import SSHKey
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
-from pileus.domain.places import Caller
 from pileus.domain.tags import Tag
-from pileus.domain.tasks import Task, TaskState, created_resources
+from pileus.domain.tasks import Task, TaskState, created_resources_by_kind
 from tests.contract.documents import check_answer
-from tests.domain.builders import the_catalogue
+from tests.domain.builders import a_context, the_catalogue
 
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 WHEN = 1_701_255_409_123_456
@@ -52,7 +51,7 @@ TASK = Task(
     **WHOSE,
     user_id=1,
     state=TaskState.FINISHED,
-    created_resources=created_resources(instances=[ID], ddos_profiles=[7]),
+    created_resources=created_resources_by_kind(instances=[ID], ddos_profiles=[7]),
     created_at=WHEN,
     updated_at=WHEN,
     finished_at=WHEN,
@@ -75,14 +74,7 @@ KEY = SSHKey(
     id=ID, client_id=1, project_id=1, user_id=1, name="mine", public_key="ssh-rsa A", fingerprint="aa", created_at=WHEN
 )
 IMAGE = Image(id=ID, region_id=1, name="debian-12", os_distro="debian", os_version="12.00", **TIMES)
-ACTION = new_user_action(
-    Caller(client_id=1, user_id=1, email="a@example.com", token_id=1, role="Users"),
-    "instance",
-    "update",
-    action_id=ID,
-    now=WHEN,
-    resource_id=ID,
-)
+ACTION = new_user_action(a_context(), AuditEntry("instance", "update", ID), task_id=None)
 FLAVOR = Flavor(id="g1-standard-1-2", vcpus=1, ram=2048, price_per_hour=Decimal("0.01"))
 TEMPLATE = AppTemplate(
     id="wordpress",
@@ -98,8 +90,8 @@ TEMPLATE = AppTemplate(
     os_name="debian",
     os_version=12,
     app_config=[
-        AppConfig(name="title", label="Title", description="Of the blog", default="Blog"),
-        AppConfig(name="mail", label="Mail", description="Whose", required=True),
+        AppConfigParameter(name="title", label="Title", description="Of the blog", default="Blog"),
+        AppConfigParameter(name="mail", label="Mail", description="Whose", required=True),
     ],
 )
 SUBNET = Subnet(
@@ -122,14 +114,14 @@ PORT = Port(
     allowed_address_pairs=[AddressPair("10.1.0.0/16")],
     **TIMES,
 )
-SUBNETS = [SubnetView.of(subnet, TAGS, "Local", 1, available=5) for subnet in (SUBNET, WIDE)]
+SUBNETS = [SubnetView.of(subnet, TAGS, "Local", 1, available_ips=5) for subnet in (SUBNET, WIDE)]
 INTERFACE = InterfaceView.of(
     PORT,
     [AssignedAddress(subnet_id=ID, ip="10.0.0.2", port_id=ID)],
-    NetworkDetails.of(NETWORK, SUBNETS, TAGS, "Local"),
+    NetworkWithSubnetsView.of(NETWORK, SUBNETS, TAGS, "Local"),
     [FloatingIPView.of(FLOATING, TAGS, "Local")],
 )
-METRICS = MetricsView(
+METRICS = InstanceMetricsSample(
     time="2023-11-29T10:56:49Z",
     cpu_util=1.5,
     memory_util=2,
@@ -137,7 +129,7 @@ METRICS = MetricsView(
     bytes_in=1,
     packets_out=1,
     packets_in=1,
-    disks=[DiskMetrics(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
+    disks=[DiskMetricsSample(disk_name="vda", read_bytes=1, write_bytes=1, reads=1, writes=1)],
 )
 PREVIEW = PricePreview(flavor=Price(Decimal("7.3")), volumes={"standard": Price(Decimal(1))})
 
@@ -155,18 +147,18 @@ def page(*views: Any) -> Page[Any]:
         ("GET", "/cloud/v1/regions/1", 200, RegionView.of(REGION, None)),
         ("GET", "/cloud/v1/regions", 200, page(RegionView.of(REGION, ID, with_volume_types=True))),
         ("GET", "/cloud/v1/ssh_keys/1", 200, page(SSHKeyView.of(KEY))),
-        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.created(KEY, "private")),
+        ("POST", "/cloud/v1/ssh_keys/1", 201, CreatedSSHKeyView.with_private_key(KEY, "private")),
         ("GET", f"/cloud/v1/images/1/1/{ID}", 200, ImageView.of(IMAGE, TAGS, "Local", 1)),
         ("GET", "/cloud/v1/user_actions", 200, page(UserActionView.of(ACTION))),
-        ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.priced(FLAVOR, "EUR"))),
+        ("GET", "/cloud/v1/flavors/1/1", 200, page(ListedFlavor.of(FLAVOR), PricedFlavor.with_price(FLAVOR, "EUR"))),
         ("GET", "/cloud/v1/apptemplates/1/1", 200, page(AppTemplateView.of(TEMPLATE))),
         ("GET", f"{INSTANCE}/interfaces", 200, page(INTERFACE)),
         ("GET", f"{INSTANCE}/metadata", 200, page(*tag_views(TAGS))),
         ("POST", f"{INSTANCE}/metrics", 200, page(METRICS)),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PREVIEW, the_catalogue())),
         ("POST", "/cloud/v2/pricing/1/1/instances", 200, InstancePrice.of(PricePreview(), the_catalogue())),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(PREVIEW.total, the_catalogue())),
-        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ItemPrice.of(None, the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ResourcePrice.of(PREVIEW.total, the_catalogue())),
+        ("GET", f"/cloud/v1/pricing/1/1/instances/{ID}", 200, ResourcePrice.of(None, the_catalogue())),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
@@ -175,6 +167,6 @@ def test_the_view_has_the_published_shape(method: str, path: str, status: int, v
 
 
 def test_hourly_and_monthly_prices_agree() -> None:
-    priced = PricedFlavor.priced(FLAVOR, "EUR")
+    priced = PricedFlavor.with_price(FLAVOR, "EUR")
 
     assert (priced.price_per_hour, priced.price_per_month, priced.price_status) == (0.01, 7.3, "show")

@@ -16,19 +16,26 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
-from pileus.drivers.qemu.fabric.frames import REQUEST, arp, packed
-from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_via_helper
+from pileus.drivers.qemu.fabric.frames import REQUEST, build_arp_frame, pack_ip_address
+from pileus.drivers.qemu.fabric.state import HostBridge
+from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_tap_by_bridge_helper
 from pileus.drivers.qemu.paths import DataDirectory
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
-from tests.drivers.qemu.drivers import CATALOGUE, ROOMY, end_machines
+from tests.drivers.qemu.drivers import CATALOGUE, ROOMY, end_all_processes
 
 HOST, ROUTER, FLOATING, OUTER, INNER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50", "10.0.0.5"
 CALL_PORT = 8000
@@ -73,20 +80,22 @@ async def first_bytes(address: str, port: int) -> str:
     return greeting.decode()
 
 
-async def a_calling_system(qemu: Qemu, nic: Nic) -> None:
+async def a_calling_system(qemu: Qemu, nic: NicSpec) -> None:
     """Start a machine that sends an HTTP request to the host when it is up."""
     script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALL_PORT}/\n"
-    await a_system(qemu, nics=[nic], boot=FirstBoot(user_data=script))
+    await a_system(qemu, nics=[nic], boot=FirstBootData(user_data=script))
 
 
-async def create_routed_network(qemu: Qemu) -> Nic:
+async def create_routed_network(qemu: Qemu) -> NicSpec:
     """Create a network behind a router, and a floating IP of a port in it.
 
     The tenant gives the network the name of the bridged one, which must have no effect.
     """
-    inner = Nic(port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"])
-    own = Nic(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
-    outside = Nic(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
+    inner = NicSpec(
+        port_id="inner", network_id="n", mac_address="fa:16:3e:00:00:02", addresses=[INNER], groups=["open"]
+    )
+    own = NicSpec(port_id="own", network_id="n", mac_address="fa:16:3e:00:00:03", addresses=["10.0.0.1"])
+    outside = NicSpec(port_id="out", network_id=PUBLIC, mac_address="fa:16:3e:00:00:04", addresses=[ROUTER])
     await qemu.ensure_network(NetworkSpec(id="n", name="pub_net", region_id=1, type="vxlan", mtu=1450))
     await qemu.ensure_subnet(SubnetSpec(id="s", network_id="n", cidr="10.0.0.0/24", gateway_ip="10.0.0.1"))
     await qemu.ensure_router(RouterSpec(id="r", name="r", outside=outside))
@@ -133,7 +142,7 @@ async def machines(folder: Path) -> dict[str, Any]:
             | {f"{address} {port}": await first_bytes(address, port) for address, port in targets}
         )
     finally:
-        await end_machines(qemu)
+        await end_all_processes(qemu)
         qemu.close()
         server.close()
 
@@ -161,16 +170,16 @@ def connect_as_user(folder: Path) -> Any:
 
 
 async def answers_over_helper_device() -> bool:
-    """Whether the host answers ARP over a device from the helper."""
+    """Return whether the host answers ARP over a device from the helper."""
     answers: list[bytes] = []
-    tap = Tap(Bridge(name="br0"), "n", lambda _, frame: answers.append(frame))
-    asker = (b"\x02\0\0\0\0\x07", packed(OUTER))
+    tap = Tap(HostBridge(name="br0"), "n", lambda _, frame: answers.append(frame))
+    asker = (b"\x02\0\0\0\0\x07", pack_ip_address(OUTER))
 
-    async def answered() -> bool:
-        tap.send(arp(REQUEST, asker, (bytes(6), packed(HOST))))
-        return any(frame[28:32] == packed(HOST) for frame in answers)
+    async def check_answer() -> bool:
+        tap.send(build_arp_frame(REQUEST, asker, (bytes(6), pack_ip_address(HOST))))
+        return any(frame[28:32] == pack_ip_address(HOST) for frame in answers)
 
-    await until(answered, 10)
+    await until(check_answer, 10)
     tap.close()
     return True
 
@@ -178,7 +187,7 @@ async def answers_over_helper_device() -> bool:
 def denied_bridge_error() -> str:
     """Return the helper's error for a bridge that it must not use."""
     try:
-        os.close(open_via_helper("br1"))
+        os.close(open_tap_by_bridge_helper("br1"))
     except OSError as problem:
         return str(problem)
     return ""

@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.catalogue import network_id
-from pileus.drivers.protocols.compute import Machine
-from pileus.drivers.protocols.network import Nic
-from pileus.drivers.protocols.storage import Disk
+from pileus.domain.catalogue import derive_external_network_id
+from pileus.drivers.protocols.compute import MachineSpec
+from pileus.drivers.protocols.network import NicSpec
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_machines
+from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_all_processes
 from tests.drivers.qemu.nics import FakeNic, a_state, require_libslirp
 from tests.guest import READY
 
-PUBLIC = network_id(1, "pub_net")
+PUBLIC = derive_external_network_id(1, "pub_net")
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ async def qemu(data: Path) -> AsyncIterator[Qemu]:
     """The driver; its machines and its fabric are ended after the test."""
     driver: Qemu = create_qemu(data)
     yield driver
-    await end_machines(driver)
+    await end_all_processes(driver)
     driver.close()
 
 
@@ -52,36 +52,36 @@ def nics(fabric: Fabric) -> Iterator[dict[str, FakeNic]]:
         nic.wire.close()
 
 
-def a_disk(**changes: Any) -> Disk:
-    """A blank volume of 1 GiB."""
-    return Disk(**{"id": str(uuid.uuid4()), "size": 1, "type_name": "standard", **changes})
+def a_disk(**changes: Any) -> DiskSpec:
+    """Return a blank volume of 1 GiB."""
+    return DiskSpec(**{"id": str(uuid.uuid4()), "size": 1, "type_name": "standard", **changes})
 
 
-def a_nic(**changes: Any) -> Nic:
-    """An interface in the public network."""
+def a_nic(**changes: Any) -> NicSpec:
+    """Return an interface in the public network."""
     fields = {"port_id": str(uuid.uuid4()), "network_id": PUBLIC, "mac_address": "fa:16:3e:00:00:01"}
-    return Nic(**{**fields, "addresses": ["198.18.0.50"], **changes})
+    return NicSpec(**{**fields, "addresses": ["198.18.0.50"], **changes})
 
 
-def a_machine(**changes: Any) -> Machine:
-    """A small machine without disks and interfaces."""
+def a_machine(**changes: Any) -> MachineSpec:
+    """Return a small machine without disks and interfaces."""
     fields = {"id": str(uuid.uuid4()), "name": "web", "flavor_id": "small", "vcpus": 1, "ram": 256}
-    return Machine(**{**fields, **changes})
+    return MachineSpec(**{**fields, **changes})
 
 
-async def a_system(qemu: Qemu, **changes: Any) -> Machine:
+async def a_system(qemu: Qemu, **changes: Any) -> MachineSpec:
     """Start a machine with the tiny guest and wait until it is up."""
     disk = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0)
     await qemu.ensure_volume(disk)
     machine = a_machine(disks=[disk], **changes)
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     await until(lambda: up(qemu, machine.id))
     return machine
 
 
 async def up(qemu: Qemu, machine_id: str) -> bool:
-    """Whether the tiny guest has reported that it is up."""
-    return READY in await qemu.serial_log(machine_id, 1 << 20)
+    """Return whether the tiny guest has reported that it is up."""
+    return READY in await qemu.read_serial_log_end(machine_id, 1 << 20)
 
 
 async def until(poll: Callable[[], Awaitable[Any]], seconds: float = 60.0) -> Any:

@@ -5,33 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from pileus.domain.catalogue import image_id, parse_catalogue
+from pileus.domain.catalogue import derive_public_image_id, parse_catalogue
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.settings import QemuSettings
-from pileus.drivers.qemu.testing import IMAGE, QemuUnderTest, end_machines
-from pileus.testing.conformance.under_test import Unavailable, config_for
+from pileus.drivers.qemu.testing import IMAGE, QemuTestHarness, end_all_processes
+from pileus.testing.conformance.harnesses import MissingRequirement, make_driver_config
 from tests.guest import IMAGE as GUEST
-from tests.guest.build import built
+from tests.guest.build import ensure_image
 
-__all__ = ["CATALOGUE", "ROOMY", "SYSTEM_IMAGE_ID", "create_qemu", "end_machines"]
+__all__ = ["CATALOGUE", "ROOMY", "SYSTEM_IMAGE_ID", "create_qemu", "end_all_processes"]
 CATALOGUE = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
 ROOMY = QemuSettings(cpu_ratio=64, ram_ratio=8)
-SYSTEM_IMAGE_ID = image_id(1, IMAGE)
+SYSTEM_IMAGE_ID = derive_public_image_id(1, IMAGE)
 
 
 def create_qemu(data: Path) -> Qemu:
     """Create the driver in a data directory. Skips the test without QEMU."""
-    under_test = QemuUnderTest(Qemu)
+    harness = QemuTestHarness(Qemu)
     try:
-        driver = under_test.create(config_for("qemu", data))
-    except Unavailable as problem:
+        driver = harness.create(make_driver_config("qemu", data))
+    except MissingRequirement as problem:
         pytest.skip(str(problem))
     if not (data / "images").exists():
-        under_test.provide_image(data, guest_image())
+        harness.provide_image(data, guest_image())
     return driver
 
 
 def guest_image() -> Path:
     """Return the image of the tiny guest, built if needed."""
     GUEST.parent.mkdir(parents=True, exist_ok=True)
-    return built(GUEST)
+    return ensure_image(GUEST)

@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.network import FloatingIPSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import FloatingIPSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
     Packet,
-    checksum,
-    mac,
-    packed,
-    parse_packet,
-    udp,
+    build_udp_frame,
+    internet_checksum,
+    pack_ip_address,
+    parse_ip_packet,
+    parse_mac_address,
 )
 from pileus.drivers.qemu.fabric.slirp import load_library
-from pileus.drivers.qemu.fabric.state import RouterState, State, Wire
-from pileus.drivers.qemu.fabric.tables import own_mac
+from pileus.drivers.qemu.fabric.state import FabricState, MachineNic, RouterWithNics
+from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
 """Two machines of two tenants with the same address, one in the external network, the routers and a floating IP."""
@@ -38,9 +38,9 @@ DELIVERY_TIME = 0.05
 class FakeNic:
     """The guest's end of a port."""
 
-    def __init__(self, nic: Nic) -> None:
-        self.nic, self.mac = nic, mac(nic.mac_address)
-        self.gateway, self.address = own_mac(nic.network_id), packed(nic.addresses[0])
+    def __init__(self, nic: NicSpec) -> None:
+        self.nic, self.mac = nic, parse_mac_address(nic.mac_address)
+        self.gateway, self.address = gateway_mac_address(nic.network_id), pack_ip_address(nic.addresses[0])
         self.wire = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         self.wire.bind(f"wires/{nic.port_id}.guest")
 
@@ -50,7 +50,7 @@ class FakeNic:
 
     def send_udp(self, other: bytes, target: str, ports: tuple[int, int], content: bytes = b"hello") -> None:
         """Send a UDP datagram to a hardware and an IP address."""
-        self.send(udp((self.mac, other), (self.address, packed(target)), ports, content))
+        self.send(build_udp_frame((self.mac, other), (self.address, pack_ip_address(target)), ports, content))
 
     async def frames(self) -> list[bytes]:
         """Return all frames received so far."""
@@ -64,32 +64,32 @@ class FakeNic:
 
     async def packets(self) -> list[Packet]:
         """Return all packets received so far, after a check of their checksums."""
-        return [parsed for frame in await self.frames() if (parsed := parse_packet(check_checksums(frame)))]
+        return [parsed for frame in await self.frames() if (parsed := parse_ip_packet(check_checksums(frame)))]
 
 
 def check_checksums(frame: bytes) -> bytes:
     """Check the checksums of a frame and return it."""
     if frame[12:14] == b"\x08\x00":
-        assert checksum(frame[ETHERNET : ETHERNET + 20]) == 0
+        assert internet_checksum(frame[ETHERNET : ETHERNET + 20]) == 0
         if frame[ETHERNET + 9] == ICMP:
-            assert checksum(frame[ETHERNET + 20 :]) == 0
+            assert internet_checksum(frame[ETHERNET + 20 :]) == 0
     return frame
 
 
-def nic(port_id: str, network_id: str, *addresses: str, **changes: Any) -> Nic:
+def nic(port_id: str, network_id: str, *addresses: str, **changes: Any) -> NicSpec:
     number = sum(port_id.encode()) % 256
     fields = {"mac_address": f"fa:16:3e:00:00:{number:02x}", "addresses": list(addresses), "groups": ["g"]}
-    return Nic(**{**fields, "port_id": port_id, "network_id": network_id, **changes})
+    return NicSpec(**{**fields, "port_id": port_id, "network_id": network_id, **changes})
 
 
 def subnet(network_id: str, cidr: str, gateway: str) -> SubnetSpec:
     return SubnetSpec(id=f"s-{network_id}", network_id=network_id, cidr=cidr, gateway_ip=gateway)
 
 
-def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> RouterState:
+def router(name: str, *networks: str, outside: str | None = None, **changes: Any) -> RouterWithNics:
     nics = [nic(f"{name}-{network_id}", network_id, f"10.{index}.0.1") for index, network_id in enumerate(networks)]
     gateway = nic(f"{name}-out", "pub", outside) if outside else None
-    return RouterState(router=RouterSpec(id=name, name=name, outside=gateway, **changes), nics=nics)
+    return RouterWithNics(router=RouterSpec(id=name, name=name, outside=gateway, **changes), nics=nics)
 
 
 NICS = (
@@ -101,11 +101,11 @@ NICS = (
 )
 
 
-def a_state(revision: int = 1, **changes: Any) -> State:
+def a_state(revision: int = 1, **changes: Any) -> FabricState:
     """Networks a and c of one tenant behind one router, b of another tenant, and the external network."""
     fields = {
         "revision": revision,
-        "wires": [Wire(machine_id=f"m-{nic.port_id}", nic=nic) for nic in NICS],
+        "wires": [MachineNic(machine_id=f"m-{nic.port_id}", nic=nic) for nic in NICS],
         "subnets": [
             subnet("n-a", "10.0.0.0/24", "10.0.0.1"),
             subnet("n-b", "10.0.0.0/24", "10.0.0.1"),
@@ -119,7 +119,7 @@ def a_state(revision: int = 1, **changes: Any) -> State:
         ],
         "outside": ["pub"],
     }
-    return State(**{**fields, **changes})
+    return FabricState(**{**fields, **changes})
 
 
 def require_libslirp() -> ctypes.CDLL:

@@ -15,9 +15,9 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     group = tmp_path / "pileus.service" / "server"
     group.mkdir(parents=True)
     monkeypatch.setattr(cgroups, "_own_group", lambda: group)
-    cgroups.parent_group.cache_clear()
+    cgroups.ensure_parent_cgroup.cache_clear()
     yield group
-    cgroups.parent_group.cache_clear()
+    cgroups.ensure_parent_cgroup.cache_clear()
 
 
 @pytest.mark.parametrize("delegated", [True, False])

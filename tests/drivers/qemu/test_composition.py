@@ -19,9 +19,10 @@ CAPABILITIES = {
     if getattr(protocol, "_is_runtime_protocol", False)
 }
 FULFILLED = {
-    "Consoles", "Extends", "FloatingIPs", "HasCapacity", "HealthCheck", "Images", "Interfaces", "MachineMetadata",
-    "Metrics", "Networks", "Reachable", "Retypes", "Routers", "Screens", "SecurityGroups", "SerialLogs", "Snapshots",
-    "Volumes", "Watches",
+    "SupportsCapacity", "SupportsConsoles", "SupportsFloatingIPs", "SupportsHealthCheck", "SupportsImages",
+    "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
+    "SupportsPortForwards", "SupportsRouters", "SupportsScreenStreams", "SupportsSecurityGroups", "SupportsSerialLogs",
+    "SupportsSnapshots", "SupportsVolumeResize", "SupportsVolumeRetype", "SupportsVolumes", "SupportsWatching",
 }  # fmt: skip
 
 

@@ -8,28 +8,34 @@ import pytest
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.network import Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
-from pileus.drivers.qemu.fabric.firewall import IN, OUT, Firewall, compile_rules, group_addresses
+from pileus.drivers.qemu.fabric.firewall import (
+    IN,
+    OUT,
+    Firewall,
+    collect_addresses_by_group,
+    compile_rules_by_direction,
+)
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
     TCP,
     UDP,
-    Ends,
+    AddressesAndPorts,
     Packet,
-    checksum,
-    forwarded,
-    icmp,
-    ipv4,
-    is_well_formed,
-    packed,
-    parse_packet,
-    translated,
-    udp,
+    build_icmp_frame,
+    build_ipv4_frame,
+    build_udp_frame,
+    internet_checksum,
+    is_well_formed_ipv4,
+    pack_ip_address,
+    parse_ip_packet,
+    routed_ipv4_frame,
+    translated_ipv4_frame,
 )
-from pileus.drivers.qemu.fabric.metadata import metadata_paths
-from pileus.drivers.qemu.fabric.state import Guest, RouterState, State, Wire
+from pileus.drivers.qemu.fabric.metadata import metadata_content_by_path
+from pileus.drivers.qemu.fabric.state import FabricState, GuestMetadata, MachineNic, RouterWithNics
 from pileus.drivers.qemu.fabric.tables import NetworkTables
 
 ME, PEER, OTHER = "10.0.0.5", "10.0.0.6", "192.0.2.9"
@@ -39,12 +45,12 @@ SSH = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range
 
 def firewall(*rules: NewRule, groups: dict[str, frozenset[bytes]] | None = None) -> Firewall:
     firewall_of_rules = Firewall()
-    firewall_of_rules.update_rules(compile_rules(rules, groups or {}))
+    firewall_of_rules.update_rules(compile_rules_by_direction(rules, groups or {}))
     return firewall_of_rules
 
 
 def tcp(source: str, target: str, sport: int, dport: int) -> Packet:
-    return Packet(4, TCP, packed(source), packed(target), sport, dport)
+    return Packet(4, TCP, pack_ip_address(source), pack_ip_address(target), sport, dport)
 
 
 def test_without_rules_nothing_passes() -> None:
@@ -61,7 +67,7 @@ def test_replies_of_accepted_connections_pass_and_nothing_else() -> None:
     assert open_to_ssh.accept(tcp(ME, PEER, 22, 4000), OUT)
     assert not open_to_ssh.accept(tcp(PEER, ME, 4000, 23), IN)
     assert not open_to_ssh.accept(tcp(ME, PEER, 22, 4001), OUT)
-    assert not open_to_ssh.accept(Packet(4, UDP, packed(PEER), packed(ME), 4000, 22), IN)
+    assert not open_to_ssh.accept(Packet(4, UDP, pack_ip_address(PEER), pack_ip_address(ME), 4000, 22), IN)
 
 
 def test_connections_end_when_their_rule_is_removed() -> None:
@@ -69,7 +75,7 @@ def test_connections_end_when_their_rule_is_removed() -> None:
     assert changing.accept(tcp(PEER, ME, 4000, 22), IN)
     assert changing.accept(tcp(ME, OTHER, 5000, 80), OUT)
 
-    changing.update_rules(compile_rules([NewRule(direction="egress")], {}))
+    changing.update_rules(compile_rules_by_direction([NewRule(direction="egress")], {}))
 
     assert not changing.accept(tcp(PEER, ME, 4000, 22), IN)
     assert changing.accept(tcp(OTHER, ME, 80, 5000), IN)
@@ -86,7 +92,7 @@ def test_connections_end_when_their_rule_is_removed() -> None:
     ],
 )
 def test_a_rule_matches_the_remote_address(limits: dict[str, Any], passes: set[str]) -> None:
-    friends = group_addresses([(["friends"], [OTHER]), (["others"], [PEER])])
+    friends = collect_addresses_by_group([(["friends"], [OTHER]), (["others"], [PEER])])
     rule = NewRule(**{"direction": "ingress", "protocol": "tcp", **limits})
 
     accepted = {
@@ -98,13 +104,13 @@ def test_a_rule_matches_the_remote_address(limits: dict[str, Any], passes: set[s
 
 def test_icmp_passes_by_type_and_icmp_errors_by_their_quoted_connection() -> None:
     pings = firewall(NewRule(direction="ingress", protocol="icmp", port_range_min=8, port_range_max=0), SSH)
-    ping = Packet(4, ICMP, packed(PEER), packed(ME), 7, 7, kind=8, code=0)
-    pong = Packet(4, ICMP, packed(ME), packed(PEER), 7, 7, kind=0, code=0)
+    ping = Packet(4, ICMP, pack_ip_address(PEER), pack_ip_address(ME), 7, 7, kind=8, code=0)
+    pong = Packet(4, ICMP, pack_ip_address(ME), pack_ip_address(PEER), 7, 7, kind=0, code=0)
 
     assert pings.accept(ping, IN)
     assert pings.accept(pong, OUT)
-    assert not pings.accept(Packet(4, ICMP, packed(PEER), packed(ME), kind=13, code=0), IN)
-    error = Packet(4, ICMP, packed(OTHER), packed(ME), kind=3, code=1, quoted=tcp(ME, PEER, 22, 4000))
+    assert not pings.accept(Packet(4, ICMP, pack_ip_address(PEER), pack_ip_address(ME), kind=13, code=0), IN)
+    error = Packet(4, ICMP, pack_ip_address(OTHER), pack_ip_address(ME), kind=3, code=1, quoted=tcp(ME, PEER, 22, 4000))
     assert not pings.accept(error, IN)
     assert pings.accept(tcp(PEER, ME, 4000, 22), IN)
     assert pings.accept(error, IN)
@@ -114,7 +120,7 @@ def request(kind: int, **options: bytes) -> bytes:
     head = struct.pack("!BBBB4sHH16s6s10s", 1, 1, 6, 0, b"abcd", 0, 0, bytes(16), MACS[0], b"")
     fields = b"".join(bytes((int(code[1:]), len(value))) + value for code, value in options.items())
     payload = head.ljust(236, b"\0") + dhcp.MAGIC_COOKIE + bytes((53, 1, kind)) + fields + b"\xff"
-    return udp((MACS[0], b"\xff" * 6), (bytes(4), b"\xff" * 4), (68, 67), payload)
+    return build_udp_frame((MACS[0], b"\xff" * 6), (bytes(4), b"\xff" * 4), (68, 67), payload)
 
 
 def lease(**changes: Any) -> dhcp.Lease:
@@ -127,91 +133,102 @@ def options_of(frame: bytes) -> dict[int, bytes]:
 
 
 def test_dhcp_offers_the_address_of_the_port() -> None:
-    offer = dhcp.reply_to(request(dhcp.DISCOVER), lease(), MACS[1])
+    offer = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(), MACS[1])
     assert offer is not None
     options = options_of(offer)
 
-    assert offer[ETHERNET + 28 + 16 : ETHERNET + 28 + 20] == packed(ME)
+    assert offer[ETHERNET + 28 + 16 : ETHERNET + 28 + 20] == pack_ip_address(ME)
     assert (options[53], options[3], options[6], options[26]) == (
         b"\2",
-        packed("10.0.0.1"),
-        packed("192.0.2.53"),
+        pack_ip_address("10.0.0.1"),
+        pack_ip_address("192.0.2.53"),
         b"\x05\xaa",
     )
-    assert (options[1], options[12]) == (packed("255.255.255.0"), b"web")
-    assert checksum(offer[ETHERNET : ETHERNET + 20]) == 0
+    assert (options[1], options[12]) == (pack_ip_address("255.255.255.0"), b"web")
+    assert internet_checksum(offer[ETHERNET : ETHERNET + 20]) == 0
 
 
 def test_dhcp_refuses_another_address_and_ignores_requests_to_another_server() -> None:
-    wrong = dhcp.reply_to(request(dhcp.REQUEST, o50=packed(OTHER)), lease(), MACS[1])
+    wrong = dhcp.build_dhcp_reply(request(dhcp.REQUEST, o50=pack_ip_address(OTHER)), lease(), MACS[1])
     assert wrong is not None
 
     assert options_of(wrong)[53] == bytes((dhcp.NAK,))
-    assert dhcp.reply_to(request(dhcp.REQUEST, o54=packed(OTHER)), lease(), MACS[1]) is None
-    assert dhcp.reply_to(request(dhcp.DISCOVER), None, MACS[1]) is None
-    assert dhcp.reply_to(b"\0" * 60, lease(), MACS[1]) is None
+    assert dhcp.build_dhcp_reply(request(dhcp.REQUEST, o54=pack_ip_address(OTHER)), lease(), MACS[1]) is None
+    assert dhcp.build_dhcp_reply(request(dhcp.DISCOVER), None, MACS[1]) is None
+    assert dhcp.build_dhcp_reply(b"\0" * 60, lease(), MACS[1]) is None
 
 
 def test_dhcp_adds_the_default_route_to_classless_routes() -> None:
-    with_routes = dhcp.reply_to(request(dhcp.DISCOVER), lease(routes=(Route("10.9.0.0/16", "10.0.0.7"),)), MACS[1])
-    alone = dhcp.reply_to(request(dhcp.DISCOVER), lease(gateway=None), MACS[1])
+    with_routes = dhcp.build_dhcp_reply(
+        request(dhcp.DISCOVER), lease(routes=(Route("10.9.0.0/16", "10.0.0.7"),)), MACS[1]
+    )
+    alone = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(gateway=None), MACS[1])
     assert with_routes is not None
     assert alone is not None
 
-    assert options_of(with_routes)[121] == b"\x10\x0a\x09" + packed("10.0.0.7") + b"\0" + packed("10.0.0.1")
+    assert options_of(with_routes)[121] == b"\x10\x0a\x09" + pack_ip_address("10.0.0.7") + b"\0" + pack_ip_address(
+        "10.0.0.1"
+    )
     assert options_of(alone)[121] == b"\x10\xa9\xfe" + bytes(4)
 
 
 def test_forwarding_and_translation_keep_checksums_right_until_the_ttl_expires() -> None:
-    ping = icmp(MACS, (packed(ME), packed(OTHER)), 8, 0, b"\0\1\0\1hello")
-    sent = forwarded(ping, MACS[1], MACS[0])
+    ping = build_icmp_frame(MACS, (pack_ip_address(ME), pack_ip_address(OTHER)), 8, 0, b"\0\1\0\1hello")
+    sent = routed_ipv4_frame(ping, MACS[1], MACS[0])
     assert sent is not None
-    changed = translated(sent, Ends(packed(OTHER), 9, packed(PEER), 9))
-    packet = parse_packet(changed)
+    changed = translated_ipv4_frame(sent, AddressesAndPorts(pack_ip_address(OTHER), 9, pack_ip_address(PEER), 9))
+    packet = parse_ip_packet(changed)
 
     assert sent[ETHERNET + 8] == 63
-    assert checksum(sent[ETHERNET : ETHERNET + 20]) == checksum(changed[ETHERNET : ETHERNET + 20]) == 0
+    assert (
+        internet_checksum(sent[ETHERNET : ETHERNET + 20]) == internet_checksum(changed[ETHERNET : ETHERNET + 20]) == 0
+    )
     assert packet is not None
-    assert (packet.source, packet.target, packet.kind, packet.sport) == (packed(OTHER), packed(PEER), 8, 9)
-    assert checksum(changed[ETHERNET + 20 :]) == 0
+    assert (packet.source, packet.target, packet.kind, packet.sport) == (
+        pack_ip_address(OTHER),
+        pack_ip_address(PEER),
+        8,
+        9,
+    )
+    assert internet_checksum(changed[ETHERNET + 20 :]) == 0
     last = bytearray(ping)
     last[ETHERNET + 8] = 1
-    assert forwarded(bytes(last), MACS[1], MACS[0]) is None
+    assert routed_ipv4_frame(bytes(last), MACS[1], MACS[0]) is None
 
 
 def test_only_complete_packets_with_consistent_lengths_are_well_formed() -> None:
-    ends, addresses = MACS, (packed(ME), packed(OTHER))
-    valid = udp(ends, addresses, (1, 53), b"x")
+    ends, addresses = MACS, (pack_ip_address(ME), pack_ip_address(OTHER))
+    valid = build_udp_frame(ends, addresses, (1, 53), b"x")
     fragment, options = (valid.replace(b"\x45\0", new, 1) for new in (b"\x45\0", b"\x46\0"))
     fragment = fragment[: ETHERNET + 6] + b"\x20\0" + fragment[ETHERNET + 8 :]
 
-    assert is_well_formed(valid)
-    assert is_well_formed(valid + bytes(18))
-    assert is_well_formed(icmp(ends, addresses, 8, 0, bytes(8)))
-    assert is_well_formed(ipv4(ends, addresses, TCP, bytes(12) + b"\x50" + bytes(7)))
-    assert not is_well_formed(ipv4(ends, addresses, TCP, bytes(12) + b"\x60" + bytes(7)))
-    assert not is_well_formed(ipv4(ends, addresses, UDP, bytes(4) + b"\0\x09" + bytes(2)))
-    assert not is_well_formed(ipv4(ends, addresses, 132, bytes(12)))
-    assert not is_well_formed(fragment)
-    assert not is_well_formed(options)
-    assert not is_well_formed(valid[:-1])
-    assert not is_well_formed(valid[:ETHERNET])
+    assert is_well_formed_ipv4(valid)
+    assert is_well_formed_ipv4(valid + bytes(18))
+    assert is_well_formed_ipv4(build_icmp_frame(ends, addresses, 8, 0, bytes(8)))
+    assert is_well_formed_ipv4(build_ipv4_frame(ends, addresses, TCP, bytes(12) + b"\x50" + bytes(7)))
+    assert not is_well_formed_ipv4(build_ipv4_frame(ends, addresses, TCP, bytes(12) + b"\x60" + bytes(7)))
+    assert not is_well_formed_ipv4(build_ipv4_frame(ends, addresses, UDP, bytes(4) + b"\0\x09" + bytes(2)))
+    assert not is_well_formed_ipv4(build_ipv4_frame(ends, addresses, 132, bytes(12)))
+    assert not is_well_formed_ipv4(fragment)
+    assert not is_well_formed_ipv4(options)
+    assert not is_well_formed_ipv4(valid[:-1])
+    assert not is_well_formed_ipv4(valid[:ETHERNET])
 
 
 @pytest.mark.parametrize("cut", [0, 13, 14, 20, 33, 40])
 def test_truncated_frames_are_parsed_without_an_exception(cut: int) -> None:
-    frame = udp(MACS, (packed(ME), packed(PEER)), (1, 2), b"x")
+    frame = build_udp_frame(MACS, (pack_ip_address(ME), pack_ip_address(PEER)), (1, 2), b"x")
 
-    packet = parse_packet(frame[:cut])
+    packet = parse_ip_packet(frame[:cut])
 
-    assert packet is None or packet.source == packed(ME)
+    assert packet is None or packet.source == pack_ip_address(ME)
 
 
-def a_state(**changes: Any) -> State:
-    nic = Nic(port_id="p-1", network_id="n-1", mac_address="02:00:00:00:00:01", addresses=[ME], groups=["g-1"])
+def a_state(**changes: Any) -> FabricState:
+    nic = NicSpec(port_id="p-1", network_id="n-1", mac_address="02:00:00:00:00:01", addresses=[ME], groups=["g-1"])
     subnet = SubnetSpec(id="s-1", network_id="n-1", cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
-    fields = {"revision": 1, "wires": [Wire(machine_id="m-1", nic=nic)], "subnets": [subnet]}
-    return State(**{**fields, **changes})
+    fields = {"revision": 1, "wires": [MachineNic(machine_id="m-1", nic=nic)], "subnets": [subnet]}
+    return FabricState(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -232,26 +249,26 @@ def a_state(**changes: Any) -> State:
 def test_ports_that_are_open_to_every_source_are_forwarded(rule: NewRule, ports: set[tuple[str, int]]) -> None:
     tables = NetworkTables(a_state(security_groups=[SecurityGroupSpec(id="g-1", name="g", rules=[rule])]))
 
-    open_ports = set(tables.open_ports(tables.wires["p-1"].nic))
+    open_ports = set(tables.publicly_open_ports(tables.wires["p-1"].nic))
 
     assert open_ports == {(protocol, ME, port) for protocol, port in ports}
 
 
 def test_networks_with_an_uplink_are_external_or_have_an_external_gateway() -> None:
-    inner = Nic(port_id="r-1", network_id="n-1", mac_address="02:00:00:00:00:03", addresses=["10.0.0.1"])
-    outer = Nic(port_id="r-2", network_id="pub", mac_address="02:00:00:00:00:04", addresses=["198.18.0.7"])
-    without_gateway = RouterState(router=RouterSpec(id="r", name="r"), nics=[inner])
-    with_gateway = RouterState(router=RouterSpec(id="r", name="r", outside=outer), nics=[inner])
+    inner = NicSpec(port_id="r-1", network_id="n-1", mac_address="02:00:00:00:00:03", addresses=["10.0.0.1"])
+    outer = NicSpec(port_id="r-2", network_id="pub", mac_address="02:00:00:00:00:04", addresses=["198.18.0.7"])
+    without_gateway = RouterWithNics(router=RouterSpec(id="r", name="r"), nics=[inner])
+    with_gateway = RouterWithNics(router=RouterSpec(id="r", name="r", outside=outer), nics=[inner])
 
     assert NetworkTables(a_state()).networks_with_uplink == set()
     assert NetworkTables(a_state(routers=[without_gateway])).networks_with_uplink == set()
     assert NetworkTables(a_state(routers=[with_gateway], outside=["pub"])).networks_with_uplink == {"n-1", "pub"}
-    assert NetworkTables(a_state(routers=[with_gateway])).own_addresses["n-1"] == {packed("10.0.0.1")}
+    assert NetworkTables(a_state(routers=[with_gateway])).own_addresses["n-1"] == {pack_ip_address("10.0.0.1")}
 
 
 def test_metadata_is_that_of_the_guest() -> None:
-    paths = metadata_paths(
-        Guest(machine_id="m-1", name="Web 1", host_name="web-1", tags={"a b/c": "x"}), ME, "02:00:00:00:00:01"
+    paths = metadata_content_by_path(
+        GuestMetadata(machine_id="m-1", name="Web 1", host_name="web-1", tags={"a b/c": "x"}), ME, "02:00:00:00:00:01"
     )
 
     assert paths["/latest/meta-data/instance-id"] == "m-1"

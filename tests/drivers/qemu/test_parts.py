@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import ImageInfo
+from pileus.drivers.protocols.images import StoredImage
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, DeviceSlots, MachineRecord, MachineRecords
-from pileus.drivers.qemu.metrics import Reading, sample_between
+from pileus.drivers.qemu.metrics import CounterReading, sample_between
 from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.settings import QemuSettings
-from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.storage_records import StorageRecords
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic
 
@@ -35,20 +35,20 @@ class AppliedNetwork:
 
 @pytest.fixture
 def network() -> AppliedNetwork:
-    """What is called when the network changes."""
+    """A network that counts its changes."""
     return AppliedNetwork()
 
 
 @pytest.fixture
-def state(tmp_path: Path, network: AppliedNetwork) -> Iterator[HostState]:
+def state(tmp_path: Path, network: AppliedNetwork) -> Iterator[QemuStateFile]:
     """A new state file."""
-    new = HostState(tmp_path / "facts.db", network.apply)
+    new = QemuStateFile(tmp_path / "facts.db", network.apply)
     yield new
     new.close()
 
 
 async def test_a_changed_interface_applies_the_network_and_an_unchanged_one_does_not(
-    state: HostState, network: AppliedNetwork
+    state: QemuStateFile, network: AppliedNetwork
 ) -> None:
     nic = a_nic()
     await state.ensure_interface("m-1", nic)
@@ -59,16 +59,16 @@ async def test_a_changed_interface_applies_the_network_and_an_unchanged_one_does
     assert state.machine_nics("m-1") == [replace(nic, secured=False)]
 
 
-def test_a_later_read_of_the_network_has_a_higher_revision(state: HostState) -> None:
-    with state.network_transaction() as first:
+def test_a_later_read_of_the_network_has_a_higher_revision(state: QemuStateFile) -> None:
+    with state.read_network_revision() as first:
         pass
-    with state.network_transaction() as second:
+    with state.read_network_revision() as second:
         pass
 
     assert second > first
 
 
-def test_a_device_keeps_its_slot_until_it_is_freed(state: HostState) -> None:
+def test_a_device_keeps_its_slot_until_it_is_freed(state: QemuStateFile) -> None:
     slots = DeviceSlots(state)
 
     assert [slots.assign("m-1", f"d-{number}") for number in range(3)] == [1, 2, 3]
@@ -78,7 +78,7 @@ def test_a_device_keeps_its_slot_until_it_is_freed(state: HostState) -> None:
     assert slots.assign("m-1", "d-3") == 2
 
 
-def test_a_machine_has_a_limited_number_of_slots(state: HostState) -> None:
+def test_a_machine_has_a_limited_number_of_slots(state: QemuStateFile) -> None:
     slots = DeviceSlots(state)
     for number in range(SLOTS):
         slots.assign("m-1", f"d-{number}")
@@ -87,52 +87,52 @@ def test_a_machine_has_a_limited_number_of_slots(state: HostState) -> None:
         slots.assign("m-1", "one-more")
 
 
-def test_a_record_is_stored_without_the_password(state: HostState) -> None:
-    records, machine = MachineRecords(state), a_machine(boot=FirstBoot(password="secret", username="me"))
+def test_a_record_is_stored_without_the_password(state: QemuStateFile) -> None:
+    records, machine = MachineRecords(state), a_machine(boot=FirstBootData(password="secret", username="me"))
 
     records.save(MachineRecord(machine=machine, intent=RUNNING))
 
-    assert records.get(machine.id).machine == replace(machine, boot=FirstBoot(username="me"))
+    assert records.get(machine.id).machine == replace(machine, boot=FirstBootData(username="me"))
     records.delete(machine.id)
     assert records.find(machine.id) is None
 
 
 @pytest.mark.parametrize(("intent", "fits"), [(RUNNING, False), (STOPPED, True)])
-def test_stopped_machines_use_no_capacity(state: HostState, intent: str, fits: bool) -> None:  # noqa: FBT001  # a test parameter
+def test_stopped_machines_use_no_capacity(state: QemuStateFile, intent: str, fits: bool) -> None:  # noqa: FBT001  # a test parameter
     records = MachineRecords(state)
     capacity = HostCapacity(QemuSettings(cpu_ratio=1000), records)
-    ram = capacity.capacity().ram // 2 + 1
+    ram = capacity.total_capacity().ram // 2 + 1
     records.save(MachineRecord(machine=a_machine(ram=ram), intent=intent))
 
     if fits:
-        capacity.check_room(a_machine(ram=ram))
+        capacity.check_machine_fits(a_machine(ram=ram))
     else:
         with pytest.raises(DriverError, match="no capacity left"):
-            capacity.check_room(a_machine(ram=ram))
+            capacity.check_machine_fits(a_machine(ram=ram))
 
 
-def test_a_base_is_unused_when_its_image_volumes_and_snapshots_are_gone(state: HostState) -> None:
+def test_a_base_is_unused_when_its_image_volumes_and_snapshots_are_gone(state: QemuStateFile) -> None:
     records, disk = StorageRecords(state), a_disk()
-    records.add_image("base", ImageInfo(size=1, virtual_size=1, disk_format="qcow2"))
+    records.add_image("base", StoredImage(size=1, virtual_size=1, disk_format="qcow2"))
     records.add_volume(disk, "base")
     records.add_snapshot("s-1", disk.id, "base")
     records.delete_image("base")
-    records.drop_base("base")
+    records.mark_base_for_removal("base")
 
-    assert records.unused_bases() == []
+    assert records.removable_bases() == []
     records.delete_volume(disk.id)
-    assert records.unused_bases() == []
+    assert records.removable_bases() == []
     records.delete_snapshot("s-1")
-    assert records.unused_bases() == ["base"]
+    assert records.removable_bases() == ["base"]
 
 
-def test_a_volume_is_attached_to_one_machine_at_a_time(state: HostState) -> None:
+def test_a_volume_is_attached_to_one_machine_at_a_time(state: QemuStateFile) -> None:
     records, disk, boot_disk = StorageRecords(state), a_disk(), a_disk(boot_index=0)
     for volume in (disk, boot_disk):
         records.add_volume(volume, None)
         records.attach_volume("m-1", volume)
 
-    assert records.attached_volumes("m-1") == [(boot_disk.id, 0), (disk.id, -1)]
+    assert records.volume_ids_and_boot_indexes("m-1") == [(boot_disk.id, 0), (disk.id, -1)]
     with pytest.raises(DriverError, match="attached to another machine"):
         records.attach_volume("m-2", disk)
     records.detach_volumes("m-1")
@@ -140,9 +140,9 @@ def test_a_volume_is_attached_to_one_machine_at_a_time(state: HostState) -> None
     assert records.get_volume(disk.id).machine_id == "m-2"
 
 
-async def test_a_machine_is_locked_in_all_processes(state: HostState, tmp_path: Path) -> None:
+async def test_a_machine_is_locked_in_all_processes(state: QemuStateFile, tmp_path: Path) -> None:
     directory = DataDirectory(tmp_path, "root")
-    directory.prepare()
+    directory.create_directories()
     control, other = (MachineControl(directory, MachineRecords(state), ChildProcesses()) for _ in range(2))
 
     async with control.lock("m-1"):
@@ -152,8 +152,8 @@ async def test_a_machine_is_locked_in_all_processes(state: HostState, tmp_path: 
 
 
 def test_a_sample_has_the_rates_between_two_readings() -> None:
-    before = Reading(time=0, cpu=1.0, memory=10.0, network=(0, 100, 5, 0), disks={})
-    after = Reading(time=2_000_000, cpu=2.0, memory=20.0, network=(200, 0, 15, 2), disks={"vda": (4, 6, 2, 0)})
+    before = CounterReading(time=0, cpu=1.0, memory=10.0, network=(0, 100, 5, 0), disks={})
+    after = CounterReading(time=2_000_000, cpu=2.0, memory=20.0, network=(200, 0, 15, 2), disks={"vda": (4, 6, 2, 0)})
 
     sample = sample_between(before, after, vcpus=2)
 

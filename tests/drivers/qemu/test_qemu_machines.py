@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot
+from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.guests import Description
+from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu import programs
 from pileus.drivers.qemu.arguments import SERIAL, VNC
-from pileus.drivers.qemu.cgroups import parent_group
+from pileus.drivers.qemu.cgroups import ensure_parent_cgroup
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.fabric_updates import FABRIC
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
-from pileus.drivers.qemu.seed import host_name, seed
+from pileus.drivers.qemu.seed_disks import make_seed_disk, valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
-from pileus.drivers.qemu.wiring import FABRIC
 from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
-from tests.drivers.qemu.drivers import CATALOGUE, create_qemu, end_machines
+from tests.drivers.qemu.drivers import CATALOGUE, create_qemu, end_all_processes
 
 NOBODY = pwd.getpwnam("nobody")
 PASSWORD = "a-password-nobody-may-find"
@@ -45,15 +45,15 @@ def kill(qemu: Qemu, machine_id: str) -> None:
 
 async def pause_and_resume(qemu: Qemu, machine_id: str, changed: asyncio.Event) -> bool:
     """Pause and resume a machine. Return whether an event has been reported by then."""
-    async with qemu.control.monitor(machine_id) as monitor:
-        await monitor.do("stop")
-        await monitor.do("cont")
+    async with qemu.control.open_monitor(machine_id) as monitor:
+        await monitor.execute_command("stop")
+        await monitor.execute_command("cont")
     return changed.is_set()
 
 
 async def test_qemu_runs_unprivileged_and_sandboxed(qemu: Qemu) -> None:
     machine = a_machine(name="; rm -rf / #", nics=[a_nic()])
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     process = process_of(qemu, machine.id)
     command = (process / "cmdline").read_bytes().split(b"\0")
 
@@ -61,28 +61,28 @@ async def test_qemu_runs_unprivileged_and_sandboxed(qemu: Qemu) -> None:
     assert command[command.index(b"-sandbox") + 1].startswith(b"on,")
     assert not any(b"rm -rf" in word for word in command)
     assert "Seccomp:\t2" in (process / "status").read_text()
-    if parent_group() is not None:
+    if ensure_parent_cgroup() is not None:
         assert machine.id in (process / "cgroup").read_text()
 
 
 async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qemu, tmp_path: Path) -> None:
     """A guest that has escaped from QEMU can write to its machine's directory and must gain nothing by that."""
     machine, secret = a_machine(), tmp_path / "secret"
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     secret.write_bytes(b"s" * (SERIAL_LOG_LIMIT + 1))
-    folder = qemu.directory.machine(machine.id)
+    folder = qemu.directory.machine_directory(machine.id)
     for file in (SERIAL, "qemu.log", VNC):
         (folder / file).unlink()
         (folder / file).symlink_to(secret)
     listener = await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "ours.sock")
     (folder / VNC).unlink()
     (folder / VNC).symlink_to(tmp_path / "ours.sock")
-    console = await qemu.console(machine.id, None)
+    console = await qemu.open_console(machine.id, None)
 
-    assert await qemu.serial_log(machine.id, 100) == b""
+    assert await qemu.read_serial_log_end(machine.id, 100) == b""
     qemu.supervisor.truncate_serial_log(machine.id)
     with pytest.raises(DriverError, match="shows no screen"):
-        await qemu.screen(console.url.rpartition("#")[2])
+        await qemu.open_screen_stream(console.url.rpartition("#")[2])
     qemu.directory.chown_to_qemu(folder / SERIAL)
     kill(qemu, machine.id)
     await until(lambda: _is(qemu, machine.id, "ERROR"))
@@ -99,18 +99,18 @@ async def test_ids_that_are_no_safe_file_names_are_refused(qemu: Qemu) -> None:
 
 
 async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu) -> None:
-    machine = a_machine(boot=FirstBoot(password=PASSWORD, username="me"))
-    written = seed(machine, [])
+    machine = a_machine(boot=FirstBootData(password=PASSWORD, username="me"))
+    written = make_seed_disk(machine, [])
 
     assert PASSWORD.encode() not in written
     assert b"$2b$" in written
     with pytest.raises(DriverError, match="72 bytes"):
-        await qemu.ensure_running(replace(machine, boot=FirstBoot(password="x" * 73)))
+        await qemu.ensure_running_machine(replace(machine, boot=FirstBootData(password="x" * 73)))
 
 
 @pytest.mark.parametrize(("name", "host"), [("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("...", "machine")])
 def test_a_name_is_converted_to_a_valid_host_name(name: str, host: str) -> None:
-    assert host_name(name) == host
+    assert valid_host_name(name) == host
 
 
 async def test_a_killed_machine_is_in_error_and_can_be_started(qemu: Qemu) -> None:
@@ -121,7 +121,7 @@ async def test_a_killed_machine_is_in_error_and_can_be_started(qemu: Qemu) -> No
     (observed,) = [machine_status async for machine_status in qemu.observe()]
     assert observed.reason == "QEMU was ended by SIGKILL"
 
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     assert await status_of(qemu, machine.id) == "ACTIVE"
 
 
@@ -132,19 +132,19 @@ async def test_a_monitor_that_disconnects_after_its_greeting_is_unavailable(tmp_
         writer.write(b'{"return": {}}\r\n')
         writer.close()
 
-    async def asked() -> None:
+    async def read_state() -> None:
         async with open_monitor(tmp_path) as monitor:
             await monitor.runstate()
 
     async with await asyncio.start_unix_server(greet, tmp_path / COMMANDS):
         for _ in range(20):
             with pytest.raises(MonitorUnavailable):
-                await asked()
+                await read_state()
 
 
 async def test_changes_of_a_machine_are_reported_at_once(qemu: Qemu) -> None:
     machine, changes = await a_system(qemu), asyncio.Event()
-    watching = asyncio.create_task(qemu.watch(changes.set))
+    watching = asyncio.create_task(qemu.watch_machines(changes.set))
     try:
         await until(lambda: pause_and_resume(qemu, machine.id, changes))
         changes.clear()
@@ -173,23 +173,23 @@ async def test_the_network_recovers_with_the_same_port_forwards_after_the_fabric
         return greeting == b"SSH-2.0"
 
     await until(is_greeted)
-    qemu.children[FABRIC].kill()
-    qemu.children[FABRIC].wait()
+    qemu.control.children.by_name[FABRIC].kill()
+    qemu.control.children.by_name[FABRIC].wait()
     with pytest.raises(ConnectionRefusedError):
         await is_greeted()
 
-    await qemu.sampler.take_samples()
+    await qemu.sampler.sample_running_machines()
     await until(is_greeted)
 
 
 async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, data: Path) -> None:
     other = create_qemu(data)
-    first = asyncio.create_task(qemu.watch(lambda: None))
+    first = asyncio.create_task(qemu.watch_machines(lambda: None))
     await asyncio.sleep(0)
     changed = asyncio.Event()
-    second = asyncio.create_task(other.watch(changed.set))
+    second = asyncio.create_task(other.watch_machines(changed.set))
     machine = a_machine()
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     assert not await pause_and_resume(qemu, machine.id, changed)
     await cancel_and_wait(first)
 
@@ -202,14 +202,14 @@ async def test_one_process_supervises_and_another_takes_over(qemu: Qemu, data: P
 async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(data: Path, resume: bool) -> None:  # noqa: FBT001  # a test parameter
     driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(resume=resume), patience=0.1)
     running, stopped = a_machine(), a_machine(name="rested")
-    await driver.ensure_running(running)
-    await driver.ensure_running(stopped)
-    await driver.ensure_stopped(stopped.id)
+    await driver.ensure_running_machine(running)
+    await driver.ensure_running_machine(stopped)
+    await driver.ensure_stopped_machine(stopped.id)
     kill(driver, running.id)
     driver.records.save(replace(driver.records.get(running.id), host_boot="an earlier one"))
     await until(lambda: _dead(driver, running.id))
 
-    watching = asyncio.create_task(driver.watch(lambda: None))
+    watching = asyncio.create_task(driver.watch_machines(lambda: None))
     try:
         if resume:
             await until(lambda: _is(driver, running.id, "ACTIVE"))
@@ -219,7 +219,7 @@ async def test_machines_are_started_after_a_boot_of_the_host_if_resume_is_set(da
         assert await status_of(driver, stopped.id) == "SHUTOFF"
     finally:
         await cancel_and_wait(watching)
-        await end_machines(driver)
+        await end_all_processes(driver)
         driver.close()
 
 
@@ -227,12 +227,12 @@ async def test_machines_without_a_record_are_logged_and_left_alone(
     qemu: Qemu, caplog: pytest.LogCaptureFixture
 ) -> None:
     machine = a_machine()
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     pid = qemu.records.get(machine.id).pid or 0
     record = qemu.records.get(machine.id)
     qemu.state.db.execute("DELETE FROM machines")  # as if the file had been lost
 
-    watching = asyncio.create_task(qemu.watch(lambda: None))
+    watching = asyncio.create_task(qemu.watch_machines(lambda: None))
 
     async def is_logged() -> bool:
         return "A machine is not known" in caplog.text
@@ -245,53 +245,53 @@ async def test_machines_without_a_record_are_logged_and_left_alone(
 
 async def test_a_machine_beyond_the_hosts_capacity_is_refused(data: Path) -> None:
     driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(cpu_ratio=1 / os.cpu_count()))  # type: ignore[operator]
-    await driver.ensure_running(a_machine())
+    await driver.ensure_running_machine(a_machine())
     try:
         with pytest.raises(DriverError, match="no capacity") as refused:
-            await driver.ensure_running(a_machine())
+            await driver.ensure_running_machine(a_machine())
         assert not refused.value.retryable
     finally:
-        await end_machines(driver)
+        await end_all_processes(driver)
         driver.close()
 
 
 async def test_metadata_changes_without_a_restart(qemu: Qemu) -> None:
     machine = a_machine(nics=[a_nic()])
-    await qemu.ensure_running(machine)
+    await qemu.ensure_running_machine(machine)
     pid = qemu.records.get(machine.id).pid
 
-    await qemu.ensure_metadata(machine.id, Description(name="other", tags={"a": "b"}))
-    await qemu.ensure_metadata("nobody", Description(name="x", tags={}))
+    await qemu.ensure_machine_metadata(machine.id, MachineMetadata(name="other", tags={"a": "b"}))
+    await qemu.ensure_machine_metadata("nobody", MachineMetadata(name="x", tags={}))
 
-    assert await qemu.described() == {machine.id: Description(name="other", tags={"a": "b"})}
+    assert await qemu.list_descriptions() == {machine.id: MachineMetadata(name="other", tags={"a": "b"})}
     assert qemu.records.get(machine.id).pid == pid
 
 
 async def test_metrics_are_sampled_and_kept(qemu: Qemu) -> None:
     machine = await a_system(qemu, nics=[a_nic()])
-    await qemu.sampler.take_samples()
+    await qemu.sampler.sample_running_machines()
 
     async def has_samples() -> bool:
-        await qemu.sampler.take_samples()
-        return len(await qemu.metrics(machine.id, 0, 1 << 62, 100)) > 2
+        await qemu.sampler.sample_running_machines()
+        return len(await qemu.machine_samples(machine.id, 0, 1 << 62, 100)) > 2
 
     await until(has_samples)
-    samples = await qemu.metrics(machine.id, 0, 1 << 62, 100)
+    samples = await qemu.machine_samples(machine.id, 0, 1 << 62, 100)
     assert all(0 <= sample.cpu_util <= 100 and 0 < sample.memory_util <= 100 for sample in samples)
     assert samples[-1].disks.keys() == {"vda"}
-    assert len(await qemu.metrics(machine.id, 0, 1 << 62, 1)) == 1
+    assert len(await qemu.machine_samples(machine.id, 0, 1 << 62, 1)) == 1
 
 
 async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
-    path = qemu.directory.machine(machine.id) / "serial.log"
-    await qemu.ensure_suspended(machine.id)
+    path = qemu.directory.machine_directory(machine.id) / "serial.log"
+    await qemu.ensure_suspended_machine(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 
     qemu.supervisor.truncate_serial_log(machine.id)
 
     assert path.stat().st_size == 1 << 20
-    assert await qemu.serial_log(machine.id, 7) == b"the end"
+    assert await qemu.read_serial_log_end(machine.id, 7) == b"the end"
 
 
 async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(data: Path) -> None:
@@ -301,8 +301,8 @@ async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(data: Pat
         Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=options) for options in (QemuSettings(), settings)
     )
 
-    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.wiring.seeded_subnets()}
-    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.wiring.seeded_subnets()}
+    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.fabric_updater.subnets_for_seed_disks()}
+    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.fabric_updater.subnets_for_seed_disks()}
 
     assert gateways.keys() == bridged_gateways.keys()
     assert {cidr: gateway for cidr, gateway in gateways.items() if gateway is None} == dict.fromkeys(
@@ -341,7 +341,7 @@ def test_kvm_is_used_only_if_a_machine_runs_on_it() -> None:
 
 
 async def test_a_missing_operator_image_is_named(qemu: Qemu) -> None:
-    image = next(image for image in CATALOGUE.image_records(1, 0) if image.name == "ubuntu-22.04-x64")
+    image = next(image for image in CATALOGUE.public_image_records(1, 0) if image.name == "ubuntu-22.04-x64")
 
     with pytest.raises(DriverError, match=r"put one at .*/images/ubuntu-22.04-x64.qcow2"):
         await qemu.ensure_volume(a_disk(image_id=image.id))

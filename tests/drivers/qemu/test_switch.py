@@ -22,16 +22,16 @@ from pileus.drivers.qemu.fabric.frames import (
     REQUEST,
     UDP,
     Packet,
-    arp,
-    icmp,
-    link_local,
-    mac,
-    packed,
-    parse_packet,
-    udp,
+    build_arp_frame,
+    build_icmp_frame,
+    build_udp_frame,
+    link_local_address,
+    pack_ip_address,
+    parse_ip_packet,
+    parse_mac_address,
 )
-from pileus.drivers.qemu.fabric.state import Reply, Wire
-from pileus.drivers.qemu.fabric.tables import own_mac
+from pileus.drivers.qemu.fabric.state import MachineNic, StateReply
+from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 from tests.drivers.qemu.nics import (
     DELIVERY_TIME,
     FLOATING,
@@ -50,10 +50,10 @@ from tests.drivers.qemu.nics import (
 async def test_frames_reach_machines_of_the_same_network_only(nics: dict[str, FakeNic]) -> None:
     a, d = nics["a"], nics["d"]
     a.send_udp(d.mac, "10.0.0.6", (1000, 2000))
-    a.send(arp(REQUEST, (a.mac, a.address), (bytes(6), packed("10.0.0.6"))))
+    a.send(build_arp_frame(REQUEST, (a.mac, a.address), (bytes(6), pack_ip_address("10.0.0.6"))))
 
     received = await d.frames()
-    assert parse_packet(received[0]) == Packet(4, UDP, packed(A), packed("10.0.0.6"), 1000, 2000)
+    assert parse_ip_packet(received[0]) == Packet(4, UDP, pack_ip_address(A), pack_ip_address("10.0.0.6"), 1000, 2000)
     assert len(received) == 2
     for other in ("b", "c", "x"):
         assert not await nics[other].frames()
@@ -61,14 +61,14 @@ async def test_frames_reach_machines_of_the_same_network_only(nics: dict[str, Fa
 
 async def test_spoofed_frames_are_dropped(fabric: Fabric, nics: dict[str, FakeNic]) -> None:
     a, d = nics["a"], nics["d"]
-    ends, target = (a.mac, d.mac), packed("10.0.0.6")
+    ends, target = (a.mac, d.mac), pack_ip_address("10.0.0.6")
     spoofed = [
-        udp((d.mac, d.mac), (a.address, target), (1, 2), b""),
-        udp(ends, (packed("10.0.0.9"), target), (1, 2), b""),
-        arp(REPLY, (a.mac, packed("10.0.0.1")), (d.mac, target)),
-        arp(REPLY, (d.mac, a.address), (d.mac, target)),
+        build_udp_frame((d.mac, d.mac), (a.address, target), (1, 2), b""),
+        build_udp_frame(ends, (pack_ip_address("10.0.0.9"), target), (1, 2), b""),
+        build_arp_frame(REPLY, (a.mac, pack_ip_address("10.0.0.1")), (d.mac, target)),
+        build_arp_frame(REPLY, (d.mac, a.address), (d.mac, target)),
         d.mac + a.mac + b"\x81\0" + bytes(60),
-        udp(ends, (a.address, target), (1, 2), b"").replace(b"\x08\0\x45", b"\x08\0\x65"),
+        build_udp_frame(ends, (a.address, target), (1, 2), b"").replace(b"\x08\0\x45", b"\x08\0\x65"),
         d.mac + a.mac,
         b"x",
     ]
@@ -84,11 +84,11 @@ async def test_without_port_security_any_frame_passes_in_a_tenants_network(
     fabric: Fabric, nics: dict[str, FakeNic]
 ) -> None:
     open_nics = [nic("a", "n-a", A, secured=False), *NICS[1:]]
-    await fabric.apply(a_state(2, wires=[Wire(machine_id="m", nic=nic) for nic in open_nics]))
+    await fabric.apply(a_state(2, wires=[MachineNic(machine_id="m", nic=nic) for nic in open_nics]))
     a, d = nics["a"], nics["d"]
 
     a.send(d.mac + a.mac + b"\x81\0" + bytes(60))
-    a.send(udp((a.mac, d.mac), (packed("10.0.0.9"), packed("10.0.0.6")), (1, 2), b""))
+    a.send(build_udp_frame((a.mac, d.mac), (pack_ip_address("10.0.0.9"), pack_ip_address("10.0.0.6")), (1, 2), b""))
 
     assert len(await d.frames()) == 2
 
@@ -98,30 +98,30 @@ async def test_spoofed_frames_are_dropped_in_an_external_network_even_without_po
 ) -> None:
     """Tenants can switch off port security, which must not help them there."""
     shared = [nic("x", "pub", X, secured=False), nic("y", "pub", "198.18.0.51")]
-    await fabric.apply(a_state(2, wires=[Wire(machine_id=nic.port_id, nic=nic) for nic in shared]))
+    await fabric.apply(a_state(2, wires=[MachineNic(machine_id=nic.port_id, nic=nic) for nic in shared]))
     x, y = nics["x"], FakeNic(shared[1])
 
-    x.send(arp(REPLY, (x.mac, packed("198.18.0.1")), (y.mac, y.address)))
-    x.send(udp((x.mac, y.mac), (packed("198.18.0.1"), y.address), (1, 2), b""))
-    x.send(udp((y.mac, y.mac), (x.address, y.address), (1, 2), b""))
+    x.send(build_arp_frame(REPLY, (x.mac, pack_ip_address("198.18.0.1")), (y.mac, y.address)))
+    x.send(build_udp_frame((x.mac, y.mac), (pack_ip_address("198.18.0.1"), y.address), (1, 2), b""))
+    x.send(build_udp_frame((y.mac, y.mac), (x.address, y.address), (1, 2), b""))
     x.send(y.mac + x.mac + b"\x81\0" + bytes(60))
-    x.send(advertisement(x, link_local(x.mac), 134))
+    x.send(advertisement(x, link_local_address(x.mac), 134))
     assert not await y.frames()
 
-    x.send(udp((x.mac, y.mac), (x.address, y.address), (1, 2), b""))
+    x.send(build_udp_frame((x.mac, y.mac), (x.address, y.address), (1, 2), b""))
     assert len(await y.frames()) == 1
     y.wire.close()
 
 
 async def test_the_gateway_answers_arp_and_ping(nics: dict[str, FakeNic]) -> None:
     a = nics["a"]
-    a.send(arp(REQUEST, (a.mac, a.address), (bytes(6), packed("10.0.0.1"))))
-    a.send(icmp((a.mac, a.gateway), (a.address, packed("10.0.0.1")), 8, 0, b"\0\7\0\1ping"))
+    a.send(build_arp_frame(REQUEST, (a.mac, a.address), (bytes(6), pack_ip_address("10.0.0.1"))))
+    a.send(build_icmp_frame((a.mac, a.gateway), (a.address, pack_ip_address("10.0.0.1")), 8, 0, b"\0\7\0\1ping"))
 
     arp_reply, echo_reply = await a.frames()
-    assert (arp_reply[22:28], arp_reply[28:32]) == (own_mac("n-a"), packed("10.0.0.1"))
-    assert parse_packet(check_checksums(echo_reply)) == Packet(
-        4, ICMP, packed("10.0.0.1"), packed(A), 7, 7, kind=0, code=0
+    assert (arp_reply[22:28], arp_reply[28:32]) == (gateway_mac_address("n-a"), pack_ip_address("10.0.0.1"))
+    assert parse_ip_packet(check_checksums(echo_reply)) == Packet(
+        4, ICMP, pack_ip_address("10.0.0.1"), pack_ip_address(A), 7, 7, kind=0, code=0
     )
 
 
@@ -130,7 +130,9 @@ def advertisement(nic: FakeNic, source: bytes, kind: int, *, extension_headers: 
     content = bytes((kind, 0, 0, 0)) + bytes(4) + source
     next_header = 0 if extension_headers else ICMPV6
     head = (
-        struct.pack("!IHBB", 6 << 28, len(extension_headers + content), next_header, 255) + source + packed("ff02::1")
+        struct.pack("!IHBB", 6 << 28, len(extension_headers + content), next_header, 255)
+        + source
+        + pack_ip_address("ff02::1")
     )
     return b"\x33\x33\0\0\0\1" + nic.mac + IPV6.to_bytes(2, "big") + head + extension_headers + content
 
@@ -139,16 +141,16 @@ async def test_neighbour_discovery_passes_and_spoofed_advertisements_do_not(nics
     a, d = nics["a"], nics["d"]
     hop_by_hop = bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))
     for icmp_type in (135, 136):
-        a.send(advertisement(a, link_local(a.mac), icmp_type))
+        a.send(advertisement(a, link_local_address(a.mac), icmp_type))
     received = await d.packets()
     assert [packet.kind for packet in received] == [135, 136]
 
-    a.send(advertisement(a, link_local(d.mac), 136))
-    a.send(advertisement(a, link_local(a.mac), 134))
-    a.send(advertisement(a, link_local(a.mac), 134, extension_headers=hop_by_hop))
-    a.send(advertisement(a, link_local(a.mac), 136, extension_headers=hop_by_hop))
-    spoofed = bytearray(advertisement(a, link_local(a.mac), 136))
-    spoofed[-16:] = link_local(d.mac)
+    a.send(advertisement(a, link_local_address(d.mac), 136))
+    a.send(advertisement(a, link_local_address(a.mac), 134))
+    a.send(advertisement(a, link_local_address(a.mac), 134, extension_headers=hop_by_hop))
+    a.send(advertisement(a, link_local_address(a.mac), 136, extension_headers=hop_by_hop))
+    spoofed = bytearray(advertisement(a, link_local_address(a.mac), 136))
+    spoofed[-16:] = link_local_address(d.mac)
     a.send(bytes(spoofed))
 
     assert not await d.frames()
@@ -162,14 +164,17 @@ async def test_a_restarted_fabric_restores_its_state_and_port_forwards(fabric: F
     fabric.close()
 
     restarted = Fabric(require_libslirp())
-    await restarted.restore()
+    await restarted.restore_saved_state()
     try:
         assert (restarted.report().revision, restarted.report().forwards) == (5, before)
         await restarted.apply(a_state(4, wires=[]))
         assert restarted.report().counters.keys() == {nic.port_id for nic in NICS}
         with closing(FakeNic(NICS[0]).wire) as wire, closing(FakeNic(NICS[4]).wire) as other:
             wire.sendto(
-                udp((mac(NICS[0].mac_address), BROADCAST), (packed(A), b"\xff" * 4), (1, 2), b""), "wires/a.host"
+                build_udp_frame(
+                    (parse_mac_address(NICS[0].mac_address), BROADCAST), (pack_ip_address(A), b"\xff" * 4), (1, 2), b""
+                ),
+                "wires/a.host",
             )
             await asyncio.sleep(DELIVERY_TIME)
             with pytest.raises(BlockingIOError):
@@ -185,7 +190,7 @@ async def test_invalid_requests_get_an_error_reply(fabric: Fabric) -> None:
         for line in (b"what?\n", b'{"state": {"revision": "x"}}\n', b"\n"):
             reader, writer = await asyncio.open_unix_connection("fabric.sock")
             writer.write(line)
-            reply = msgspec.json.decode(await reader.readline(), type=Reply)
+            reply = msgspec.json.decode(await reader.readline(), type=StateReply)
             assert reply.wrong
             assert reply.report is None
             writer.close()
@@ -202,19 +207,21 @@ def mutated(frame: bytes, rng: random.Random) -> bytes:
 async def test_malformed_frames_do_not_break_the_fabric(fabric: Fabric, nics: dict[str, FakeNic]) -> None:
     """Random frames must not raise exceptions."""
     rng, a, d = random.Random(7), nics["a"], nics["d"]  # noqa: S311  # the same each time
-    ends, target, source = (a.mac, a.gateway), packed(FLOATING), a.address
-    quoted = udp(ends, (target, source), (53, 1000), b"quoted")[ETHERNET:]
+    ends, target, source = (a.mac, a.gateway), pack_ip_address(FLOATING), a.address
+    quoted = build_udp_frame(ends, (target, source), (53, 1000), b"quoted")[ETHERNET:]
     valid_frames = [
-        udp(ends, (source, target), (1000, 53), b"hello"),
-        icmp(ends, (source, target), 8, 0, b"\0\7\0\1ping"),
-        icmp(ends, (source, target), 3, 3, bytes(4) + quoted),
-        udp((a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"),
-        arp(REQUEST, (a.mac, source), (bytes(6), packed("10.0.0.1"))),
-        advertisement(a, link_local(a.mac), 136),
-        advertisement(a, link_local(a.mac), 135, extension_headers=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),
+        build_udp_frame(ends, (source, target), (1000, 53), b"hello"),
+        build_icmp_frame(ends, (source, target), 8, 0, b"\0\7\0\1ping"),
+        build_icmp_frame(ends, (source, target), 3, 3, bytes(4) + quoted),
+        build_udp_frame(
+            (a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"
+        ),
+        build_arp_frame(REQUEST, (a.mac, source), (bytes(6), pack_ip_address("10.0.0.1"))),
+        advertisement(a, link_local_address(a.mac), 136),
+        advertisement(a, link_local_address(a.mac), 135, extension_headers=bytes((ICMPV6, 0, 5, 2, 0, 0, 1, 0))),
     ]
     for _ in range(4000):
-        fabric.switch.from_machine(fabric.switch.ports["a"], mutated(rng.choice(valid_frames), rng))
+        fabric.switch.handle_machine_frame(fabric.switch.ports["a"], mutated(rng.choice(valid_frames), rng))
 
     a.send_udp(d.mac, "10.0.0.6", (1, 2))
-    assert any(parse_packet(frame) for frame in await d.frames())
+    assert any(parse_ip_packet(frame) for frame in await d.frames())

@@ -13,11 +13,11 @@ from litestar import Response, Router, WebSocket, get, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
-from pileus.api.auth import OPEN
+from pileus.api.authorization import OPEN
 from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
 from pileus.domain.errors import not_found
 from pileus.drivers.protocols.compute import Compute
-from pileus.drivers.protocols.consoles import Screens
+from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
 
 Socket = WebSocket[Any, Any, Any]
@@ -47,7 +47,7 @@ TOO_BIG = 1009
 
 
 @get("/screens", opt=OPEN, include_in_schema=False)
-async def show_screen() -> Response[str]:
+async def get_console_page() -> Response[str]:
     """Return the page of a console, or 503 if noVNC is not installed."""
     installed = _find_library() is not None
     page = (FOLDER / "page.html").read_text("utf-8") if installed else MISSING
@@ -58,7 +58,7 @@ async def show_screen() -> Response[str]:
 
 
 @get("/screens/static/{path:path}", opt=OPEN, include_in_schema=False)
-async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
+async def get_console_page_file(path: FromPath[Path]) -> Response[bytes]:
     """Return a script or a style of the page or of noVNC."""
     relative, library = str(path).lstrip("/"), _find_library()
     in_library = relative.startswith("novnc/")
@@ -72,7 +72,7 @@ async def show_screen_file(path: FromPath[Path]) -> Response[bytes]:
 
 
 @websocket("/screens/socket", opt=OPEN)
-async def open_screen(socket: Socket) -> None:
+async def relay_console_websocket(socket: Socket) -> None:
     """Relay data between a browser and a machine, if the browser has a valid ticket and is on our own page."""
     state: AppState = socket.app.state.app_state
     await socket.accept(subprotocols="binary")
@@ -88,10 +88,10 @@ async def open_screen(socket: Socket) -> None:
 
 async def _open_stream(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
     """Open the screen of the ticket; None for a wrong ticket, without a reason."""
-    if not isinstance(driver, Screens):
+    if not isinstance(driver, SupportsScreenStreams):
         return None
     try:
-        return await driver.screen(socket.query_params.get("ticket", ""))
+        return await driver.open_screen_stream(socket.query_params.get("ticket", ""))
     except DriverError:
         return None
 
@@ -139,4 +139,4 @@ def _find_library() -> Path | None:
     return next((folder for folder in LIBRARIES if (folder / "core/rfb.js").is_file()), None)
 
 
-ROUTER = Router("/", route_handlers=[show_screen, show_screen_file, open_screen])
+ROUTER = Router("/", route_handlers=[get_console_page, get_console_page_file, relay_console_websocket])

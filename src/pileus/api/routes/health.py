@@ -10,14 +10,14 @@ from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from pileus.api.auth import OPEN, READ
+from pileus.api.authorization import OPEN, READ
 from pileus.api.context import AppState
-from pileus.api.middleware import HttpMetrics
+from pileus.api.middleware import ServerMetrics
 from pileus.domain.errors import Unavailable
-from pileus.drivers.protocols.compute import Compute, HealthCheck
+from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
-from pileus.store.database import Database, ping
+from pileus.store.database import Database, check_connection
 
 LOG = logging.getLogger(__name__)
 OK = "ok"
@@ -25,7 +25,7 @@ TIMEOUT = 2.0
 """Seconds until a check counts as failed."""
 
 
-class CheckResult(Struct, frozen=True, kw_only=True):
+class HealthCheckResult(Struct, frozen=True, kw_only=True):
     """The result of a check: details, or an error."""
 
     details: str = ""
@@ -53,38 +53,38 @@ async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
             "status": "ready",
             **dict.fromkeys(results, OK),
             **details,
-            "tasks_unfinished": await tasks.count_unfinished(tx),
+            "tasks_unfinished": await tasks.count_open(tx),
         }
 
 
-async def _run_check(check: Awaitable[str]) -> CheckResult:
+async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
     try:
         async with asyncio.timeout(TIMEOUT):
-            return CheckResult(details=await check)
+            return HealthCheckResult(details=await check)
     except DriverError as error:
-        return CheckResult(error=str(error))
+        return HealthCheckResult(error=str(error))
     except Exception:
         LOG.exception("Not ready")
-        return CheckResult(error="does not answer")
+        return HealthCheckResult(error="does not answer")
 
 
 async def _check_database(db: Database) -> str:
     async with db.read() as tx:
-        await ping(tx)
+        await check_connection(tx)
     return ""
 
 
 async def _check_driver(driver: Compute) -> str:
-    return await driver.check() if isinstance(driver, HealthCheck) else ""
+    return await driver.check_health() if isinstance(driver, SupportsHealthCheck) else ""
 
 
-def metrics_route(*, key_required: bool) -> HTTPRouteHandler:
+def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     """Make the route of `/metrics`."""
 
     @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
-    async def show_metrics(metrics: NamedDependency[HttpMetrics]) -> Response[bytes]:
+    async def show_metrics(metrics: NamedDependency[ServerMetrics]) -> Response[bytes]:
         """Return the metrics for Prometheus."""
-        return Response(metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+        return Response(metrics.format_for_prometheus(), media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics
 

@@ -8,12 +8,12 @@ from typing import Annotated
 from litestar import Response, Router, get
 from litestar.params import FromPath, QueryParameter
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.guests import PortForward, Reachable, SerialLogs
+from pileus.drivers.protocols.guests import PortForward, SupportsPortForwards, SupportsSerialLogs
 from pileus.store.compute import instances
 
 ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -25,10 +25,10 @@ ByteCount = Annotated[int, QueryParameter(name="bytes", ge=1, le=MAX_BYTES)]
 async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteCount = 65536) -> Response[bytes]:
     """Get the end of the serial log of an instance, at most `bytes` bytes, unchanged."""
     instance = await _read_instance(ctx, instance_id)
-    if not isinstance(ctx.app.driver, SerialLogs):
+    if not isinstance(ctx.app.driver, SupportsSerialLogs):
         raise Conflict("This driver has no serial logs: its machines are simulated")
     try:
-        log = await ctx.app.driver.serial_log(instance.id, byte_count)
+        log = await ctx.app.driver.read_serial_log_end(instance.id, byte_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Response(log, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
@@ -38,7 +38,7 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
 async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
     """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
     instance = await _read_instance(ctx, instance_id)
-    if not isinstance(ctx.app.driver, Reachable):
+    if not isinstance(ctx.app.driver, SupportsPortForwards):
         raise Conflict("This driver has no port forwards: its machines are simulated")
     try:
         return await ctx.app.driver.port_forwards(instance.id)

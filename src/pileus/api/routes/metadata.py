@@ -6,50 +6,53 @@ from typing import Annotated, Any
 from litestar import delete, get, post, put
 from litestar.params import FromQuery, JSONBody, PathParameter
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
-from pileus.domain.tags import Tags, merged, replaced, validate_tags
+from pileus.domain.tags import Tags, merged_tags, replaced_tags, validate_tags
 from pileus.drivers.protocols.compute import Compute
 from pileus.services import tags as tag_service
-from pileus.services.tags import TaggedKind
+from pileus.services.tags import TaggedResourceKind
 from pileus.store import tags
 from pileus.store.database import Database
 
 
-class TaggedResource(TaggedKind, frozen=True, kw_only=True):
+class MetadataRouteConfig(TaggedResourceKind, frozen=True, kw_only=True):
     """A kind of resource with endpoints for its tags."""
 
     path: str
-    """The path of one resource."""
-    parameter: str
-    """The path parameter with the id of the resource."""
+    """The path of one resource. Its last part is the id."""
     tag: str
     """The section of the API reference."""
     after_change: Callable[[Database, Compute, str], Awaitable[None]] | None = None
     """Pushes the tags to a running machine, after the transaction."""
 
+    @property
+    def parameter(self) -> str:
+        """The path parameter with the id of the resource."""
+        return self.path.rpartition("{")[2].partition(":")[0]
 
-def metadata_routes(resource: TaggedResource) -> list[Any]:
+
+def make_metadata_routes(resource: MetadataRouteConfig) -> list[Any]:
     """Make the five endpoints of a kind of resource."""
-    return [*map_routes(resource), _get_item(resource), _delete_item(resource)]
+    return [*make_metadata_collection_routes(resource), _get_item(resource), _delete_item(resource)]
 
 
-def map_routes(resource: TaggedResource) -> list[Any]:
+def make_metadata_collection_routes(resource: MetadataRouteConfig) -> list[Any]:
     """Make the three endpoints for all tags of a resource."""
     return [_list(resource), _update(resource), _replace(resource)]
 
 
-async def read_tag(ctx: RequestContext, resource: TaggedResource, resource_id: str, key: str | None) -> TagView:
+async def read_tag(ctx: RequestContext, resource: MetadataRouteConfig, resource_id: str, key: str | None) -> TagView:
     """Read one tag. Raises NotFound for the resource or the tag, or Invalid without a key."""
     async with ctx.db.read() as tx:
         existing = await tags.list_by_resource(tx, (await resource.get(tx, ctx.place, resource_id)).id)
     return TagView.of(tag_service.require_tag(existing, key))
 
 
-async def change_tags(
-    ctx: RequestContext, resource: TaggedResource, resource_id: str, verb: str, change: Callable[[Tags], Tags]
+async def change_tags_and_publish(
+    ctx: RequestContext, resource: MetadataRouteConfig, resource_id: str, verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Change the tags of a resource, then push them to its machine if it has one."""
     await ctx.write(lambda tx: tag_service.change_tags(tx, ctx, resource, resource_id, verb, change))
@@ -57,14 +60,17 @@ async def change_tags(
         await resource.after_change(ctx.db, ctx.app.driver, resource_id)
 
 
-def _list(resource: TaggedResource) -> Any:
-    @get(
-        f"{resource.path}/metadata",
-        opt=READ,
-        operation_id=f"list_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+def _options(resource: MetadataRouteConfig, verb: str, name: str) -> dict[str, Any]:
+    return {
+        "path": f"{resource.path}/{name}",
+        "operation_id": f"{verb}_{resource.kind}_{name}",
+        "deprecated": True,
+        "tags": [resource.tag],
+    }
+
+
+def _list(resource: MetadataRouteConfig) -> Any:
+    @get(opt=READ, **_options(resource, "list", "metadata"))
     async def list_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)]
     ) -> Page[TagView]:
@@ -79,15 +85,8 @@ def _list(resource: TaggedResource) -> Any:
     return list_metadata
 
 
-def _update(resource: TaggedResource) -> Any:
-    @post(
-        f"{resource.path}/metadata",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"update_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+def _update(resource: MetadataRouteConfig) -> Any:
+    @post(opt=WRITE, status_code=204, **_options(resource, "update", "metadata"))
     async def update_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[TagChanges]
     ) -> None:
@@ -96,38 +95,29 @@ def _update(resource: TaggedResource) -> Any:
         Deprecated: use PATCH on the resource.
         """
         changes = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "update", lambda existing: merged(existing, changes))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "update", lambda existing: merged_tags(existing, changes)
+        )
 
     return update_metadata
 
 
-def _replace(resource: TaggedResource) -> Any:
-    @put(
-        f"{resource.path}/metadata",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"replace_{resource.kind}_metadata",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+def _replace(resource: MetadataRouteConfig) -> Any:
+    @put(opt=WRITE, status_code=204, **_options(resource, "replace", "metadata"))
     async def replace_metadata(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], data: JSONBody[NewTags]
     ) -> None:
         """Replace all tags that are not read-only. Deprecated: use PATCH on the resource."""
         new_tags = validate_tags(data)
-        await change_tags(ctx, resource, resource_id, "replace", lambda existing: replaced(existing, new_tags))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "replace", lambda existing: replaced_tags(existing, new_tags)
+        )
 
     return replace_metadata
 
 
-def _get_item(resource: TaggedResource) -> Any:
-    @get(
-        f"{resource.path}/metadata_item",
-        opt=READ,
-        operation_id=f"get_{resource.kind}_metadata_item",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+def _get_item(resource: MetadataRouteConfig) -> Any:
+    @get(opt=READ, **_options(resource, "get", "metadata_item"))
     async def get_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> TagView:
@@ -137,19 +127,14 @@ def _get_item(resource: TaggedResource) -> Any:
     return get_metadata_item
 
 
-def _delete_item(resource: TaggedResource) -> Any:
-    @delete(
-        f"{resource.path}/metadata_item",
-        opt=WRITE,
-        status_code=204,
-        operation_id=f"delete_{resource.kind}_metadata_item",
-        deprecated=True,
-        tags=[resource.tag],
-    )
+def _delete_item(resource: MetadataRouteConfig) -> Any:
+    @delete(opt=WRITE, status_code=204, **_options(resource, "delete", "metadata_item"))
     async def delete_metadata_item(
         ctx: Ctx, resource_id: Annotated[str, PathParameter(name=resource.parameter)], key: FromQuery[str | None] = None
     ) -> None:
         """Delete one tag. A read-only tag cannot be deleted. Deprecated: use PATCH on the resource."""
-        await change_tags(ctx, resource, resource_id, "delete", lambda existing: tag_service.without_tag(key, existing))
+        await change_tags_and_publish(
+            ctx, resource, resource_id, "delete", lambda existing: tag_service.without_tag(key, existing)
+        )
 
     return delete_metadata_item

@@ -9,7 +9,7 @@ from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from pileus.api.auth import ADMINISTER
+from pileus.api.authorization import ADMINISTER
 from pileus.api.context import Ctx
 from pileus.api.paging import Id
 from pileus.api.routes.account import operator_quotas
@@ -17,18 +17,18 @@ from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
-from pileus.drivers.protocols.compute import Simulates
+from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.services import simulation as simulation_service
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconciler import reconcile
+from pileus.tasks.reconciler import reconcile_instance_statuses
 
 MAX_COUNT = 2**31 - 1
 
 
-class NewFault(Struct, kw_only=True):
+class AddFault(Struct, kw_only=True):
     """A fault to inject.
 
     It applies to a task type (any if absent), at a step (the first if absent), so many times (always if absent).
@@ -41,26 +41,26 @@ class NewFault(Struct, kw_only=True):
     times: Annotated[int, Meta(ge=1, le=MAX_COUNT)] | None = None
 
 
-class MachineState(Struct, kw_only=True):
+class SetMachineState(Struct, kw_only=True):
     """The state to put a machine into."""
 
     status: str
     vm_state: str | None = None
 
 
-class SimulatedTime(Struct, kw_only=True):
+class SetTimeMode(Struct, kw_only=True):
     """The duration of state changes."""
 
     mode: Literal["instant", "realistic"]
 
 
-class NewCapacity(Struct, kw_only=True):
+class SetFlavorCapacity(Struct, kw_only=True):
     """The capacity for a flavor, in instances; null for no limit."""
 
     servers: Annotated[int, Meta(ge=0, le=MAX_COUNT)] | None
 
 
-class CapacityView(Struct, kw_only=True):
+class FlavorCapacityView(Struct, kw_only=True):
     """The capacity for a flavor in a region, in instances."""
 
     region_id: int
@@ -68,14 +68,14 @@ class CapacityView(Struct, kw_only=True):
     servers: int
 
 
-class NewIsolation(Struct, kw_only=True):
+class SetInstanceIsolation(Struct, kw_only=True):
     """Whether an instance is isolated, and the reason."""
 
     isolated: bool
     reason: str | None = None
 
 
-class NewBlackhole(Struct, kw_only=True):
+class AddBlackhole(Struct, kw_only=True):
     """A DDoS alarm on an address."""
 
     region_id: Id
@@ -83,7 +83,7 @@ class NewBlackhole(Struct, kw_only=True):
     alarm_state: str = "ALARM"
 
 
-class OperationView(Struct, kw_only=True):
+class TaskTypeView(Struct, kw_only=True):
     """A task type and the names of its steps, at which faults can be injected."""
 
     task_type: str
@@ -91,10 +91,10 @@ class OperationView(Struct, kw_only=True):
 
 
 @get("/operations", opt=ADMINISTER)
-async def list_operations() -> list[OperationView]:
+async def list_operations() -> list[TaskTypeView]:
     """List the task types with their steps."""
     return [
-        OperationView(task_type=name, steps=[step.name for step in operation.steps])
+        TaskTypeView(task_type=name, steps=[step.name for step in operation.steps])
         for name, operation in sorted(OPERATIONS.items())
     ]
 
@@ -107,7 +107,7 @@ async def list_faults(ctx: Ctx) -> list[Fault]:
 
 
 @post("/faults", opt=ADMINISTER, status_code=200)
-async def add_fault(ctx: Ctx, data: JSONBody[NewFault]) -> Fault:
+async def add_fault(ctx: Ctx, data: JSONBody[AddFault]) -> Fault:
     """Inject a fault: tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`)."""
     if data.task_type is not None and data.task_type not in OPERATIONS:
         raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
@@ -127,61 +127,63 @@ async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
 @delete("/faults", opt=ADMINISTER)
 async def delete_faults(ctx: Ctx) -> None:
     """Delete all faults."""
-    await ctx.write(faults.clear)
+    await ctx.write(faults.remove_all)
 
 
 @get("/capacities", opt=ADMINISTER)
-async def list_capacities(ctx: Ctx) -> list[CapacityView]:
+async def list_capacities(ctx: Ctx) -> list[FlavorCapacityView]:
     """List the flavors with limited capacity."""
     async with ctx.db.read() as tx:
         return [
-            CapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
-            for region_id, flavor_id, servers in await capacities.list_all(tx)
+            FlavorCapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
+            for region_id, flavor_id, servers in await capacities.list_limits(tx)
         ]
 
 
 @put("/capacities/{region_id:int}/{flavor_id:str}", opt=ADMINISTER, status_code=204)
 async def set_capacity(
-    ctx: Ctx, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[NewCapacity]
+    ctx: Ctx, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[SetFlavorCapacity]
 ) -> None:
     """Limit the capacity for a flavor. Creating an instance beyond the limit is answered with 403."""
     await ctx.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
 
 
 @put("/machines/{instance_id:str}", opt=ADMINISTER, status_code=204)
-async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MachineState]) -> None:
+async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[SetMachineState]) -> None:
     """Put a machine into a state, as if it had failed or changed by itself. Its instance follows at once."""
     async with ctx.db.read() as tx:
-        await simulation_service.require_instance(tx, ctx, instance_id)
+        await simulation_service.require_instance_of_tenant(tx, ctx, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
     driver = ctx.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
+    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     try:
-        driver.set_state(instance_id, data.status, data.vm_state)
+        driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
-    await reconcile(ctx.db, driver, ctx.now)
+    await reconcile_instance_statuses(ctx.db, driver, ctx.now)
 
 
 @put("/time", opt=ADMINISTER, status_code=204)
-async def set_time(ctx: Ctx, data: JSONBody[SimulatedTime]) -> None:
+async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
     """Let state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
     driver = ctx.app.driver
-    assert isinstance(driver, Simulates)  # noqa: S101  # the router exists only with such a driver
-    driver.set_time(data.mode)
+    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
+    driver.set_transition_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)
-async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[NewIsolation]) -> None:
+async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[SetInstanceIsolation]) -> None:
     """Isolate an instance from its networks, for a reason that its owner sees, or end the isolation."""
     await ctx.write(
-        lambda tx: simulation_service.set_isolation(tx, ctx, instance_id, isolated=data.isolated, reason=data.reason)
+        lambda tx: simulation_service.set_instance_isolation(
+            tx, ctx, instance_id, isolated=data.isolated, reason=data.reason
+        )
     )
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)
-async def add_blackhole(ctx: Ctx, data: JSONBody[NewBlackhole]) -> BlackholePort:
+async def add_blackhole(ctx: Ctx, data: JSONBody[AddBlackhole]) -> BlackholePort:
     """Raise a DDoS alarm on an address. Instances with that address return the blackholed port."""
     return await ctx.write(
         lambda tx: simulation_service.add_blackhole(tx, ctx, data.region_id, data.destination_ip, data.alarm_state)

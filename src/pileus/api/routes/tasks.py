@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.paging import Page
 from pileus.api.wire.task_requests import AcknowledgeTasks
 from pileus.api.wire.tasks import TaskView
-from pileus.api.wire.times import earliest, latest
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.tasks import TaskState
 from pileus.services import tasks as task_service
 from pileus.store import tasks
@@ -48,8 +48,8 @@ async def list_tasks(
         project_ids=project_id,
         region_ids=region_id,
         acknowledged=is_acknowledged,
-        since=earliest("from_timestamp", from_timestamp),
-        until=latest("to_timestamp", to_timestamp),
+        since=parse_range_start("from_timestamp", from_timestamp),
+        until=parse_range_end("to_timestamp", to_timestamp),
     )
     return await _page(ctx, task_filter, limit, offset, order_by or sorting or "desc")
 
@@ -59,9 +59,9 @@ async def list_active_tasks(
     ctx: Ctx, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
 ) -> Page[TaskView]:
     """List the tasks that run or wait to run in a project and region, the latest first."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     task_filter = TaskFilter(
         states=ACTIVE_STATES,
         task_types=task_type,

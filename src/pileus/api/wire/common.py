@@ -1,8 +1,12 @@
-"""The fields that the views of all records with a project and a region have."""
+"""Make views of records, with the fields that all records with a project and a region have."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from pileus.api.wire.times import offset
+from msgspec import Struct
+
+from pileus.api.wire.times import format_with_offset
+
+V = TypeVar("V", bound=Struct)
 
 
 class ScopedRecord(Protocol):
@@ -33,14 +37,20 @@ class ScopedRecord(Protocol):
         """Microseconds since 1970."""
 
 
-def common_fields(record: ScopedRecord, region_name: str, project_id: int | None = None) -> dict[str, Any]:
-    """Make the common fields. `project_id` is the project to return for a record that belongs to nobody."""
+def common_view_fields(record: ScopedRecord, region_name: str, default_project_id: int | None = None) -> dict[str, Any]:
+    """Make the common fields. `default_project_id` is returned for a record that belongs to nobody."""
     return {
-        "project_id": record.project_id or project_id,
+        "project_id": record.project_id or default_project_id,
         "region": region_name,
         "region_id": record.region_id,
         "task_id": record.task_id,
         "creator_task_id": record.creator_task_id,
-        "created_at": offset(record.created_at),
-        "updated_at": offset(record.updated_at),
+        "created_at": format_with_offset(record.created_at),
+        "updated_at": format_with_offset(record.updated_at),
     }
+
+
+def make_view(view_type: type[V], record: object, **fields: Any) -> V:
+    """Make a view of a record: `fields`, and the record's attributes with the names of the other fields."""
+    attributes = {name: getattr(record, name) for name in view_type.__struct_fields__ if name not in fields}
+    return view_type(**attributes, **fields)

@@ -4,7 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.api.wire.times import naive
+from pileus.api.wire.common import make_view
+from pileus.api.wire.times import format_without_offset
 from pileus.domain.tasks import Task, TaskState
 
 
@@ -45,30 +46,21 @@ class TaskView(Struct, kw_only=True):
 
         `error` is null until the task has undone its steps, because older clients stop waiting when they see it.
         """
-        return cls(
-            id=task.id,
-            task_type=task.task_type,
-            state=task.state,
+        return make_view(
+            cls,
+            task,
             detailed_state=None,
             error=task.error if task.state == TaskState.ERROR else None,
-            data=task.data,
-            created_resources=task.created_resources,
-            request_id=task.request_id,
-            client_id=task.client_id,
-            user_id=task.user_id,
             user_client_id=task.client_id,
-            project_id=task.project_id,
-            region_id=task.region_id,
             job_id=None,
             schedule_id=task.args.get("schedule_id"),
             lifecycle_policy_id=task.args.get("lifecycle_policy_id"),
-            created_on=naive(task.created_at),
+            created_on=format_without_offset(task.created_at),
             updated_on=_naive_or_none(task.updated_at),
             finished_on=_naive_or_none(task.finished_at),
             acknowledged_at=_naive_or_none(task.acknowledged_at),
-            acknowledged_by=task.acknowledged_by,
         )
 
 
 def _naive_or_none(us: int | None) -> str | None:
-    return None if us is None else naive(us)
+    return None if us is None else format_without_offset(us)

@@ -14,29 +14,29 @@ NEVER = "0001-01-01T00:00:00Z"
 
 
 @lru_cache(maxsize=65536)
-def format_zulu(us: int) -> str:
+def format_zulu(microseconds: int) -> str:
     """Format as `2023-11-29T10:56:49Z`, for instances, metrics and SSH keys."""
-    return naive(us) + "Z"
+    return format_without_offset(microseconds) + "Z"
 
 
-def offset(us: int) -> str:
+def format_with_offset(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41+0000`, for volumes, networks, ports, addresses and images."""
-    return naive(us) + "+0000"
+    return format_without_offset(microseconds) + "+0000"
 
 
-def colon_offset(us: int) -> str:
+def format_with_colon_offset(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41+00:00`, for the audit log."""
-    return naive(us) + "+00:00"
+    return format_without_offset(microseconds) + "+00:00"
 
 
-def naive(us: int) -> str:
+def format_without_offset(microseconds: int) -> str:
     """Format as `2024-05-07T08:24:02` in UTC, for tasks and regions."""
-    return datetime.fromtimestamp(us // 1_000_000, UTC).isoformat()[:19]
+    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).isoformat()[:19]
 
 
-def naive_micros(us: int) -> str:
+def format_with_microseconds(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41.123456` in UTC, for projects."""
-    return f"{naive(us)}.{us % 1_000_000:06d}"
+    return f"{format_without_offset(microseconds)}.{microseconds % 1_000_000:06d}"
 
 
 def parse_time(text: str) -> int:
@@ -46,7 +46,7 @@ def parse_time(text: str) -> int:
     return (aware - EPOCH) // MICROSECOND
 
 
-def earliest(field: str, text: str | None) -> int | None:
+def parse_range_start(field: str, text: str | None) -> int | None:
     """Parse the start of a range from the parameter `field`. Raises Invalid."""
     if text is None:
         return None
@@ -57,10 +57,10 @@ def earliest(field: str, text: str | None) -> int | None:
         raise invalid(**{field: "Input should be a valid datetime"}) from None
 
 
-def latest(field: str, text: str | None) -> int | None:
+def parse_range_end(field: str, text: str | None) -> int | None:
     """Parse the end of a range. Raises Invalid.
 
     A whole second is included to its end, because most times are returned without a fraction.
     """
-    time = earliest(field, text)
+    time = parse_range_start(field, text)
     return time + SECOND - 1 if time is not None and time % SECOND == 0 else time

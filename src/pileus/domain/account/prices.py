@@ -1,4 +1,4 @@
-"""Prices in exact decimal arithmetic; only `format_amount` rounds.
+"""Prices in exact decimal arithmetic; only `round_to_six_places` rounds.
 
 Prices are per month, because volumes are priced per month and a 730th is not exact; the price per hour is derived.
 """
@@ -12,7 +12,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import GIB
 from pileus.domain.compute.instance_orders import ResourceDemand
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 
 HOURS_PER_MONTH = 730
 AMOUNT_PRECISION = Decimal("0.000001")
@@ -54,63 +54,63 @@ class PricePreview(Struct, frozen=True, kw_only=True):
         return sum(self.volumes.values(), self.flavor + self.floating_ip + self.external_ip)
 
     @property
-    def status(self) -> str:
+    def display_status(self) -> str:
         """The API's word for whether the price is shown."""
         return "hide" if self.flavor is None else "show"
 
 
-def price_from_hourly(amount: Decimal) -> Price:
+def price_from_hourly_amount(amount: Decimal) -> Price:
     """Return the price of a resource that is sold by the hour."""
     return Price(amount * HOURS_PER_MONTH)
 
 
-def of_flavor(flavor: Flavor) -> Price | None:
+def flavor_price(flavor: Flavor) -> Price | None:
     """Return the price of a server, or None if the flavor has no price."""
-    return None if flavor.price_per_hour is None else price_from_hourly(flavor.price_per_hour)
+    return None if flavor.price_per_hour is None else price_from_hourly_amount(flavor.price_per_hour)
 
 
-def of_volume(catalogue: Catalogue, size: int, type_name: str) -> Price:
-    """Return the price of a volume of `size` GiB. A type that has left the catalogue costs nothing."""
+def volume_price(catalogue: Catalogue, size_gib: int, type_name: str) -> Price:
+    """Return the price of a volume of `size_gib` GiB. A type that has left the catalogue costs nothing."""
     volume_type = catalogue.volume_type(type_name)
-    return Price(size * volume_type.price_per_gib_month) if volume_type else Price()
+    return Price(size_gib * volume_type.price_per_gib_month) if volume_type else Price()
 
 
-def of_snapshot(catalogue: Catalogue, size: int) -> Price:
-    """Return the price of a snapshot of `size` GiB."""
-    return Price(size * catalogue.prices.snapshot_per_gib_month)
+def snapshot_price(catalogue: Catalogue, size_gib: int) -> Price:
+    """Return the price of a snapshot of `size_gib` GiB."""
+    return Price(size_gib * catalogue.prices.snapshot_per_gib_month)
 
 
-def of_image(catalogue: Catalogue, size: int) -> Price:
-    """Return the price of an image of `size` bytes."""
-    return Price(size * catalogue.prices.image_per_gib_month / GIB)
+def image_price(catalogue: Catalogue, size_bytes: int) -> Price:
+    """Return the price of an image of `size_bytes` bytes."""
+    return Price(size_bytes * catalogue.prices.image_per_gib_month / GIB)
 
 
-def of_floating_ip(catalogue: Catalogue) -> Price:
+def floating_ip_price(catalogue: Catalogue) -> Price:
     """Return the price of a floating IP."""
-    return price_from_hourly(catalogue.prices.floating_ip_per_hour)
+    return price_from_hourly_amount(catalogue.prices.floating_ip_per_hour)
 
 
-def of_external_ip(catalogue: Catalogue) -> Price:
+def external_ip_price(catalogue: Catalogue) -> Price:
     """Return the price of an external address."""
-    return price_from_hourly(catalogue.prices.external_ip_per_hour)
+    return price_from_hourly_amount(catalogue.prices.external_ip_per_hour)
 
 
 def preview_price(catalogue: Catalogue, demand: ResourceDemand) -> PricePreview:
     """Price a demand: new servers, or with a count of 1 an existing one."""
-    flavor = of_flavor(demand.flavor) if demand.flavor else None
-    virtual = demand.flavor is None or demand.flavor.kind == Kind.VM
+    flavor = flavor_price(demand.flavor) if demand.flavor else None
+    virtual = demand.flavor is None or demand.flavor.kind == InstanceKind.VM
     return PricePreview(
         count=demand.count,
         flavor=flavor * demand.count if flavor is not None else None,
         volumes=_by_type(catalogue, demand),
-        floating_ip=of_floating_ip(catalogue) * (demand.floating_ips * demand.count),
-        external_ip=of_external_ip(catalogue) * (demand.external_ips * demand.count),
+        floating_ip=floating_ip_price(catalogue) * (demand.floating_ips * demand.count),
+        external_ip=external_ip_price(catalogue) * (demand.external_ips * demand.count),
         egress_virtual_per_gb=catalogue.prices.egress_virtual_per_gb if virtual else None,
         egress_baremetal_per_gb=None if virtual else catalogue.prices.egress_baremetal_per_gb,
     )
 
 
-def format_amount(amount: Decimal) -> Decimal:
+def round_to_six_places(amount: Decimal) -> Decimal:
     """Round an amount to six decimal places."""
     return amount.quantize(AMOUNT_PRECISION, ROUND_HALF_UP)
 
@@ -118,6 +118,6 @@ def format_amount(amount: Decimal) -> Decimal:
 def _by_type(catalogue: Catalogue, demand: ResourceDemand) -> dict[str, Price]:
     costs: dict[str, Price] = {}
     for disk in demand.disks:
-        price = of_volume(catalogue, disk.size, disk.type_name) * demand.count
+        price = volume_price(catalogue, disk.size, disk.type_name) * demand.count
         costs[disk.type_name] = costs.get(disk.type_name, Price()) + price
     return costs

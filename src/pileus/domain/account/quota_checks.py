@@ -18,9 +18,9 @@ QUOTAS = frozenset(
 )  # fmt: skip
 
 
-def requested_amounts(demand: ResourceDemand) -> dict[str, int]:
+def count_demand_by_quota(demand: ResourceDemand) -> dict[str, int]:
     """Count a demand by quota; `ram` in MiB, `volume_size` in GiB."""
-    amounts = dict(demand.flavor.quota_counts) if demand.flavor else {}
+    amounts = dict(demand.flavor.quota_counts_per_server) if demand.flavor else {}
     amounts["volume_count"] = len(demand.disks)
     amounts["volume_size"] = sum(disk.size for disk in demand.disks)
     amounts["floating_count"] = demand.floating_ips
@@ -28,7 +28,7 @@ def requested_amounts(demand: ResourceDemand) -> dict[str, int]:
     return {name: number * demand.count for name, number in amounts.items() if number}
 
 
-def exceeded_quotas(
+def report_exceeded_quotas(
     limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]
 ) -> dict[str, int]:
     """Return the requested amount, limit and usage of each quota that would be exceeded."""
@@ -40,7 +40,7 @@ def exceeded_quotas(
     return report
 
 
-def check_limits(limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]) -> None:
+def check_no_quota_exceeded(limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]) -> None:
     """Raise QuotaExceeded for the first quota that would be exceeded; its `requested_usage` is the new total."""
     for name in _exceeded_names(limits, usage, requested):
         total = usage.get(name, 0) + requested[name]
@@ -53,7 +53,7 @@ def check_limits(limits: Mapping[str, int], usage: Mapping[str, int], requested:
         )
 
 
-def remaining_count(
+def count_units_that_fit(
     limits: Mapping[str, int], usage: Mapping[str, int], per_unit: Mapping[str, int], capacity_left: int | None
 ) -> int | None:
     """Return how many more units fit the quotas and the capacity, or None if nothing limits them."""

@@ -19,7 +19,7 @@ ALL_REGIONS = 0
 MAX_LIMIT = 2**31 - 1
 
 
-class RequestStatus(StrEnum):
+class LimitRequestStatus(StrEnum):
     """The states of a request for other limits."""
 
     IN_PROGRESS = "in progress"
@@ -34,7 +34,7 @@ class LimitRequest(Struct, frozen=True, kw_only=True):
     client_id: int
     description: str
     requested_limits: dict[str, dict[str, int]]
-    status: str = RequestStatus.IN_PROGRESS
+    status: str = LimitRequestStatus.IN_PROGRESS
     created_at: int
     updated_at: int
     revision: int = 1
@@ -60,7 +60,7 @@ def quota_view(limits: Mapping[str, int], usage: Mapping[str, int], *, is_global
     return view
 
 
-def parse_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
+def parse_quota_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[str, int]:
     """Return requested limits by quota. Raises Invalid for an unknown quota."""
     names = QUOTAS & GLOBAL_QUOTAS if is_global else QUOTAS - GLOBAL_QUOTAS
     parsed = {}
@@ -74,13 +74,13 @@ def parse_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[str, int
     return parsed
 
 
-def crossed_thresholds(
-    limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int], threshold: int
+def quotas_reaching_threshold(
+    limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int], threshold_percent: int
 ) -> dict[str, dict[str, int]]:
     """Return the quotas whose usage reaches a threshold (in per cent) by a request, under the API's names."""
     crossed = {}
     for name, number in requested.items():
         before, limit = usage.get(name, 0), limits.get(name)
-        if limit and number > 0 and 100 * before < threshold * limit <= 100 * (before + number):
+        if limit and number > 0 and 100 * before < threshold_percent * limit <= 100 * (before + number):
             crossed[f"{name}_limit"] = {"usage": before + number, "limit": limit}
     return crossed

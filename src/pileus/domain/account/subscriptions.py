@@ -27,14 +27,14 @@ RESERVED_HEADERS = frozenset(
 """Headers that the sender sets itself, as those that begin with `webhook-`."""
 
 
-class Webhook(Struct, frozen=True, kw_only=True, tag="webhook"):
+class WebhookTarget(Struct, frozen=True, kw_only=True, tag="webhook"):
     """A URL that actions are posted to, with an authentication header. Its value also signs the requests."""
 
     url: str
     auth_header_name: str
     auth_header_value: str
 
-    def require_valid(self) -> "Webhook":
+    def require_valid(self) -> "WebhookTarget":
         """Return the target if it is valid. Raises Invalid."""
         if _parse_url("url", self.url, ("http", "https")).username is not None:
             raise invalid(url="A user name is not allowed in the URL: use the authentication header")
@@ -46,7 +46,7 @@ class Webhook(Struct, frozen=True, kw_only=True, tag="webhook"):
         return self
 
 
-class Queue(Struct, frozen=True, kw_only=True, tag="amqp"):
+class QueueTarget(Struct, frozen=True, kw_only=True, tag="amqp"):
     """A message broker that actions are published to."""
 
     connection_string: str
@@ -54,7 +54,7 @@ class Queue(Struct, frozen=True, kw_only=True, tag="amqp"):
     routing_key: str | None = None
     receive_child_client_events: bool = False
 
-    def require_valid(self) -> "Queue":
+    def require_valid(self) -> "QueueTarget":
         """Return the target if it is valid. Raises Invalid."""
         parts = _parse_url("connection_string", self.connection_string, ("amqp", "amqps"))
         if parts.query or parts.fragment:
@@ -73,7 +73,7 @@ class Queue(Struct, frozen=True, kw_only=True, tag="amqp"):
         return urlunsplit(parts._replace(netloc=netloc))
 
 
-SubscriptionTarget = Webhook | Queue
+SubscriptionTarget = WebhookTarget | QueueTarget
 
 
 class Subscription(Struct, frozen=True, kw_only=True):
@@ -92,11 +92,11 @@ class Subscription(Struct, frozen=True, kw_only=True):
         """Lease the subscription to a worker until a time."""
         return replace(self, next_at=until)
 
-    def succeeded(self, now: int) -> "Subscription":
+    def after_successful_delivery(self, now: int) -> "Subscription":
         """Reset the failures after a successful delivery."""
         return replace(self, failures=0, next_at=now)
 
-    def failed(self, now: int) -> "Subscription":
+    def after_failed_delivery(self, now: int) -> "Subscription":
         """Count a failure and postpone the next delivery, with exponential backoff."""
         pause = min(FIRST_PAUSE << min(self.failures, 20), LONGEST_PAUSE)
         return replace(self, failures=self.failures + 1, next_at=now + pause)
@@ -104,11 +104,11 @@ class Subscription(Struct, frozen=True, kw_only=True):
 
 def new_subscription(subscription_id: int, client_id: int, target: SubscriptionTarget, now: int) -> Subscription:
     """Create a subscription to a valid target."""
-    kind = "webhook" if isinstance(target, Webhook) else "amqp"
+    kind = "webhook" if isinstance(target, WebhookTarget) else "amqp"
     return Subscription(id=subscription_id, client_id=client_id, kind=kind, target=target, created_at=now)
 
 
-def with_target(queue: Queue, **changes: Any) -> Queue:
+def queue_with_changes(queue: QueueTarget, **changes: Any) -> QueueTarget:
     """Change fields of a queue. Raises Invalid."""
     return replace(queue, **changes).require_valid()
 

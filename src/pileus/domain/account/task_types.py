@@ -5,10 +5,10 @@ from msgspec import Struct
 from pileus.domain.tasks import TaskType
 
 
-class ProjectArgs(Struct, frozen=True, kw_only=True):
+class DeleteProjectArgs(Struct, frozen=True, kw_only=True):
     """A project."""
 
     project_id: int
 
 
-DELETE_PROJECT = TaskType("delete_project", ProjectArgs)
+DELETE_PROJECT = TaskType("delete_project", DeleteProjectArgs)

@@ -4,11 +4,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.places import Caller
+from pileus.domain.context import Context
 
 
 class AuditEntry(Struct, frozen=True):
-    """What a change adds to the audit log; it can be searched by `name`, or else by the name in `data`."""
+    """An entry that a change adds to the audit log. It is searched by `name`, or else by the name in `data`."""
 
     api_group: str
     action_type: str
@@ -38,38 +38,25 @@ class UserAction(Struct, frozen=True, kw_only=True):
     acknowledged: bool = False
 
 
-def new_user_action(  # noqa: PLR0913  # the fields of the record
-    caller: Caller,
-    api_group: str,
-    action_type: str,
-    *,
-    action_id: str,
-    now: int,
-    resource_id: str,
-    search_field: str | None = None,
-    project_id: int | None = None,
-    region_id: int | None = None,
-    action_data: dict[str, Any] | None = None,
-    task_id: str | None = None,
-    source_user_ip: str | None = None,
-    user_agent: str | None = None,
-) -> UserAction:
-    """Create the entry for an action on one resource; `search_field` is its name."""
-    resource = {"resource_id": resource_id, "resource_type": api_group}
+def new_user_action(ctx: Context, entry: AuditEntry, task_id: str | None) -> UserAction:
+    """Create the record of an entry for an action on one resource."""
+    resource = {"resource_id": str(entry.resource_id), "resource_type": entry.api_group}
+    if name := entry.name or (entry.data or {}).get("name"):
+        resource["search_field"] = name
     return UserAction(
-        id=action_id,
-        client_id=caller.client_id,
-        user_id=caller.user_id,
-        email=caller.email,
-        token_id=caller.token_id,
-        project_id=project_id,
-        region_id=region_id,
-        api_group=api_group,
-        action_type=action_type,
-        action_data=action_data,
-        resources=[resource | ({"search_field": search_field} if search_field else {})],
+        id=ctx.new_id(),
+        client_id=ctx.caller.client_id,
+        user_id=ctx.caller.user_id,
+        email=ctx.caller.email,
+        token_id=ctx.caller.token_id,
+        project_id=ctx.place.project_id or None,
+        region_id=ctx.place.region_id or None,
+        api_group=entry.api_group,
+        action_type=entry.action_type,
+        action_data=entry.data,
+        resources=[resource],
         task_id=task_id,
-        source_user_ip=source_user_ip,
-        user_agent=user_agent,
-        created_at=now,
+        source_user_ip=ctx.source_ip,
+        user_agent=ctx.user_agent,
+        created_at=ctx.now(),
     )

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from pileus.domain.errors import invalid
 
 
-class AppConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AppConfigParameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A parameter of an application."""
 
     name: str
@@ -38,9 +38,9 @@ class AppTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     min_ram: int = 0
     min_vcpus: int | None = None
     region_id: int | None = None
-    app_config: list[AppConfig] = field(default_factory=list)
+    app_config: list[AppConfigParameter] = field(default_factory=list)
 
-    def complete_answers(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
+    def answers_with_defaults(self, answers: Mapping[str, Any] | None) -> dict[str, Any]:
         """Add the defaults to `answers`. Raises Invalid if a required answer is missing."""
         defaults = {question.name: question.default for question in self.app_config if question.default is not None}
         complete = {**defaults, **(answers or {})}

@@ -7,7 +7,7 @@ from msgspec import Meta, Struct, field
 
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 
 Positive = Annotated[int, Meta(gt=0)]
 
@@ -19,7 +19,7 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     id: str
-    kind: Kind = Kind.VM
+    kind: InstanceKind = InstanceKind.VM
     vcpus: Positive
     ram: Positive
     disk: Positive | None = None
@@ -32,8 +32,8 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     disabled: bool = False
 
     @property
-    def is_basic(self) -> bool:
-        """Whether it is a shared flavor."""
+    def is_shared_vm(self) -> bool:
+        """Return whether the flavor is shared."""
         return "-shared-" in self.id
 
     @property
@@ -42,18 +42,20 @@ class Flavor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return self.hardware or {"ram": str(self.ram), "vcpus": str(self.vcpus)}
 
     @property
-    def quota_counts(self) -> dict[str, int]:
-        """What one server counts against quotas."""
+    def quota_counts_per_server(self) -> dict[str, int]:
+        """Return the usage of quotas by one server."""
         if self.quotas:
             return self.quotas
-        if self.kind == Kind.VM:
+        if self.kind == InstanceKind.VM:
             return (
-                {"shared_vm_count": 1} if self.is_basic else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
+                {"shared_vm_count": 1}
+                if self.is_shared_vm
+                else {"vm_count": 1, "cpu_count": self.vcpus, "ram": self.ram}
             )
-        return {"baremetal_basic_count": 1} if self.kind == Kind.BAREMETAL else {"gpu_count": 1}
+        return {"baremetal_basic_count": 1} if self.kind == InstanceKind.BAREMETAL else {"gpu_count": 1}
 
 
-def misfit_reason(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
+def boot_misfit_reason(flavor: Flavor, image: Image | None, template: AppTemplate | None = None) -> str | None:
     """Return why an image, or the app template on it, cannot boot on a flavor; None if it can."""
     if image is None:
         return None
@@ -69,6 +71,6 @@ def misfit_reason(flavor: Flavor, image: Image | None, template: AppTemplate | N
             f"{flavor.os_type} on {flavor.architecture}",
         )
         return f"Image {image.name} is {image_platform}, flavor {flavor.id} is for {flavor_platform}"
-    if image.is_baremetal != (flavor.kind != Kind.VM):
+    if image.is_baremetal != (flavor.kind != InstanceKind.VM):
         return f"Image {image.name} is {'' if image.is_baremetal else 'not '}for bare metal servers"
     return None

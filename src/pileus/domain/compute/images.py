@@ -7,9 +7,7 @@ from typing import ClassVar, TypedDict
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Forbidden
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.resources import OwnedOrPublicResource
 
 GIB = 1 << 30
 
@@ -55,7 +53,7 @@ class NewImage(Struct, frozen=True, kw_only=True):
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class Image(Lockable, frozen=True, kw_only=True):
+class Image(OwnedOrPublicResource, frozen=True, kw_only=True):
     """An image; `size` in bytes, `min_disk` in GiB, `min_ram` in MiB. Public images have no tenant.
 
     Volumes depend on their image if it is of `cow_format`. The catalogue no longer offers a `retired` image.
@@ -64,9 +62,6 @@ class Image(Lockable, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "Image"
 
     id: str
-    client_id: int | None = None
-    project_id: int | None = None
-    region_id: int
     name: str
     description: str | None = None
     status: str = ImageStatus.ACTIVE
@@ -87,16 +82,6 @@ class Image(Lockable, frozen=True, kw_only=True):
     hw_firmware_type: str | None = None
     hw_machine_type: str | None = None
     retired: bool = False
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
-
-    def require_owned_by(self, place: Place) -> "Image":
-        """Return the image if it belongs to a project. Raises Forbidden for a public one."""
-        if (self.client_id, self.project_id) != (place.client_id, place.project_id):
-            raise Forbidden(f"Image {self.id} does not belong to the project: it can be used, but not changed")
-        return self
 
     def patched(self, patch: ImagePatch, now: int) -> "Image":
         """Apply a merge patch, except for its tags. Raises Conflict while the image is locked."""
@@ -104,7 +89,7 @@ class Image(Lockable, frozen=True, kw_only=True):
         changes = {name: value for name, value in patch.items() if name != "tags"}
         return replace(self, **changes, updated_at=now) if changes else self
 
-    def with_status(self, status: ImageStatus, now: int) -> "Image":
+    def unlocked_with_status(self, status: ImageStatus, now: int) -> "Image":
         """Set a status and unlock the image."""
         return replace(self, status=status.value, task_id=None, updated_at=now)
 

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import invalid
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 
@@ -66,7 +66,7 @@ class NewInterface(Struct, frozen=True, kw_only=True):
     port_group: int = 0
 
 
-def source_ids(volumes: Iterable[NewVolume], source: VolumeSource) -> list[str]:
+def source_ids_of_kind(volumes: Iterable[NewVolume], source: VolumeSource) -> list[str]:
     """Return the ids of the sources of one kind that volumes are created from, without duplicates."""
     matching = [volume.source_id for volume in volumes if volume.source == source]
     return list(dict.fromkeys(source_id for source_id in matching if source_id is not None))
@@ -89,19 +89,19 @@ class InstanceOrder(Struct, frozen=True, kw_only=True):
     user_data: str | None = None
     configuration: Mapping[str, Any] | None = None
     ddos_profile: NewDdosProfile | None = None
-    kinds: tuple[Kind, ...] = (Kind.VM, Kind.GPU)
+    kinds: tuple[InstanceKind, ...] = (InstanceKind.VM, InstanceKind.GPU)
 
-    def check_boot_source(self) -> None:
+    def check_baremetal_boot_source(self) -> None:
         """Raise Invalid if a bare metal server is ordered without an image or app template, or with both."""
-        if self.kinds == (Kind.BAREMETAL,) and len(self.volumes) != 1:
+        if self.kinds == (InstanceKind.BAREMETAL,) and len(self.volumes) != 1:
             raise invalid(image_id="Give either image_id or apptemplate_id")
 
-    def security_groups_of(self, interface: NewInterface) -> Sequence[str]:
+    def security_group_ids_of(self, interface: NewInterface) -> Sequence[str]:
         """Return the security groups of an interface or else of the order. None means the project's default group."""
         return interface.security_group_ids or self.security_group_ids
 
 
-class NewDisk(Struct, frozen=True):
+class VolumeDemand(Struct, frozen=True):
     """A new volume, to price and to count; `size` in GiB."""
 
     size: int
@@ -112,14 +112,14 @@ class ResourceDemand(Struct, frozen=True, kw_only=True):
     """The new resources of `count` equal servers, to price and to check against quotas."""
 
     flavor: Flavor | None = None
-    disks: Sequence[NewDisk] = ()
+    disks: Sequence[VolumeDemand] = ()
     floating_ips: int = 0
     external_ips: int = 0
     count: int = 1
 
 
-def resource_demand(
-    flavor: Flavor | None, disks: Sequence[NewDisk], interfaces: Iterable[NewInterface], count: int = 1
+def count_resource_demand(
+    flavor: Flavor | None, disks: Sequence[VolumeDemand], interfaces: Iterable[NewInterface], count: int = 1
 ) -> ResourceDemand:
     """Count the new resources. Each external interface and each new floating IP needs a public address."""
     new_interfaces = list(interfaces)

@@ -1,7 +1,7 @@
 """Plan an instance: the records that an order and its resolved sources lead to.
 
 `plan_instance` decides and its caller saves; `disks.py` has the rules for volumes. Ports and addresses are planned
-elsewhere: `InstancePlan.with_name` fills a name template when the addresses are known.
+elsewhere: `InstancePlan.with_filled_names` fills a name template when the addresses are known.
 """
 
 import binascii
@@ -10,28 +10,40 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct, field
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from pileus.domain.compute.flavors import Flavor, misfit_reason
+from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, NewDisk, ResourceDemand, VolumeSource, resource_demand
-from pileus.domain.compute.instances import FirstBoot, Instance, Kind
+from pileus.domain.compute.instance_orders import (
+    InstanceOrder,
+    ResourceDemand,
+    VolumeDemand,
+    VolumeSource,
+    count_resource_demand,
+)
+from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKind
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
-from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_template
-from pileus.domain.storage.disks import OrderSources, ResolvedDisk, boot_disk, resolve_disk, with_boot_order
+from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
+from pileus.domain.storage.disks import (
+    ResolvedDisk,
+    VolumeSourceRecords,
+    find_boot_disk,
+    resolve_disk,
+    with_assigned_boot_order,
+)
 from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, device_name
-from pileus.domain.tags import Tag, make_tags, merged, validate_tags
+from pileus.domain.tags import Tag, make_tags, merged_tags, validate_tags
 
 LONGEST_ADDRESS = "255.255.255.255"
 
 
-class InstanceSources(Struct, frozen=True, kw_only=True):
-    """What the names and ids in an order refer to; `disks` holds the sources of its volumes."""
+class ResolvedOrder(Struct, frozen=True, kw_only=True):
+    """The records that the names and ids in an order refer to; `disks` holds the sources of its volumes."""
 
     flavor: Flavor
     ssh_key_id: str | None = None
-    disks: OrderSources
+    disks: VolumeSourceRecords
 
 
 class InstancePlan(Struct, frozen=True, kw_only=True):
@@ -47,44 +59,46 @@ class InstancePlan(Struct, frozen=True, kw_only=True):
     tags: dict[str, dict[str, Tag]]
     configuration: dict[str, Any] = field(default_factory=dict)
 
-    def with_name(self, addresses: Sequence[str]) -> "InstancePlan":
+    def with_filled_names(self, addresses: Sequence[str]) -> "InstancePlan":
         """Fill the name template in the names of the instance and its volumes."""
-        instance = with_name(self.instance, self.instance.name, addresses)
-        volumes = [replace(volume, name=fill_template(volume.name, addresses)) for volume in self.volumes]
+        instance = with_filled_name(self.instance, self.instance.name, addresses)
+        volumes = [replace(volume, name=fill_name_template(volume.name, addresses)) for volume in self.volumes]
         return replace(self, instance=instance, volumes=volumes)
 
-    def demand(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
+    def resource_demand(self, order: InstanceOrder, flavor: Flavor) -> ResourceDemand:
         """Return the new resources, to check against quotas."""
-        return resource_demand(
-            flavor, [NewDisk(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
+        return count_resource_demand(
+            flavor, [VolumeDemand(volume.size, volume.type_name) for volume in self.volumes], order.interfaces
         )
 
 
-def with_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
+def with_filled_name(instance: Instance, template: str, addresses: Sequence[str]) -> Instance:
     """Fill the name template of an instance from its addresses."""
-    return replace(instance, name=fill_template(template, addresses))
+    return replace(instance, name=fill_name_template(template, addresses))
 
 
-def plan_instance(order: InstanceOrder, sources: InstanceSources, ctx: Context, task_id: str) -> InstancePlan:
+def plan_instance(order: InstanceOrder, sources: ResolvedOrder, ctx: Context, task_id: str) -> InstancePlan:
     """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
     name, flavor = _choose_name(order), sources.flavor
     _check_order(order, flavor)
-    disks = with_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
-    boot = boot_disk(disks)
+    disks = with_assigned_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
+    boot = find_boot_disk(disks)
     image = boot.image if boot else None
     _check_flavor_fits(flavor, boot)
     instance = _new_instance(order, sources, image, name, ctx, task_id)
     tags = {
-        instance.id: merged(make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags))
+        instance.id: merged_tags(
+            make_tags(_system_tags(boot, task_id).items(), read_only=True), validate_tags(order.tags)
+        )
     }
     template = boot.app_template if boot else None
-    answers = template.complete_answers(order.configuration) if template else {}
+    answers = template.answers_with_defaults(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
-    return plan if flavor.kind != Kind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
+    return plan if flavor.kind != InstanceKind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
 
 
 def _with_volumes(
-    plan: InstancePlan, disks: Sequence[ResolvedDisk], sources: OrderSources, ctx: Context, task_id: str
+    plan: InstancePlan, disks: Sequence[ResolvedDisk], sources: VolumeSourceRecords, ctx: Context, task_id: str
 ) -> InstancePlan:
     pairs = [
         (disk, _plan_volume(disk, plan.instance.name, position, ctx, task_id)) for position, disk in enumerate(disks)
@@ -98,14 +112,12 @@ def _with_volumes(
     )
 
 
-def new_volume(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Volume:
+def new_volume_from_disk(disk: ResolvedDisk, name: str, ctx: Context, task_id: str) -> Volume:
     """Create the record of a new volume, locked by the task that creates it."""
     now = ctx.now()
     return Volume(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=name,
         size=disk.size,
         type_name=disk.type_name,
@@ -125,7 +137,7 @@ def _choose_name(order: InstanceOrder) -> str:
     if order.name and order.name_template:
         raise invalid(name="Give either name or name_template, not both")
     if order.name_template:
-        if not NAME_REGEX.fullmatch(fill_template(order.name_template, [LONGEST_ADDRESS])):
+        if not NAME_REGEX.fullmatch(fill_name_template(order.name_template, [LONGEST_ADDRESS])):
             raise invalid(name_template="It gives no name when {ip_octets}, {two_ip_octets}, {one_ip_octet} are filled")
         return order.name_template
     if not order.name:
@@ -141,7 +153,7 @@ def _check_order(order: InstanceOrder, flavor: Flavor) -> None:
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
         raise invalid(security_groups="Give security groups for the instance or for its interfaces, not for both")
     volume_sources = {volume.source for volume in order.volumes}
-    if flavor.kind != Kind.VM and (
+    if flavor.kind != InstanceKind.VM and (
         len(order.volumes) != 1 or not volume_sources <= {VolumeSource.IMAGE, VolumeSource.APPTEMPLATE}
     ):
         raise invalid(volumes=f"A {flavor.kind} server has no volumes: give one image or app template to install")
@@ -149,19 +161,17 @@ def _check_order(order: InstanceOrder, flavor: Flavor) -> None:
 
 def _check_flavor_fits(flavor: Flavor, boot: ResolvedDisk | None) -> None:
     """Raise Invalid if the boot disk cannot boot on the flavor."""
-    if boot is not None and (reason := misfit_reason(flavor, boot.image, boot.app_template)):
+    if boot is not None and (reason := boot_misfit_reason(flavor, boot.image, boot.app_template)):
         raise invalid(flavor=reason)
 
 
 def _new_instance(  # noqa: PLR0913, PLR0917  # a record is made of all of them
-    order: InstanceOrder, sources: InstanceSources, image: Image | None, name: str, ctx: Context, task_id: str
+    order: InstanceOrder, sources: ResolvedOrder, image: Image | None, name: str, ctx: Context, task_id: str
 ) -> Instance:
     now, flavor = ctx.now(), sources.flavor
     return Instance(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         name=name,
         kind=flavor.kind.value,
         flavor_id=flavor.id,
@@ -186,14 +196,14 @@ def require_allowed_ssh_key(ssh_key_id: str | None, image: Image | None) -> str 
     return ssh_key_id
 
 
-def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBoot:
+def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBootData:
     """Return the first-boot data. On Linux a password replaces the user data. Raises Invalid."""
     if is_windows and order.username:
         raise invalid(username="A Windows instance has no username: the password is that of the user Admin")
     if order.username and not order.password:
         raise invalid(password="Field required")  # noqa: S106  # an error text
     user_data = None if order.password and not is_windows else order.user_data or None
-    return FirstBoot(
+    return FirstBootData(
         user_data=require_valid_user_data(user_data), username=order.username or None, password=order.password or None
     )
 
@@ -207,7 +217,7 @@ def require_valid_user_data(user_data: str | None) -> str | None:
     return user_data
 
 
-def image_tags(image: Image) -> dict[str, str]:
+def image_system_tags(image: Image) -> dict[str, str]:
     """Return the system tags that describe an instance's image."""
     tags = {"image_id": image.id, "image_name": image.name}
     return tags | {"os_distro": image.os_distro, "os_type": image.os_type, "os_version": image.os_version}
@@ -216,7 +226,7 @@ def image_tags(image: Image) -> dict[str, str]:
 def _system_tags(boot: ResolvedDisk | None, task_id: str) -> dict[str, str]:
     tags = {"task_id": task_id}
     if boot is not None and boot.image is not None:
-        tags |= image_tags(boot.image)
+        tags |= image_system_tags(boot.image)
     if boot is not None and boot.snapshot is not None:
         tags |= {"snapshot_id": boot.snapshot.id, "snapshot_name": boot.snapshot.name}
     return tags
@@ -227,7 +237,7 @@ def _plan_volume(disk: ResolvedDisk, instance_name: str, position: int, ctx: Con
         attaching = VolumeStatus.ATTACHING.value
         return replace(disk.existing, status=attaching, task_id=task_id, updated_at=ctx.now())
     default_name = f"{instance_name}_bootvolume" if disk.boot_index == 0 else f"{instance_name}_volume{position}"
-    return new_volume(disk, disk.requested.name or default_name, ctx, task_id)
+    return new_volume_from_disk(disk, disk.requested.name or default_name, ctx, task_id)
 
 
 def _new_attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: InstancePlan, ctx: Context) -> Attachment:
@@ -243,7 +253,7 @@ def _new_attachment(disk: ResolvedDisk, volume: Volume, position: int, plan: Ins
     )
 
 
-def _volume_tags(disk: ResolvedDisk, sources: OrderSources, task_id: str) -> dict[str, Tag]:
+def _volume_tags(disk: ResolvedDisk, sources: VolumeSourceRecords, task_id: str) -> dict[str, Tag]:
     system_tags = make_tags([("task_id", task_id)], read_only=True)
     existing_tags = system_tags if disk.existing is None else sources.tags.get(disk.existing.id, {})
-    return merged(existing_tags, validate_tags(disk.requested.tags))
+    return merged_tags(existing_tags, validate_tags(disk.requested.tags))

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar, Self, TypedDict
+from typing import ClassVar, Self
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.patches import ResourcePatch
+from pileus.domain.resources import TenantResource
 
 
 class Status(StrEnum):
@@ -61,7 +61,7 @@ VM_STATES: Mapping[Status, str] = {
 }
 
 
-class Kind(StrEnum):
+class InstanceKind(StrEnum):
     """The kind of hardware that an instance runs on."""
 
     VM = "vm"
@@ -126,7 +126,7 @@ INTERFACE_CHANGE_STATUSES = STABLE_STATUSES | {Status.PAUSED}
 REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
-class FirstBoot(Struct, frozen=True, kw_only=True):
+class FirstBootData(Struct, frozen=True, kw_only=True):
     """Data for the first boot. They are deleted after it."""
 
     user_data: str | None = None
@@ -134,25 +134,15 @@ class FirstBoot(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class InstancePatch(TypedDict, total=False):
-    """A merge patch. An absent key leaves the field unchanged."""
-
-    name: str
-    tags: Mapping[str, str | None] | None
-
-
-class Instance(Lockable, frozen=True, kw_only=True):
+class Instance(TenantResource, frozen=True, kw_only=True):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
 
     NOUN: ClassVar[str] = "Instance"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     description: str | None = None
-    kind: str = Kind.VM
+    kind: str = InstanceKind.VM
     flavor_id: str
     status: str = Status.BUILD
     vm_state: str = "building"
@@ -163,22 +153,15 @@ class Instance(Lockable, frozen=True, kw_only=True):
     host: str | None = None
     isolated: bool = False
     isolation_reason: str | None = None
-    boot: FirstBoot = field(default_factory=FirstBoot)
-    created_at: int
+    boot: FirstBootData = field(default_factory=FirstBootData)
     changed_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the instance."""
-        return Place(self.client_id, self.project_id, self.region_id)
 
     @property
     def is_virtual(self) -> bool:
-        """Whether it is a virtual machine, not a bare metal or GPU server."""
-        return self.kind == Kind.VM
+        """Return whether the instance is a virtual machine, not a bare metal or GPU server."""
+        return self.kind == InstanceKind.VM
 
-    def patched(self, patch: InstancePatch) -> "Instance":
+    def patched(self, patch: ResourcePatch) -> "Instance":
         """Apply a merge patch, except for its tags. Raises Conflict while the instance is locked."""
         self.require_unlocked()
         return replace(self, name=patch["name"]) if "name" in patch else self
@@ -187,16 +170,18 @@ class Instance(Lockable, frozen=True, kw_only=True):
         """Lock the instance for a task. Raises Conflict if a task has locked it."""
         return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
-    def task_type(self, action: PowerAction) -> str:
+    def power_action_task_type(self, action: PowerAction) -> str:
         """Return the task type of a power action. Raises Conflict if this kind of instance does not support it."""
         if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
             raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
-        return BAREMETAL_TASK_TYPES[action] if self.kind == Kind.BAREMETAL else POWER_TRANSITIONS[action].task_type
+        return (
+            BAREMETAL_TASK_TYPES[action] if self.kind == InstanceKind.BAREMETAL else POWER_TRANSITIONS[action].task_type
+        )
 
-    def starting_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
+    def starting_power_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
         """Enter the transitional state of `action`, locked by a task. Raises Conflict if it is not allowed."""
         transition = POWER_TRANSITIONS[action]
-        self.task_type(action)
+        self.power_action_task_type(action)
         if self.require_unlocked().status not in transition.allowed_statuses:
             raise Conflict(f"Cannot {action} instance {self.id} in status {self.status}{self._allowed_actions_hint()}")
         locked = self.locked(task_id, transition.task_state)
@@ -219,7 +204,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
         locked = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
         return replace(locked, flavor_id=flavor_id)
 
-    def rebuilding(self, boot: FirstBoot, task_id: str, now: int) -> "Instance":
+    def rebuilding(self, boot: FirstBootData, task_id: str, now: int) -> "Instance":
         """Start a rebuild by a task. Raises Conflict if the kind or status does not allow it."""
         if self.is_virtual:
             raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
@@ -233,7 +218,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Cannot change the interfaces of instance {self.id} in status {self.status}")
         return self.locked(task_id)
 
-    def entering_group(self, group_id: str, task_id: str) -> "Instance":
+    def entering_placement_group(self, group_id: str, task_id: str) -> "Instance":
         """Lock for a task that adds it to a placement group. Raises Conflict if its state does not allow it."""
         if not self.is_virtual:
             raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
@@ -243,7 +228,7 @@ class Instance(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Cannot put instance {self.id} into placement group {group_id} in status {self.status}")
         return self.locked(task_id, "scheduling")
 
-    def leaving_group(self, task_id: str) -> "Instance":
+    def leaving_placement_group(self, task_id: str) -> "Instance":
         """Lock for a task that removes it from its placement group. Raises Conflict if it is in none."""
         if self.placement_group_id is None:
             raise Conflict(f"Instance {self.id} is in no placement group")

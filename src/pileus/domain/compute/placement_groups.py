@@ -4,53 +4,48 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
-from pileus.domain.locks import Lockable
+from pileus.domain.resources import TenantResource
 
 
-class Policy(StrEnum):
-    """How the members are placed on hosts."""
+class PlacementPolicy(StrEnum):
+    """The placement of the members on hosts."""
 
     AFFINITY = "affinity"
     ANTI_AFFINITY = "anti-affinity"
     SOFT_ANTI_AFFINITY = "soft-anti-affinity"
 
 
-class PlacementGroup(Lockable, frozen=True, kw_only=True):
+class PlacementGroup(TenantResource, frozen=True, kw_only=True):
     """A placement group. Its policy never changes."""
 
     NOUN: ClassVar[str] = "Placement group"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     policy: str
-    created_at: int
-    revision: int = 1
 
 
 def choose_host(
-    hosts: Sequence[str], load: Mapping[str, int], policy: str | None, taken: Collection[str]
+    hosts: Sequence[str], instances_by_host: Mapping[str, int], policy: str | None, member_hosts: Collection[str]
 ) -> str | None:
-    """Return the least loaded host that the policy allows, or None. `taken` are the hosts of the other members.
+    """Return the least loaded host that the policy allows, or None. `member_hosts` are the hosts of the other members.
 
     Affinity requires a taken host, anti-affinity a free one; soft-anti-affinity prefers a free one.
     """
     allowed = list(hosts)
-    if policy == Policy.AFFINITY and taken:
-        allowed = [host for host in hosts if host in taken]
-    elif policy == Policy.ANTI_AFFINITY:
-        allowed = [host for host in hosts if host not in taken]
-    elif policy == Policy.SOFT_ANTI_AFFINITY:
-        allowed = [host for host in hosts if host not in taken] or allowed
-    return min(allowed, key=lambda host: (load.get(host, 0), host), default=None)
+    if policy == PlacementPolicy.AFFINITY and member_hosts:
+        allowed = [host for host in hosts if host in member_hosts]
+    elif policy == PlacementPolicy.ANTI_AFFINITY:
+        allowed = [host for host in hosts if host not in member_hosts]
+    elif policy == PlacementPolicy.SOFT_ANTI_AFFINITY:
+        allowed = [host for host in hosts if host not in member_hosts] or allowed
+    return min(allowed, key=lambda host: (instances_by_host.get(host, 0), host), default=None)
 
 
-def may_stay_on(host: str | None, policy: str, taken: Collection[str]) -> bool:
+def may_stay_on_host(host: str | None, policy: str, member_hosts: Collection[str]) -> bool:
     """Return whether a new member may stay on its current host."""
     if host is None:
         return False
-    if policy == Policy.AFFINITY:
-        return not taken or host in taken
-    return host not in taken
+    if policy == PlacementPolicy.AFFINITY:
+        return not member_hosts or host in member_hosts
+    return host not in member_hosts

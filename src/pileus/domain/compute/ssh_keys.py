@@ -38,7 +38,7 @@ class SSHKey(Struct, frozen=True, kw_only=True):
     revision: int = 1
 
 
-def fingerprint(public_key: str) -> str:
+def md5_fingerprint(public_key: str) -> str:
     """Return the MD5 fingerprint of a public key (`type base64 comment`). Raises Invalid."""
     digest = hashlib.md5(_decode_key(public_key), usedforsecurity=False).hexdigest()
     return ":".join(digest[index : index + 2] for index in range(0, len(digest), 2))

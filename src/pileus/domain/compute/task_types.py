@@ -7,20 +7,19 @@ from msgspec import Struct, field
 from pileus.domain.tasks import TaskType
 
 
-class InstanceArgs(Struct, frozen=True, kw_only=True):
+class InstanceTaskArgs(Struct, frozen=True, kw_only=True):
     """An instance."""
 
     instance_id: str
 
 
-class CreateInstanceArgs(Struct, frozen=True, kw_only=True):
+class CreateInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance and what is created with it and removed again if the task fails.
 
     `ports` are reported among the created resources. `profiles` are the DDoS profiles of a bare metal server's public
     address. `configuration` holds the answers to the questions of an application template.
     """
 
-    instance_id: str
     volumes: list[str] = field(default_factory=list)
     floating_ips: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
@@ -28,49 +27,44 @@ class CreateInstanceArgs(Struct, frozen=True, kw_only=True):
     profiles: list[int] = field(default_factory=list)
 
 
-class DeleteInstanceArgs(Struct, frozen=True, kw_only=True):
+class DeleteInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance and what is deleted with it: volumes, floating IPs, reserved ports and DDoS profiles."""
 
-    instance_id: str
     volumes: list[str] = field(default_factory=list)
     floating_ips: list[str] = field(default_factory=list)
     ports: list[str] = field(default_factory=list)
     profiles: list[int] = field(default_factory=list)
 
 
-class PowerActionArgs(Struct, frozen=True, kw_only=True):
+class PowerActionArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance, its status before the action, and for a start the DDoS profiles to activate."""
 
-    instance_id: str
     before: str
     vm_state: str | None = None
     profiles: list[int] = field(default_factory=list)
 
 
-class ResizeInstanceArgs(Struct, frozen=True, kw_only=True):
+class ResizeInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance, and its status and flavor before the task."""
 
-    instance_id: str
     before: str
     flavor_id: str
 
 
-class PutIntoPlacementGroupArgs(Struct, frozen=True, kw_only=True):
+class PutIntoPlacementGroupArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance, the group that it enters, and the host that it ran on before."""
 
-    instance_id: str
     servergroup_id: str
     host: str | None = None
 
 
-class RemoveFromPlacementGroupArgs(Struct, frozen=True, kw_only=True):
+class RemoveFromPlacementGroupArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance and the group that it leaves."""
 
-    instance_id: str
     servergroup_id: str
 
 
-class PlacementGroupArgs(Struct, frozen=True, kw_only=True):
+class DeletePlacementGroupArgs(Struct, frozen=True, kw_only=True):
     """A placement group."""
 
     servergroup_id: str
@@ -84,7 +78,7 @@ class CreateImageArgs(Struct, frozen=True, kw_only=True):
     url: str | None = None
 
 
-class ImageArgs(Struct, frozen=True, kw_only=True):
+class DeleteImageArgs(Struct, frozen=True, kw_only=True):
     """An image."""
 
     image_id: str
@@ -95,15 +89,15 @@ CREATE_BAREMETAL = TaskType("create_bm", CreateInstanceArgs)
 DELETE_VM = TaskType("delete_vm", DeleteInstanceArgs)
 DELETE_BAREMETAL = TaskType("delete_bm", DeleteInstanceArgs)
 RESIZE_VM = TaskType("resize_vm", ResizeInstanceArgs)
-REBUILD_BAREMETAL = TaskType("rebuild_bm", InstanceArgs)
+REBUILD_BAREMETAL = TaskType("rebuild_bm", InstanceTaskArgs)
 PUT_INTO_PLACEMENT_GROUP = TaskType("put_into_server_group", PutIntoPlacementGroupArgs)
 REMOVE_FROM_PLACEMENT_GROUP = TaskType("remove_from_server_group", RemoveFromPlacementGroupArgs)
-DELETE_PLACEMENT_GROUP = TaskType("delete_servergroup", PlacementGroupArgs)
+DELETE_PLACEMENT_GROUP = TaskType("delete_servergroup", DeletePlacementGroupArgs)
 CREATE_IMAGE = TaskType("create_image", CreateImageArgs)
 DOWNLOAD_IMAGE = TaskType("download_image", CreateImageArgs)
-DELETE_IMAGE = TaskType("delete_image", ImageArgs)
+DELETE_IMAGE = TaskType("delete_image", DeleteImageArgs)
 
 
-def power_action_type(name: str) -> TaskType[PowerActionArgs]:
-    """Return the task type of a power action; `name` is what `Instance.task_type` returns."""
+def find_power_action_task_type(name: str) -> TaskType[PowerActionArgs]:
+    """Return the task type of a power action; `name` is what `Instance.power_action_task_type` returns."""
     return TaskType(name, PowerActionArgs)

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Invalid
-from pileus.domain.locks import Lockable
+from pileus.domain.resources import TenantResource
 
 
 class DdosProfileStatus(StrEnum):
@@ -50,15 +50,12 @@ class NewDdosProfile(Struct, frozen=True, kw_only=True):
     answers: list[dict[str, Any]] = field(default_factory=list)
 
 
-class DdosProfile(Lockable, frozen=True, kw_only=True):
+class DdosProfile(TenantResource, frozen=True, kw_only=True):
     """The protection of one address; `status` is one of Active, Queued, Error."""
 
     NOUN: ClassVar[str] = "DDoS profile"
 
     id: int
-    client_id: int
-    project_id: int
-    region_id: int
     ip_address: str
     template_id: int
     fields: list[dict[str, Any]] = field(default_factory=list)
@@ -68,8 +65,6 @@ class DdosProfile(Lockable, frozen=True, kw_only=True):
     site: str | None = None
     status: str = DdosProfileStatus.ACTIVE
     error_description: str = ""
-    created_at: int
-    revision: int = 1
 
     def locked(self, task_id: str) -> Self:
         """Lock the profile for a task that changes the protection. Raises Conflict if a task has locked it."""
@@ -92,7 +87,7 @@ class BlackholePort(Struct, frozen=True, kw_only=True):
     ended_at: int | None = None
 
 
-def complete_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def complete_template_answers(template: DdosTemplate, answers: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the value of each field of a template, from the answers or the defaults. Raises Invalid."""
     fields = {template_field.id: template_field for template_field in template.fields}
     values = {answer["base_field"]: answer.get("field_value") for answer in answers}

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 from typing import ClassVar, TypedDict
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.locks import Lockable
 from pileus.domain.network.networks import canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
+from pileus.domain.resources import TenantResource
 
 
 class FloatingIPStatus(StrEnum):
@@ -37,24 +37,19 @@ class FloatingIPPatch(TypedDict, total=False):
     tags: Mapping[str, str | None] | None
 
 
-class FloatingIP(Lockable, frozen=True, kw_only=True):
+class FloatingIP(TenantResource, frozen=True, kw_only=True):
     """A public address that can be assigned to a port."""
 
     NOUN: ClassVar[str] = "Floating IP"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     floating_ip_address: str
     port_id: str | None = None
     fixed_ip_address: str | None = None
     router_id: str | None = None
     status: str = FloatingIPStatus.DOWN
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     @property
     def target(self) -> FloatingIPTarget:
@@ -65,18 +60,10 @@ class FloatingIP(Lockable, frozen=True, kw_only=True):
         """Set the public address."""
         return replace(self, floating_ip_address=ip)
 
-    def associated_with(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
+    def assigned_to(self, target: FloatingIPTarget, now: int) -> "FloatingIP":
         """Assign it to a target or unassign it, and unlock it."""
         status = FloatingIPStatus.ACTIVE if target.port_id else FloatingIPStatus.DOWN
-        return replace(
-            self,
-            port_id=target.port_id,
-            fixed_ip_address=target.fixed_ip_address,
-            router_id=target.router_id,
-            status=status.value,
-            task_id=None,
-            updated_at=now,
-        )
+        return replace(self, **asdict(target), status=status.value, task_id=None, updated_at=now)
 
 
 def choose_fixed_address(

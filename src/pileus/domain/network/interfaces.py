@@ -28,7 +28,7 @@ def require_attachable_interface(instance: Instance, interface: NewInterface) ->
     return interface
 
 
-def next_position(ports: Iterable[Port]) -> int:
+def next_interface_position(ports: Iterable[Port]) -> int:
     """Return the position after the last interface."""
     return max((port.position for port in ports), default=-1) + 1
 
@@ -40,7 +40,7 @@ def choose_public_address(network: Network | None, addresses: Sequence[str]) -> 
     return min(addresses, key=lambda ip: ":" in ip)
 
 
-def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
+def require_port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
     """Return the port to detach from an instance with these ports. Raises NotFound."""
     for port in ports:
         if port.id == port_id:
@@ -48,7 +48,7 @@ def port_to_detach(ports: Iterable[Port], port_id: str) -> Port:
     raise not_found("Port", port_id)
 
 
-def check_port_address(port: Port, addresses: Iterable[AssignedAddress], ip_address: str) -> None:
+def check_port_has_address(port: Port, addresses: Iterable[AssignedAddress], ip_address: str) -> None:
     """Raise Invalid if the port does not have the address."""
     try:
         address = canonical_ip(ip_address)

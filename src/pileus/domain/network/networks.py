@@ -1,18 +1,18 @@
 """Networks and subnets, and the choice of the next address."""
 
 import hashlib
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, islice
 from operator import itemgetter
-from typing import ClassVar, TypedDict
+from typing import ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Forbidden, NoCapacity, invalid
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.patches import ResourcePatch
+from pileus.domain.resources import OwnedOrPublicResource
 
 IP_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
 MTUS = {"vlan": 1500, "vxlan": 1450}
@@ -23,22 +23,12 @@ Address = IPv4Address | IPv6Address
 Cidr = IPv4Network | IPv6Network
 
 
-class NetworkPatch(TypedDict, total=False):
-    """A merge patch of a network. An absent key leaves the field unchanged."""
-
-    name: str
-    tags: Mapping[str, str | None] | None
-
-
-class Network(Lockable, frozen=True, kw_only=True):
+class Network(OwnedOrPublicResource, frozen=True, kw_only=True):
     """A layer-2 network. An external one has no owner and is visible to all."""
 
     NOUN: ClassVar[str] = "Network"
 
     id: str
-    client_id: int | None = None
-    project_id: int | None = None
-    region_id: int
     name: str
     type: str = "vxlan"
     mtu: int = 1450
@@ -49,18 +39,8 @@ class Network(Lockable, frozen=True, kw_only=True):
     port_security_enabled: bool = True
     retired: bool = False
     """Whether the catalogue no longer offers it."""
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
 
-    def require_owned_by(self, place: Place) -> "Network":
-        """Return the network if it belongs to a project. Raises Forbidden for an external or shared one."""
-        if (self.client_id, self.project_id) != (place.client_id, place.project_id):
-            raise Forbidden(f"Network {self.id} does not belong to the project: it can be used, but not changed")
-        return self
-
-    def patched(self, patch: NetworkPatch, now: int) -> "Network":
+    def patched(self, patch: ResourcePatch, now: int) -> "Network":
         """Apply a merge patch, except for its tags."""
         return replace(self, name=patch.get("name", self.name), updated_at=now)
 
@@ -72,15 +52,12 @@ class Route(Struct, frozen=True):
     nexthop: str
 
 
-class Subnet(Lockable, frozen=True, kw_only=True):
+class Subnet(OwnedOrPublicResource, frozen=True, kw_only=True):
     """A range of addresses of a network. `dns_nameservers` None means the provider's."""
 
     NOUN: ClassVar[str] = "Subnet"
 
     id: str
-    client_id: int | None = None
-    project_id: int | None = None
-    region_id: int
     network_id: str
     name: str
     cidr: str
@@ -91,24 +68,20 @@ class Subnet(Lockable, frozen=True, kw_only=True):
     host_routes: list[Route] = field(default_factory=list)
     retired: bool = False
     """Whether the catalogue no longer offers it, so that no new addresses are assigned."""
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
 
     @property
-    def total_addresses(self) -> int:
+    def assignable_address_count(self) -> int:
         """The number of assignable addresses."""
         cidr = ip_network(self.cidr)
-        reserved = {address for address in self.reserved_addresses(cidr) if address in cidr}
+        reserved = {address for address in self.unassignable_addresses(cidr) if address in cidr}
         return cidr.num_addresses - len(reserved)
 
-    def can_assign(self, ip: str) -> bool:
+    def can_assign_address(self, ip: str) -> bool:
         """Return whether `ip` can be assigned to a port. Raises ValueError if it is no address."""
         address, cidr = ip_address(ip), ip_network(self.cidr)
-        return address in cidr and address not in self.reserved_addresses(cidr)
+        return address in cidr and address not in self.unassignable_addresses(cidr)
 
-    def reserved_addresses(self, cidr: Cidr) -> set[Address]:
+    def unassignable_addresses(self, cidr: Cidr) -> set[Address]:
         """Return the addresses that are never assigned: network, broadcast and gateway."""
         gateway = () if self.gateway_ip is None else (ip_address(self.gateway_ip),)
         return {cidr.network_address, cidr.broadcast_address, *gateway}
@@ -129,13 +102,13 @@ def next_free_address(subnet: Subnet, used: Container[str], after: str | None = 
     return None
 
 
-def has_choice(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
+def has_subnet_choice(subnets: Iterable[Subnet], family: str | None = "ipv4") -> bool:
     """Return whether there are several subnets of one IP version to choose from."""
     versions = [subnet.ip_version for subnet in subnets]
     return any(versions.count(version) > 1 for version in IP_VERSIONS[family or "ipv4"])
 
 
-def choose_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
+def choose_emptiest_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "ipv4") -> list[Subnet]:
     """Return the subnet with the most free addresses, of each IP version for `dual`. Pairs hold the addresses in use.
 
     Raises Invalid if the network has no subnet of the family, and NoCapacity if all are full.
@@ -146,7 +119,7 @@ def choose_subnets(subnets: Iterable[tuple[Subnet, int]], family: str | None = "
 
 def _emptiest(subnets: Sequence[tuple[Subnet, int]], version: int) -> Subnet:
     free_by_subnet = [
-        (subnet, subnet.total_addresses - used) for subnet, used in subnets if subnet.ip_version == version
+        (subnet, subnet.assignable_address_count - used) for subnet, used in subnets if subnet.ip_version == version
     ]
     if not free_by_subnet:
         raise invalid(ip_family=f"The network has no IPv{version} subnet")
@@ -164,23 +137,23 @@ def _addresses_after(cidr: Cidr, after: str | None) -> Iterator[Address]:
     yield from (address_type(number) for number in range(first, start))
 
 
-def segmentation_ids(network_type: str, seed: str) -> Iterator[int]:
+def iterate_segmentation_ids(network_type: str, seed: str) -> Iterator[int]:
     """Yield every segmentation id of a network type, from a start that the seed determines."""
     numbers = SEGMENTATION_IDS[network_type]
     start = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % len(numbers)
     return chain(numbers[start:], numbers[:start])
 
 
-def first_candidate(subnet: Subnet, seed: str) -> str:
+def first_candidate_address(subnet: Subnet, seed: str) -> str:
     """Return the address at which the search for a free one starts. The seed determines it."""
     cidr = ip_network(subnet.cidr)
-    offset = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.total_addresses, 1)
+    offset = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.assignable_address_count, 1)
     return str(cidr.network_address + offset)
 
 
-def next_candidates(subnet: Subnet, after: str, count: int) -> list[str]:
+def next_candidate_addresses(subnet: Subnet, after: str, count: int) -> list[str]:
     """Return the next assignable addresses after `after`, wrapping around."""
     cidr = ip_network(subnet.cidr)
-    reserved = subnet.reserved_addresses(cidr)
+    reserved = subnet.unassignable_addresses(cidr)
     assignable = (address for address in _addresses_after(cidr, after) if address not in reserved)
     return [str(address) for address in islice(assignable, count)]

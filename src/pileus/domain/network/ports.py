@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import invalid
-from pileus.domain.locks import Lockable
+from pileus.domain.resources import TenantResource
 
 
 class AddressPair(Struct, frozen=True):
@@ -19,15 +19,12 @@ class AddressPair(Struct, frozen=True):
     mac_address: str | None = None
 
 
-class Port(Lockable, frozen=True, kw_only=True):
+class Port(TenantResource, frozen=True, kw_only=True):
     """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance."""
 
     NOUN: ClassVar[str] = "Port"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     network_id: str
     instance_id: str | None = None
     position: int = 0
@@ -40,9 +37,7 @@ class Port(Lockable, frozen=True, kw_only=True):
     reserved: bool = False
     is_vip: bool = False
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     def as_reserved(self, addresses: Iterable[str]) -> "Port":
         """Reserve the port, under the name that reserved fixed IPs have."""
@@ -72,7 +67,7 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
     router_port_id: str | None = None
 
 
-def mac_address(port_id: str) -> str:
+def derive_mac_address(port_id: str) -> str:
     """Return the MAC address of a port, derived from its id."""
     digest = hashlib.sha256(port_id.encode()).hexdigest()
     return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))

@@ -34,7 +34,7 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
     addresses: Sequence[AssignedAddress]
     instance_ids: Sequence[str] = ()
 
-    def address(self, version: int) -> AssignedAddress | None:
+    def address_of_version(self, version: int) -> AssignedAddress | None:
         """Return the address of an IP version, or None."""
         return next((line for line in self.addresses if ip_address(line.ip).version == version), None)
 
@@ -47,7 +47,7 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
             raise Conflict(f"Reserved fixed IP {self.port.id} is attached to instance {self.instance_ids[0]}")
         return self
 
-    def with_vip(self, now: int, *, is_vip: bool) -> Port:
+    def port_with_vip(self, now: int, *, is_vip: bool) -> Port:
         """Return the port as a virtual IP or as a plain one. Raises Conflict while an instance uses it."""
         port = self.port.require_unlocked()
         if is_vip != port.is_vip and self.instance_ids:
@@ -99,12 +99,12 @@ def filter_and_sort(
     return sorted(matching, key=SORT_KEYS[column], reverse=direction == "desc")
 
 
-def vip_candidates(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
+def ports_connectable_to_vip(vip: ReservedFixedIP, ports: Iterable[Port]) -> list[Port]:
     """Return the ports that can be connected to a virtual IP: those in its network that are not connected."""
-    return [port for port in ports if port.network_id == vip.network.id and not is_connected(vip, port)]
+    return [port for port in ports if port.network_id == vip.network.id and not is_connected_to_vip(vip, port)]
 
 
-def is_connected(vip: ReservedFixedIP, port: Port) -> bool:
+def is_connected_to_vip(vip: ReservedFixedIP, port: Port) -> bool:
     """Return whether a port is connected to a virtual IP."""
     vip_addresses = {line.ip for line in vip.addresses}
     return any(pair.ip_address in vip_addresses for pair in port.allowed_address_pairs)
@@ -118,7 +118,7 @@ def require_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
     return vip
 
 
-def pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def address_pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """Return the address pairs of a port with the virtual IP's. Raises Invalid."""
     if port.network_id != vip.network.id or port.instance_id is None:
         raise invalid(port_ids=f"Port {port.id} is not a port of an instance in network {vip.network.id}")
@@ -128,20 +128,22 @@ def pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     return pairs
 
 
-def pairs_without_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
+def address_pairs_without_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair]:
     """Return the address pairs of a port without the virtual IP's."""
     vip_addresses = {line.ip for line in vip.addresses}
     return [pair for pair in port.allowed_address_pairs if pair.ip_address not in vip_addresses]
 
 
-def plan_vip_changes(
+def plan_vip_connections(
     vip: ReservedFixedIP, connected: Iterable[Port], requested: Collection[Port], *, keep_others: bool
 ) -> list[tuple[Port, list[AddressPair]]]:
     """Return the ports to change and their new pairs. `keep_others` leaves connected ports that are not requested."""
     requested_ids = {port.id for port in requested}
     before = list(connected)
-    connecting = [(port, pairs_with_vip(vip, port)) for port in requested if not is_connected(vip, port)]
+    connecting = [(port, address_pairs_with_vip(vip, port)) for port in requested if not is_connected_to_vip(vip, port)]
     disconnecting = (
-        [] if keep_others else [(port, pairs_without_vip(vip, port)) for port in before if port.id not in requested_ids]
+        []
+        if keep_others
+        else [(port, address_pairs_without_vip(vip, port)) for port in before if port.id not in requested_ids]
     )
     return [*connecting, *disconnecting]

@@ -9,10 +9,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, invalid
-from pileus.domain.locks import Lockable
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
-from pileus.domain.network.subnets import overlaps
+from pileus.domain.network.subnets import do_subnets_overlap
+from pileus.domain.resources import TenantResource
 
 NAME_SUFFIX = "_router"
 MAX_NAME_LENGTH = 63
@@ -45,7 +45,7 @@ class NewExternalGateway(Struct, frozen=True, kw_only=True):
     network_id: str | None = None
     enable_snat: bool = True
 
-    def resolve_network(self, default_network_id: str) -> str:
+    def resolve_network_id(self, default_network_id: str) -> str:
         """Return the id of the gateway's network. Raises Invalid if the type is `manual` without a network."""
         if self.network_id is not None and self.type != "default":
             return self.network_id
@@ -63,15 +63,12 @@ class NewRouter(Struct, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
 
 
-class Router(Lockable, frozen=True, kw_only=True):
+class Router(TenantResource, frozen=True, kw_only=True):
     """A router; `network_id` is the network that it was created with, `external_network_id` that of its gateway."""
 
     NOUN: ClassVar[str] = "Router"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     network_id: str | None = None
     external_network_id: str | None = None
@@ -79,9 +76,7 @@ class Router(Lockable, frozen=True, kw_only=True):
     routes: list[Route] = field(default_factory=list)
     status: str = RouterStatus.BUILD
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
     def activated(self, now: int) -> "Router":
         """Set ACTIVE and unlock the router."""
@@ -91,7 +86,7 @@ class Router(Lockable, frozen=True, kw_only=True):
         """Apply a patch."""
         return replace(self, **patch)
 
-    def effective_patch(self, patch: RouterPatch) -> RouterPatch:
+    def patch_of_changed_fields(self, patch: RouterPatch) -> RouterPatch:
         """Return the fields of a patch that differ from the router."""
         after = self.patched(patch)
         effective = cast("RouterPatch", {name: value for name, value in patch.items() if getattr(self, name) != value})
@@ -129,11 +124,13 @@ def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> None:
     for other in attached:
         if other.id == subnet.id:
             raise Conflict(f"Subnet {subnet.id} is attached to the router already")
-        if overlaps(subnet, other):
+        if do_subnets_overlap(subnet, other):
             raise invalid(subnet_id=f"Its range {subnet.cidr} overlaps with that of subnet {other.id} ({other.cidr})")
 
 
-def check_next_hops(routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]) -> None:
+def check_next_hops_in_subnets(
+    routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]
+) -> None:
     """Raise Invalid if a next hop is in none of the router's subnets."""
     for route in routes:
         if route.nexthop in own_addresses:
@@ -142,7 +139,7 @@ def check_next_hops(routes: Iterable[Route], subnets: Collection[Subnet], own_ad
             raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
 
 
-def check_no_route_via(routes: Iterable[Route], subnet: Subnet) -> None:
+def check_no_route_via_subnet(routes: Iterable[Route], subnet: Subnet) -> None:
     """Raise Conflict if a route has its next hop in the subnet."""
     for route in routes:
         if _goes_through(route, subnet):

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
+from msgspec.structs import asdict
+
 from pileus.domain.errors import Conflict, not_found
-from pileus.domain.locks import Lockable
 from pileus.domain.network.ports import Port
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_replaced_rules
 from pileus.domain.places import Place
+from pileus.domain.resources import TenantResource
 
 GroupsByPort = Iterable[tuple[str | None, Sequence[str]]]
 """Pairs of a port id (None: all ports) and names of security groups."""
@@ -16,35 +18,32 @@ DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", 
 """Direction, protocol and port."""
 
 
-class SecurityGroup(Lockable, frozen=True, kw_only=True):
+class SecurityGroup(TenantResource, frozen=True, kw_only=True):
     """A named set of rules. Each project has a default group in each region."""
 
     NOUN: ClassVar[str] = "Security group"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     name: str
     description: str = ""
     is_default: bool = False
     creator_task_id: str | None = None
-    created_at: int
     updated_at: int
-    revision: int = 1
 
-    def require_removable(self, ports: int, referring: str | None) -> "SecurityGroup":
-        """Return the group if it can be deleted. Raises Conflict if ports use it or a rule of `referring` names it."""
+    def require_removable(self, port_count: int, referring_group: str | None) -> "SecurityGroup":
+        """Return the group if it can be deleted. Raises Conflict if a port or a rule of `referring_group` uses it."""
         if self.is_default:
             raise Conflict(f"Security group {self.name} is the project's default group: it cannot be deleted")
-        if ports:
-            raise Conflict(f"Security group {self.name} is in use: it guards {ports} port{'s' * (ports > 1)}")
-        if referring is not None:
-            raise Conflict(f"Security group {self.name} is in use: a rule of security group {referring} speaks of it")
+        if port_count:
+            raise Conflict(f"Security group {self.name} is in use: it guards {port_count} port{'s' * (port_count > 1)}")
+        if referring_group is not None:
+            raise Conflict(
+                f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it"
+            )
         return self.require_unlocked()
 
 
-def default_rules(group: SecurityGroup) -> list[NewRule]:
+def default_security_group_rules(group: SecurityGroup) -> list[NewRule]:
     """Return the initial rules: all egress is allowed, and some ingress if it is the default group."""
     ports_allowed = DEFAULT_RULES if group.is_default else (("egress", None, None),)
     return [
@@ -54,7 +53,7 @@ def default_rules(group: SecurityGroup) -> list[NewRule]:
     ]
 
 
-def groups_to_add(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
+def plan_group_additions(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
     """Return the pairs of port and group name to add. A request for all ports skips those without port security.
 
     Raises NotFound for a port of another instance, Conflict if no port can have a group.
@@ -69,7 +68,7 @@ def groups_to_add(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[P
     return pairs
 
 
-def groups_to_remove(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
+def plan_group_removals(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
     """Return the pairs of port and group name to remove. Raises NotFound for a port of another instance."""
     return [(port, name) for port_id, names in requests for port in _select_ports(ports, port_id) for name in names]
 
@@ -92,15 +91,13 @@ def _select_ports(ports: Sequence[Port], port_id: str | None) -> Sequence[Port]:
     raise not_found("Port", port_id)
 
 
-def new_group(  # noqa: PLR0913  # the fields of the record
+def new_security_group(  # noqa: PLR0913  # the fields of the record
     place: Place, new_id: Callable[[], str], now: int, name: str, *, description: str = "", is_default: bool = False
 ) -> SecurityGroup:
     """Create a group without rules."""
     return SecurityGroup(
         id=new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         description=description,
         is_default=is_default,
@@ -109,9 +106,9 @@ def new_group(  # noqa: PLR0913  # the fields of the record
     )
 
 
-def new_default_group(
+def new_default_security_group(
     place: Place, new_id: Callable[[], str], now: int
 ) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
     """Create a project's default group with its initial rules."""
-    group = new_group(place, new_id, now, "default", description="Default security group", is_default=True)
-    return group, plan_rules(group.id, default_rules(group), [], new_id, now)
+    group = new_security_group(place, new_id, now, "default", description="Default security group", is_default=True)
+    return group, plan_replaced_rules(group.id, default_security_group_rules(group), [], new_id, now)

@@ -41,12 +41,12 @@ class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
     revision: int = 1
 
     @property
-    def rule(self) -> NewRule:
+    def as_new_rule(self) -> NewRule:
         """The rule without the fields of its record."""
-        return NewRule(**rule_fields(self))
+        return NewRule(**rule_fields_by_name(self))
 
 
-def rule_fields(rule: NewRule) -> dict[str, Any]:
+def rule_fields_by_name(rule: NewRule) -> dict[str, Any]:
     """Return the fields of `NewRule` by name."""
     return {name: getattr(rule, name) for name in NewRule.__struct_fields__}
 
@@ -81,7 +81,7 @@ def _check_ports(rule: NewRule) -> None:
         raise invalid(port_range_min="Give both port_range_min and port_range_max, the smaller one first")
 
 
-def plan_rules(
+def plan_replaced_rules(
     group_id: str,
     requested: Iterable[NewRule],
     existing: Sequence[SecurityGroupRule],
@@ -96,21 +96,21 @@ def plan_rules(
     if len(rules) > MAX_RULES:
         raise invalid(rules=f"A security group has at most {MAX_RULES} rules")
     for index, rule in enumerate(rules):
-        if any(is_same_rule(rule, other) for other in rules[:index]):
+        if any(allows_same_traffic(rule, other) for other in rules[:index]):
             raise Conflict(f"Two rules are the same: {describe_rule(rule)}")
-    existing_by_content = {rule.rule: rule for rule in existing}
-    return [existing_by_content.get(rule) or new_rule(group_id, rule, new_id(), now) for rule in rules]
+    existing_by_content = {rule.as_new_rule: rule for rule in existing}
+    return [existing_by_content.get(rule) or new_rule_record(group_id, rule, new_id(), now) for rule in rules]
 
 
-def is_same_rule(one: NewRule, other: NewRule) -> bool:
+def allows_same_traffic(rule: NewRule, other: NewRule) -> bool:
     """Return whether two rules allow the same traffic. Descriptions do not count."""
-    return replace(one, description=None) == replace(other, description=None)
+    return replace(rule, description=None) == replace(other, description=None)
 
 
 def with_rule(rules: Sequence[SecurityGroupRule], rule: SecurityGroupRule) -> list[SecurityGroupRule]:
     """Add a rule. Raises Conflict if the same rule exists, Invalid if there are too many."""
-    if any(is_same_rule(rule.rule, other.rule) for other in rules):
-        raise Conflict(f"Security group rule already exists: {describe_rule(rule.rule)}")
+    if any(allows_same_traffic(rule.as_new_rule, other.as_new_rule) for other in rules):
+        raise Conflict(f"Security group rule already exists: {describe_rule(rule.as_new_rule)}")
     if len(rules) >= MAX_RULES:
         raise invalid(rules=f"A security group has at most {MAX_RULES} rules")
     return [*rules, rule]
@@ -131,7 +131,7 @@ def describe_rule(rule: NewRule) -> str:
     return f"{rule.direction} {rule.ethertype or 'any'} {rule.protocol or 'any'}{ports} {remote}"
 
 
-def new_rule(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
+def new_rule_record(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
     """Create the record of a rule. Raises Invalid."""
-    fields = rule_fields(normalize_rule(rule))
+    fields = rule_fields_by_name(normalize_rule(rule))
     return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **fields)

@@ -60,7 +60,7 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx:
         ip_version=cidr.version,
         gateway_ip=_choose_gateway(cidr, new.gateway_ip),
         enable_dhcp=new.enable_dhcp,
-        dns_nameservers=normalize_addresses(new.dns_nameservers or ()),
+        dns_nameservers=normalize_dns_nameservers(new.dns_nameservers or ()),
         host_routes=normalize_routes(new.host_routes, cidr.version),
         task_id=task_id,
         creator_task_id=task_id,
@@ -69,7 +69,7 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx:
     )
 
 
-def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
+def patched_subnet(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     """Apply a merge patch, except for its tags. Raises Invalid."""
     gateway_ip, host_routes = subnet.gateway_ip, subnet.host_routes
     if "gateway_ip" in patch:
@@ -81,7 +81,7 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
         name=patch.get("name", subnet.name),
         gateway_ip=gateway_ip,
         enable_dhcp=patch.get("enable_dhcp", subnet.enable_dhcp),
-        dns_nameservers=normalize_addresses(patch["dns_nameservers"])
+        dns_nameservers=normalize_dns_nameservers(patch["dns_nameservers"])
         if "dns_nameservers" in patch
         else subnet.dns_nameservers,
         host_routes=host_routes,
@@ -89,14 +89,14 @@ def patched(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     return replace(after, updated_at=now) if after != subnet else subnet
 
 
-def same_for_hosts(one: Subnet, other: Subnet) -> bool:
+def has_same_host_settings(subnet: Subnet, other: Subnet) -> bool:
     """Return whether two states of a subnet are the same for its hosts."""
-    return all(getattr(one, name) == getattr(other, name) for name in HOST_FIELDS)
+    return all(getattr(subnet, name) == getattr(other, name) for name in HOST_FIELDS)
 
 
-def overlaps(one: Subnet, other: Subnet) -> bool:
+def do_subnets_overlap(subnet: Subnet, other: Subnet) -> bool:
     """Return whether two subnets overlap."""
-    return one.ip_version == other.ip_version and _ranges_overlap(ip_network(one.cidr), ip_network(other.cidr))
+    return subnet.ip_version == other.ip_version and _ranges_overlap(ip_network(subnet.cidr), ip_network(other.cidr))
 
 
 def normalize_routes(requested: Iterable[Route], version: int | None = None) -> list[Route]:
@@ -104,7 +104,7 @@ def normalize_routes(requested: Iterable[Route], version: int | None = None) -> 
     return [_normalize_route(route, version) for route in requested]
 
 
-def parse_address(field: str, text: str) -> Address:
+def parse_ip_address(field: str, text: str) -> Address:
     """Parse the address in a field. Raises Invalid."""
     try:
         # An address with a zone (fe80::1%eth0) is valid on one host only.
@@ -113,13 +113,13 @@ def parse_address(field: str, text: str) -> Address:
         raise invalid(**{field: NOT_AN_ADDRESS}) from None
 
 
-def normalize_addresses(texts: Iterable[str]) -> list[str]:
+def normalize_dns_nameservers(texts: Iterable[str]) -> list[str]:
     """Return addresses of name servers in canonical form. Raises Invalid."""
-    return [str(parse_address("dns_nameservers", text)) for text in texts]
+    return [str(parse_ip_address("dns_nameservers", text)) for text in texts]
 
 
 def _normalize_route(route: Route, version: int | None) -> Route:
-    nexthop = parse_address("nexthop", route.nexthop)
+    nexthop = parse_ip_address("nexthop", route.nexthop)
     try:
         destination = ip_network(route.destination)
     except ValueError:
@@ -149,8 +149,8 @@ def _check_no_overlap(cidr: Cidr, others: Iterable[Subnet]) -> None:
             raise invalid(cidr=f"The range overlaps with that of subnet {other.id} ({other.cidr})")
 
 
-def _ranges_overlap(one: Cidr, other: Cidr) -> bool:
-    return _contains(one, other) or _contains(other, one)
+def _ranges_overlap(cidr: Cidr, other: Cidr) -> bool:
+    return _contains(cidr, other) or _contains(other, cidr)
 
 
 def _contains(inner: Cidr, outer: Cidr) -> bool:
@@ -163,7 +163,7 @@ def _choose_gateway(cidr: Cidr, requested: str | UnsetType | None) -> str | None
         return None
     if isinstance(requested, UnsetType):
         return str(cidr.network_address + 1)
-    gateway = parse_address("gateway_ip", requested)
+    gateway = parse_ip_address("gateway_ip", requested)
     if gateway not in cidr or gateway in {cidr.network_address, cidr.broadcast_address}:
         raise invalid(gateway_ip=f"The gateway must be a host address in {cidr}")
     return str(gateway)

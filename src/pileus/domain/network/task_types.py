@@ -4,109 +4,111 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIPTarget
-from pileus.domain.network.networks import NetworkPatch
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.routers import RouterPatch
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.network.subnets import SubnetPatch
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.tasks import TaskType
 
 
-class CreateNetworkArgs(Struct, frozen=True, kw_only=True):
-    """A network, and the router that is created or deleted with it, if any."""
+class NetworkTaskArgs(Struct, frozen=True, kw_only=True):
+    """A network."""
 
     network_id: str
+
+
+class CreateOrDeleteNetworkArgs(NetworkTaskArgs, frozen=True, kw_only=True):
+    """A network, and the router that is created or deleted with it, if any."""
+
     router_id: str | None = None
 
 
-class UpdateNetworkArgs(Struct, frozen=True, kw_only=True):
+class UpdateNetworkArgs(NetworkTaskArgs, frozen=True, kw_only=True):
     """A network and the changes to it."""
 
-    network_id: str
-    patch: NetworkPatch
+    patch: ResourcePatch
 
 
-class SubnetArgs(Struct, frozen=True, kw_only=True):
+class SubnetTaskArgs(Struct, frozen=True, kw_only=True):
     """A subnet."""
 
     subnet_id: str
 
 
-class UpdateSubnetArgs(Struct, frozen=True, kw_only=True):
+class UpdateSubnetArgs(SubnetTaskArgs, frozen=True, kw_only=True):
     """A subnet and the changes to it."""
 
-    subnet_id: str
     patch: SubnetPatch
 
 
-class RouterArgs(Struct, frozen=True, kw_only=True):
+class RouterTaskArgs(Struct, frozen=True, kw_only=True):
     """A router."""
 
     router_id: str
 
 
-class UpdateRouterArgs(Struct, frozen=True, kw_only=True):
+class UpdateRouterArgs(RouterTaskArgs, frozen=True, kw_only=True):
     """A router and the changes to it.
 
     The task removes the ports `new`, which exist from its start on, if it fails, and the ports `old` when it is done.
     """
 
-    router_id: str
     patch: RouterPatch
     new: list[str] = field(default_factory=list)
     old: list[str] = field(default_factory=list)
 
 
-class FloatingIPArgs(Struct, frozen=True, kw_only=True):
+class FloatingIPTaskArgs(Struct, frozen=True, kw_only=True):
     """A floating IP."""
 
     floating_ip_id: str
 
 
-class UpdateFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class UpdateFloatingIPArgs(FloatingIPTaskArgs, frozen=True, kw_only=True):
     """A floating IP, its new target (None: unchanged), and a merge patch of its tags."""
 
-    floating_ip_id: str
     target: FloatingIPTarget | None = None
     tags: dict[str, str | None] | UnsetType | None = UNSET
 
 
-class DeleteFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class DeleteFloatingIPArgs(FloatingIPTaskArgs, frozen=True, kw_only=True):
     """A floating IP and the DDoS profiles of its address, which are deleted with it."""
 
-    floating_ip_id: str
     profiles: list[int] = field(default_factory=list)
 
 
-class ConvertFloatingIPArgs(Struct, frozen=True, kw_only=True):
+class ConvertFloatingIPToReservedFixedIPArgs(FloatingIPTaskArgs, frozen=True, kw_only=True):
     """A floating IP and the id of the reserved fixed IP that replaces it."""
 
-    floating_ip_id: str
     new_id: str
 
 
-class CreateReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
-    """A port; `made` says whether it was created for the reservation or was an instance's port before."""
+class PortTaskArgs(Struct, frozen=True, kw_only=True):
+    """A port."""
 
     port_id: str
+
+
+class CreateReservedFixedIPArgs(PortTaskArgs, frozen=True, kw_only=True):
+    """A port; `made` says whether it was created for the reservation or was an instance's port before."""
+
     made: bool
 
 
-class DeleteReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
+class DeleteReservedFixedIPArgs(PortTaskArgs, frozen=True, kw_only=True):
     """A port and the DDoS profiles of its addresses, which are deleted with it."""
 
-    port_id: str
     profiles: list[int] = field(default_factory=list)
 
 
-class ConvertReservedFixedIPArgs(Struct, frozen=True, kw_only=True):
+class ConvertReservedFixedIPToFloatingIPArgs(PortTaskArgs, frozen=True, kw_only=True):
     """A port and the id of the floating IP that replaces it."""
 
-    port_id: str
     new_id: str
 
 
-class InterfaceArgs(Struct, frozen=True, kw_only=True):
+class AttachOrDetachInterfaceArgs(Struct, frozen=True, kw_only=True):
     """An instance, its port, and the DDoS profiles that are created or deleted with the port's addresses."""
 
     instance_id: str
@@ -114,30 +116,28 @@ class InterfaceArgs(Struct, frozen=True, kw_only=True):
     profiles: list[int] = field(default_factory=list)
 
 
-class UpdatePortsArgs(Struct, frozen=True, kw_only=True):
+class UpdatePortSecurityArgs(Struct, frozen=True, kw_only=True):
     """Ports whose security groups or port security have changed."""
 
     port_ids: list[str]
 
 
-class UpdateAddressPairsArgs(Struct, frozen=True, kw_only=True):
+class UpdateAddressPairsArgs(PortTaskArgs, frozen=True, kw_only=True):
     """A port, the instance that it is attached to, if any, and the address pairs that it had before the task."""
 
-    port_id: str
     instance_id: str | None = None
     before: list[AddressPair] = field(default_factory=list)
 
 
-class SecurityGroupArgs(Struct, frozen=True, kw_only=True):
+class SecurityGroupTaskArgs(Struct, frozen=True, kw_only=True):
     """A security group."""
 
     group_id: str
 
 
-class UpdateSecurityGroupArgs(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class UpdateSecurityGroupArgs(SecurityGroupTaskArgs, frozen=True, kw_only=True, omit_defaults=True):
     """A security group and the changes to it; `created` is the id of a new rule among the `rules` that replace all."""
 
-    group_id: str
     name: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     rules: list[SecurityGroupRule] | UnsetType = UNSET
@@ -145,41 +145,41 @@ class UpdateSecurityGroupArgs(Struct, frozen=True, kw_only=True, omit_defaults=T
     created: str | None = None
 
 
-class DdosProfileArgs(Struct, frozen=True, kw_only=True):
+class ChangeDdosProfileArgs(Struct, frozen=True, kw_only=True):
     """A DDoS profile and its state before the task; None for a new one."""
 
     profile_id: int
     before: DdosProfile | None = None
 
 
-CREATE_NETWORK = TaskType("create_network", CreateNetworkArgs)
+CREATE_NETWORK = TaskType("create_network", CreateOrDeleteNetworkArgs)
 UPDATE_NETWORK = TaskType("update_network", UpdateNetworkArgs)
-DELETE_NETWORK = TaskType("delete_network", CreateNetworkArgs)
-CREATE_SUBNET = TaskType("create_subnet", SubnetArgs)
+DELETE_NETWORK = TaskType("delete_network", CreateOrDeleteNetworkArgs)
+CREATE_SUBNET = TaskType("create_subnet", SubnetTaskArgs)
 UPDATE_SUBNET = TaskType("update_subnet", UpdateSubnetArgs)
-DELETE_SUBNET = TaskType("delete_subnet", SubnetArgs)
-CREATE_ROUTER = TaskType("create_router", RouterArgs)
+DELETE_SUBNET = TaskType("delete_subnet", SubnetTaskArgs)
+CREATE_ROUTER = TaskType("create_router", RouterTaskArgs)
 UPDATE_ROUTER = TaskType("update_router", UpdateRouterArgs)
-DELETE_ROUTER = TaskType("delete_router", RouterArgs)
-CREATE_FLOATING_IP = TaskType("create_fip", FloatingIPArgs)
+DELETE_ROUTER = TaskType("delete_router", RouterTaskArgs)
+CREATE_FLOATING_IP = TaskType("create_fip", FloatingIPTaskArgs)
 UPDATE_FLOATING_IP = TaskType("update_floating_ip", UpdateFloatingIPArgs)
 DELETE_FLOATING_IP = TaskType("delete_fip", DeleteFloatingIPArgs)
-CONVERT_FLOATING_IP = TaskType("convert_floating_ip", ConvertFloatingIPArgs)
+CONVERT_FLOATING_IP = TaskType("convert_floating_ip", ConvertFloatingIPToReservedFixedIPArgs)
 CREATE_RESERVED_FIXED_IP = TaskType("create_reserved_fixed_ip", CreateReservedFixedIPArgs)
 DELETE_RESERVED_FIXED_IP = TaskType("delete_reserved_fixed_ip", DeleteReservedFixedIPArgs)
-CONVERT_RESERVED_FIXED_IP = TaskType("convert_reserved_fixed_ip", ConvertReservedFixedIPArgs)
-ATTACH_INTERFACE = TaskType("attach_vm_interface", InterfaceArgs)
-ATTACH_RESERVED_FIXED_IP = TaskType("attach_vm_to_reserved_fixed_ip", InterfaceArgs)
-DETACH_INTERFACE = TaskType("detach_vm_interface", InterfaceArgs)
-UPDATE_PORTS = TaskType("update_port", UpdatePortsArgs)
+CONVERT_RESERVED_FIXED_IP = TaskType("convert_reserved_fixed_ip", ConvertReservedFixedIPToFloatingIPArgs)
+ATTACH_INTERFACE = TaskType("attach_vm_interface", AttachOrDetachInterfaceArgs)
+ATTACH_RESERVED_FIXED_IP = TaskType("attach_vm_to_reserved_fixed_ip", AttachOrDetachInterfaceArgs)
+DETACH_INTERFACE = TaskType("detach_vm_interface", AttachOrDetachInterfaceArgs)
+UPDATE_PORTS = TaskType("update_port", UpdatePortSecurityArgs)
 UPDATE_ADDRESS_PAIRS = TaskType("update_port_allowed_address_pairs", UpdateAddressPairsArgs)
-CREATE_SECURITY_GROUP = TaskType("create_security_group", SecurityGroupArgs)
+CREATE_SECURITY_GROUP = TaskType("create_security_group", SecurityGroupTaskArgs)
 UPDATE_SECURITY_GROUP = TaskType("update_security_group", UpdateSecurityGroupArgs)
 CREATE_SECURITY_GROUP_RULE = TaskType("create_security_group_rule", UpdateSecurityGroupArgs)
 DELETE_SECURITY_GROUP_RULE = TaskType("delete_security_group_rule", UpdateSecurityGroupArgs)
-DELETE_SECURITY_GROUP = TaskType("delete_security_group", SecurityGroupArgs)
-CREATE_DDOS_PROFILE = TaskType("create_ddos_profile", DdosProfileArgs)
-UPDATE_DDOS_PROFILE = TaskType("update_ddos_profile", DdosProfileArgs)
-ACTIVATE_DDOS_PROFILE = TaskType("activate_ddos_profile", DdosProfileArgs)
-DEACTIVATE_DDOS_PROFILE = TaskType("deactivate_ddos_profile", DdosProfileArgs)
-DELETE_DDOS_PROFILE = TaskType("delete_ddos_profile", DdosProfileArgs)
+DELETE_SECURITY_GROUP = TaskType("delete_security_group", SecurityGroupTaskArgs)
+CREATE_DDOS_PROFILE = TaskType("create_ddos_profile", ChangeDdosProfileArgs)
+UPDATE_DDOS_PROFILE = TaskType("update_ddos_profile", ChangeDdosProfileArgs)
+ACTIVATE_DDOS_PROFILE = TaskType("activate_ddos_profile", ChangeDdosProfileArgs)
+DEACTIVATE_DDOS_PROFILE = TaskType("deactivate_ddos_profile", ChangeDdosProfileArgs)
+DELETE_DDOS_PROFILE = TaskType("delete_ddos_profile", ChangeDdosProfileArgs)

@@ -17,19 +17,19 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
     instance: Instance,
     existing: Sequence[Attachment],
     *,
-    is_basic: bool,
+    is_shared_vm: bool,
     tag: str | None,
     new_id: str,
     now: int,
 ) -> Attachment:
     """Return the attachment of a volume, as the first free device of an instance. Raises Conflict or Invalid.
 
-    `is_basic` tells whether the instance's flavor is a shared one.
+    `is_shared_vm` tells whether the instance's flavor is a shared one.
     """
     if not instance.is_virtual:
         raise Conflict(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
     require_volumes_changeable(instance)
-    if volume.type_name == BASIC_FLAVORS_ONLY and not is_basic:
+    if volume.type_name == BASIC_FLAVORS_ONLY and not is_shared_vm:
         raise Conflict(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
     if tag is not None and any(other.attachment_tag == tag for other in existing):
         raise invalid(attachment_tag=f"Another volume of instance {instance.id} has this tag")

@@ -6,7 +6,7 @@ from typing import TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
@@ -23,7 +23,7 @@ NO_BOOT = -1
 Record = TypeVar("Record")
 
 
-class OrderSources(Struct, frozen=True, kw_only=True):
+class VolumeSourceRecords(Struct, frozen=True, kw_only=True):
     """The records that an order refers to, by id; `volumes` also has the volumes of the snapshots.
 
     `images` also has the images of the app templates and volumes (see `source_image_ids`).
@@ -56,11 +56,11 @@ def source_image_ids(volumes: Iterable[Volume], templates: Iterable[AppTemplate]
     """Return the ids of the images of volumes and app templates."""
     return [
         *(volume.image_id for volume in volumes if volume.image_id is not None),
-        *(image_id(region_id, template.image_name) for template in templates),
+        *(derive_public_image_id(region_id, template.image_name) for template in templates),
     ]
 
 
-def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
+def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
     """Resolve the source of a requested volume, for a server of a flavor or without a server.
 
     Raises NotFound, Invalid or Conflict.
@@ -71,7 +71,7 @@ def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: OrderSour
     return disk
 
 
-def with_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
+def with_assigned_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
     """Assign the boot order, boot disk first: that with index 0, or the first bootable one without an index."""
     _check_unique("boot_index", [index for d in disks if (index := d.requested.boot_index) is not None and index >= 0])
     _check_unique(
@@ -83,7 +83,7 @@ def with_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
     return sorted(indexed, key=lambda disk: disk.boot_index != 0)
 
 
-def boot_disk(disks: Iterable[ResolvedDisk]) -> ResolvedDisk | None:
+def find_boot_disk(disks: Iterable[ResolvedDisk]) -> ResolvedDisk | None:
     """Return the first disk in the boot order, or None."""
     return min((disk for disk in disks if disk.boot_index >= 0), key=lambda disk: disk.boot_index, default=None)
 
@@ -106,13 +106,13 @@ def _check_unique(name: str, values: Sequence[object]) -> None:
         raise invalid(**{name: "Values must be unique among the volumes"})
 
 
-def _resolve_new(requested: NewVolume, _flavor: Flavor | None, _sources: OrderSources) -> ResolvedDisk:
+def _resolve_new(requested: NewVolume, _flavor: Flavor | None, _sources: VolumeSourceRecords) -> ResolvedDisk:
     if requested.size is None:
         raise invalid(size="Field required")
     return ResolvedDisk(requested=requested, size=requested.size, type_name=requested.type_name or DEFAULT_TYPE)
 
 
-def _resolve_image(requested: NewVolume, flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
+def _resolve_image(requested: NewVolume, flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
     image = _require_usable_image(requested.source_id, sources)
     return ResolvedDisk(
         requested=requested,
@@ -123,11 +123,11 @@ def _resolve_image(requested: NewVolume, flavor: Flavor | None, sources: OrderSo
     )
 
 
-def _resolve_app_template(requested: NewVolume, flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
+def _resolve_app_template(requested: NewVolume, flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
     template = _require("App template", sources.app_templates, requested.source_id)
     if template.region_id not in (None, sources.region_id):
         raise not_found("App template", template.id)
-    image = _require_usable_image(image_id(sources.region_id, template.image_name), sources)
+    image = _require_usable_image(derive_public_image_id(sources.region_id, template.image_name), sources)
     return ResolvedDisk(
         requested=requested,
         size=_choose_size(requested, flavor, max(image.min_disk, template.min_disk)),
@@ -138,7 +138,7 @@ def _resolve_app_template(requested: NewVolume, flavor: Flavor | None, sources: 
     )
 
 
-def _resolve_snapshot(requested: NewVolume, _flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
+def _resolve_snapshot(requested: NewVolume, _flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
     snapshot = _require("Snapshot", sources.snapshots, requested.source_id)
     if snapshot.status != "available":
         raise Conflict(f"Snapshot {snapshot.id} is {snapshot.status}")
@@ -156,7 +156,7 @@ def _resolve_snapshot(requested: NewVolume, _flavor: Flavor | None, sources: Ord
     )
 
 
-def _resolve_volume(requested: NewVolume, _flavor: Flavor | None, sources: OrderSources) -> ResolvedDisk:
+def _resolve_volume(requested: NewVolume, _flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
     volume = _require("Volume", sources.volumes, requested.source_id)
     if volume.require_unlocked().status != VolumeStatus.AVAILABLE:
         raise Conflict(f"Volume {volume.id} is {volume.status}: only one that is available can be attached")
@@ -170,7 +170,7 @@ def _resolve_volume(requested: NewVolume, _flavor: Flavor | None, sources: Order
     )
 
 
-RESOLVERS: Mapping[VolumeSource, Callable[[NewVolume, Flavor | None, OrderSources], ResolvedDisk]] = {
+RESOLVERS: Mapping[VolumeSource, Callable[[NewVolume, Flavor | None, VolumeSourceRecords], ResolvedDisk]] = {
     VolumeSource.NEW: _resolve_new,
     VolumeSource.IMAGE: _resolve_image,
     VolumeSource.SNAPSHOT: _resolve_snapshot,
@@ -185,7 +185,7 @@ def _require(noun: str, records: Mapping[str, Record], record_id: str | None) ->
     return records[record_id]
 
 
-def _require_usable_image(requested_id: str | None, sources: OrderSources) -> Image:
+def _require_usable_image(requested_id: str | None, sources: VolumeSourceRecords) -> Image:
     image = _require("Image", sources.images, requested_id)
     if image.status != "active":
         raise Conflict(f"Image {image.id} is {image.status}")
@@ -194,7 +194,7 @@ def _require_usable_image(requested_id: str | None, sources: OrderSources) -> Im
 
 def _choose_size(requested: NewVolume, flavor: Flavor | None, minimum: int) -> int:
     """Return the size of a shared flavor's disk, the requested size, or what the image needs. Raises Invalid."""
-    if flavor and flavor.is_basic and flavor.disk is not None:
+    if flavor and flavor.is_shared_vm and flavor.disk is not None:
         return _require_at_least(minimum, flavor.disk)
     return _require_at_least(minimum, requested.size or max(minimum, DEFAULT_SIZE))
 
@@ -205,7 +205,7 @@ def _require_at_least(minimum: int, size: int) -> int:
     return size
 
 
-def _check_volume_type(disk: ResolvedDisk, sources: OrderSources) -> None:
+def _check_volume_type(disk: ResolvedDisk, sources: VolumeSourceRecords) -> None:
     volume_type = sources.volume_types.get(disk.type_name)
     if volume_type is None:
         raise invalid(type_name=f"There is no volume type {disk.type_name} in this region")

@@ -29,5 +29,5 @@ class LifecyclePolicy(Struct, frozen=True, kw_only=True):
 
     @property
     def is_active(self) -> bool:
-        """Whether the policy's schedules run."""
+        """Return whether the policy's schedules run."""
         return self.status == PolicyStatus.ACTIVE

@@ -1,16 +1,16 @@
 """Plan a volume without an instance."""
 
 from pileus.domain.compute.instance_orders import NewVolume
-from pileus.domain.compute.instance_plan import new_volume
+from pileus.domain.compute.instance_plan import new_volume_from_disk
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid
-from pileus.domain.storage.disks import OrderSources, resolve_disk
+from pileus.domain.storage.disks import VolumeSourceRecords, resolve_disk
 from pileus.domain.storage.volumes import Volume
-from pileus.domain.tags import Tag, make_tags, merged
+from pileus.domain.tags import Tag, make_tags, merged_tags
 
 
 def plan_volume(
-    requested: NewVolume, sources: OrderSources, ctx: Context, task_id: str
+    requested: NewVolume, sources: VolumeSourceRecords, ctx: Context, task_id: str
 ) -> tuple[Volume, dict[str, Tag]]:
     """Return the requested volume and its tags. Raises Invalid, NotFound or Conflict."""
     disk = resolve_disk(requested, None, sources)
@@ -19,4 +19,4 @@ def plan_volume(
     if disk.image and disk.image.is_baremetal:
         raise invalid(image_id=f"Image {disk.image.name} is for bare metal servers")
     system_tags = make_tags([("task_id", task_id)], read_only=True)
-    return new_volume(disk, requested.name or "", ctx, task_id), merged(system_tags, requested.tags)
+    return new_volume_from_disk(disk, requested.name or "", ctx, task_id), merged_tags(system_tags, requested.tags)

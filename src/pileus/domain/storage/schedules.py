@@ -27,7 +27,7 @@ PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 MAX_NAME_LENGTH = 255
 
 
-class Span(Struct, frozen=True, kw_only=True):
+class TimeSpan(Struct, frozen=True, kw_only=True):
     """A duration. A unit that is None counts as 0."""
 
     weeks: int | None = None
@@ -36,31 +36,31 @@ class Span(Struct, frozen=True, kw_only=True):
     minutes: int | None = None
 
     @property
-    def length(self) -> int:
+    def microseconds(self) -> int:
         """The duration in microseconds."""
         return sum((getattr(self, unit) or 0) * length for unit, length in UNITS.items())
 
-    def require_valid(self, field: str) -> "Span":
+    def require_valid(self, field: str) -> "TimeSpan":
         """Return the span if it is from one minute to 100 years. Raises Invalid for `field`."""
-        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.length <= MAX_SPAN:
+        if any((getattr(self, unit) or 0) < 0 for unit in UNITS) or not MINUTE <= self.microseconds <= MAX_SPAN:
             raise invalid(
                 **{field: f"{', '.join(UNITS)}: together they should be one minute or more, at most 100 years"}
             )
         return self
 
 
-class Interval(Span, frozen=True, kw_only=True, tag="interval"):
+class Interval(TimeSpan, frozen=True, kw_only=True, tag="interval"):
     """A timing at regular intervals."""
 
     zone = UTC
 
-    def check(self) -> None:
+    def check_timing(self) -> None:
         """Raise Invalid if the interval is too short or too long."""
         self.require_valid("minutes")
 
-    def next_moment(self, last: int, now: int) -> int | None:
+    def next_run_at(self, last: int, now: int) -> int | None:
         """Return the first moment after `now` that is a whole number of intervals after `last`."""
-        return now + self.length - (now - last) % self.length
+        return now + self.microseconds - (now - last) % self.microseconds
 
 
 class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
@@ -79,7 +79,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         """The time zone of its hours."""
         return UTC if self.timezone is None else ZoneInfo(self.timezone)
 
-    def check(self) -> None:
+    def check_timing(self) -> None:
         """Raise Invalid for an unknown time zone, an invalid expression, or none."""
         try:
             ZoneInfo(self.timezone or "UTC")
@@ -93,7 +93,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         if not self._calendar_fields():
             raise invalid(minute="A cron schedule needs one of month, week, day, day_of_week, hour and minute")
 
-    def next_moment(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_moment`
+    def next_run_at(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_run_at`
         """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
         years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"
@@ -113,13 +113,13 @@ class NewSchedule(Struct, frozen=True, kw_only=True):
 
     timing: Timing
     max_quantity: int = 2
-    retention_time: Span | None = None
+    retention_time: TimeSpan | None = None
     resource_name_template: str = DEFAULT_TEMPLATE
 
     def require_valid(self, now: int) -> "NewSchedule":
         """Return the schedule if it is valid. Raises Invalid."""
-        self.timing.check()
-        if self.timing.next_moment(now, now) is None:
+        self.timing.check_timing()
+        if self.timing.next_run_at(now, now) is None:
             raise invalid(type="The schedule never runs: check month, week, day and day_of_week")
         if self.retention_time is not None:
             self.retention_time.require_valid("retention_time")
@@ -143,9 +143,9 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
     created_at: int
     revision: int = 1
 
-    def armed(self, now: int) -> "Schedule":
+    def with_next_run(self, now: int) -> "Schedule":
         """Set the next moment. Missed moments are skipped."""
-        return replace(self, next_at=self.timing.next_moment(now if self.next_at is None else self.next_at, now))
+        return replace(self, next_at=self.timing.next_run_at(now if self.next_at is None else self.next_at, now))
 
     def paused(self) -> "Schedule":
         """Clear the next moment."""
@@ -153,11 +153,11 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
 
     def patched(self, changes: Mapping[str, Any], timing: Mapping[str, Any], now: int) -> "Schedule":
         """Apply changes of the record and of its timing. Raises Invalid."""
-        patched = replace(self, **changes, timing=with_timing(self.timing, timing))
+        patched = replace(self, **changes, timing=patched_timing(self.timing, timing))
         patched.require_valid(now)
         if not timing or self.next_at is None:
             return patched
-        return replace(patched, next_at=patched.timing.next_moment(now, now))
+        return replace(patched, next_at=patched.timing.next_run_at(now, now))
 
     def surplus_snapshots(self, taken: Sequence[Snapshot], upcoming: int = 0) -> Sequence[Snapshot]:
         """Return the oldest snapshots of a volume beyond `max_quantity`, counting `upcoming` ones."""
@@ -176,7 +176,7 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
         return PLACEHOLDER.sub(lambda blank: values[blank[1]], self.resource_name_template)[:MAX_NAME_LENGTH]
 
 
-def with_timing(timing: Timing, patch: Mapping[str, Any]) -> Timing:
+def patched_timing(timing: Timing, patch: Mapping[str, Any]) -> Timing:
     """Change fields of a timing; another `type` starts without fields. Raises Invalid for fields of the other type."""
     kinds: dict[str, type[Timing]] = {"cron": Cron, "interval": Interval}
     kind = kinds[patch["type"]] if "type" in patch else type(timing)

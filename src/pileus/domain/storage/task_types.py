@@ -5,69 +5,68 @@ from msgspec import Struct
 from pileus.domain.tasks import TaskType
 
 
-class VolumeArgs(Struct, frozen=True, kw_only=True):
+class VolumeTaskArgs(Struct, frozen=True, kw_only=True):
     """A volume."""
 
     volume_id: str
 
 
-class CreateVolumeArgs(Struct, frozen=True, kw_only=True):
+class CreateVolumeArgs(VolumeTaskArgs, frozen=True, kw_only=True):
     """A volume, and the instance that it is attached to, if any."""
 
-    volume_id: str
     instance_id: str | None = None
 
 
-class AttachVolumeArgs(Struct, frozen=True, kw_only=True):
+class AttachOrDetachVolumeArgs(VolumeTaskArgs, frozen=True, kw_only=True):
     """A volume and the instance that it is attached to or detached from."""
 
-    volume_id: str
     instance_id: str
 
 
-class ExtendVolumeArgs(Struct, frozen=True, kw_only=True):
+class ExtendVolumeArgs(VolumeTaskArgs, frozen=True, kw_only=True):
     """A volume and its size in GiB before the task."""
 
-    volume_id: str
     size: int
 
 
-class RetypeVolumeArgs(Struct, frozen=True, kw_only=True):
+class RetypeVolumeArgs(VolumeTaskArgs, frozen=True, kw_only=True):
     """A volume, its type before the task, and the type that it is changed to."""
 
-    volume_id: str
     before: str
     volume_type: str
 
 
-class RevertVolumeArgs(Struct, frozen=True, kw_only=True):
+class RevertVolumeArgs(VolumeTaskArgs, frozen=True, kw_only=True):
     """A volume and its latest snapshot."""
 
-    volume_id: str
     snapshot_id: str
 
 
-class CreateSnapshotArgs(Struct, frozen=True, kw_only=True):
+class SnapshotTaskArgs(Struct, frozen=True, kw_only=True):
+    """A snapshot."""
+
+    snapshot_id: str
+
+
+class CreateSnapshotArgs(SnapshotTaskArgs, frozen=True, kw_only=True):
     """A snapshot of a volume, and the schedule that started it, if one did."""
 
-    snapshot_id: str
     volume_id: str
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
 
 
-class DeleteSnapshotArgs(Struct, frozen=True, kw_only=True):
+class DeleteSnapshotArgs(SnapshotTaskArgs, frozen=True, kw_only=True):
     """A snapshot, and the schedule whose retention time has passed, if that started the task."""
 
-    snapshot_id: str
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
 
 
 CREATE_VOLUME = TaskType("create_volume", CreateVolumeArgs)
-DELETE_VOLUME = TaskType("delete_volume", VolumeArgs)
-ATTACH_VOLUME = TaskType("attach_volume", AttachVolumeArgs)
-DETACH_VOLUME = TaskType("detach_volume", AttachVolumeArgs)
+DELETE_VOLUME = TaskType("delete_volume", VolumeTaskArgs)
+ATTACH_VOLUME = TaskType("attach_volume", AttachOrDetachVolumeArgs)
+DETACH_VOLUME = TaskType("detach_volume", AttachOrDetachVolumeArgs)
 EXTEND_VOLUME = TaskType("extend_volume", ExtendVolumeArgs)
 RETYPE_VOLUME = TaskType("retype_volume", RetypeVolumeArgs)
 REVERT_VOLUME = TaskType("revert_volume", RevertVolumeArgs)

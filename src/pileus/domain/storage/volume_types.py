@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 NonNegative = Annotated[int, Meta(ge=0)]
 
 
-class VolumeLimits(Struct, frozen=True, kw_only=True):
+class VolumePerformanceLimits(Struct, frozen=True, kw_only=True):
     """Performance limits of a volume: operations and megabytes per second."""
 
     iops_base: int
@@ -31,11 +31,11 @@ class VolumeType(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     snapshots: bool = False
     resizable: bool = True
 
-    def limits(self, size: int) -> VolumeLimits:
+    def performance_limits(self, size: int) -> VolumePerformanceLimits:
         """Return the performance limits of a volume of `size` GiB."""
         iops = _limit_for_size(size, self.iops_per_gib, self.max_iops)
         mbps = _limit_for_size(size, self.mbps_per_gib, self.max_mbps)
-        return VolumeLimits(iops_base=iops, iops_burst=iops, mbps_base=mbps, mbps_burst=mbps)
+        return VolumePerformanceLimits(iops_base=iops, iops_burst=iops, mbps_base=mbps, mbps_burst=mbps)
 
 
 def _limit_for_size(size: int, per_gib: Decimal, maximum: int) -> int:

@@ -1,19 +1,19 @@
 """Volumes, attachments and snapshots: the records, their states and transitions.
 
-A long operation locks the record for its task and sets a transitional status; `with_status` ends both.
+A long operation locks the record for its task and sets a transitional status; `unlocked_with_status` ends both.
 Sizes are in GiB.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from typing import ClassVar, TypedDict
+from typing import ClassVar, Self
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, Invalid, invalid
-from pileus.domain.locks import Lockable
-from pileus.domain.places import Place
+from pileus.domain.patches import ResourcePatch
+from pileus.domain.resources import TenantResource
 from pileus.domain.storage.volume_types import VolumeType
 
 
@@ -53,23 +53,29 @@ DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatu
 RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 
 
-class VolumePatch(TypedDict, total=False):
-    """A merge patch of a volume or snapshot. An absent key leaves the field unchanged."""
+class StorageResource(TenantResource, frozen=True, kw_only=True):
+    """The fields and transitions that volumes and snapshots share."""
 
     name: str
-    tags: Mapping[str, str | None] | None
+    creator_task_id: str | None = None
+    updated_at: int
+
+    def patched(self, patch: ResourcePatch, now: int) -> Self:
+        """Apply a merge patch, except for its tags. Raises Conflict while a task has locked the resource."""
+        self.require_unlocked()
+        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
+
+    def unlocked_with_status(self, status: VolumeStatus | SnapshotStatus, now: int) -> Self:
+        """Set a status and unlock the resource."""
+        return replace(self, status=status.value, task_id=None, updated_at=now)
 
 
-class Volume(Lockable, frozen=True, kw_only=True):
+class Volume(StorageResource, frozen=True, kw_only=True):
     """A block device of `size` GiB; `image_id` is its image, also if it was created from a snapshot."""
 
     NOUN: ClassVar[str] = "Volume"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
-    name: str
     size: int
     type_name: str = "standard"
     status: str = VolumeStatus.CREATING
@@ -77,24 +83,6 @@ class Volume(Lockable, frozen=True, kw_only=True):
     image_id: str | None = None
     snapshot_id: str | None = None
     apptemplate_id: str | None = None
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the volume."""
-        return Place(self.client_id, self.project_id, self.region_id)
-
-    def patched(self, patch: VolumePatch, now: int) -> "Volume":
-        """Apply a merge patch, except for its tags. Raises Conflict while the volume is locked."""
-        self.require_unlocked()
-        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
-
-    def with_status(self, status: VolumeStatus, now: int) -> "Volume":
-        """Set a status and unlock the volume."""
-        return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def attaching(self, task_id: str, now: int) -> "Volume":
         """Start to attach it to an instance. Raises Conflict unless it is available."""
@@ -118,7 +106,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
         extending = self._in_transition("extend", USABLE_STATUSES, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
-        return replace(extending, size=require_allowed_size(size, volume_type))
+        return replace(extending, size=require_allowed_volume_size(size, volume_type))
 
     def retyping(
         self, volume_type: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
@@ -130,7 +118,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
             raise Conflict(f"Volume {self.id} cannot be retyped: it has snapshots")
-        require_allowed_size(self.size, volume_type)
+        require_allowed_volume_size(self.size, volume_type)
         return self._in_transition("retype", USABLE_STATUSES, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
@@ -153,7 +141,7 @@ class Volume(Lockable, frozen=True, kw_only=True):
             raise Conflict(f"Cannot take a snapshot of volume {self.id} in status {self.status}")
         return self
 
-    def uploading(self, task_id: str, now: int) -> "Volume":
+    def uploading_as_image(self, task_id: str, now: int) -> "Volume":
         """Start to create an image from it, in use or not. Raises Conflict if it is not bootable."""
         uploading = self._in_transition("make an image of", USABLE_STATUSES, VolumeStatus.UPLOADING, task_id, now)
         if not self.bootable:
@@ -181,7 +169,7 @@ class Attachment(Struct, frozen=True, kw_only=True):
     attached_at: int
 
 
-class Snapshot(Lockable, frozen=True, kw_only=True):
+class Snapshot(StorageResource, frozen=True, kw_only=True):
     """The state of a volume at a moment.
 
     `schedule_id` and `lifecycle_policy_id` are set if a schedule took it; it is deleted at `expires_at`.
@@ -190,35 +178,13 @@ class Snapshot(Lockable, frozen=True, kw_only=True):
     NOUN: ClassVar[str] = "Snapshot"
 
     id: str
-    client_id: int
-    project_id: int
-    region_id: int
     volume_id: str
-    name: str
     description: str | None = None
     size: int
     status: str = "available"
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
     expires_at: int | None = None
-    creator_task_id: str | None = None
-    created_at: int
-    updated_at: int
-    revision: int = 1
-
-    @property
-    def place(self) -> Place:
-        """The project and region of the snapshot."""
-        return Place(self.client_id, self.project_id, self.region_id)
-
-    def patched(self, patch: VolumePatch, now: int) -> "Snapshot":
-        """Apply a merge patch, except for its tags. Raises Conflict while the snapshot is locked."""
-        self.require_unlocked()
-        return replace(self, name=patch["name"], updated_at=now) if "name" in patch else self
-
-    def with_status(self, status: SnapshotStatus, now: int) -> "Snapshot":
-        """Set a status and unlock the snapshot."""
-        return replace(self, status=status.value, task_id=None, updated_at=now)
 
     def restoring(self, task_id: str, now: int) -> "Snapshot":
         """Start to revert its volume to it. Raises Conflict unless it is available."""
@@ -239,9 +205,7 @@ def new_snapshot(  # noqa: PLR0913  # the fields of the record
     """Create the record of a snapshot that a task takes of a volume."""
     return Snapshot(
         id=snapshot_id,
-        client_id=volume.client_id,
-        project_id=volume.project_id,
-        region_id=volume.region_id,
+        **asdict(volume.place),
         volume_id=volume.id,
         name=name,
         description=description,
@@ -264,7 +228,7 @@ def device_name(position: int) -> str:
     return f"/dev/vd{letters}"
 
 
-def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
+def require_allowed_volume_size(size: int, volume_type: VolumeType | None) -> int:
     """Return the size if the volume type allows it. Raises Invalid. None is a type that has left the catalogue."""
     if volume_type is not None and size > volume_type.max_size:
         raise invalid(size=f"Input should be less than or equal to {volume_type.max_size}")
@@ -273,7 +237,7 @@ def require_allowed_size(size: int, volume_type: VolumeType | None) -> int:
     return size
 
 
-def snapshots_to_delete(
+def plan_snapshot_deletions(
     snapshots: Sequence[Snapshot], requested_ids: Iterable[str], task_id: str, now: int
 ) -> list[Snapshot]:
     """Start the deletion of all snapshots of a volume. Raises Invalid for a requested id that is not one of them."""

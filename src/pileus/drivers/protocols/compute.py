@@ -5,12 +5,12 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from pileus.domain.compute.instances import FirstBoot
-from pileus.drivers.protocols.network import Nic
-from pileus.drivers.protocols.storage import Disk
+from pileus.domain.compute.instances import FirstBootData
+from pileus.drivers.protocols.network import NicSpec
+from pileus.drivers.protocols.storage import DiskSpec
 
 
-class Machine(Struct, frozen=True, kw_only=True):
+class MachineSpec(Struct, frozen=True, kw_only=True):
     """A machine: its size (`ram` in MiB), what is attached to it, its metadata, and its first boot's configuration.
 
     `image_id` is set for bare metal servers: the image is installed on disks of their own.
@@ -23,11 +23,11 @@ class Machine(Struct, frozen=True, kw_only=True):
     ram: int
     host: str | None = None
     image_id: str | None = None
-    disks: list[Disk] = field(default_factory=list)
-    nics: list[Nic] = field(default_factory=list)
+    disks: list[DiskSpec] = field(default_factory=list)
+    nics: list[NicSpec] = field(default_factory=list)
     ssh_public_key: str | None = None
     tags: dict[str, str] = field(default_factory=dict)
-    boot: FirstBoot = field(default_factory=FirstBoot)
+    boot: FirstBootData = field(default_factory=FirstBootData)
 
 
 class ObservedMachine(Struct, frozen=True, kw_only=True):
@@ -45,22 +45,22 @@ class ObservedMachine(Struct, frozen=True, kw_only=True):
 class Compute(Protocol):
     """Runs machines."""
 
-    async def ensure_running(self, machine: Machine) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine, from any state; create it if there is none."""
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine. Raises DriverError if there is none."""
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Suspend a machine. Raises DriverError if there is none."""
 
-    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
-        """Restart a machine once for each `request`, however often the call is repeated."""
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
+        """Restart a machine once for each `request_id`, however often the call is repeated."""
 
-    async def ensure_sized(self, machine: Machine) -> None:
+    async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Give a machine its vcpus and ram; it stays running or stopped."""
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine and everything that belongs to it alone."""
 
     def observe(self) -> AsyncIterator[ObservedMachine]:
@@ -68,43 +68,43 @@ class Compute(Protocol):
 
 
 @runtime_checkable
-class HealthCheck(Protocol):
+class SupportsHealthCheck(Protocol):
     """Reports whether the driver can work now."""
 
-    async def check(self) -> str:
+    async def check_health(self) -> str:
         """Return what the machines run on. Raises DriverError if that cannot be reached."""
 
 
 @runtime_checkable
-class Hosts(Protocol):
+class SupportsHosts(Protocol):
     """Places machines on more than one host."""
 
-    async def hosts(self, region_id: int) -> Sequence[str]:
+    async def list_host_names(self, region_id: int) -> Sequence[str]:
         """Return the names of a region's hosts."""
 
 
 @runtime_checkable
-class Migrates(Protocol):
+class SupportsMigration(Protocol):
     """Moves machines from host to host."""
 
-    async def ensure_on_host(self, machine: Machine) -> None:
+    async def ensure_machine_host(self, machine: MachineSpec) -> None:
         """Move a machine to the host that it names; it stays running or stopped."""
 
 
 @runtime_checkable
-class Rebuilds(Protocol):
+class SupportsRebuild(Protocol):
     """Installs images on bare metal servers."""
 
-    async def ensure_rebuilt(self, machine: Machine, request: str) -> None:
-        """Install the machine's image again and run it, once for each `request`; all its data are lost."""
+    async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
+        """Install the machine's image again and run it, once for each `request_id`; all its data are lost."""
 
 
 @runtime_checkable
-class Simulates(Protocol):
+class SupportsSimulation(Protocol):
     """Simulates machines, so that tests can set their states and their speed."""
 
-    def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
+    def set_machine_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
         """Put a machine into a state, as if it had changed by itself. Raises DriverError if there is none."""
 
-    def set_time(self, mode: str) -> None:
-        """Let transitions take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+    def set_transition_time(self, mode: str) -> None:
+        """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""

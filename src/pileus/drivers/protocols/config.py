@@ -1,4 +1,4 @@
-"""What a driver is created from."""
+"""The configuration that a driver is created from."""
 
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar

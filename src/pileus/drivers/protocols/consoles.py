@@ -6,7 +6,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 
-class Console(Struct, frozen=True, kw_only=True):
+class ConsoleAddress(Struct, frozen=True, kw_only=True):
     """The address at which a machine's screen can be viewed."""
 
     url: str
@@ -15,18 +15,18 @@ class Console(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class Consoles(Protocol):
+class SupportsConsoles(Protocol):
     """Opens consoles that a browser can show."""
 
-    async def console(self, machine_id: str, console_type: str | None) -> Console:
+    async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Open a console. Raises DriverError for an unknown type, or if the machine does not run."""
 
 
 @runtime_checkable
-class Screens(Protocol):
+class SupportsScreenStreams(Protocol):
     """Streams the screens of machines through this server, by RFB (RFC 6143)."""
 
-    async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open_screen_stream(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open the screen for the token in a console's address.
 
         Raises DriverError if the token is wrong or has expired, or if the machine does not run.

@@ -1,4 +1,4 @@
-"""What drivers of real machines can do besides: metadata, supervision, capacity, port forwards, serial logs."""
+"""Further capabilities of drivers of real machines: metadata, supervision, capacity, port forwards, serial logs."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -6,14 +6,14 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 
-class Description(Struct, frozen=True, kw_only=True):
+class MachineMetadata(Struct, frozen=True, kw_only=True):
     """The name and tags that the metadata service shows to a machine."""
 
     name: str
     tags: dict[str, str]
 
 
-class Capacity(Struct, frozen=True, kw_only=True):
+class TotalCapacity(Struct, frozen=True, kw_only=True):
     """The capacity for all machines together; `ram` in MiB."""
 
     vcpus: int
@@ -31,34 +31,34 @@ class PortForward(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class MachineMetadata(Protocol):
+class SupportsMachineMetadata(Protocol):
     """Shows machines their names and tags while they run."""
 
-    async def described(self) -> Mapping[str, Description]:
+    async def list_descriptions(self) -> Mapping[str, MachineMetadata]:
         """Return the current description of each machine, by its id."""
 
-    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
+    async def ensure_machine_metadata(self, machine_id: str, metadata: MachineMetadata) -> None:
         """Update a machine's description; an unknown machine is ignored."""
 
 
 @runtime_checkable
-class Watches(Protocol):
+class SupportsWatching(Protocol):
     """Supervises machines that change by themselves."""
 
-    async def watch(self, changed: Callable[[], None]) -> None:
-        """Supervise until cancelled, and call `changed` after each change; one process of a host does it at a time."""
+    async def watch_machines(self, on_change: Callable[[], None]) -> None:
+        """Supervise until cancelled, and call `on_change` after each change, in one process of a host at a time."""
 
 
 @runtime_checkable
-class HasCapacity(Protocol):
+class SupportsCapacity(Protocol):
     """Has a limited capacity."""
 
-    def capacity(self) -> Capacity:
+    def total_capacity(self) -> TotalCapacity:
         """Return the capacity, over-commitment included."""
 
 
 @runtime_checkable
-class Reachable(Protocol):
+class SupportsPortForwards(Protocol):
     """Forwards ports of its host to machines that no network reaches."""
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
@@ -66,8 +66,8 @@ class Reachable(Protocol):
 
 
 @runtime_checkable
-class SerialLogs(Protocol):
+class SupportsSerialLogs(Protocol):
     """Records the serial output of machines."""
 
-    async def serial_log(self, machine_id: str, most: int) -> bytes:
-        """Return at most the last `most` bytes. Raises DriverError if there is no such machine."""
+    async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
+        """Return at most the last `max_bytes` bytes. Raises DriverError if there is no such machine."""

@@ -13,7 +13,7 @@ class ImageSource(Struct, frozen=True, kw_only=True):
     volume_id: str | None = None
 
 
-class ImageInfo(Struct, frozen=True, kw_only=True):
+class StoredImage(Struct, frozen=True, kw_only=True):
     """A stored image: its bytes, those of a disk made from it, and the SHA-256 of what was downloaded."""
 
     size: int
@@ -27,10 +27,10 @@ OnProgress = Callable[[int, int | None], Awaitable[None]]
 
 
 @runtime_checkable
-class Images(Protocol):
+class SupportsImages(Protocol):
     """Stores images of tenants."""
 
-    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Store an image, completely or not at all. Raises DriverError if the source cannot be read."""
 
     async def ensure_no_image(self, image_id: str) -> None:

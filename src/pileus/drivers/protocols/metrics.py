@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 
-class Sample(Struct, frozen=True, kw_only=True):
+class MachineSample(Struct, frozen=True, kw_only=True):
     """A machine's load at a time (microseconds): shares in percent, bytes and packets per second."""
 
     time: int
@@ -19,7 +19,7 @@ class Sample(Struct, frozen=True, kw_only=True):
     """By device: bytes read and written, operations read and written, each per second."""
 
 
-class Traffic(Struct, frozen=True, kw_only=True):
+class TrafficSample(Struct, frozen=True, kw_only=True):
     """An interface's traffic at a time (microseconds): bits and packets per second."""
 
     time: int
@@ -30,16 +30,18 @@ class Traffic(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class Metrics(Protocol):
+class SupportsMachineMetrics(Protocol):
     """Measures the load of machines."""
 
-    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
-        """Return at most `count` samples between two times, oldest first."""
+    async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
+        """Return at most `max_count` samples between two times, oldest first."""
 
 
 @runtime_checkable
-class RouterMetrics(Protocol):
+class SupportsRouterMetrics(Protocol):
     """Measures the traffic of routers."""
 
-    async def traffic(self, router_id: str, since: int, until: int, count: int) -> dict[str, list[Traffic]]:
-        """Return at most `count` samples between two times for each interface, by port id, oldest first."""
+    async def router_traffic_by_port_id(
+        self, router_id: str, since: int, until: int, max_count: int
+    ) -> dict[str, list[TrafficSample]]:
+        """Return at most `max_count` samples between two times for each interface, by port id, oldest first."""

@@ -10,7 +10,7 @@ from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.security_rules import NewRule
 
 
-class Nic(Struct, frozen=True, kw_only=True):
+class NicSpec(Struct, frozen=True, kw_only=True):
     """A port. If it is `secured`, it may send only from its `addresses` and its allowed address `pairs`."""
 
     port_id: str
@@ -63,7 +63,7 @@ class RouterSpec(Struct, frozen=True, kw_only=True):
     id: str
     name: str
     routes: list[Route] = field(default_factory=list)
-    outside: Nic | None = None
+    outside: NicSpec | None = None
     translates: bool = True
 
 
@@ -86,10 +86,10 @@ class FloatingIPSpec(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class Interfaces(Protocol):
+class SupportsInterfaces(Protocol):
     """Attaches interfaces to machines."""
 
-    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
+    async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update the attached one."""
 
     async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
@@ -97,7 +97,7 @@ class Interfaces(Protocol):
 
 
 @runtime_checkable
-class Networks(Protocol):
+class SupportsNetworks(Protocol):
     """Creates networks. The catalogue's external networks exist without a call."""
 
     async def ensure_network(self, network: NetworkSpec) -> None:
@@ -114,7 +114,7 @@ class Networks(Protocol):
 
 
 @runtime_checkable
-class Routers(Protocol):
+class SupportsRouters(Protocol):
     """Routes between networks."""
 
     async def ensure_router(self, router: RouterSpec) -> None:
@@ -123,7 +123,7 @@ class Routers(Protocol):
     async def ensure_no_router(self, router_id: str) -> None:
         """Delete a router and its interfaces."""
 
-    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
+    async def ensure_router_interface(self, router_id: str, nic: NicSpec) -> None:
         """Add an interface to a router, or update it. Raises DriverError if there is no such router."""
 
     async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
@@ -131,7 +131,7 @@ class Routers(Protocol):
 
 
 @runtime_checkable
-class SecurityGroups(Protocol):
+class SupportsSecurityGroups(Protocol):
     """Filters the traffic of interfaces by security groups."""
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
@@ -142,7 +142,7 @@ class SecurityGroups(Protocol):
 
 
 @runtime_checkable
-class FloatingIPs(Protocol):
+class SupportsFloatingIPs(Protocol):
     """Forwards public addresses to ports."""
 
     async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
@@ -153,11 +153,11 @@ class FloatingIPs(Protocol):
 
 
 @runtime_checkable
-class Protects(Protocol):
+class SupportsDdosProtection(Protocol):
     """Protects addresses against DDoS."""
 
-    async def ensure_protected(self, region_id: int, ip_address: str, *, active: bool) -> None:
+    async def ensure_ddos_protection(self, region_id: int, ip_address: str, *, active: bool) -> None:
         """Protect an address; with `active=False` the protection is prepared but off."""
 
-    async def ensure_unprotected(self, region_id: int, ip_address: str) -> None:
+    async def ensure_no_ddos_protection(self, region_id: int, ip_address: str) -> None:
         """Remove the protection of an address."""

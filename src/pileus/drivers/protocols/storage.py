@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct
 
 
-class Disk(Struct, frozen=True, kw_only=True):
+class DiskSpec(Struct, frozen=True, kw_only=True):
     """A volume of `size` GiB. Its first content is a snapshot's or an image's, if it names one; else it is blank."""
 
     id: str
@@ -18,40 +18,40 @@ class Disk(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class Volumes(Protocol):
+class SupportsVolumes(Protocol):
     """Stores volumes and attaches them to machines."""
 
-    async def ensure_volume(self, disk: Disk) -> None:
+    async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume with its first content."""
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume."""
 
-    async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume to a machine, running or not. Raises DriverError if another machine has it."""
 
-    async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume from a machine, if it is attached to that one."""
 
 
 @runtime_checkable
-class Extends(Protocol):
+class SupportsVolumeResize(Protocol):
     """Changes the size of volumes while they are in use."""
 
-    async def ensure_size(self, volume_id: str, size: int) -> None:
-        """Set a volume's size in GiB. A smaller size undoes an extension, as far as that is possible."""
+    async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
+        """Set a volume's size. A smaller size undoes an extension, as far as that is possible."""
 
 
 @runtime_checkable
-class Retypes(Protocol):
+class SupportsVolumeRetype(Protocol):
     """Moves volumes to another volume type while they are in use."""
 
-    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+    async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
         """Set a volume's type."""
 
 
 @runtime_checkable
-class Snapshots(Protocol):
+class SupportsSnapshots(Protocol):
     """Takes snapshots of volumes."""
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
@@ -60,5 +60,5 @@ class Snapshots(Protocol):
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot."""
 
-    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
-        """Give a detached volume the content of a snapshot, completely or not at all, once for each `request`."""
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
+        """Give a detached volume the content of a snapshot, completely or not at all, once for each `request_id`."""

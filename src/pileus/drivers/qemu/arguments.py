@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.qemu.monitor import COMMANDS, EVENTS
 from pileus.drivers.qemu.programs import CPUS, Programs
 
@@ -36,9 +36,9 @@ class Device:
         return [f"-{self.kind}", _json(self.backend), "-device", _json(self.frontend)]
 
 
-def disk(volume_id: str, slot: int, boot_index: int = -1) -> Device:
+def disk_device(volume_id: str, slot: int, boot_index: int = -1) -> Device:
     """Return a volume as a disk; its serial number in the guest is the first 20 characters of its id."""
-    node = disk_node(volume_id)
+    node = disk_node_name(volume_id)
     backend = {
         "driver": "qcow2",
         "node-name": node,
@@ -52,12 +52,12 @@ def disk(volume_id: str, slot: int, boot_index: int = -1) -> Device:
     return Device("blockdev", backend, frontend, slot)
 
 
-def disk_node(volume_id: str) -> str:
+def disk_node_name(volume_id: str) -> str:
     """Return the name of a volume's block node in QEMU."""
     return _qemu_id("v", volume_id)
 
 
-def nic(port_id: str, mac_address: str, slot: int) -> Device:
+def nic_device(port_id: str, mac_address: str, slot: int) -> Device:
     """Return a port as a network interface, which exchanges frames with the fabric."""
     link = _qemu_id("n", port_id)
     sockets = f"../../net/wires/{port_id}"
@@ -76,7 +76,7 @@ def _qemu_id(kind: str, identity: str) -> str:
     return kind + hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
-def command(programs: Programs, machine: Machine, devices: list[Device]) -> list[str]:
+def qemu_command(programs: Programs, machine: MachineSpec, devices: list[Device]) -> list[str]:
     """Return the command that starts QEMU in the machine's directory."""
     return [
         programs.system,

@@ -7,14 +7,14 @@ import shutil
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from pileus.domain.catalogue import Catalogue, image_id
+from pileus.domain.catalogue import Catalogue, derive_public_image_id
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
     DataDirectory,
     atomic_write,
     make_read_only,
-    open_untrusted,
+    open_without_following_symlink,
     try_lock,
     wait_for_lock,
 )
@@ -43,36 +43,36 @@ class BaseImages:
         self._directory, self._qemu_img, self._records = directory, qemu_img, records
         self._catalogue, self._operator_files = catalogue, operator_files
 
-    def path(self, base: str | None) -> Path | None:
+    def base_file(self, base: str | None) -> Path | None:
         """Return the file of a base; None for None."""
-        return self._directory.image(base) if base else None
+        return self._directory.image_file(base) if base else None
 
     async def virtual_size(self, base: str) -> int:
         """Return the bytes of a disk made from a base."""
-        return await self._qemu_img.size(self._directory.image(base))
+        return await self._qemu_img.virtual_size(self._directory.image_file(base))
 
-    async def ensure_base(self, wanted_id: str) -> str:
+    async def ensure_base_of_image(self, image_id: str) -> str:
         """Return the base of a tenant's or the operator's image, imported if missing. Raises DriverError.
 
         The caller holds `lock` until it has recorded that it uses the base.
         """
-        if self._directory.image(wanted_id).exists():
-            return wanted_id
-        file = self._find_operator_file(wanted_id)
+        if self._directory.image_file(image_id).exists():
+            return image_id
+        file = self._find_operator_file(image_id)
         status = file.stat()
         version = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
-        base = f"{wanted_id}-{version}"
-        if not self._directory.image(base).exists():
+        base = f"{image_id}-{version}"
+        if not self._directory.image_file(base).exists():
             await self._import(file, base)
         return base
 
-    async def add(self, file: Path, image_format: str, base: str) -> None:
+    async def import_base(self, file: Path, image_format: str, base: str) -> None:
         """Convert an untrusted file to a base. Raises DriverError if it is not a sound image of that format."""
         if image_format not in FORMATS:
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {image_format}", retryable=False)
         if image_format != "raw":
             await self._qemu_img.check(file, image_format)
-        with atomic_write(self._directory.image(base)) as new:
+        with atomic_write(self._directory.image_file(base)) as new:
             await self._qemu_img.copy(file, new, source_format=image_format)
             make_read_only(new)
 
@@ -85,9 +85,9 @@ class BaseImages:
         if (descriptor := try_lock(self._lock_file)) is None:
             return
         try:
-            for base in self._records.unused_bases():
-                self._directory.image(base).unlink(missing_ok=True)
-                self._records.forget_base(base)
+            for base in self._records.removable_bases():
+                self._directory.image_file(base).unlink(missing_ok=True)
+                self._records.delete_removal_mark(base)
         finally:
             os.close(descriptor)
 
@@ -103,11 +103,11 @@ class BaseImages:
             raise DriverError(
                 f"The operator's file {file} is no qcow2 image, although its name says so", retryable=False
             )
-        copy = self._directory.image(base).with_suffix(".fetched")
+        copy = self._directory.image_file(base).with_suffix(".fetched")
         try:
             await asyncio.to_thread(_copy_file, file, copy)
             self._directory.chown_to_qemu(copy)
-            await self.add(copy, image_format.name, base)
+            await self.import_base(copy, image_format.name, base)
         finally:
             copy.unlink(missing_ok=True)
 
@@ -115,7 +115,7 @@ class BaseImages:
         """Return the operator's file for an image of the catalogue. Raises DriverError."""
         for region in self._catalogue.regions:
             for image in self._catalogue.images:
-                if image_id(region.id, image.name) == wanted_id:
+                if derive_public_image_id(region.id, image.name) == wanted_id:
                     return self._require_file(image.name, image.file)
         raise DriverError(f"Image {wanted_id} does not exist", retryable=False)
 
@@ -134,5 +134,5 @@ class BaseImages:
 
 
 def _copy_file(source: Path, target: Path) -> None:
-    with source.open("rb") as content, open_untrusted(target, "wb") as copy:
+    with source.open("rb") as content, open_without_following_symlink(target, "wb") as copy:
         shutil.copyfileobj(content, copy, COPY_CHUNK)

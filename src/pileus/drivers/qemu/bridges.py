@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import NetworkSpec
-from pileus.drivers.qemu.fabric.state import Bridge
-from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, find_helper, open_tap
+from pileus.drivers.qemu.fabric.state import HostBridge
+from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, find_qemu_bridge_helper, open_tap
 from pileus.drivers.qemu.paths import DataDirectory
 
 TUNSETPERSIST, TUNSETOWNER = 0x400454CB, 0x400454CC
@@ -21,7 +21,7 @@ SIOCBRADDIF, SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x89A2, 0x8913, 0x8914, 0x1
 
 def connect_bridges(
     bridges: Mapping[str, str], networks: Sequence[NetworkSpec], directory: DataDirectory
-) -> dict[str, Bridge]:
+) -> dict[str, HostBridge]:
     """Return the bridges of networks by network id, with a TAP device created if missing. Raises DriverError.
 
     Only the operator's networks may be passed: a tenant can give a network any name, also that of a bridged one.
@@ -34,7 +34,7 @@ def connect_bridges(
     }
 
 
-def _connect(network_id: str, bridge: str, owner: int) -> Bridge:
+def _connect(network_id: str, bridge: str, owner: int) -> HostBridge:
     name = f"pl{hashlib.sha256(f'{network_id} {bridge}'.encode()).hexdigest()[:10]}"
     interfaces = {interface for _, interface in socket.if_nameindex()}
     if bridge not in interfaces:
@@ -42,12 +42,12 @@ def _connect(network_id: str, bridge: str, owner: int) -> Bridge:
             f"The host has no bridge {bridge}: make it, or leave it out of --qemu-bridges", retryable=False
         )
     if name in interfaces:
-        return Bridge(name=bridge, device=name)
+        return HostBridge(name=bridge, device=name)
     try:
         _create_tap(name, bridge, owner)
     except PermissionError as problem:
-        if find_helper():
-            return Bridge(name=bridge)
+        if find_qemu_bridge_helper():
+            return HostBridge(name=bridge)
         raise DriverError(
             f"Connecting a network to bridge {bridge} takes root's rights: start the server with them, let QEMU's"
             f" helper have them (chmod u+s {HELPER_PATHS[0]}, and 'allow {bridge}' in /etc/qemu/bridge.conf), or make"
@@ -58,7 +58,7 @@ def _connect(network_id: str, bridge: str, owner: int) -> Bridge:
         raise DriverError(
             f"The network cannot be connected to bridge {bridge}: {problem}", retryable=False
         ) from problem
-    return Bridge(name=bridge, device=name)
+    return HostBridge(name=bridge, device=name)
 
 
 def _create_tap(name: str, bridge: str, owner: int) -> None:

@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 
 LOG = logging.getLogger(__name__)
 OVERHEAD = 512
@@ -16,9 +16,9 @@ PERIOD = 100_000
 """Microseconds in which a machine may use each of its vCPUs once, and half a vCPU more for its devices."""
 
 
-def create_cgroup(machine: Machine, pid: int) -> None:
+def create_cgroup(machine: MachineSpec, pid: int) -> None:
     """Put the process of a machine into a control group of its own; without the right to, it stays in the server's."""
-    parent = parent_group()
+    parent = ensure_parent_cgroup()
     if parent is None:
         return
     group = parent / machine.id
@@ -39,19 +39,19 @@ def create_cgroup(machine: Machine, pid: int) -> None:
 
 def remove_cgroup(machine_id: str) -> None:
     """Remove the control group of a machine that has ended."""
-    parent = parent_group()
+    parent = ensure_parent_cgroup()
     if parent is not None:
         with suppress(OSError):
             (parent / machine_id).rmdir()
 
 
 @cache
-def parent_group() -> Path | None:
+def ensure_parent_cgroup() -> Path | None:
     """Return the parent of the machines' groups, created if missing; None if that is not possible."""
     try:
-        own = _own_group()
+        server_group = _own_group()
         # A group with processes cannot limit its children: a manager that delegates a group puts the server below it.
-        delegated = own.parent if _is_delegated(own.parent) else own
+        delegated = server_group.parent if _is_delegated(server_group.parent) else server_group
         group = delegated / "pileus"
         group.mkdir(exist_ok=True)
     except (OSError, LookupError) as problem:
@@ -64,7 +64,7 @@ def parent_group() -> Path | None:
 
 
 def _is_delegated(group: Path) -> bool:
-    """Whether systemd has delegated a group to the server (`Delegate=`)."""
+    """Return whether systemd has delegated a group to the server (`Delegate=`)."""
     for name in ("user.delegate", "trusted.delegate"):
         with suppress(OSError):
             return os.getxattr(group, name) == b"1"
@@ -73,12 +73,12 @@ def _is_delegated(group: Path) -> bool:
 
 def _own_group() -> Path:
     """Return the server's own group. Raises LookupError without cgroup v2."""
-    own = next((line[3:] for line in _read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
+    group = next((line[3:] for line in _read_lines("/proc/self/cgroup") if line.startswith("0::")), None)
     mounts = (line.split() for line in _read_lines("/proc/self/mountinfo"))
     tree = next((fields[4] for fields in mounts if fields[fields.index("-") + 1] == "cgroup2"), None)
-    if own is None or tree is None:
+    if group is None or tree is None:
         raise LookupError("this host has no cgroup v2")
-    return Path(tree) / own.lstrip("/")
+    return Path(tree) / group.lstrip("/")
 
 
 def _read_lines(file: str) -> list[str]:

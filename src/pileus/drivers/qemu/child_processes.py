@@ -17,10 +17,10 @@ class ChildProcesses:
 
     def track(self, name: str, child: Popen[bytes]) -> None:
         """Add a child, in place of an earlier one of the same name."""
-        self.untrack(name)
+        self.wait_and_untrack(name)
         self.by_name[name] = child
 
-    def untrack(self, name: str) -> None:
+    def wait_and_untrack(self, name: str) -> None:
         """Remove a child that is about to end, and wait for that."""
         if (child := self.by_name.pop(name, None)) is not None:
             child.wait()
@@ -31,7 +31,7 @@ class ChildProcesses:
         return child.poll() if child else None
 
     def is_running(self, record: MachineRecord | None) -> bool:
-        """Whether the process of a machine runs; a later process with the same number does not count."""
+        """Return whether the process of a machine runs; a later process with the same number does not count."""
         if record is None or record.pid is None:
             return False
         child = self.by_name.get(record.machine.id)
@@ -41,7 +41,7 @@ class ChildProcesses:
         fields = process_stat(record.pid)
         return fields is not None and fields[0] != "Z" and fields[START_TIME] == record.started
 
-    def abandon(self) -> None:
+    def leave_all_running(self) -> None:
         """Leave all children running when the server ends."""
         for child in self.by_name.values():
             # Without a return code, Python warns about a process that was not waited for.

@@ -3,12 +3,12 @@
 import asyncio
 import time
 
-from pileus.drivers.protocols.consoles import Console
+from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL, VNC
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.paths import open_untrusted, short_socket_path
-from pileus.drivers.tickets import Tickets
+from pileus.drivers.qemu.paths import open_without_following_symlink, short_socket_path
+from pileus.drivers.tickets import ConsoleTickets
 
 CONSOLE_TYPE = "novnc"
 ALIASES = frozenset({CONSOLE_TYPE, "vnc"})
@@ -18,40 +18,40 @@ ALIASES = frozenset({CONSOLE_TYPE, "vnc"})
 class ConsoleSockets:
     """Opens the screens of machines, and reads their serial logs."""
 
-    def __init__(self, control: MachineControl, tickets: Tickets, public_url: str) -> None:
+    def __init__(self, control: MachineControl, tickets: ConsoleTickets, public_url: str) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
         self._tickets, self._public_url = tickets, public_url
 
-    def console(self, machine_id: str, console_type: str | None) -> Console:
+    def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return the address of a page with the screen, valid as long as its ticket. Raises DriverError."""
         if console_type not in {None, *ALIASES}:
             raise DriverError(f"Unknown console type {console_type}: use {CONSOLE_TYPE}", retryable=False)
         if not self._control.children.is_running(self._records.get(machine_id)):
             raise DriverError(f"Machine {machine_id} has no console while it is not running", retryable=True)
         ticket = self._tickets.issue(machine_id, time.time())
-        return Console(url=f"{self._public_url}/screens#{ticket}", type=CONSOLE_TYPE, protocol="vnc")
+        return ConsoleAddress(url=f"{self._public_url}/screens#{ticket}", type=CONSOLE_TYPE, protocol="vnc")
 
-    async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open_screen_stream(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open the screen that a ticket is for. Raises DriverError."""
-        machine_id = self._tickets.machine_of(token, time.time())
+        machine_id = self._tickets.machine_id_of_ticket(token, time.time())
         if machine_id is None:
             raise DriverError("The console's address is wrong or has expired", retryable=False)
         try:
-            with short_socket_path(self._directory.machine(machine_id) / VNC) as address:
+            with short_socket_path(self._directory.machine_directory(machine_id) / VNC) as address:
                 return await asyncio.open_unix_connection(address)
         except OSError as problem:
             raise DriverError(f"Machine {machine_id} shows no screen: it does not run", retryable=True) from problem
 
-    async def serial_log(self, machine_id: str, most: int) -> bytes:
-        """Return the last `most` bytes of a machine's serial output. Raises DriverError if there is no machine."""
+    async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
+        """Return the last `max_bytes` bytes of a machine's serial output. Raises DriverError if there is no machine."""
         self._records.get(machine_id)
-        return await asyncio.to_thread(self._read_end, machine_id, most)
+        return await asyncio.to_thread(self._read_end, machine_id, max_bytes)
 
-    def _read_end(self, machine_id: str, most: int) -> bytes:
+    def _read_end(self, machine_id: str, max_bytes: int) -> bytes:
         try:
-            with open_untrusted(self._directory.machine(machine_id) / SERIAL, "rb") as log:
+            with open_without_following_symlink(self._directory.machine_directory(machine_id) / SERIAL, "rb") as log:
                 log.seek(0, 2)
-                log.seek(max(log.tell() - most, 0))
-                return log.read(most)
+                log.seek(max(log.tell() - max_bytes, 0))
+                return log.read(max_bytes)
         except OSError:
             return b""

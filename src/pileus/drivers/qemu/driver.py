@@ -12,41 +12,48 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.protocols.compute import Machine, ObservedMachine
+from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
-from pileus.drivers.protocols.consoles import Console
-from pileus.drivers.protocols.guests import Capacity, Description, PortForward
-from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
-from pileus.drivers.protocols.metrics import Sample
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
-from pileus.drivers.protocols.storage import Disk
+from pileus.drivers.protocols.consoles import ConsoleAddress
+from pileus.drivers.protocols.guests import MachineMetadata, PortForward, TotalCapacity
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
+from pileus.drivers.protocols.metrics import MachineSample
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.consoles import ConsoleSockets
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.images import ImageFiles
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_metadata import MetadataPublisher
-from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecord, MachineRecords
+from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecords
 from pileus.drivers.qemu.machines import MachineLifecycle
 from pileus.drivers.qemu.metrics import MetricsSampler
-from pileus.drivers.qemu.nics import MachineNics
+from pileus.drivers.qemu.nics import NicAttachments
 from pileus.drivers.qemu.observer import MachineObserver
 from pileus.drivers.qemu.paths import DataDirectory
-from pileus.drivers.qemu.processes import Processes
+from pileus.drivers.qemu.processes import QemuProcesses
 from pileus.drivers.qemu.programs import Programs, find_programs
 from pileus.drivers.qemu.qemu_img import QemuImg
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.snapshots import SnapshotFiles
-from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.storage_records import StorageRecords
-from pileus.drivers.qemu.supervisor import Supervisor
+from pileus.drivers.qemu.supervisor import MachineSupervisor
 from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 from pileus.drivers.qemu.volume_copies import VolumeCopier
 from pileus.drivers.qemu.volumes import VolumeFiles
-from pileus.drivers.qemu.wiring import FabricWiring
-from pileus.drivers.tickets import Tickets
+from pileus.drivers.tickets import ConsoleTickets
 
 PATIENCE = 30.0
 """Seconds that a guest has to shut down."""
@@ -69,25 +76,24 @@ class Qemu:
         settings = settings or QemuSettings()
         self.programs = programs
         self.directory = DataDirectory(data, settings.user)
-        self.directory.prepare()
-        self.state = HostState(self.directory.folder / "facts.db", self._apply_network)
+        self.directory.create_directories()
+        self.state = QemuStateFile(self.directory.folder / "facts.db", self._apply_network)
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
         self.control = MachineControl(self.directory, self.records, child_processes)
-        self.children = child_processes.by_name
         self.host_capacity = HostCapacity(settings, self.records)
-        self.wiring = FabricWiring(self.control, self.state, catalogue, settings.bridges_by_network)
+        self.fabric_updater = FabricUpdater(self.control, self.state, catalogue, settings.bridges_by_network)
         self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
         self._compose_machines(settings, patience)
-        self.metadata = MetadataPublisher(self.records, self.wiring)
-        tickets = Tickets(self.directory.folder / "tickets.key")
+        self.metadata = MetadataPublisher(self.records, self.fabric_updater)
+        tickets = ConsoleTickets(self.directory.folder / "tickets.key")
         self.consoles = ConsoleSockets(self.control, tickets, public_url)
 
     @classmethod
     def create(cls, config: DriverConfig[QemuSettings]) -> "Qemu":
         """Create the driver. Raises OSError if QEMU is missing or too old, or a bridged network is unknown."""
-        names = {network.name for network in config.catalogue.networks}
-        if unknown := sorted(config.settings.bridges_by_network.keys() - names):
-            known = ", ".join(sorted(names))
+        networks = {network.name for network in config.catalogue.networks}
+        if unknown := sorted(config.settings.bridges_by_network.keys() - networks):
+            known = ", ".join(sorted(networks))
             raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {known}")
         return cls(
             config.data,
@@ -98,48 +104,48 @@ class Qemu:
             public_url=config.public_url,
         )
 
-    async def ensure_running(self, machine: Machine) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it."""
-        await self.lifecycle.ensure_running(machine)
+        await self.lifecycle.ensure_running_machine(machine)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut a machine down."""
-        await self.lifecycle.ensure_stopped(machine_id)
+        await self.lifecycle.ensure_stopped_machine(machine_id)
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Pause a machine in memory."""
-        await self.lifecycle.ensure_suspended(machine_id)
+        await self.lifecycle.ensure_suspended_machine(machine_id)
 
-    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for a request."""
-        await self.lifecycle.ensure_restarted(machine, request, hard=hard)
+        await self.lifecycle.ensure_restarted_machine(machine, request_id, hard=hard)
 
-    async def ensure_sized(self, machine: Machine) -> None:
+    async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Resize a machine."""
-        await self.lifecycle.ensure_sized(machine)
+        await self.lifecycle.ensure_machine_size(machine)
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine."""
-        await self.lifecycle.ensure_gone(machine_id)
+        await self.lifecycle.ensure_no_machine(machine_id)
 
     def observe(self) -> AsyncIterator[ObservedMachine]:
         """Yield the status of every machine."""
         return self.observer.observe()
 
-    async def watch(self, changed: Callable[[], None]) -> None:
+    async def watch_machines(self, on_change: Callable[[], None]) -> None:
         """Supervise all machines until cancelled."""
-        await self.supervisor.watch(changed)
+        await self.supervisor.watch_machines(on_change)
 
-    async def check(self) -> str:
+    async def check_health(self) -> str:
         """Check that the fabric works. Return QEMU's version and accelerator. Raises DriverError."""
-        await self.wiring.report()
+        await self.fabric_updater.fetch_report()
         return str(self.programs)
 
-    def capacity(self) -> Capacity:
+    def total_capacity(self) -> TotalCapacity:
         """Return the vCPUs and the memory that the host has for machines."""
-        return self.host_capacity.capacity()
+        return self.host_capacity.total_capacity()
 
-    async def ensure_volume(self, disk: Disk) -> None:
+    async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""
         await self.volumes.ensure_volume(disk)
 
@@ -147,21 +153,21 @@ class Qemu:
         """Delete a volume."""
         await self.volumes.ensure_no_volume(volume_id)
 
-    async def ensure_size(self, volume_id: str, size: int) -> None:
-        """Resize a volume to `size` GiB."""
-        await self.volumes.ensure_size(volume_id, size)
+    async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
+        """Resize a volume."""
+        await self.volumes.ensure_volume_size(volume_id, size_gib)
 
-    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+    async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
         """Change the type of a volume."""
-        await self.volumes.ensure_type(volume_id, type_name)
+        await self.volumes.ensure_volume_type(volume_id, type_name)
 
-    async def ensure_attached(self, machine_id: str, disk: Disk) -> None:
+    async def ensure_volume_attachment(self, machine_id: str, disk: DiskSpec) -> None:
         """Attach a volume to a machine."""
-        await self.attachments.ensure_attached(machine_id, disk)
+        await self.attachments.ensure_volume_attachment(machine_id, disk)
 
-    async def ensure_detached(self, machine_id: str, volume_id: str) -> None:
+    async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume from a machine."""
-        await self.attachments.ensure_detached(machine_id, volume_id)
+        await self.attachments.ensure_no_volume_attachment(machine_id, volume_id)
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Take a snapshot of a volume."""
@@ -171,11 +177,11 @@ class Qemu:
         """Delete a snapshot."""
         await self.snapshots.ensure_no_snapshot(snapshot_id)
 
-    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Revert a detached volume to a snapshot, once for a request."""
-        await self.snapshots.ensure_reverted(volume_id, snapshot_id, request)
+        await self.snapshots.ensure_reverted_volume(volume_id, snapshot_id, request_id)
 
-    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image, or copy a volume."""
         return await self.images.ensure_image(image_id, source, on_progress)
 
@@ -183,7 +189,7 @@ class Qemu:
         """Delete an image."""
         await self.images.ensure_no_image(image_id)
 
-    async def ensure_interface(self, machine_id: str, nic: Nic) -> None:
+    async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update it."""
         await self.nics.ensure_interface(machine_id, nic)
 
@@ -215,7 +221,7 @@ class Qemu:
         """Delete a router and its interfaces."""
         await self.state.ensure_no_router(router_id)
 
-    async def ensure_router_interface(self, router_id: str, nic: Nic) -> None:
+    async def ensure_router_interface(self, router_id: str, nic: NicSpec) -> None:
         """Add an interface to a router."""
         await self.state.ensure_router_interface(router_id, nic)
 
@@ -241,39 +247,35 @@ class Qemu:
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """Return the ports of the host that are forwarded to a machine."""
-        return await self.wiring.port_forwards(machine_id)
+        return await self.fabric_updater.port_forwards(machine_id)
 
-    async def described(self) -> Mapping[str, Description]:
-        """Return what the metadata service tells each machine."""
-        return self.metadata.descriptions()
+    async def list_descriptions(self) -> Mapping[str, MachineMetadata]:
+        """Return the metadata that each machine is served."""
+        return self.metadata.metadata_by_machine_id()
 
-    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
-        """Update what the metadata service tells a machine."""
-        await self.metadata.ensure_metadata(machine_id, description)
+    async def ensure_machine_metadata(self, machine_id: str, metadata: MachineMetadata) -> None:
+        """Update the metadata that a machine is served."""
+        await self.metadata.ensure_machine_metadata(machine_id, metadata)
 
-    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
-        """Return at most `count` samples of a machine."""
-        return self.sampler.samples(machine_id, since, until, count)
+    async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
+        """Return at most `max_count` samples of a machine."""
+        return self.sampler.machine_samples(machine_id, since, until, max_count)
 
-    async def console(self, machine_id: str, console_type: str | None) -> Console:
+    async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return the address of a page with a machine's screen."""
-        return self.consoles.console(machine_id, console_type)
+        return self.consoles.open_console(machine_id, console_type)
 
-    async def screen(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open_screen_stream(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open the screen that a ticket is for."""
-        return await self.consoles.screen(token)
+        return await self.consoles.open_screen_stream(token)
 
-    async def serial_log(self, machine_id: str, most: int) -> bytes:
+    async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
         """Return the end of a machine's serial output."""
-        return await self.consoles.serial_log(machine_id, most)
-
-    def every(self) -> dict[str, MachineRecord]:
-        """Return the records of all machines."""
-        return self.records.by_id()
+        return await self.consoles.read_serial_log_end(machine_id, max_bytes)
 
     def close(self) -> None:
         """Close the state file; machines and the fabric keep running."""
-        self.control.children.abandon()
+        self.control.children.leave_all_running()
         self.state.close()
 
     def _compose_devices(self, catalogue: Catalogue, operator_files: Path, download_limits: DownloadLimits) -> None:
@@ -286,14 +288,16 @@ class Qemu:
         self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
         self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
         self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
-        self.nics = MachineNics(self.control, hotplug, slots, self.state, self.wiring)
+        self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
 
     def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
-        processes = Processes(self.control, self.programs, self.wiring, patience)
+        processes = QemuProcesses(self.control, self.programs, self.fabric_updater, patience)
         self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.attachments, self.nics, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
-        self.sampler = MetricsSampler(self.control, self.state, self.wiring)
-        self.supervisor = Supervisor(self.control, self.lifecycle, self.sampler, self.wiring, resume=settings.resume)
+        self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater)
+        self.supervisor = MachineSupervisor(
+            self.control, self.lifecycle, self.sampler, self.fabric_updater, resume=settings.resume
+        )
 
     async def _apply_network(self) -> None:
-        await self.wiring.apply()
+        await self.fabric_updater.send_network_state()

@@ -3,9 +3,9 @@
 import os
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.guests import Capacity
+from pileus.drivers.protocols.guests import TotalCapacity
 from pileus.drivers.qemu.machine_records import STOPPED, MachineRecords
 from pileus.drivers.qemu.settings import QemuSettings
 
@@ -14,20 +14,20 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class HostCapacity:
-    """How much of the host machines may use, over-commitment included."""
+    """The capacity of the host for machines, over-commitment included."""
 
     def __init__(self, settings: QemuSettings, records: MachineRecords) -> None:
-        self._hosting, self._records = settings, records
+        self._settings, self._records = settings, records
 
-    def capacity(self) -> Capacity:
+    def total_capacity(self) -> TotalCapacity:
         """Return the cores and the memory of the host, times their over-commitment ratios."""
         ram = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // MIB
         cores = len(os.sched_getaffinity(0))
-        return Capacity(vcpus=int(cores * self._hosting.cpu_ratio), ram=int(ram * self._hosting.ram_ratio))
+        return TotalCapacity(vcpus=int(cores * self._settings.cpu_ratio), ram=int(ram * self._settings.ram_ratio))
 
-    def check_room(self, machine: Machine) -> None:
+    def check_machine_fits(self, machine: MachineSpec) -> None:
         """Raise DriverError if a machine does not fit beside the machines that are not stopped."""
-        total = self.capacity()
+        total = self.total_capacity()
         others = [
             record.machine
             for machine_id, record in self._records.by_id().items()
@@ -40,6 +40,6 @@ class HostCapacity:
             raise DriverError(f"The host has no capacity left: {usage}", retryable=False)
 
 
-def host_boot() -> str:
+def host_boot_id() -> str:
     """Return the id of the host's current boot."""
     return BOOT_ID.read_text("ascii").strip()

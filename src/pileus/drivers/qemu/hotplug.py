@@ -30,9 +30,9 @@ class Hotplug:
             # The backend of an interrupted attempt would be in the way.
             await _remove_backend(monitor, device)
             command = f"{device.kind}-add" if device.kind == "blockdev" else f"{device.kind}_add"
-            await monitor.do(command, device.backend)
+            await monitor.execute_command(command, device.backend)
             try:
-                await monitor.do("device_add", device.frontend)
+                await monitor.execute_command("device_add", device.frontend)
             except DriverError:
                 await _remove_backend(monitor, device)
                 raise
@@ -52,20 +52,20 @@ class Hotplug:
 
 
 async def _has_device(monitor: Monitor, device_id: str) -> bool:
-    devices = await monitor.do("qom-list", {"path": "/machine/peripheral"})
+    devices = await monitor.execute_command("qom-list", {"path": "/machine/peripheral"})
     return any(device["name"] == device_id for device in devices)
 
 
 async def _request_release(monitor: Monitor, device_id: str) -> None:
     """Ask the guest to release a device; QEMU refuses while an earlier request is open, which is harmless."""
     with suppress(DriverError):
-        await monitor.do("device_del", {"id": device_id})
+        await monitor.execute_command("device_del", {"id": device_id})
 
 
 async def _remove_backend(monitor: Monitor, device: Device) -> None:
     """Remove the backend of a device, if there is one."""
     with suppress(DriverError):
         if device.kind == "blockdev":
-            await monitor.do("blockdev-del", {"node-name": device.backend["node-name"]})
+            await monitor.execute_command("blockdev-del", {"node-name": device.backend["node-name"]})
         else:
-            await monitor.do("netdev_del", {"id": device.backend["id"]})
+            await monitor.execute_command("netdev_del", {"id": device.backend["id"]})

@@ -1,9 +1,9 @@
 """Images of tenants: downloaded, checked and stored as base images."""
 
 from pileus.drivers.protocols.config import DownloadLimits
-from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.qemu.base_images import BaseImages
-from pileus.drivers.qemu.paths import DataDirectory, atomic_write, make_read_only, open_untrusted
+from pileus.drivers.qemu.paths import DataDirectory, atomic_write, make_read_only, open_without_following_symlink
 from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.drivers.qemu.volume_copies import VolumeCopier
 from pileus.outbound.image_formats import detect_format
@@ -23,7 +23,7 @@ class ImageFiles:
         self._directory, self._records, self._download_limits = directory, records, download_limits
         self._base_images, self._copier = base_images, copier
 
-    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image, or copy a volume with all that its base holds."""
         if image := self._records.find_image(image_id):
             return image
@@ -37,36 +37,36 @@ class ImageFiles:
     async def ensure_no_image(self, image_id: str) -> None:
         """Delete an image; its file stays while volumes or snapshots use it."""
         self._records.delete_image(image_id)
-        if self._directory.image(image_id).exists():
-            self._records.drop_base(image_id)
+        if self._directory.image_file(image_id).exists():
+            self._records.mark_base_for_removal(image_id)
         self._base_images.collect_garbage()
 
-    async def _download(self, image_id: str, url: str, on_progress: OnProgress) -> ImageInfo:
+    async def _download(self, image_id: str, url: str, on_progress: OnProgress) -> StoredImage:
         """Store a download unread, and examine it only when it is complete."""
         # Imported late: few servers download images, and the library makes their start slower.
-        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # see above
+        from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # see above
 
-        path = self._directory.image(image_id).with_suffix(".fetched")
+        path = self._directory.image_file(image_id).with_suffix(".fetched")
         try:
-            with open_untrusted(path, "wb") as file:
-                download = await download_image(url, self._download_limits, on_progress, file=file)
+            with open_without_following_symlink(path, "wb") as file:
+                download = await fetch_image(url, self._download_limits, on_progress, file=file)
             self._directory.chown_to_qemu(path)
             image_format = detect_format(download.head, download.size)
-            await self._base_images.add(path, image_format.name, image_id)
+            await self._base_images.import_base(path, image_format.name, image_id)
         finally:
             path.unlink(missing_ok=True)
         virtual_size = await self._base_images.virtual_size(image_id)
-        return ImageInfo(
+        return StoredImage(
             size=download.size,
             virtual_size=virtual_size,
             disk_format=image_format.name,
             checksum=download.checksum,
         )
 
-    async def _copy_volume(self, image_id: str, volume_id: str) -> ImageInfo:
-        path = self._directory.image(image_id)
+    async def _copy_volume(self, image_id: str, volume_id: str) -> StoredImage:
+        path = self._directory.image_file(image_id)
         with atomic_write(path) as new:
             await self._copier.copy(volume_id, new, None)
             make_read_only(new)
         virtual_size = await self._base_images.virtual_size(image_id)
-        return ImageInfo(size=path.stat().st_size, virtual_size=virtual_size, disk_format="qcow2")
+        return StoredImage(size=path.stat().st_size, virtual_size=virtual_size, disk_format="qcow2")

@@ -21,21 +21,21 @@ class MachineControl:
 
     def lock(self, machine_id: str) -> AbstractAsyncContextManager[None]:
         """Lock a machine, in all processes of the server."""
-        return wait_for_lock(self.directory.machine(machine_id).with_suffix(".lock"), POLL_INTERVAL)
+        return wait_for_lock(self.directory.machine_directory(machine_id).with_suffix(".lock"), POLL_INTERVAL)
 
     def is_locked(self, machine_id: str) -> bool:
-        """Whether a machine is locked by anybody."""
-        descriptor = try_lock(self.directory.machine(machine_id).with_suffix(".lock"))
+        """Return whether a machine is locked."""
+        descriptor = try_lock(self.directory.machine_directory(machine_id).with_suffix(".lock"))
         if descriptor is None:
             return True
         os.close(descriptor)
         return False
 
     def is_running(self, machine_id: str) -> bool:
-        """Whether the process of a machine runs."""
+        """Return whether the process of a machine runs."""
         return self.children.is_running(self.records.find(machine_id))
 
-    async def wait_until_ended(self, machine_id: str, seconds: float) -> bool:
+    async def wait_for_exit(self, machine_id: str, seconds: float) -> bool:
         """Wait for the end of a machine's process, for so many seconds. Return whether it has ended."""
         record, deadline = self.records.find(machine_id), time.monotonic() + seconds
         while self.children.is_running(record):
@@ -44,15 +44,15 @@ class MachineControl:
             await asyncio.sleep(POLL_INTERVAL)
         return True
 
-    def monitor(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
+    def open_monitor(self, machine_id: str) -> AbstractAsyncContextManager[Monitor]:
         """Open the monitor of a machine. Raises MonitorUnavailable."""
-        return open_monitor(self.directory.machine(machine_id))
+        return open_monitor(self.directory.machine_directory(machine_id))
 
     @asynccontextmanager
     async def require_monitor(self, machine_id: str) -> AsyncIterator[Monitor]:
         """Open the monitor of a machine. Raises DriverError if the machine does not answer."""
         try:
-            async with self.monitor(machine_id) as monitor:
+            async with self.open_monitor(machine_id) as monitor:
                 yield monitor
         except MonitorUnavailable:
             raise DriverError(f"Machine {machine_id} does not answer", retryable=True) from None

@@ -1,33 +1,33 @@
-"""Names and tags of machines, which the metadata service tells them while they run."""
+"""Names and tags of machines, which the metadata service serves while they run."""
 
 from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.guests import Description
+from pileus.drivers.protocols.guests import MachineMetadata
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.machine_records import MachineRecords
-from pileus.drivers.qemu.wiring import FabricWiring
 
 
 class MetadataPublisher:
-    """Updates what the metadata service tells machines."""
+    """Updates the metadata that machines are served."""
 
-    def __init__(self, records: MachineRecords, wiring: FabricWiring) -> None:
-        self._records, self._wiring = records, wiring
+    def __init__(self, records: MachineRecords, fabric_updater: FabricUpdater) -> None:
+        self._records, self._fabric_updater = records, fabric_updater
 
-    def descriptions(self) -> Mapping[str, Description]:
+    def metadata_by_machine_id(self) -> Mapping[str, MachineMetadata]:
         """Return the name and the tags of every machine, by its id."""
         return {
-            machine_id: Description(name=record.machine.name, tags=record.machine.tags)
+            machine_id: MachineMetadata(name=record.machine.name, tags=record.machine.tags)
             for machine_id, record in self._records.by_id().items()
         }
 
-    async def ensure_metadata(self, machine_id: str, description: Description) -> None:
+    async def ensure_machine_metadata(self, machine_id: str, metadata: MachineMetadata) -> None:
         """Update the name and the tags of a machine, if it exists."""
         record = self._records.find(machine_id)
         if record is None:
             return
-        machine = replace(record.machine, name=description.name, tags=description.tags)
+        machine = replace(record.machine, name=metadata.name, tags=metadata.tags)
         if machine != record.machine:
             self._records.save(replace(record, machine=machine))
-            await self._wiring.apply()
+            await self._fabric_updater.send_network_state()

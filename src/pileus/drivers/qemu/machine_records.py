@@ -4,10 +4,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SLOTS
-from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.state import QemuStateFile
 
 RUNNING, SUSPENDED, STOPPED = "running", "suspended", "stopped"
 """The intended states of a machine."""
@@ -19,7 +19,7 @@ class MachineRecord(Struct, frozen=True, kw_only=True):
     `started` is the start time of the process `pid`, which tells it from a later one with the same number.
     """
 
-    machine: Machine
+    machine: MachineSpec
     intent: str
     pid: int | None = None
     started: str | None = None
@@ -31,7 +31,7 @@ class MachineRecord(Struct, frozen=True, kw_only=True):
 class MachineRecords:
     """The records of all machines."""
 
-    def __init__(self, state: HostState) -> None:
+    def __init__(self, state: QemuStateFile) -> None:
         self._db = state.db
 
     def find(self, machine_id: str) -> MachineRecord | None:
@@ -69,7 +69,7 @@ class MachineRecords:
 class DeviceSlots:
     """The PCI slot of each hot-pluggable device, which stays the same while the device is attached."""
 
-    def __init__(self, state: HostState) -> None:
+    def __init__(self, state: QemuStateFile) -> None:
         self._db = state.db
 
     def assign(self, machine_id: str, device_id: str) -> int:

@@ -5,15 +5,15 @@ import shutil
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import remove_cgroup
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, SUSPENDED, MachineRecord
 from pileus.drivers.qemu.monitor import MonitorUnavailable
-from pileus.drivers.qemu.nics import MachineNics
-from pileus.drivers.qemu.processes import Processes
+from pileus.drivers.qemu.nics import NicAttachments
+from pileus.drivers.qemu.processes import QemuProcesses
 from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 
 ENDED_STATES = frozenset({"shutdown", "guest-panicked", "internal-error"})
@@ -28,53 +28,53 @@ class MachineLifecycle:
         control: MachineControl,
         capacity: HostCapacity,
         attachments: VolumeAttachments,
-        nics: MachineNics,
-        processes: Processes,
+        nics: NicAttachments,
+        processes: QemuProcesses,
     ) -> None:
         self._control, self._records, self._capacity = control, control.records, capacity
         self._attachments, self._nics, self._processes = attachments, nics, processes
 
-    async def ensure_running(self, machine: Machine) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it if it has a process that can go on."""
         async with self._control.lock(machine.id):
             if self._control.is_running(machine.id) and await self._resume(machine.id):
                 self._records.save(replace(self._records.get(machine.id), intent=RUNNING, reason=None))
                 return
-            await self._processes.end(machine.id)
+            await self._processes.end_process(machine.id)
             await self._start(machine)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut the guest down, and end its process."""
         async with self._control.lock(machine_id):
             record = self._records.get(machine_id)
             # Saved first: if the server dies now, the next one knows that the machine is to stop.
             self._records.save(replace(record, intent=STOPPED, reason=None))
-            await self._processes.shut_down(machine_id)
-            await self._processes.end(machine_id)
+            await self._processes.shut_down_guest(machine_id)
+            await self._processes.end_process(machine_id)
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Pause a machine in memory, started first if it does not run."""
         async with self._control.lock(machine_id):
             record = self._records.get(machine_id)
             if not self._control.children.is_running(record):
                 await self._start(record.machine)
             async with self._control.require_monitor(machine_id) as monitor:
-                await monitor.do("stop")
+                await monitor.execute_command("stop")
             self._records.save(replace(self._records.get(machine_id), intent=SUSPENDED, reason=None))
 
-    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for a request; `hard` does not wait for the guest's shutdown."""
         async with self._control.lock(machine.id):
             record = self._records.find(machine.id)
-            if record and record.restarted_for == request:
+            if record and record.restarted_for == request_id:
                 return
             if not hard:
-                await self._processes.shut_down(machine.id)
-            await self._processes.end(machine.id)
+                await self._processes.shut_down_guest(machine.id)
+            await self._processes.end_process(machine.id)
             await self._start(machine)
-            self._records.save(replace(self._records.get(machine.id), restarted_for=request))
+            self._records.save(replace(self._records.get(machine.id), restarted_for=request_id))
 
-    async def ensure_sized(self, machine: Machine) -> None:
+    async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Resize a machine; one that runs is restarted."""
         async with self._control.lock(machine.id):
             record = self._records.get(machine.id)
@@ -83,52 +83,52 @@ class MachineLifecycle:
             if not self._control.children.is_running(record):
                 self._records.save(replace(record, machine=machine))
                 return
-            self._capacity.check_room(machine)
-            await self._processes.shut_down(machine.id)
-            await self._processes.end(machine.id)
+            self._capacity.check_machine_fits(machine)
+            await self._processes.shut_down_guest(machine.id)
+            await self._processes.end_process(machine.id)
             await self._start(machine)
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """End a machine and delete all of it but its volumes."""
-        folder = self._control.directory.machine(machine_id)
+        folder = self._control.directory.machine_directory(machine_id)
         if self._records.find(machine_id) is None and not folder.exists():
             return
         async with self._control.lock(machine_id):
-            await self._processes.end(machine_id)
-            self._control.children.untrack(machine_id)
-            self._attachments.detach_all(machine_id)
-            await self._nics.detach_all(machine_id)
+            await self._processes.end_process(machine_id)
+            self._control.children.wait_and_untrack(machine_id)
+            self._attachments.detach_all_after_end(machine_id)
+            await self._nics.detach_all_after_end(machine_id)
             self._records.delete(machine_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             remove_cgroup(machine_id)
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
-    async def _start(self, machine: Machine) -> None:
+    async def _start(self, machine: MachineSpec) -> None:
         """Start a process for a machine. Raises DriverError."""
         previous = self._records.find(machine.id)
-        self._capacity.check_room(machine)
+        self._capacity.check_machine_fits(machine)
         if machine.image_id is not None:
             raise DriverError("The QEMU driver runs virtual machines only, no bare metal servers", retryable=False)
-        folder = self._control.directory.machine(machine.id)
+        folder = self._control.directory.machine_directory(machine.id)
         folder.mkdir(exist_ok=True, mode=0o700)
         self._control.directory.chown_to_qemu(folder)
-        disks = self._attachments.attach_all(machine)
+        disks = self._attachments.attach_all_before_start(machine)
         record = MachineRecord(
             machine=machine, intent=RUNNING, restarted_for=previous.restarted_for if previous else None
         )
         # Saved before the interfaces: the fabric serves metadata to the machines that have a record.
         self._records.save(record)
-        await self._processes.start(record, [*disks, *await self._nics.attach_all(machine)])
+        await self._processes.start(record, [*disks, *await self._nics.attach_all_before_start(machine)])
 
     async def _resume(self, machine_id: str) -> bool:
-        """Let the process of a machine go on. Return whether the machine runs now."""
+        """Resume the process of a machine. Return whether the machine runs now."""
         try:
-            async with self._control.monitor(machine_id) as monitor:
+            async with self._control.open_monitor(machine_id) as monitor:
                 state = await monitor.runstate()
                 if state in ENDED_STATES:
                     return False
                 if state != "running":
-                    await monitor.do("cont")
+                    await monitor.execute_command("cont")
                 return await monitor.runstate() == "running"
         except MonitorUnavailable:
             return False

@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import Sample
+from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.qemu.child_processes import process_stat
-from pileus.drivers.qemu.fabric.state import Counters
+from pileus.drivers.qemu.fabric.state import PortTrafficCounters
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
-from pileus.drivers.qemu.state import HostState
-from pileus.drivers.qemu.wiring import FabricWiring
+from pileus.drivers.qemu.state import QemuStateFile
 
 RETENTION = 7 * 86_400_000_000
 """Microseconds."""
@@ -27,7 +27,7 @@ BALLOON = {"path": "/machine/peripheral/balloon", "property": "guest-stats"}
 POLLING = {"path": "/machine/peripheral/balloon", "property": "guest-stats-polling-interval", "value": 10}
 
 
-class Reading(Struct, frozen=True, kw_only=True):
+class CounterReading(Struct, frozen=True, kw_only=True):
     """Counters of a machine at a time (microseconds): CPU seconds, memory in percent, bytes and packets."""
 
     time: int
@@ -40,31 +40,31 @@ class Reading(Struct, frozen=True, kw_only=True):
 class MetricsSampler:
     """Samples machines and returns their samples."""
 
-    def __init__(self, control: MachineControl, state: HostState, wiring: FabricWiring) -> None:
+    def __init__(self, control: MachineControl, state: QemuStateFile, fabric_updater: FabricUpdater) -> None:
         self._control, self._records = control, control.records
-        self._state, self._db, self._wiring = state, state.db, wiring
-        self._last_readings: dict[str, Reading] = {}
+        self._state, self._db, self._fabric_updater = state, state.db, fabric_updater
+        self._last_readings: dict[str, CounterReading] = {}
 
-    def samples(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
-        """Return at most `count` samples between two times, evenly chosen. Raises DriverError."""
+    def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
+        """Return at most `max_count` samples between two times, evenly chosen. Raises DriverError."""
         self._records.get(machine_id)
         rows = self._db.execute(
             "SELECT sample FROM samples WHERE machine_id = ? AND time BETWEEN ? AND ? ORDER BY time",
             (machine_id, since, until),
         ).fetchall()
-        step = max(-(-len(rows) // max(count, 1)), 1)
-        return [msgspec.json.decode(sample, type=Sample) for (sample,) in rows[step - 1 :: step]]
+        step = max(-(-len(rows) // max(max_count, 1)), 1)
+        return [msgspec.json.decode(sample, type=MachineSample) for (sample,) in rows[step - 1 :: step]]
 
-    async def take_samples(self) -> None:
+    async def sample_running_machines(self) -> None:
         """Sample every running machine and delete samples that are too old. Raises DriverError."""
-        counters, now = (await self._wiring.report()).counters, time.time_ns() // 1000
+        counters, now = (await self._fabric_updater.fetch_report()).counters, time.time_ns() // 1000
         for record in self._records.by_id().values():
             if self._control.children.is_running(record):
                 with suppress(MonitorUnavailable, DriverError, OSError):
                     self._save(record, await self._read(record, counters, now))
         self._db.execute("DELETE FROM samples WHERE time < ?", (now - RETENTION,))
 
-    def _save(self, record: MachineRecord, reading: Reading) -> None:
+    def _save(self, record: MachineRecord, reading: CounterReading) -> None:
         """Save a sample, the rates since the last reading; the first reading makes none."""
         machine_id = record.machine.id
         previous = self._last_readings.get(machine_id)
@@ -73,10 +73,10 @@ class MetricsSampler:
             sample = msgspec.json.encode(sample_between(previous, reading, record.machine.vcpus)).decode()
             self._db.execute("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", (machine_id, reading.time, sample))
 
-    async def _read(self, record: MachineRecord, counters: dict[str, Counters], now: int) -> Reading:
+    async def _read(self, record: MachineRecord, counters: dict[str, PortTrafficCounters], now: int) -> CounterReading:
         assert record.pid  # noqa: S101  # the machine runs
-        async with self._control.monitor(record.machine.id) as monitor:
-            disks = _disk_counters(await monitor.do("query-blockstats"))
+        async with self._control.open_monitor(record.machine.id) as monitor:
+            disks = _disk_counters(await monitor.execute_command("query-blockstats"))
             memory = await _memory_percent(monitor, record)
         nics = self._state.machine_nics(record.machine.id)
         ports = [counters[nic.port_id] for nic in nics if nic.port_id in counters]
@@ -86,13 +86,13 @@ class MetricsSampler:
             sum(port.packets_in for port in ports),
             sum(port.packets_out for port in ports),
         )
-        return Reading(time=now, cpu=_cpu_seconds(record.pid), memory=memory, network=network, disks=disks)
+        return CounterReading(time=now, cpu=_cpu_seconds(record.pid), memory=memory, network=network, disks=disks)
 
 
 async def _memory_percent(monitor: Monitor, record: MachineRecord) -> float:
     """Return the memory in use as the guest reports it, or else the resident memory of QEMU."""
-    await monitor.do("qom-set", POLLING)
-    stats: dict[str, Any] = (await monitor.do("qom-get", BALLOON)).get("stats", {})
+    await monitor.execute_command("qom-set", POLLING)
+    stats: dict[str, Any] = (await monitor.execute_command("qom-get", BALLOON)).get("stats", {})
     free, total = stats.get("stat-available-memory", -1), stats.get("stat-total-memory", -1)
     if 0 <= free <= total and total > 0:
         return float(100 * (total - free) / total)
@@ -122,11 +122,11 @@ def _disk_counters(block_stats: list[dict[str, Any]]) -> dict[str, tuple[int, in
     }
 
 
-def sample_between(before: Reading, after: Reading, vcpus: int) -> Sample:
+def sample_between(before: CounterReading, after: CounterReading, vcpus: int) -> MachineSample:
     """Return the sample of the time between two readings of a machine."""
     seconds = (after.time - before.time) / 1_000_000
     bytes_in, bytes_out, packets_in, packets_out = _rates(before.network, after.network, seconds)
-    return Sample(
+    return MachineSample(
         time=after.time,
         cpu_util=round(min(max(100 * (after.cpu - before.cpu) / seconds / vcpus, 0), 100), 2),
         memory_util=round(after.memory, 2),

@@ -29,7 +29,7 @@ class Monitor:
     def __init__(self, client: QMPClient) -> None:
         self._client = client
 
-    async def do(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
+    async def execute_command(self, command: str, arguments: Mapping[str, object] | None = None) -> Any:
         """Execute a command of QMP. Raises DriverError if QEMU refuses it, and MonitorUnavailable."""
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT):
@@ -41,7 +41,7 @@ class Monitor:
 
     async def runstate(self) -> str:
         """Return the run state of the machine (`RunState` of QMP)."""
-        return str((await self.do("query-status"))["status"])
+        return str((await self.execute_command("query-status"))["status"])
 
 
 @asynccontextmanager
@@ -50,12 +50,12 @@ async def open_monitor(folder: Path, name: str = COMMANDS) -> AsyncIterator[Moni
 
     Its socket serves one client at a time.
     """
-    async with connect(folder, name) as client:
+    async with connect_qmp_client(folder, name) as client:
         yield Monitor(client)
 
 
 @asynccontextmanager
-async def connect(folder: Path, name: str) -> AsyncIterator[QMPClient]:
+async def connect_qmp_client(folder: Path, name: str) -> AsyncIterator[QMPClient]:
     """Connect the library's client. Raises MonitorUnavailable."""
     client = QMPClient(name)
     try:

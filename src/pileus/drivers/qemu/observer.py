@@ -7,11 +7,11 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Status
 from pileus.drivers.protocols.compute import ObservedMachine
-from pileus.drivers.qemu.host import host_boot
+from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import STOPPED, MachineRecord
 from pileus.drivers.qemu.monitor import MonitorUnavailable
-from pileus.drivers.qemu.processes import Processes
+from pileus.drivers.qemu.processes import QemuProcesses
 
 ERRORS = {
     "io-error": "A disk could not be written: the host's disk is full, or fails",
@@ -24,7 +24,7 @@ ERRORS = {
 class MachineObserver:
     """Observes machines; with `resume`, those that ran when the host ended are about to be started again."""
 
-    def __init__(self, control: MachineControl, processes: Processes, *, resume: bool) -> None:
+    def __init__(self, control: MachineControl, processes: QemuProcesses, *, resume: bool) -> None:
         self._control, self._records, self._processes = control, control.records, processes
         self._resume = resume
 
@@ -45,7 +45,7 @@ class MachineObserver:
         if not self._control.children.is_running(record):
             return self._observe_ended(machine_id)
         try:
-            async with self._control.monitor(machine_id) as monitor:
+            async with self._control.open_monitor(machine_id) as monitor:
                 state = await monitor.runstate()
         except MonitorUnavailable:
             return None if self._control.children.is_running(record) else self._observe_ended(machine_id)
@@ -58,7 +58,7 @@ class MachineObserver:
         record = self._records.find(machine_id)
         if record is None or record.intent == STOPPED or self._control.children.is_running(record):
             return None
-        if record.host_boot not in (None, host_boot()):
+        if record.host_boot not in (None, host_boot_id()):
             return self._observe_after_host_boot(machine_id, record)
         reason = record.reason or self._processes.exit_reason(machine_id)
         if not record.reason:
@@ -80,14 +80,14 @@ class MachineObserver:
             if await self._runstate(machine_id) != "shutdown":
                 return None
             self._records.save(replace(self._records.get(machine_id), intent=STOPPED))
-            await self._processes.end(machine_id)
+            await self._processes.end_process(machine_id)
         return ObservedMachine(machine_id=machine_id, status=Status.SHUTOFF)
 
     async def _runstate(self, machine_id: str) -> str | None:
         if not self._control.is_running(machine_id):
             return None
         with suppress(MonitorUnavailable):
-            async with self._control.monitor(machine_id) as monitor:
+            async with self._control.open_monitor(machine_id) as monitor:
                 return await monitor.runstate()
         return None
 

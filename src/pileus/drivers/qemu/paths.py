@@ -34,7 +34,7 @@ class DataDirectory:
         self.snapshots, self.images = self.folder / "snapshots", self.folder / "images"
         self.net = self.folder / "net"
 
-    def prepare(self) -> None:
+    def create_directories(self) -> None:
         """Create the directories. Raises OSError if QEMU's user cannot reach them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
         self.machines.mkdir(exist_ok=True, mode=PRIVATE)
@@ -44,21 +44,21 @@ class DataDirectory:
         if self.user:
             self._allow_traversal()
 
-    def machine(self, machine_id: str) -> Path:
+    def machine_directory(self, machine_id: str) -> Path:
         """Return the directory of a machine. Raises DriverError for an invalid id."""
-        return self.machines / check_id(machine_id)
+        return self.machines / require_safe_id(machine_id)
 
-    def volume(self, volume_id: str) -> Path:
+    def volume_file(self, volume_id: str) -> Path:
         """Return the file of a volume. Raises DriverError for an invalid id."""
-        return self.volumes / f"{check_id(volume_id)}.qcow2"
+        return self.volumes / f"{require_safe_id(volume_id)}.qcow2"
 
-    def snapshot(self, snapshot_id: str) -> Path:
+    def snapshot_file(self, snapshot_id: str) -> Path:
         """Return the file of a snapshot. Raises DriverError for an invalid id."""
-        return self.snapshots / f"{check_id(snapshot_id)}.qcow2"
+        return self.snapshots / f"{require_safe_id(snapshot_id)}.qcow2"
 
-    def image(self, image_id: str) -> Path:
+    def image_file(self, image_id: str) -> Path:
         """Return the file of an image. Raises DriverError for an invalid id."""
-        return self.images / f"{check_id(image_id)}.qcow2"
+        return self.images / f"{require_safe_id(image_id)}.qcow2"
 
     def chown_to_qemu(self, path: Path) -> None:
         """Make QEMU's user the owner of a file or directory."""
@@ -80,7 +80,7 @@ class DataDirectory:
         return {"user": uid, "group": gid, "extra_groups": sorted(set(groups) - {0}), "umask": 0o077}
 
     def _allow_traversal(self) -> None:
-        """Let QEMU's user traverse the server's own directories, without listing or reading anything else there."""
+        """Allow QEMU's user to traverse the server's own directories, without listing or reading anything else."""
         for path in self.folder.parent.iterdir():
             if path != self.folder and not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)
@@ -99,14 +99,14 @@ class DataDirectory:
             )
 
 
-def check_id(identity: str) -> str:
+def require_safe_id(identity: str) -> str:
     """Return an id that is safe in a path. Raises DriverError for others."""
     if not ID.fullmatch(identity):
         raise DriverError(f"{identity!r} is no id", retryable=False)
     return identity
 
 
-def open_untrusted(path: Path, mode: str) -> BinaryIO:
+def open_without_following_symlink(path: Path, mode: str) -> BinaryIO:
     """Open a file in a directory that QEMU can write to. Raises OSError for a symbolic link: it could lead anywhere."""
     return cast("BinaryIO", open(path, mode, opener=_open_no_follow))  # `Path.open` has no opener
 
@@ -117,7 +117,7 @@ def _open_no_follow(path: str, flags: int) -> int:
 
 def make_read_only(path: Path) -> None:
     """Make a file read-only."""
-    with open_untrusted(path, "rb") as file:
+    with open_without_following_symlink(path, "rb") as file:
         os.fchmod(file.fileno(), 0o400)
 
 

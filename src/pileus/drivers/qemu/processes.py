@@ -10,19 +10,19 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import process_start_time
-from pileus.drivers.qemu.host import host_boot
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
-from pileus.drivers.qemu.paths import POLL_INTERVAL, open_untrusted
+from pileus.drivers.qemu.paths import POLL_INTERVAL, open_without_following_symlink
 from pileus.drivers.qemu.programs import Programs
-from pileus.drivers.qemu.seed import seed
-from pileus.drivers.qemu.wiring import FabricWiring
+from pileus.drivers.qemu.seed_disks import make_seed_disk
 
 LOG_FILE = "qemu.log"
 LOG_LIMIT = 1 << 16
@@ -31,74 +31,76 @@ START_TIMEOUT, END_TIMEOUT = 20.0, 10.0
 """Seconds until a started machine answers its monitor, and until a process has ended after the order to end."""
 
 
-class Processes:
+class QemuProcesses:
     """Starts and ends the processes of machines; a guest has `shutdown_timeout` seconds to shut down."""
 
     def __init__(
-        self, control: MachineControl, programs: Programs, wiring: FabricWiring, shutdown_timeout: float
+        self, control: MachineControl, programs: Programs, fabric_updater: FabricUpdater, shutdown_timeout: float
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
-        self._programs, self._wiring, self._shutdown_timeout = programs, wiring, shutdown_timeout
+        self._programs, self._fabric_updater, self._shutdown_timeout = programs, fabric_updater, shutdown_timeout
 
     async def start(self, record: MachineRecord, devices: list[arguments.Device]) -> None:
         """Start QEMU for a machine and wait for its monitor. Raises DriverError with QEMU's error message."""
         machine = record.machine
         self._write_seed(machine)
-        child = self._spawn(machine, arguments.command(self._programs, machine, devices))
+        child = self._spawn(machine, arguments.qemu_command(self._programs, machine, devices))
         self._control.children.track(machine.id, child)
         create_cgroup(machine, child.pid)
-        self._records.save(replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot()))
+        self._records.save(
+            replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot_id())
+        )
         await self._wait_until_started(machine.id)
 
-    async def shut_down(self, machine_id: str) -> None:
+    async def shut_down_guest(self, machine_id: str) -> None:
         """Press the power button, and wait until the guest has shut down or the timeout is over."""
         if not self._control.is_running(machine_id):
             return
         with suppress(MonitorUnavailable):
-            async with self._control.monitor(machine_id) as monitor:
+            async with self._control.open_monitor(machine_id) as monitor:
                 if await monitor.runstate() == "paused":
-                    await monitor.do("cont")
-                await monitor.do("system_powerdown")
+                    await monitor.execute_command("cont")
+                await monitor.execute_command("system_powerdown")
                 await _wait_for_shutdown(monitor, self._shutdown_timeout)
 
-    async def end(self, machine_id: str) -> None:
+    async def end_process(self, machine_id: str) -> None:
         """End the process of a machine: by its monitor, or by SIGKILL if that does not help."""
         record = self._records.find(machine_id)
         if not self._control.children.is_running(record):
             return
         with suppress(MonitorUnavailable):
-            async with self._control.monitor(machine_id) as monitor:
-                await monitor.do("quit")
-        if not await self._control.wait_until_ended(machine_id, END_TIMEOUT):
+            async with self._control.open_monitor(machine_id) as monitor:
+                await monitor.execute_command("quit")
+        if not await self._control.wait_for_exit(machine_id, END_TIMEOUT):
             assert record  # noqa: S101  # only a machine with a record runs
             assert record.pid  # noqa: S101  # and only one with a process
             with suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGKILL)
-            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
+            await self._control.wait_for_exit(machine_id, END_TIMEOUT)
 
     def exit_reason(self, machine_id: str) -> str:
         """Return why the process of a machine has ended: the signal, or the last line of QEMU's log."""
         exit_code = self._control.children.exit_code(machine_id)
         if exit_code is not None and exit_code < 0:
             return f"QEMU was ended by {signal.Signals(-exit_code).name}"
-        message = _last_line(self._directory.machine(machine_id) / LOG_FILE)
+        message = _last_line(self._directory.machine_directory(machine_id) / LOG_FILE)
         return f"QEMU ended: {message}" if message else "QEMU ended without an error message"
 
-    def _write_seed(self, machine: Machine) -> None:
+    def _write_seed(self, machine: MachineSpec) -> None:
         """Write the seed disk, once: the guest reads it at its first boot."""
-        file = self._directory.machine(machine.id) / arguments.SEED
+        file = self._directory.machine_directory(machine.id) / arguments.SEED
         if file.exists():
             return
-        with open_untrusted(file, "wb") as disk:
-            disk.write(seed(machine, self._wiring.seeded_subnets()))
+        with open_without_following_symlink(file, "wb") as disk:
+            disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_seed_disks()))
         self._directory.chown_to_qemu(file)
 
-    def _spawn(self, machine: Machine, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, machine: MachineSpec, command: list[str]) -> subprocess.Popen[bytes]:
         """Start QEMU in a session of its own, so that it outlives the server."""
-        folder = self._directory.machine(machine.id)
+        folder = self._directory.machine_directory(machine.id)
         log = folder / LOG_FILE
         log.unlink(missing_ok=True)
-        with open_untrusted(log, "wb") as output:
+        with open_without_following_symlink(log, "wb") as output:
             return subprocess.Popen(  # noqa: S603  # sizes and ids are all that tenants choose
                 command,
                 cwd=folder,
@@ -114,11 +116,11 @@ class Processes:
         deadline = time.monotonic() + START_TIMEOUT
         while self._control.is_running(machine_id) and time.monotonic() < deadline:
             with suppress(MonitorUnavailable):
-                async with self._control.monitor(machine_id) as monitor:
+                async with self._control.open_monitor(machine_id) as monitor:
                     await monitor.runstate()
                     return
             await asyncio.sleep(POLL_INTERVAL)
-        await self.end(machine_id)
+        await self.end_process(machine_id)
         reason = self.exit_reason(machine_id)
         self._records.save(replace(self._records.get(machine_id), reason=reason))
         raise DriverError(f"The machine could not be started: {reason}", retryable=False)
@@ -133,7 +135,7 @@ async def _wait_for_shutdown(monitor: Monitor, seconds: float) -> None:
 def _last_line(log: Path) -> str:
     """Return the last line of a short log."""
     with suppress(OSError):
-        with open_untrusted(log, "rb") as file:
+        with open_without_following_symlink(log, "rb") as file:
             lines = file.read(LOG_LIMIT).decode("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else ""
     return ""

@@ -40,7 +40,7 @@ class QemuImg:
         """Check that a disk is sound. Raises DriverError."""
         await self.run("check", "-q", "-f", image_format, str(path))
 
-    async def size(self, path: Path) -> int:
+    async def virtual_size(self, path: Path) -> int:
         """Return the bytes of a disk, which may be in use."""
         info: dict[str, Any] = json.loads(await self.run("info", "-U", "--output=json", "-f", "qcow2", str(path)))
         return int(info["virtual-size"])

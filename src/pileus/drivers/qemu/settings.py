@@ -8,7 +8,7 @@ from pileus.setting_fields import REAL_MACHINES, setting
 
 
 class QemuSettings(Struct, frozen=True, kw_only=True):
-    """How machines use the host. A ratio is how often a core, or a MiB of memory, may be promised."""
+    """Settings of the QEMU driver. A ratio is the over-commitment of cores or of memory."""
 
     accelerator: Annotated[
         Literal["auto", "kvm", "tcg"],

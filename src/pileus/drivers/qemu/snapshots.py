@@ -27,27 +27,29 @@ class SnapshotFiles:
         base = self._records.get_volume(volume_id).base
         if self._records.has_snapshot(snapshot_id):
             return
-        with atomic_write(self._directory.snapshot(snapshot_id)) as new:
-            await self._copier.copy(volume_id, new, self._base_images.path(base))
+        with atomic_write(self._directory.snapshot_file(snapshot_id)) as new:
+            await self._copier.copy(volume_id, new, self._base_images.base_file(base))
         self._records.add_snapshot(snapshot_id, volume_id, base)
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; volumes made from it are copies and stay."""
         self._records.delete_snapshot(snapshot_id)
-        self._directory.snapshot(snapshot_id).unlink(missing_ok=True)
+        self._directory.snapshot_file(snapshot_id).unlink(missing_ok=True)
         self._base_images.collect_garbage()
 
-    async def ensure_reverted(self, volume_id: str, snapshot_id: str, request: str) -> None:
+    async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Replace a detached volume by a copy of a snapshot, at its present size, once for a request."""
         volume = self._records.get_volume(volume_id)
-        if volume.reverted_for == request:
+        if volume.reverted_for == request_id:
             return
         base = self._records.snapshot_base(snapshot_id)
         if volume.machine_id is not None:
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
-        path = self._directory.volume(volume_id)
+        path = self._directory.volume_file(volume_id)
         with atomic_write(path) as new:
-            await self._qemu_img.copy(self._directory.snapshot(snapshot_id), new, self._base_images.path(base))
-            if await self._qemu_img.size(new) < (size := await self._qemu_img.size(path)):
+            await self._qemu_img.copy(
+                self._directory.snapshot_file(snapshot_id), new, self._base_images.base_file(base)
+            )
+            if await self._qemu_img.virtual_size(new) < (size := await self._qemu_img.virtual_size(path)):
                 await self._qemu_img.resize(new, size)
-        self._records.set_reverted(volume_id, request, base)
+        self._records.record_revert(volume_id, request_id, base)

@@ -8,12 +8,12 @@ from typing import TypeVar
 import msgspec
 
 from pileus.drivers.network_state import NetworkState
-from pileus.drivers.protocols.network import Nic
+from pileus.drivers.protocols.network import NicSpec
 
 Spec = TypeVar("Spec")
 
 
-class HostState(NetworkState):
+class QemuStateFile(NetworkState):
     """The tables of the driver behind one connection, `db`, which all parts of the driver share.
 
     `apply_network` is awaited after every change of the network.
@@ -46,7 +46,7 @@ class HostState(NetworkState):
         self.db = self._db
         self._apply_network = apply_network
 
-    def save_nic(self, machine_id: str, nic: Nic) -> None:
+    def save_nic(self, machine_id: str, nic: NicSpec) -> None:
         """Insert or replace a machine's interface, without applying the network."""
         self._put("nics", nic.port_id, machine_id, nic)
 
@@ -54,28 +54,28 @@ class HostState(NetworkState):
         """Delete all interfaces of a machine, without applying the network."""
         self.db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))
 
-    def machine_nics(self, machine_id: str) -> list[Nic]:
+    def machine_nics(self, machine_id: str) -> list[NicSpec]:
         """Return the interfaces of a machine."""
         rows = self.db.execute("SELECT facts FROM nics WHERE parent = ?", (machine_id,)).fetchall()
-        return [msgspec.json.decode(facts, type=Nic) for (facts,) in rows]
+        return [msgspec.json.decode(facts, type=NicSpec) for (facts,) in rows]
 
-    def nics_by_machine(self) -> list[tuple[str, Nic]]:
+    def all_nics_with_machine_ids(self) -> list[tuple[str, NicSpec]]:
         """Return every interface with the id of its machine."""
         rows = self.db.execute("SELECT parent, facts FROM nics ORDER BY id").fetchall()
-        return [(machine_id, msgspec.json.decode(facts, type=Nic)) for machine_id, facts in rows]
+        return [(machine_id, msgspec.json.decode(facts, type=NicSpec)) for machine_id, facts in rows]
 
-    def router_nics(self, router_id: str) -> list[Nic]:
+    def router_nics(self, router_id: str) -> list[NicSpec]:
         """Return the interfaces of a router."""
         rows = self.db.execute("SELECT facts FROM router_ports WHERE parent = ?", (router_id,)).fetchall()
-        return [msgspec.json.decode(facts, type=Nic) for (facts,) in rows]
+        return [msgspec.json.decode(facts, type=NicSpec) for (facts,) in rows]
 
-    def specs(self, table: str, kind: type[Spec]) -> list[Spec]:
+    def load_all_specs(self, table: str, spec_type: type[Spec]) -> list[Spec]:
         """Return all specifications in a table of the network."""
         rows = self.db.execute(f"SELECT facts FROM {table} ORDER BY id").fetchall()  # noqa: S608  # a fixed name
-        return [msgspec.json.decode(facts, type=kind) for (facts,) in rows]
+        return [msgspec.json.decode(facts, type=spec_type) for (facts,) in rows]
 
     @contextmanager
-    def network_transaction(self) -> Iterator[int]:
+    def read_network_revision(self) -> Iterator[int]:
         """Lock the file while the network is read; yield the revision of this read, higher than all before."""
         self.db.execute("BEGIN IMMEDIATE")
         try:

@@ -6,9 +6,9 @@ A `base` is the file of an image that a volume or a snapshot is an overlay on.
 from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import ImageInfo
-from pileus.drivers.protocols.storage import Disk
-from pileus.drivers.qemu.state import HostState
+from pileus.drivers.protocols.images import StoredImage
+from pileus.drivers.protocols.storage import DiskSpec
+from pileus.drivers.qemu.state import QemuStateFile
 
 
 class VolumeRecord(Struct, frozen=True):
@@ -22,7 +22,7 @@ class VolumeRecord(Struct, frozen=True):
 class StorageRecords:
     """The records of all volumes, snapshots and images."""
 
-    def __init__(self, state: HostState) -> None:
+    def __init__(self, state: QemuStateFile) -> None:
         self._db = state.db
 
     def find_volume(self, volume_id: str) -> VolumeRecord | None:
@@ -39,7 +39,7 @@ class StorageRecords:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
         return volume
 
-    def add_volume(self, disk: Disk, base: str | None) -> None:
+    def add_volume(self, disk: DiskSpec, base: str | None) -> None:
         """Insert a volume, unless another process has."""
         self._db.execute(
             "INSERT OR IGNORE INTO volumes (id, type_name, base) VALUES (?, ?, ?)", (disk.id, disk.type_name, base)
@@ -53,11 +53,11 @@ class StorageRecords:
         """Change the type of a volume."""
         self._db.execute("UPDATE volumes SET type_name = ? WHERE id = ?", (type_name, volume_id))
 
-    def set_reverted(self, volume_id: str, request: str, base: str | None) -> None:
+    def record_revert(self, volume_id: str, request_id: str, base: str | None) -> None:
         """Record that a volume was reverted for a request, and its new base."""
-        self._db.execute("UPDATE volumes SET reverted_for = ?, base = ? WHERE id = ?", (request, base, volume_id))
+        self._db.execute("UPDATE volumes SET reverted_for = ?, base = ? WHERE id = ?", (request_id, base, volume_id))
 
-    def attach_volume(self, machine_id: str, disk: Disk) -> None:
+    def attach_volume(self, machine_id: str, disk: DiskSpec) -> None:
         """Record a volume as attached. Raises DriverError if it is attached to another machine."""
         if self.get_volume(disk.id).machine_id not in (None, machine_id):
             raise DriverError(f"Volume {disk.id} is attached to another machine", retryable=False)
@@ -73,7 +73,7 @@ class StorageRecords:
         """Record all volumes of a machine as detached."""
         self._db.execute("UPDATE volumes SET machine_id = NULL, boot_index = -1 WHERE machine_id = ?", (machine_id,))
 
-    def attached_volumes(self, machine_id: str) -> list[tuple[str, int]]:
+    def volume_ids_and_boot_indexes(self, machine_id: str) -> list[tuple[str, int]]:
         """Return the ids and boot indexes of a machine's volumes, in boot order."""
         return self._db.execute(
             "SELECT id, boot_index FROM volumes WHERE machine_id = ? ORDER BY boot_index < 0, boot_index, rowid",
@@ -81,7 +81,7 @@ class StorageRecords:
         ).fetchall()
 
     def has_snapshot(self, snapshot_id: str) -> bool:
-        """Whether there is a snapshot."""
+        """Return whether there is a snapshot."""
         return self._db.execute("SELECT 1 FROM snapshots WHERE id = ?", (snapshot_id,)).fetchone() is not None
 
     def snapshot_base(self, snapshot_id: str) -> str | None:
@@ -99,14 +99,14 @@ class StorageRecords:
         """Delete a snapshot."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
 
-    def find_image(self, image_id: str) -> ImageInfo | None:
+    def find_image(self, image_id: str) -> StoredImage | None:
         """Return an image of a tenant, or None."""
         row = self._db.execute(
             "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
         ).fetchone()
-        return row and ImageInfo(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+        return row and StoredImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
 
-    def add_image(self, image_id: str, image: ImageInfo) -> None:
+    def add_image(self, image_id: str, image: StoredImage) -> None:
         """Insert an image, unless another process has; its file is in use again."""
         row = (image_id, image.size, image.virtual_size, image.disk_format, image.checksum)
         self._db.execute("DELETE FROM dropped_images WHERE base = ?", (image_id,))
@@ -116,17 +116,17 @@ class StorageRecords:
         """Delete an image."""
         self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
-    def drop_base(self, base: str) -> None:
+    def mark_base_for_removal(self, base: str) -> None:
         """Mark a base for removal once no volume and no snapshot uses it."""
         self._db.execute("INSERT OR IGNORE INTO dropped_images VALUES (?)", (base,))
 
-    def unused_bases(self) -> list[str]:
+    def removable_bases(self) -> list[str]:
         """Return the bases that are marked for removal and that no volume and no snapshot uses."""
         rows = self._db.execute(
             "SELECT base FROM dropped_images EXCEPT SELECT base FROM volumes EXCEPT SELECT base FROM snapshots"
         ).fetchall()
         return [base for (base,) in rows]
 
-    def forget_base(self, base: str) -> None:
+    def delete_removal_mark(self, base: str) -> None:
         """Delete the mark of a base that was removed."""
         self._db.execute("DELETE FROM dropped_images WHERE base = ?", (base,))

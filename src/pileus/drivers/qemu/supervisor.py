@@ -10,15 +10,15 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SERIAL
-from pileus.drivers.qemu.host import host_boot
+from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, MachineRecord
 from pileus.drivers.qemu.machines import MachineLifecycle
 from pileus.drivers.qemu.metrics import MetricsSampler
-from pileus.drivers.qemu.monitor import EVENTS, MonitorUnavailable, connect
-from pileus.drivers.qemu.paths import open_untrusted, wait_for_lock
+from pileus.drivers.qemu.monitor import EVENTS, MonitorUnavailable, connect_qmp_client
+from pileus.drivers.qemu.paths import open_without_following_symlink, wait_for_lock
 from pileus.drivers.qemu.processes import END_TIMEOUT
-from pileus.drivers.qemu.wiring import FabricWiring
 
 LOG = logging.getLogger(__name__)
 ROUND_INTERVAL, ROUNDS_PER_SAMPLE = 1.0, 15
@@ -28,7 +28,7 @@ SERIAL_LOG_LIMIT, SERIAL_LOG_KEPT = 4 << 20, 1 << 20
 """Bytes of a serial log at which it is truncated, and the bytes at its end that are kept."""
 
 
-class Supervisor:
+class MachineSupervisor:
     """Supervises all machines of the host; with `resume`, it starts them again after a boot of the host."""
 
     def __init__(
@@ -36,26 +36,26 @@ class Supervisor:
         control: MachineControl,
         lifecycle: MachineLifecycle,
         sampler: MetricsSampler,
-        wiring: FabricWiring,
+        fabric_updater: FabricUpdater,
         *,
         resume: bool,
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
-        self._lifecycle, self._sampler, self._wiring, self._resume = lifecycle, sampler, wiring, resume
+        self._lifecycle, self._sampler, self._fabric_updater, self._resume = lifecycle, sampler, fabric_updater, resume
 
-    async def watch(self, changed: Callable[[], None]) -> None:
-        """Supervise until cancelled, once no other process does; call `changed` when a machine has changed."""
+    async def watch_machines(self, on_change: Callable[[], None]) -> None:
+        """Supervise until cancelled, once no other process does; call `on_change` when a machine has changed."""
         async with wait_for_lock(self._directory.folder / "watch.lock", ROUND_INTERVAL):
             listeners: dict[str, asyncio.Task[None]] = {}
             try:
                 await self._recover()
-                await self._run_rounds(listeners, changed)
+                await self._run_rounds(listeners, on_change)
             finally:
                 for listener in listeners.values():
                     listener.cancel()
                 await asyncio.gather(*listeners.values(), return_exceptions=True)
 
-    async def _run_rounds(self, listeners: dict[str, asyncio.Task[None]], changed: Callable[[], None]) -> None:
+    async def _run_rounds(self, listeners: dict[str, asyncio.Task[None]], on_change: Callable[[], None]) -> None:
         count = 0
         while True:
             records = self._records.by_id()
@@ -64,10 +64,10 @@ class Supervisor:
             }
             for machine_id in running:
                 if machine_id not in listeners or listeners[machine_id].done():
-                    listeners[machine_id] = asyncio.create_task(self._listen(machine_id, changed))
+                    listeners[machine_id] = asyncio.create_task(self._listen(machine_id, on_change))
             for machine_id in set(listeners) - running:
                 listeners.pop(machine_id).cancel()
-                changed()
+                on_change()
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(running)
             count += 1
@@ -75,7 +75,7 @@ class Supervisor:
 
     async def _sample(self, running: set[str]) -> None:
         try:
-            await self._sampler.take_samples()
+            await self._sampler.sample_running_machines()
         except DriverError as problem:
             LOG.warning("Metrics could not be sampled", extra={"why": str(problem)})
         for machine_id in running:
@@ -84,7 +84,7 @@ class Supervisor:
     async def _recover(self) -> None:
         """Start the network, warn about machines without a record, and start machines after a boot of the host."""
         with suppress(DriverError):
-            await self._wiring.apply()
+            await self._fabric_updater.send_network_state()
         records = self._records.by_id()
         for folder in self._directory.machines.iterdir():
             if folder.is_dir() and folder.name not in records:
@@ -92,36 +92,36 @@ class Supervisor:
         if self._resume:
             for record in records.values():
                 is_running = self._control.children.is_running(record)
-                if record.intent == RUNNING and not is_running and record.host_boot != host_boot():
+                if record.intent == RUNNING and not is_running and record.host_boot != host_boot_id():
                     await self._start_again(record)
 
     async def _start_again(self, record: MachineRecord) -> None:
         machine_id = record.machine.id
         LOG.info("A machine is started again after a boot of the host", extra={"machine_id": machine_id})
         try:
-            await self._lifecycle.ensure_running(record.machine)
+            await self._lifecycle.ensure_running_machine(record.machine)
         except DriverError as problem:
             LOG.warning("A machine could not be started again", extra={"machine_id": machine_id, "why": str(problem)})
             # With the present boot in its record it is in error, and not tried again.
-            failed = replace(self._records.get(machine_id), host_boot=host_boot(), reason=str(problem))
+            failed = replace(self._records.get(machine_id), host_boot=host_boot_id(), reason=str(problem))
             self._records.save(failed)
 
-    async def _listen(self, machine_id: str, changed: Callable[[], None]) -> None:
-        """Call `changed` at each event of a machine, and at its end."""
+    async def _listen(self, machine_id: str, on_change: Callable[[], None]) -> None:
+        """Call `on_change` at each event of a machine, and at its end."""
         with suppress(MonitorUnavailable):
-            async with connect(self._directory.machine(machine_id), EVENTS) as client:
+            async with connect_qmp_client(self._directory.machine_directory(machine_id), EVENTS) as client:
                 with client.listener(EVENT_NAMES) as events:
-                    await _report_events(events, asyncio.ensure_future(client.runstate_changed()), changed)
+                    await _report_events(events, asyncio.ensure_future(client.runstate_changed()), on_change)
             # A process closes its sockets before it ends: until it has ended, its exit code is unknown.
-            await self._control.wait_until_ended(machine_id, END_TIMEOUT)
-            changed()
+            await self._control.wait_for_exit(machine_id, END_TIMEOUT)
+            on_change()
 
     def truncate_serial_log(self, machine_id: str) -> None:
         """Keep only the end of a serial log that is too long; QEMU appends to the file."""
-        path = self._directory.machine(machine_id) / SERIAL
+        path = self._directory.machine_directory(machine_id) / SERIAL
         with suppress(OSError):
             if path.stat().st_size > SERIAL_LOG_LIMIT:
-                with open_untrusted(path, "r+b") as log:
+                with open_without_following_symlink(path, "r+b") as log:
                     log.seek(-SERIAL_LOG_KEPT, 2)
                     end = log.read()
                     log.seek(0)
@@ -130,15 +130,15 @@ class Supervisor:
 
 
 async def _report_events(
-    events: EventListener, disconnected: asyncio.Future[Runstate], changed: Callable[[], None]
+    events: EventListener, disconnected: asyncio.Future[Runstate], on_change: Callable[[], None]
 ) -> None:
-    """Call `changed` at each event until the machine has closed the connection."""
+    """Call `on_change` at each event until the machine has closed the connection."""
     try:
         while not disconnected.done():
             event = asyncio.ensure_future(events.get())
             await asyncio.wait((disconnected, event), return_when=asyncio.FIRST_COMPLETED)
             if event.done():
-                changed()
+                on_change()
             event.cancel()
     finally:
         disconnected.cancel()

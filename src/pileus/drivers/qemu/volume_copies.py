@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.qemu.arguments import disk_node
+from pileus.drivers.qemu.arguments import disk_node_name
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.monitor import Monitor
 from pileus.drivers.qemu.paths import POLL_INTERVAL
@@ -24,7 +24,7 @@ class VolumeCopier:
 
     async def copy(self, volume_id: str, path: Path, base: Path | None) -> None:
         """Copy a volume to a file: all of it, or only what it has written over `base`."""
-        volume_path = self._control.directory.volume(volume_id)
+        volume_path = self._control.directory.volume_file(volume_id)
         machine_id = self._records.get_volume(volume_id).machine_id
         if machine_id is None:
             await self._qemu_img.copy(volume_path, path, base)
@@ -33,20 +33,20 @@ class VolumeCopier:
             if not self._control.is_running(machine_id):
                 await self._qemu_img.copy(volume_path, path, base)
                 return
-            await self._qemu_img.create(path, await self._qemu_img.size(volume_path), base)
+            await self._qemu_img.create(path, await self._qemu_img.virtual_size(volume_path), base)
             async with self._control.require_monitor(machine_id) as monitor:
-                await _back_up(monitor, disk_node(volume_id), path, "top" if base else "full")
+                await _back_up(monitor, disk_node_name(volume_id), path, "top" if base else "full")
 
 
 async def _back_up(monitor: Monitor, node: str, path: Path, sync: str) -> None:
-    """Let a machine copy one of its disks to a file. Raises DriverError."""
+    """Make a machine copy one of its disks to a file. Raises DriverError."""
     relative_path = f"../../{path.parent.name}/{path.name}"
     target = {"driver": "qcow2", "node-name": TARGET, "file": {"driver": "file", "filename": relative_path}}
     job = {"job-id": JOB, "device": node, "target": TARGET, "sync": sync, "auto-dismiss": False}
     await _remove_job(monitor)
-    await monitor.do("blockdev-add", target)
+    await monitor.execute_command("blockdev-add", target)
     try:
-        await monitor.do("blockdev-backup", job)
+        await monitor.execute_command("blockdev-backup", job)
         await _wait_for_job(monitor)
     finally:
         await _remove_job(monitor)
@@ -55,7 +55,7 @@ async def _back_up(monitor: Monitor, node: str, path: Path, sync: str) -> None:
 async def _wait_for_job(monitor: Monitor) -> None:
     """Wait for the end of the backup job. Raises DriverError if it has failed."""
     while True:
-        (job,) = [job for job in await monitor.do("query-jobs") if job["id"] == JOB]
+        (job,) = [job for job in await monitor.execute_command("query-jobs") if job["id"] == JOB]
         if job["status"] == "concluded":
             break
         await asyncio.sleep(JOB_POLL_INTERVAL)
@@ -67,17 +67,17 @@ async def _remove_job(monitor: Monitor) -> None:
     """Remove the backup job, finished or not, and its target."""
     status = await _job_status(monitor)
     if status not in (None, "concluded"):
-        await monitor.do("job-cancel", {"id": JOB})
+        await monitor.execute_command("job-cancel", {"id": JOB})
     while status not in (None, "concluded"):
         await asyncio.sleep(POLL_INTERVAL)
         status = await _job_status(monitor)
     if status is not None:
-        await monitor.do("job-dismiss", {"id": JOB})
-    nodes = await monitor.do("query-named-block-nodes", {"flat": True})
+        await monitor.execute_command("job-dismiss", {"id": JOB})
+    nodes = await monitor.execute_command("query-named-block-nodes", {"flat": True})
     if any(node["node-name"] == TARGET for node in nodes):
-        await monitor.do("blockdev-del", {"node-name": TARGET})
+        await monitor.execute_command("blockdev-del", {"node-name": TARGET})
 
 
 async def _job_status(monitor: Monitor) -> str | None:
     """Return the status of the backup job (`JobStatus` of QMP); None without a job."""
-    return next((job["status"] for job in await monitor.do("query-jobs") if job["id"] == JOB), None)
+    return next((job["status"] for job in await monitor.execute_command("query-jobs") if job["id"] == JOB), None)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pileus.domain.compute.images import bytes_to_gib
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.storage import Disk
-from pileus.drivers.qemu.arguments import disk_node
+from pileus.drivers.protocols.storage import DiskSpec
+from pileus.drivers.qemu.arguments import disk_node_name
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.paths import atomic_write
@@ -28,49 +28,53 @@ class VolumeFiles:
         self._control, self._directory = control, control.directory
         self._qemu_img, self._records, self._base_images = qemu_img, records, base_images
 
-    async def ensure_volume(self, disk: Disk) -> None:
+    async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume, atomically."""
         if self._records.find_volume(disk.id):
             return
         async with self._base_images.lock() if disk.image_id else nullcontext():
-            with atomic_write(self._directory.volume(disk.id)) as new:
+            with atomic_write(self._directory.volume_file(disk.id)) as new:
                 base = await self._write_content(disk, new)
             self._records.add_volume(disk, base)
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume, and its base if nothing else uses that."""
         self._records.delete_volume(volume_id)
-        self._directory.volume(volume_id).unlink(missing_ok=True)
+        self._directory.volume_file(volume_id).unlink(missing_ok=True)
         self._base_images.collect_garbage()
 
-    async def ensure_size(self, volume_id: str, size: int) -> None:
-        """Resize a volume to `size` GiB; while a machine uses it, it can only grow."""
-        machine_id, path = self._records.get_volume(volume_id).machine_id, self._directory.volume(volume_id)
-        if await self._qemu_img.size(path) == size * GIB:
+    async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
+        """Resize a volume; while a machine uses it, it can only grow."""
+        machine_id, path = self._records.get_volume(volume_id).machine_id, self._directory.volume_file(volume_id)
+        if await self._qemu_img.virtual_size(path) == size_gib * GIB:
             return
         if machine_id is None:
-            await self._qemu_img.resize(path, size * GIB)
+            await self._qemu_img.resize(path, size_gib * GIB)
             return
         async with self._control.lock(machine_id):
             if not self._control.is_running(machine_id):
-                await self._qemu_img.resize(path, size * GIB)
+                await self._qemu_img.resize(path, size_gib * GIB)
                 return
             async with self._control.require_monitor(machine_id) as monitor:
-                await monitor.do("block_resize", {"node-name": disk_node(volume_id), "size": size * GIB})
+                await monitor.execute_command(
+                    "block_resize", {"node-name": disk_node_name(volume_id), "size": size_gib * GIB}
+                )
 
-    async def ensure_type(self, volume_id: str, type_name: str) -> None:
+    async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
         """Record the type of a volume: on one host, all types are the same storage."""
         self._records.get_volume(volume_id)
         self._records.set_volume_type(volume_id, type_name)
 
-    async def _write_content(self, disk: Disk, new: Path) -> str | None:
+    async def _write_content(self, disk: DiskSpec, new: Path) -> str | None:
         """Write the file of a new volume. Return its base, if it has one."""
         if disk.snapshot_id:
             base = self._records.snapshot_base(disk.snapshot_id)
-            await self._qemu_img.copy(self._directory.snapshot(disk.snapshot_id), new, self._base_images.path(base))
+            await self._qemu_img.copy(
+                self._directory.snapshot_file(disk.snapshot_id), new, self._base_images.base_file(base)
+            )
         elif disk.image_id:
-            base = await self._base_images.ensure_base(disk.image_id)
-            await self._qemu_img.create(new, None, self._base_images.path(base))
+            base = await self._base_images.ensure_base_of_image(disk.image_id)
+            await self._qemu_img.create(new, None, self._base_images.base_file(base))
         else:
             await self._qemu_img.create(new, disk.size * GIB)
             return None
@@ -79,7 +83,7 @@ class VolumeFiles:
 
     async def _extend(self, new: Path, size: int) -> None:
         """Extend a new volume to `size` GiB. Raises DriverError if its content is larger."""
-        current = await self._qemu_img.size(new)
+        current = await self._qemu_img.virtual_size(new)
         if current > size * GIB:
             raise DriverError(
                 f"The source of the volume has {bytes_to_gib(current)} GiB, and does not fit into {size}: an image's"

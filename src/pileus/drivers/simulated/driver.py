@@ -14,13 +14,13 @@ import msgspec
 
 from pileus.domain.compute.instances import Status
 from pileus.drivers.network_state import NetworkState
-from pileus.drivers.protocols.compute import Machine, ObservedMachine
+from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
-from pileus.drivers.protocols.consoles import Console
+from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import Sample, Traffic
+from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 from pileus.drivers.simulated.images import SimulatedImages
-from pileus.drivers.simulated.metrics import machine_samples, port_samples, sample_times
+from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples, simulate_traffic_samples
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.drivers.simulated.storage import SimulatedStorage
 
@@ -53,7 +53,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             download_limits=config.download_limits,
         )
 
-    async def check(self) -> str:
+    async def check_health(self) -> str:
         """Read the state file. Raises DriverError."""
         try:
             self._db.execute("SELECT 1 FROM machines LIMIT 1").fetchone()
@@ -61,7 +61,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             raise DriverError(f"The simulated cloud's file cannot be read: {problem}", retryable=True) from problem
         return "simulated"
 
-    async def ensure_running(self, machine: Machine) -> None:
+    async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine; a new one takes longer than a stopped one."""
         status = self._status(machine.id)
         if status == Status.ACTIVE:
@@ -69,40 +69,40 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         await self._take_time("start" if status else "create")
         self._save_machine(machine, Status.ACTIVE)
 
-    async def ensure_stopped(self, machine_id: str) -> None:
+    async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine."""
         await self._set_status(machine_id, Status.SHUTOFF, "stop")
 
-    async def ensure_suspended(self, machine_id: str) -> None:
+    async def ensure_suspended_machine(self, machine_id: str) -> None:
         """Suspend a machine."""
         await self._set_status(machine_id, Status.SUSPENDED, "suspend")
 
-    async def ensure_restarted(self, machine: Machine, request: str, *, hard: bool) -> None:
+    async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a machine once for each request; a hard restart takes as long as a start."""
         row = self._db.execute("SELECT restarted_for FROM machines WHERE id = ?", (machine.id,)).fetchone()
-        if row and row[0] == request:
+        if row and row[0] == request_id:
             return
         await self._take_time("restart" if not hard else "start")
         self._save_machine(machine, Status.ACTIVE)
-        self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request, machine.id))
+        self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request_id, machine.id))
 
-    async def ensure_rebuilt(self, machine: Machine, request: str) -> None:
+    async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
         """Rebuild a machine once for each request."""
         self._require_status(machine.id)
         row = self._db.execute("SELECT restarted_for FROM machines WHERE id = ?", (machine.id,)).fetchone()
-        if row[0] != request:
+        if row[0] != request_id:
             await self._take_time("create")
             self._save_machine(machine, Status.ACTIVE)
-            self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request, machine.id))
+            self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request_id, machine.id))
 
-    async def ensure_sized(self, machine: Machine) -> None:
+    async def ensure_machine_size(self, machine: MachineSpec) -> None:
         """Change a machine's size."""
         status = self._require_status(machine.id)
-        if self.machine(machine.id).flavor_id != machine.flavor_id:
+        if self.get_machine(machine.id).flavor_id != machine.flavor_id:
             await self._take_time("resize")
             self._save_machine(machine, Status(status))
 
-    async def ensure_gone(self, machine_id: str) -> None:
+    async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a machine, and detach its volumes and interfaces."""
         if self._status(machine_id) is None:
             return
@@ -118,7 +118,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         ).fetchall():
             yield ObservedMachine(machine_id=machine_id, status=status, vm_state=vm_state)
 
-    async def ensure_protected(self, region_id: int, ip_address: str, *, active: bool) -> None:
+    async def ensure_ddos_protection(self, region_id: int, ip_address: str, *, active: bool) -> None:
         """Protect an address."""
         row = self._db.execute(
             "SELECT active FROM protections WHERE region_id = ? AND ip_address = ?", (region_id, ip_address)
@@ -129,22 +129,22 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
                 "INSERT OR REPLACE INTO protections VALUES (?, ?, ?)", (region_id, ip_address, int(active))
             )
 
-    async def ensure_unprotected(self, region_id: int, ip_address: str) -> None:
+    async def ensure_no_ddos_protection(self, region_id: int, ip_address: str) -> None:
         """Remove the protection of an address."""
         self._db.execute("DELETE FROM protections WHERE region_id = ? AND ip_address = ?", (region_id, ip_address))
 
-    async def hosts(self, region_id: int) -> Sequence[str]:
+    async def list_host_names(self, region_id: int) -> Sequence[str]:
         """Return the simulated hosts of a region."""
         return [f"{name}-r{region_id}" for name in self._hosts]
 
-    async def ensure_on_host(self, machine: Machine) -> None:
+    async def ensure_machine_host(self, machine: MachineSpec) -> None:
         """Move a machine to the host that it names."""
         status = self._require_status(machine.id)
-        if self.machine(machine.id).host != machine.host:
+        if self.get_machine(machine.id).host != machine.host:
             await self._take_time("migrate")
             self._save_machine(machine, Status(status))
 
-    async def console(self, machine_id: str, console_type: str | None) -> Console:
+    async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return a console's address; there is no screen behind it."""
         kind = console_type or "spice-html5"
         if kind not in CONSOLES:
@@ -152,41 +152,43 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         if self._require_status(machine_id) != Status.ACTIVE:
             raise DriverError(f"Machine {machine_id} has no console while it is not running", retryable=True)
         secret = hashlib.sha256(f"{machine_id} {kind}".encode()).hexdigest()[:32]
-        return Console(url=f"http://127.0.0.1/console/{kind}?token={secret}", type=kind, protocol=CONSOLES[kind])
+        return ConsoleAddress(url=f"http://127.0.0.1/console/{kind}?token={secret}", type=kind, protocol=CONSOLES[kind])
 
-    async def metrics(self, machine_id: str, since: int, until: int, count: int) -> list[Sample]:
+    async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
         """Return made-up samples: a daily wave for each machine, the same for every caller; flat unless it runs."""
         running = self._require_status(machine_id) == Status.ACTIVE
         (volumes,) = self._db.execute("SELECT count(*) FROM volumes WHERE machine_id = ?", (machine_id,)).fetchone()
-        return machine_samples(machine_id, sample_times(since, until, count), volumes, running=running)
+        return simulate_machine_samples(machine_id, sample_times(since, until, max_count), volumes, running=running)
 
-    async def traffic(self, router_id: str, since: int, until: int, count: int) -> dict[str, list[Traffic]]:
+    async def router_traffic_by_port_id(
+        self, router_id: str, since: int, until: int, max_count: int
+    ) -> dict[str, list[TrafficSample]]:
         """Return made-up samples: a daily wave for each interface of a router."""
-        record = self.router(router_id)
+        record = self.find_router_with_nics(router_id)
         if record is None:
             raise DriverError(f"Router {router_id} does not exist", retryable=False)
         router, nics = record
         port_ids = [*([router.outside.port_id] if router.outside else []), *sorted(nics)]
-        times = sample_times(since, until, count)
-        return {port_id: port_samples(port_id, times) for port_id in port_ids}
+        times = sample_times(since, until, max_count)
+        return {port_id: simulate_traffic_samples(port_id, times) for port_id in port_ids}
 
-    def set_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
+    def set_machine_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
         """Put a machine into a state, as if it had changed by itself. Raises DriverError if there is none."""
         self._require_status(machine_id)
         self._db.execute("UPDATE machines SET status = ?, vm_state = ? WHERE id = ?", (status, vm_state, machine_id))
 
-    def counts(self) -> tuple[int, int, int]:
+    def count_machines_volumes_and_nics(self) -> tuple[int, int, int]:
         """Return the numbers of machines, volumes and interfaces."""
         row: tuple[int, int, int] = self._db.execute(
             "SELECT (SELECT count(*) FROM machines), (SELECT count(*) FROM volumes), (SELECT count(*) FROM nics)"
         ).fetchone()
         return row
 
-    def machine(self, machine_id: str) -> Machine:
+    def get_machine(self, machine_id: str) -> MachineSpec:
         """Return a machine. Raises DriverError if there is none."""
         self._require_status(machine_id)
         (machine,) = self._db.execute("SELECT machine FROM machines WHERE id = ?", (machine_id,)).fetchone()
-        return msgspec.json.decode(machine, type=Machine)
+        return msgspec.json.decode(machine, type=MachineSpec)
 
     async def _set_status(self, machine_id: str, status: Status, change: str) -> None:
         if self._require_status(machine_id) != status:
@@ -203,7 +205,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             raise DriverError(f"Machine {machine_id} does not exist", retryable=False)
         return status
 
-    def _save_machine(self, machine: Machine, status: Status) -> None:
+    def _save_machine(self, machine: MachineSpec, status: Status) -> None:
         self._db.execute(
             "INSERT INTO machines (id, status, machine) VALUES (?, ?, ?)"
             " ON CONFLICT (id) DO UPDATE SET status = excluded.status, vm_state = NULL, machine = excluded.machine",
@@ -211,5 +213,5 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         )
 
 
-def _without_secrets(machine: Machine) -> str:
+def _without_secrets(machine: MachineSpec) -> str:
     return msgspec.json.encode(msgspec.structs.replace(machine, boot=type(machine.boot)())).decode()

@@ -4,7 +4,7 @@ from msgspec import structs
 
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import ImageInfo, ImageSource, OnProgress
+from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.simulated.state import SimulationState
 from pileus.outbound.image_formats import detect_format
 
@@ -12,13 +12,13 @@ GIB = 1 << 30
 
 
 class SimulatedImages(SimulationState):
-    """Fulfils Images."""
+    """Fulfils SupportsImages."""
 
     _download_limits: DownloadLimits
 
-    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> ImageInfo:
+    async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image, or copy a volume."""
-        if stored := self.image(image_id):
+        if stored := self.find_image(image_id):
             return stored
         if source.volume_id is not None:
             info = self._from_volume(source.volume_id)
@@ -33,27 +33,27 @@ class SimulatedImages(SimulationState):
         """Delete an image."""
         self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
 
-    def image(self, image_id: str) -> ImageInfo | None:
+    def find_image(self, image_id: str) -> StoredImage | None:
         """Return the properties of an image."""
         row = self._db.execute(
             "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
         ).fetchone()
-        return row and ImageInfo(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+        return row and StoredImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
 
-    async def _download(self, url: str, on_progress: OnProgress) -> ImageInfo:
-        from pileus.outbound.downloads import download_image  # noqa: PLC0415  # slow to import, and few servers need it
+    async def _download(self, url: str, on_progress: OnProgress) -> StoredImage:
+        from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # slow to import, and few servers need it
 
-        file = await download_image(url, self._download_limits, on_progress)
+        file = await fetch_image(url, self._download_limits, on_progress)
         image_format = detect_format(file.head, file.size)
-        return ImageInfo(
+        return StoredImage(
             size=file.size,
             virtual_size=image_format.virtual_size,
             disk_format=image_format.name,
             checksum=file.checksum,
         )
 
-    def _from_volume(self, volume_id: str) -> ImageInfo:
+    def _from_volume(self, volume_id: str) -> StoredImage:
         row = self._db.execute("SELECT size FROM volumes WHERE id = ?", (volume_id,)).fetchone()
         if row is None:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
-        return ImageInfo(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")
+        return StoredImage(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 
-from pileus.drivers.protocols.metrics import Sample, Traffic
+from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 
 DAY = 86_400_000_000
 """Microseconds."""
@@ -18,14 +18,16 @@ def sample_times(since: int, until: int, count: int) -> list[int]:
     return [since + step * number for number in range(1, count + 1)]
 
 
-def machine_samples(machine_id: str, times: Sequence[int], disk_count: int, *, running: bool) -> list[Sample]:
+def simulate_machine_samples(
+    machine_id: str, times: Sequence[int], disk_count: int, *, running: bool
+) -> list[MachineSample]:
     """Return a machine's load at these times; zero unless it runs."""
     phase = _phase(machine_id)
     devices = [f"vd{chr(ord('a') + number)}" for number in range(min(disk_count, MAX_DISKS))]
     return [_machine_sample(time, _wave(time, phase) if running else 0.0, devices, running=running) for time in times]
 
 
-def port_samples(port_id: str, times: Sequence[int]) -> list[Traffic]:
+def simulate_traffic_samples(port_id: str, times: Sequence[int]) -> list[TrafficSample]:
     """Return an interface's traffic at these times."""
     phase = _phase(port_id)
     return [_port_sample(time, _wave(time, phase)) for time in times]
@@ -40,8 +42,8 @@ def _wave(time: int, phase: int) -> float:
     return (1 + math.sin(2 * math.pi * ((time + phase * 1000) % DAY) / DAY)) / 2
 
 
-def _port_sample(time: int, wave: float) -> Traffic:
-    return Traffic(
+def _port_sample(time: int, wave: float) -> TrafficSample:
+    return TrafficSample(
         time=time,
         bits_in=round(320_000 * wave, 2),
         bits_out=round(200_000 * wave, 2),
@@ -50,9 +52,9 @@ def _port_sample(time: int, wave: float) -> Traffic:
     )
 
 
-def _machine_sample(time: int, wave: float, devices: Sequence[str], *, running: bool) -> Sample:
+def _machine_sample(time: int, wave: float, devices: Sequence[str], *, running: bool) -> MachineSample:
     disk = (round(9_000 * wave, 2), round(14_000 * wave, 2), round(3 * wave, 2), round(5 * wave, 2))
-    return Sample(
+    return MachineSample(
         time=time,
         cpu_util=round(5 + 60 * wave, 2) if running else 0.0,
         memory_util=round(30 + 20 * wave, 2) if running else 0.0,

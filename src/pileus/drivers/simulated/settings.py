@@ -8,7 +8,7 @@ from pileus.setting_fields import MACHINES, setting
 
 
 class SimulatedSettings(Struct, frozen=True, kw_only=True):
-    """How the simulated cloud behaves."""
+    """Settings of the simulated driver."""
 
     time: Annotated[
         Literal["instant", "realistic"],

@@ -47,15 +47,15 @@ class SimulationState(StateFile):
         super().__init__(file, durable=False)
         self._sleep = sleep
         if realistic:
-            self.set_time("realistic")
+            self.set_transition_time("realistic")
         elif self._db.execute("SELECT 1 FROM settings WHERE name = 'time'").fetchone() is None:
-            self.set_time("instant")
+            self.set_transition_time("instant")
 
     async def _take_time(self, change: str) -> None:
         (mode,) = self._db.execute("SELECT value FROM settings WHERE name = 'time'").fetchone()
         if mode == "realistic":
             await self._sleep(SECONDS[change])
 
-    def set_time(self, mode: str) -> None:
-        """Let transitions take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+    def set_transition_time(self, mode: str) -> None:
+        """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""
         self._db.execute("INSERT OR REPLACE INTO settings VALUES ('time', ?)", (mode,))

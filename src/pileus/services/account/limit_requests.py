@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, RequestStatus
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, LimitRequestStatus
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, not_found
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import counters
 from pileus.store.account import quotas
 from pileus.store.database import Tx
@@ -32,26 +32,26 @@ async def create_limit_request(
         created_at=ctx.now(),
         updated_at=ctx.now(),
     )
-    await quotas.add_request(tx, request)
-    await audit(tx, ctx, AuditEntry(GROUP, "create", request.id, audit_data))
+    await quotas.add_limit_request(tx, request)
+    await write_audit_entry(tx, ctx, AuditEntry(GROUP, "create", request.id, audit_data))
     return request
 
 
 async def answer_limit_request(tx: Tx, ctx: Context, request_id: int, status: str) -> LimitRequest:
     """Grant a request (`done`), which sets the limits, or reject it. Raises NotFound, or Conflict if it is answered."""
-    request = await quotas.get_request(tx, ctx.caller.client_id, request_id)
-    if request.status != RequestStatus.IN_PROGRESS:
+    request = await quotas.get_limit_request(tx, ctx.caller.client_id, request_id)
+    if request.status != LimitRequestStatus.IN_PROGRESS:
         raise Conflict(f"Limit request {request.id} is {request.status} already")
-    if status == RequestStatus.DONE.value:
+    if status == LimitRequestStatus.DONE.value:
         for region_id, limits in request.requested_limits.items():
             await quotas.set_limits(tx, request.client_id, int(region_id), limits)
-    answered = await quotas.save_request(tx, request, replace(request, status=status, updated_at=ctx.now()))
-    await audit(tx, ctx, AuditEntry(GROUP, "update", request.id, {"status": status}))
+    answered = await quotas.save_limit_request(tx, request, replace(request, status=status, updated_at=ctx.now()))
+    await write_audit_entry(tx, ctx, AuditEntry(GROUP, "update", request.id, {"status": status}))
     return answered
 
 
 async def delete_limit_request(tx: Tx, ctx: Context, request_id: int) -> None:
     """Delete a request; limits that it has changed stay. Raises NotFound."""
-    request = await quotas.get_request(tx, ctx.caller.client_id, request_id)
-    await quotas.remove_request(tx, request.id)
-    await audit(tx, ctx, AuditEntry(GROUP, "delete", request.id))
+    request = await quotas.get_limit_request(tx, ctx.caller.client_id, request_id)
+    await quotas.remove_limit_request(tx, request.id)
+    await write_audit_entry(tx, ctx, AuditEntry(GROUP, "delete", request.id))

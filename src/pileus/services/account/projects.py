@@ -3,13 +3,13 @@
 from dataclasses import replace
 
 from pileus.domain.account.projects import Project, ProjectPatch
-from pileus.domain.account.task_types import DELETE_PROJECT, ProjectArgs
+from pileus.domain.account.task_types import DELETE_PROJECT, DeleteProjectArgs
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.places import Place
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_global_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store import counters, project_contents
 from pileus.store.account import projects
@@ -29,7 +29,7 @@ async def create_project(tx: Tx, ctx: Context, name: str, description: str | Non
         created_at=ctx.now(),
     )
     project_ctx = replace(ctx, place=Place(client_id, project.id, 0))
-    await audit(tx, project_ctx, AuditEntry("project", "create", project.id, name=project.name))
+    await write_audit_entry(tx, project_ctx, AuditEntry("project", "create", project.id, name=project.name))
     return await projects.add(tx, project)
 
 
@@ -39,7 +39,7 @@ async def update_project(tx: Tx, ctx: Context, patch: ProjectPatch) -> Project:
     project = existing.patched(patch)
     if project.name != existing.name:
         await projects.check_name_free(tx, existing.client_id, project.name)
-    await audit(tx, ctx, AuditEntry("project", "update", existing.id, dict(patch), name=project.name))
+    await write_audit_entry(tx, ctx, AuditEntry("project", "update", existing.id, dict(patch), name=project.name))
     return await projects.save(tx, existing, project)
 
 
@@ -49,4 +49,4 @@ async def delete_project(tx: Tx, ctx: Context, task_id: str) -> Task:
     await projects.save(tx, project, project.deleting(task_id))
     await project_contents.lock(tx, project.id, task_id)
     entry = AuditEntry("project", "delete", project.id, name=project.name)
-    return await start_task(tx, ctx, task_id, DELETE_PROJECT, ProjectArgs(project_id=project.id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_PROJECT, DeleteProjectArgs(project_id=project.id), entry=entry)

@@ -7,13 +7,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.account import quota_checks
-from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, crossed_thresholds, parse_limits
+from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, parse_quota_limits, quotas_reaching_threshold
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
-from pileus.store.account import quotas, usage
+from pileus.store.account import quota_usage, quotas
 from pileus.store.database import Tx
 
 LOG = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ async def check_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
 
     Raises NotFound for an unknown region, or QuotaExceeded.
     """
-    ctx.region()
+    ctx.require_region()
     await check_regional_quotas(tx, ctx.catalogue, ctx.place, demand, ctx.now())
 
 
@@ -36,13 +36,13 @@ async def check_regional_quotas(
     The tenant's usage stays locked until the transaction ends. If the demand takes usage to the tenant's threshold, a
     notification is saved.
     """
-    used = await usage.lock_and_count(tx, place, catalogue)
+    used = await quota_usage.lock_tenant_and_count_by_quota(tx, place, catalogue)
     await _check_demand(tx, catalogue, place, used, demand, now, catalogue.region(place.region_id))
 
 
 async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
     """Like `check_regional_quotas`, for the quotas that are counted in all regions together."""
-    used = await usage.lock_and_count_global(tx, ctx.place.client_id)
+    used = await quota_usage.lock_tenant_and_count_global_by_quota(tx, ctx.place.client_id)
     await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
 
 
@@ -51,15 +51,15 @@ async def set_quotas(tx: Tx, ctx: Context, region_id: int, limits: Mapping[str, 
 
     Raises Invalid for an unknown quota, or NotFound for an unknown region.
     """
-    parsed = parse_limits(limits, is_global=region_id == ALL_REGIONS)
+    parsed = parse_quota_limits(limits, is_global=region_id == ALL_REGIONS)
     if region_id != ALL_REGIONS:
-        ctx.region()
+        ctx.require_region()
     await quotas.set_limits(tx, ctx.caller.client_id, region_id, parsed)
 
 
 async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> QuotaThreshold:
     """Set the usage, in percent of any limit, that triggers a notification; the last notification stays."""
-    existing = await quotas.threshold_of(tx, client_id)
+    existing = await quotas.find_threshold(tx, client_id)
     if existing is None:
         return await quotas.save_threshold(tx, None, QuotaThreshold(client_id=client_id, threshold=threshold))
     return await quotas.save_threshold(tx, existing, replace(existing, threshold=threshold))
@@ -67,7 +67,7 @@ async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> 
 
 async def delete_notification_threshold(tx: Tx, client_id: int) -> None:
     """Delete a tenant's threshold. Raises NotFound."""
-    if await quotas.threshold_of(tx, client_id) is None:
+    if await quotas.find_threshold(tx, client_id) is None:
         raise not_found("Notification threshold", client_id)
     await quotas.remove_threshold(tx, client_id)
 
@@ -81,12 +81,12 @@ async def _check_demand(
     now: int,
     region: Region | None,
 ) -> None:
-    limits = await quotas.limits_of(tx, place, catalogue)
-    quota_checks.check_limits(limits, used, demand)
-    threshold = await quotas.threshold_of(tx, place.client_id)
+    limits = await quotas.get_limits(tx, place, catalogue)
+    quota_checks.check_no_quota_exceeded(limits, used, demand)
+    threshold = await quotas.find_threshold(tx, place.client_id)
     if threshold is None:
         return
-    crossed = crossed_thresholds(limits, used, demand, threshold.threshold)
+    crossed = quotas_reaching_threshold(limits, used, demand, threshold.threshold)
     if crossed:
         await _save_notification(tx, threshold, crossed, region, now)
 

@@ -4,7 +4,7 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity
 from pileus.drivers.protocols.compute import Compute
-from pileus.drivers.protocols.guests import HasCapacity
+from pileus.drivers.protocols.guests import SupportsCapacity
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
 
@@ -17,16 +17,16 @@ async def check_capacity(
     `resized_instance_id` is the instance that takes the flavor: its own use of the host does not count.
     """
     region_id = ctx.place.region_id
-    left = await capacities.lock_and_count_left(tx, region_id, flavor.id)
+    left = await capacities.lock_limit_and_count_free_servers(tx, region_id, flavor.id)
     if (left is not None and left <= 0) or not await _fits_host(tx, ctx, driver, flavor, resized_instance_id):
         raise NoCapacity(f"The region {region_id} has reached the limit of flavor {flavor.id}")
 
 
 async def _fits_host(tx: Tx, ctx: Context, driver: Compute, flavor: Flavor, resized_instance_id: str | None) -> bool:
-    if not isinstance(driver, HasCapacity):
+    if not isinstance(driver, SupportsCapacity):
         return True
-    capacity, vcpus, ram = driver.capacity(), flavor.vcpus, flavor.ram
-    for flavor_id, count in (await capacities.count_servers(tx, resized_instance_id)).items():
+    capacity, vcpus, ram = driver.total_capacity(), flavor.vcpus, flavor.ram
+    for flavor_id, count in (await capacities.count_instances_by_flavor(tx, resized_instance_id)).items():
         used = ctx.catalogue.flavor(flavor_id)
         vcpus, ram = vcpus + count * (used.vcpus if used else 0), ram + count * (used.ram if used else 0)
     return vcpus <= capacity.vcpus and ram <= capacity.ram

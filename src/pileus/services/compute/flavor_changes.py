@@ -1,7 +1,11 @@
 """Change the flavor of instances."""
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.flavor_changes import quota_growth, require_flavor_change, require_flavor_for_image
+from pileus.domain.compute.flavor_changes import (
+    quota_increases,
+    require_allowed_flavor_change,
+    require_flavor_fits_image,
+)
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
@@ -16,17 +20,19 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments
 
 
-async def change_flavor(tx: Tx, ctx: Context, driver: Compute, instance_id: str, flavor_id: str, task_id: str) -> Task:
+async def change_instance_flavor(
+    tx: Tx, ctx: Context, driver: Compute, instance_id: str, flavor_id: str, task_id: str
+) -> Task:
     """Lock the instance, give it the flavor and start the task that resizes the machine.
 
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
     """
     existing = (await instances.get(tx, ctx.place, instance_id)).require_unlocked()
-    flavor = require_flavor_change(existing, ctx.catalogue.offered_flavor(flavor_id), flavor_id)
+    flavor = require_allowed_flavor_change(existing, ctx.catalogue.offered_flavor(flavor_id), flavor_id)
     resizing = existing.resizing(flavor.id, task_id, ctx.now())
     await _check_flavor_fits(tx, ctx, existing, flavor)
     await check_capacity(tx, ctx, driver, flavor, resized_instance_id=instance_id)
-    await check_quotas(tx, ctx, quota_growth(ctx.catalogue.flavor(existing.flavor_id), flavor))
+    await check_quotas(tx, ctx, quota_increases(ctx.catalogue.flavor(existing.flavor_id), flavor))
     await instances.save(tx, existing, resizing)
     args = ResizeInstanceArgs(instance_id=instance_id, before=existing.status, flavor_id=existing.flavor_id)
     data = {"instance_id": instance_id, "flavor_id": flavor.id}
@@ -39,4 +45,4 @@ async def _check_flavor_fits(tx: Tx, ctx: Context, instance: Instance, flavor: F
     volume = await attachments.find_boot_volume(tx, instance.id)
     image = await images.find(tx, volume.image_id) if volume and volume.image_id else None
     template = ctx.catalogue.app_template(volume.apptemplate_id or "") if volume else None
-    require_flavor_for_image(flavor, image, template)
+    require_flavor_fits_image(flavor, image, template)

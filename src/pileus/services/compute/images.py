@@ -2,18 +2,24 @@
 
 from collections.abc import Mapping
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.images import GIB, Image, ImagePatch, ImageStatus, NewImage
-from pileus.domain.compute.task_types import CREATE_IMAGE, DELETE_IMAGE, DOWNLOAD_IMAGE, CreateImageArgs, ImageArgs
+from pileus.domain.compute.task_types import (
+    CREATE_IMAGE,
+    DELETE_IMAGE,
+    DOWNLOAD_IMAGE,
+    CreateImageArgs,
+    DeleteImageArgs,
+)
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tags, make_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -22,15 +28,15 @@ from pileus.store.database import Tx
 from pileus.store.storage import volumes
 
 
-async def create_image(tx: Tx, ctx: Context, spec: NewImage, volume_id: str, task_id: str) -> Task:
+async def create_image_from_volume(tx: Tx, ctx: Context, spec: NewImage, volume_id: str, task_id: str) -> Task:
     """Lock the volume, save a new image and start the task that copies the volume to it.
 
     Raises NotFound, Conflict or QuotaExceeded.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
+    ctx.require_region()
+    await projects.require_active(tx, ctx.place)
     volume = await volumes.get(tx, ctx.place, volume_id)
-    await volumes.save(tx, volume, volume.uploading(task_id, ctx.now()))
+    await volumes.save(tx, volume, volume.uploading_as_image(task_id, ctx.now()))
     image = await _with_volume_facts(tx, _new_image(ctx, spec, task_id), volume)
     await _add_image(tx, ctx, image, spec.tags)
     args = CreateImageArgs(image_id=image.id, volume_id=volume_id)
@@ -46,8 +52,8 @@ async def download_image(tx: Tx, ctx: Context, spec: NewImage, url: str, task_id
 
     Neither the task's data nor the audit log shows the URL: it can hold a secret.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
+    ctx.require_region()
+    await projects.require_active(tx, ctx.place)
     image = _new_image(ctx, spec, task_id)
     await _add_image(tx, ctx, image, spec.tags)
     args = CreateImageArgs(image_id=image.id, url=url)
@@ -61,7 +67,7 @@ async def update_image(tx: Tx, ctx: Context, image_id: str, patch: ImagePatch) -
     existing = await images.get_own(tx, ctx.place, image_id)
     image = await images.save(tx, existing, existing.patched(patch, ctx.now()))
     patched_tags = await tags.patch(tx, images.KIND, ctx.place, image_id, patch.get("tags", {}))
-    await audit(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))
+    await write_audit_entry(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))
     return image, patched_tags
 
 
@@ -69,30 +75,20 @@ async def delete_image(tx: Tx, ctx: Context, image_id: str, task_id: str) -> Tas
     """Lock an image of the project and start the task that deletes it. Raises NotFound, Forbidden or Conflict."""
     existing = await images.get_own(tx, ctx.place, image_id)
     await images.save(tx, existing, existing.deleting(task_id, ctx.now()))
-    if user := await images.find_dependent(tx, existing):
+    if user := await images.find_dependent_resource(tx, existing):
         raise Conflict(f"Image {image_id} is in use by {user}")
     entry = AuditEntry("image", "delete", image_id, name=existing.name)
-    return await start_task(tx, ctx, task_id, DELETE_IMAGE, ImageArgs(image_id=image_id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_IMAGE, DeleteImageArgs(image_id=image_id), entry=entry)
 
 
 def _new_image(ctx: Context, spec: NewImage, task_id: str) -> Image:
-    now = ctx.now()
+    now, fields = ctx.now(), asdict(spec)
+    del fields["tags"]
     return Image(
         id=ctx.new_id(),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
-        name=spec.name,
+        **asdict(ctx.place),
+        **fields,
         status=ImageStatus.QUEUED.value,
-        os_distro=spec.os_distro,
-        os_type=spec.os_type,
-        os_version=spec.os_version,
-        architecture=spec.architecture,
-        ssh_key=spec.ssh_key,
-        is_baremetal=spec.is_baremetal,
-        hw_firmware_type=spec.hw_firmware_type,
-        hw_machine_type=spec.hw_machine_type,
-        cow_format=spec.cow_format,
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,

@@ -5,19 +5,19 @@ from typing import Any
 from pileus.domain.account import quota_checks
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import InstanceOrder
-from pileus.domain.compute.instance_plan import InstancePlan, InstanceSources, plan_instance
-from pileus.domain.compute.instances import Instance, Kind
+from pileus.domain.compute.instance_plan import InstancePlan, ResolvedOrder, plan_instance
+from pileus.domain.compute.instances import Instance, InstanceKind
 from pileus.domain.compute.task_types import CREATE_BAREMETAL, CREATE_VM, CreateInstanceArgs
 from pileus.domain.context import Context
 from pileus.domain.network.interfaces import AttachedInterface
-from pileus.domain.storage.disks import OrderSources
+from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.services.account.quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
-from pileus.services.compute.order_sources import resolve_sources
-from pileus.services.network.ddos_profiles import protect_public_address
-from pileus.services.network.interfaces import InterfaceOwner, create_interface
+from pileus.services.compute.order_sources import resolve_order_references
+from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces
+from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -31,19 +31,19 @@ async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: Instance
 
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
-    sources = await resolve_sources(tx, ctx, order)
+    ctx.require_region()
+    await projects.require_active(tx, ctx.place)
+    sources = await resolve_order_references(tx, ctx, order)
     await check_capacity(tx, ctx, driver, sources.flavor)
     plan = plan_instance(order, sources, ctx, task_id)
-    await check_quotas(tx, ctx, quota_checks.requested_amounts(plan.demand(order, sources.flavor)))
+    await check_quotas(tx, ctx, quota_checks.count_demand_by_quota(plan.resource_demand(order, sources.flavor)))
     plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)
     await _save_volumes(tx, ctx, plan, sources.disks)
     profiles = []
     if order.ddos_profile is not None:
-        profiles = [await protect_public_address(tx, ctx, interfaces, order.ddos_profile, task_id)]
+        profiles = [await add_ddos_profile_for_interfaces(tx, ctx, interfaces, order.ddos_profile, task_id)]
     args, data = _task_args(plan, interfaces, profiles), _task_data(plan, sources, order)
-    task_type = CREATE_BAREMETAL if sources.flavor.kind == Kind.BAREMETAL else CREATE_VM
+    task_type = CREATE_BAREMETAL if sources.flavor.kind == InstanceKind.BAREMETAL else CREATE_VM
     entry = AuditEntry("instance", "create", plan.instance.id, data)
     return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
 
@@ -55,7 +55,7 @@ async def _save_instance(
     unnamed = plan.instance
     await instances.add(tx, unnamed)
     interfaces = await _create_interfaces(tx, ctx, unnamed, order, task_id)
-    plan = plan.with_name([ip for interface in interfaces for ip in interface.addresses])
+    plan = plan.with_filled_names([ip for interface in interfaces for ip in interface.addresses])
     await instances.save(tx, unnamed, plan.instance)
     await tags.add(tx, instances.KIND, ctx.place, plan.instance.id, plan.tags[plan.instance.id])
     return plan, interfaces
@@ -68,13 +68,15 @@ async def _create_interfaces(
     # Requested addresses go first, so that no other interface of the order takes them.
     entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
     created = {
-        position: await create_interface(tx, ctx, owner, interface, order.security_groups_of(interface), position)
+        position: await create_or_take_over_port(
+            tx, ctx, owner, interface, order.security_group_ids_of(interface), position
+        )
         for position, interface in entries
     }
     return [created[position] for position in range(len(created))]
 
 
-async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: OrderSources) -> None:
+async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: VolumeSourceRecords) -> None:
     for volume in plan.volumes:
         await volumes.add(tx, volume)
     for volume in plan.existing_volumes:
@@ -102,7 +104,7 @@ def _task_args(plan: InstancePlan, interfaces: list[AttachedInterface], profiles
     )
 
 
-def _task_data(plan: InstancePlan, sources: InstanceSources, order: InstanceOrder) -> dict[str, Any]:
+def _task_data(plan: InstancePlan, sources: ResolvedOrder, order: InstanceOrder) -> dict[str, Any]:
     """Return the order as clients see it in the task and the audit log; it holds no secrets."""
     return {
         "instance_id": plan.instance.id,

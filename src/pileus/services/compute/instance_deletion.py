@@ -6,7 +6,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.instances import Instance, Kind, Status
+from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.compute.task_types import DELETE_BAREMETAL, DELETE_VM, DeleteInstanceArgs
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid
@@ -14,8 +14,8 @@ from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
-from pileus.services.network.interfaces import remove_interface
-from pileus.services.storage.volume_attachments import lock_snapshots_for_deletion
+from pileus.services.network.interfaces import remove_or_release_port
+from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import metering
@@ -25,36 +25,42 @@ from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
 
 
-class SelectedIds(Struct, frozen=True, kw_only=True):
+class SelectedResourceIds(Struct, frozen=True, kw_only=True):
     """The ids that a query parameter selects, or `all_ids` of the instance's resources of that kind."""
 
     parameter: str = ""
     ids: Sequence[str] = ()
     all_ids: bool = False
 
-    def check(self, attached: Sequence[str]) -> None:
+    def check_attached(self, attached: Sequence[str]) -> None:
         """Raise Invalid if an id is not attached to the instance, or if both ids and all are selected."""
         if self.all_ids and self.ids:
             raise invalid(**{self.parameter: "Name some, or ask for all: not both"})
         if unknown := [resource_id for resource_id in self.ids if resource_id not in attached]:
             raise invalid(**{self.parameter: f"Not attached to the instance: {', '.join(unknown)}"})
 
-    def require_of(self, attached: Sequence[str]) -> list[str]:
+    def require_selected(self, attached: Sequence[str]) -> list[str]:
         """Return the selected ids of those that are attached. Raises Invalid."""
-        self.check(attached)
+        self.check_attached(attached)
         return list(attached) if self.all_ids else list(self.ids)
 
 
-class DeletionRequest(Struct, frozen=True, kw_only=True):
+class InstanceDeletionRequest(Struct, frozen=True, kw_only=True):
     """What to delete together with an instance; `ports` are those of reserved fixed IPs."""
 
-    volumes: SelectedIds = SelectedIds()
-    floating_ips: SelectedIds
-    ports: SelectedIds
+    volumes: SelectedResourceIds = SelectedResourceIds()
+    floating_ips: SelectedResourceIds
+    ports: SelectedResourceIds
 
 
 async def delete_instance(
-    tx: Tx, ctx: Context, instance_id: str, request: DeletionRequest, task_id: str, *, get: GetInstance = instances.get
+    tx: Tx,
+    ctx: Context,
+    instance_id: str,
+    request: InstanceDeletionRequest,
+    task_id: str,
+    *,
+    get: GetInstance = instances.get,
 ) -> Task:
     """Lock the instance and what is deleted with it, and start the task that deletes them.
 
@@ -74,7 +80,7 @@ async def delete_instance(
     )
     data = {"instance_uuid": instance_id, "instance_id": instance_id, "volumes": volume_ids}
     audit_data = {"volumes": volume_ids, "floating_ips": floating_ip_ids, "ports": port_ids}
-    task_type = DELETE_BAREMETAL if instance.kind == Kind.BAREMETAL else DELETE_VM
+    task_type = DELETE_BAREMETAL if instance.kind == InstanceKind.BAREMETAL else DELETE_VM
     entry = AuditEntry("instance", "delete", instance_id, audit_data)
     return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
 
@@ -84,19 +90,26 @@ async def remove_instance_records(
     instance: Instance,
     now: int,
     *,
-    volume_ids: Collection[str],
-    floating_ip_ids: Collection[str],
-    port_ids: Collection[str],
+    deleted_volume_ids: Collection[str],
+    deleted_floating_ip_ids: Collection[str],
+    deleted_port_ids: Collection[str],
 ) -> None:
     """Remove an instance and the volumes, floating IPs and reserved ports with these ids; release all others.
 
     Usage is closed, but not that of addresses of an instance that was never built.
     """
     built = instance.status != Status.BUILD
-    await _remove_volumes(tx, instance, now, volume_ids)
+    await _remove_volumes(tx, instance, now, deleted_volume_ids)
     for port in await ports.list_by_instance(tx, instance.id):
-        await remove_interface(tx, port, now, floating_ip_ids=floating_ip_ids, port_ids=port_ids, used=built)
-    await metering.close_usage(tx, [instance], now)
+        await remove_or_release_port(
+            tx,
+            port,
+            now,
+            deleted_floating_ip_ids=deleted_floating_ip_ids,
+            deleted_port_ids=deleted_port_ids,
+            was_used=built,
+        )
+    await metering.save_usage_until_now(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)
 
@@ -106,7 +119,7 @@ async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Coll
     for attachment, volume in await attachments.list_with_volumes(tx, instance.id):
         await attachments.remove(tx, attachment.volume_id)
         if volume.id in volume_ids:
-            await metering.close_usage(tx, [volume], now)
+            await metering.save_usage_until_now(tx, [volume], now)
             await tags.remove(tx, volume.id)
             await volumes.remove(tx, volume.id)
         else:
@@ -114,30 +127,34 @@ async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Coll
             await volumes.save(tx, volume, available)
 
 
-async def _lock_volumes(tx: Tx, ctx: Context, instance_id: str, selected: SelectedIds, task_id: str) -> list[str]:
+async def _lock_volumes(
+    tx: Tx, ctx: Context, instance_id: str, selected: SelectedResourceIds, task_id: str
+) -> list[str]:
     """Lock all volumes of the instance, and the snapshots of those that are deleted; return the ids of the latter."""
     attached = await attachments.list_with_volumes(tx, instance_id)
-    selected.check([volume.id for _, volume in attached])
+    selected.check_attached([volume.id for _, volume in attached])
     for _, volume in attached:
         await volumes.save(tx, volume, replace(volume.require_unlocked(), task_id=task_id))
     deleted = [
         volume.id for attachment, volume in attached if volume.id in selected.ids or attachment.delete_on_termination
     ]
     for volume_id in deleted:
-        await lock_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
+        await lock_all_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
     return deleted
 
 
-async def _lock_floating_ips(tx: Tx, instance_id: str, selected: SelectedIds, task_id: str) -> list[str]:
+async def _lock_floating_ips(tx: Tx, instance_id: str, selected: SelectedResourceIds, task_id: str) -> list[str]:
     """Lock all floating IPs of the instance; return the ids of those that are deleted."""
     assigned = await floating_ips.list_by_instance(tx, instance_id)
     for floating_ip in assigned:
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
-    return selected.require_of([floating_ip.id for floating_ip in assigned])
+    return selected.require_selected([floating_ip.id for floating_ip in assigned])
 
 
-async def _select_reserved_ports(tx: Tx, instance_id: str, selected: SelectedIds) -> list[str]:
-    return selected.require_of([port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved])
+async def _select_reserved_ports(tx: Tx, instance_id: str, selected: SelectedResourceIds) -> list[str]:
+    return selected.require_selected(
+        [port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved]
+    )
 
 
 async def _lock_ddos_profiles(

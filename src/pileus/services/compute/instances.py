@@ -6,11 +6,12 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_details import InstanceDetails
-from pileus.domain.compute.instances import Instance, InstancePatch
+from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.places import Place
-from pileus.domain.tags import merged
-from pileus.services.account.user_actions import audit
+from pileus.domain.tags import merged_tags
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -22,14 +23,14 @@ GetWithDetails = Callable[[Tx, Place, str], Awaitable[tuple[Instance, InstanceDe
 
 
 async def update_instance(
-    tx: Tx, ctx: Context, instance_id: str, patch: InstancePatch, *, get: GetWithDetails = instances.get_with_details
+    tx: Tx, ctx: Context, instance_id: str, patch: ResourcePatch, *, get: GetWithDetails = instances.get_with_details
 ) -> tuple[Instance, InstanceDetails]:
     """Apply a merge patch to the name and the tags of an instance. Raises NotFound or Conflict."""
     existing, details = await get(tx, ctx.place, instance_id)
     instance = await instances.save(tx, existing, existing.patched(patch))
     if "tags" in patch:
         details = await _patch_tags(tx, ctx, instance_id, details, patch["tags"])
-    await audit(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
+    await write_audit_entry(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
     return instance, details
 
 
@@ -37,6 +38,6 @@ async def _patch_tags(
     tx: Tx, ctx: Context, instance_id: str, details: InstanceDetails, patch: Mapping[str, str | None] | None
 ) -> InstanceDetails:
     existing = {tag.key: tag for tag in details.tags}
-    patched = merged(existing, patch)
+    patched = merged_tags(existing, patch)
     await tags.save(tx, instances.KIND, ctx.place, instance_id, existing, patched)
     return replace(details, tags=[patched[key] for key in sorted(patched)])

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource, source_ids
-from pileus.domain.compute.instance_plan import InstanceSources
+from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource, source_ids_of_kind
+from pileus.domain.compute.instance_plan import ResolvedOrder
 from pileus.domain.context import Context
 from pileus.domain.errors import NotFound, invalid
-from pileus.domain.storage.disks import OrderSources
+from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Volume
 from pileus.store import tags
 from pileus.store.compute import images, placement_groups, ssh_keys
@@ -17,32 +17,35 @@ from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volumes
 
 
-async def resolve_sources(tx: Tx, ctx: Context, order: InstanceOrder) -> InstanceSources:
+async def resolve_order_references(tx: Tx, ctx: Context, order: InstanceOrder) -> ResolvedOrder:
     """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid or Conflict."""
     ssh_key_id = await _find_ssh_key_id(tx, ctx, order.ssh_key_name)
-    order.check_boot_source()
+    order.check_baremetal_boot_source()
     flavor = _require_flavor(ctx, order)
     if order.placement_group_id:
         (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
     disks = await resolve_volume_sources(tx, ctx, order.volumes)
-    return InstanceSources(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
+    return ResolvedOrder(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
 
 
-async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> OrderSources:
+async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> VolumeSourceRecords:
     """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
     place, catalogue = ctx.place, ctx.catalogue
-    existing = [await volumes.get(tx, place, volume_id) for volume_id in source_ids(new_volumes, VolumeSource.EXISTING)]
+    existing = [
+        await volumes.get(tx, place, volume_id) for volume_id in source_ids_of_kind(new_volumes, VolumeSource.EXISTING)
+    ]
     taken = [
-        await snapshots.get(tx, place, snapshot_id) for snapshot_id in source_ids(new_volumes, VolumeSource.SNAPSHOT)
+        await snapshots.get(tx, place, snapshot_id)
+        for snapshot_id in source_ids_of_kind(new_volumes, VolumeSource.SNAPSHOT)
     ]
     origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]
-    template_ids = source_ids(new_volumes, VolumeSource.APPTEMPLATE)
+    template_ids = source_ids_of_kind(new_volumes, VolumeSource.APPTEMPLATE)
     templates = [template for template_id in template_ids if (template := catalogue.app_template(template_id))]
-    image_ids = source_ids(new_volumes, VolumeSource.IMAGE)
-    image_ids += [image_id(place.region_id, template.image_name) for template in templates]
-    return OrderSources(
+    image_ids = source_ids_of_kind(new_volumes, VolumeSource.IMAGE)
+    image_ids += [derive_public_image_id(place.region_id, template.image_name) for template in templates]
+    return VolumeSourceRecords(
         region_id=place.region_id,
-        volume_types=catalogue.volume_types_of(ctx.region()),
+        volume_types=catalogue.volume_types_by_name(ctx.require_region()),
         images=await _find_images(tx, ctx, image_ids, [*existing, *origins]),
         snapshots={snapshot.id: snapshot for snapshot in taken},
         volumes={volume.id: volume for volume in (*existing, *origins)},
@@ -69,10 +72,14 @@ def _require_flavor(ctx: Context, order: InstanceOrder) -> Flavor:
 
 async def _find_images(tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume]) -> dict[str, Image]:
     """Return the images with these ids, locked, and those that the volumes were created from, if they still exist."""
-    found = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
-    for image in found.values():
+    images_by_id = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
+    for image in images_by_id.values():
         await images.lock_for_use(tx, image)
     for volume in existing:
-        if volume.image_id and volume.image_id not in found and (origin := await images.find(tx, volume.image_id)):
-            found[origin.id] = origin
-    return found
+        if (
+            volume.image_id
+            and volume.image_id not in images_by_id
+            and (origin := await images.find(tx, volume.image_id))
+        ):
+            images_by_id[origin.id] = origin
+    return images_by_id

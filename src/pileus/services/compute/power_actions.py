@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instances import Instance, PowerAction
-from pileus.domain.compute.task_types import PowerActionArgs, power_action_type
+from pileus.domain.compute.task_types import PowerActionArgs, find_power_action_task_type
 from pileus.domain.context import Context
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
@@ -29,7 +29,7 @@ async def start_power_action(
     Raises NotFound, or Conflict if the status of the instance does not allow the action.
     """
     existing = await get(tx, ctx.place, instance_id)
-    await instances.save(tx, existing, existing.starting_action(action, task_id, ctx.now()))
+    await instances.save(tx, existing, existing.starting_power_action(action, task_id, ctx.now()))
     activates = activate_profiles and action is PowerAction.START
     args = PowerActionArgs(
         instance_id=instance_id,
@@ -37,7 +37,7 @@ async def start_power_action(
         vm_state=existing.vm_state,
         profiles=await _activate_profiles(tx, existing, task_id) if activates else [],
     )
-    task_type = power_action_type(existing.task_type(action))
+    task_type = find_power_action_task_type(existing.power_action_task_type(action))
     entry = AuditEntry("instance", action.value, instance_id)
     return await start_task(tx, ctx, task_id, task_type, args, data={"instance_id": instance_id}, entry=entry)
 

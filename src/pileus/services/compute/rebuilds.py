@@ -2,8 +2,8 @@
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.rebuilds import start_rebuild, with_image_tags
-from pileus.domain.compute.task_types import REBUILD_BAREMETAL, InstanceArgs
+from pileus.domain.compute.rebuilds import plan_rebuild, with_image_system_tags
+from pileus.domain.compute.task_types import REBUILD_BAREMETAL, InstanceTaskArgs
 from pileus.domain.context import Context
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.tags import Tags
@@ -14,7 +14,7 @@ from pileus.store.compute import images, instances
 from pileus.store.database import Tx
 
 
-async def rebuild_server(
+async def rebuild_baremetal_server(
     tx: Tx, ctx: Context, server_id: str, image_id: str | None, user_data: str | None, task_id: str
 ) -> Task:
     """Lock the server and start the task that installs an image, by default the server's present one.
@@ -25,14 +25,14 @@ async def rebuild_server(
     existing_tags = await tags.list_by_resource(tx, server_id)
     image = await _require_image(tx, ctx, image_id, existing_tags)
     flavor = ctx.catalogue.flavor(existing.flavor_id)
-    rebuilding = start_rebuild(existing, flavor, image, user_data, task_id, ctx.now())
+    rebuilding = plan_rebuild(existing, flavor, image, user_data, task_id, ctx.now())
     await images.lock_for_use(tx, image)
     await instances.save(tx, existing, rebuilding)
-    image_tags = with_image_tags(existing_tags, image)
+    image_tags = with_image_system_tags(existing_tags, image)
     await tags.save(tx, instances.KIND, ctx.place, server_id, existing_tags, image_tags)
     data = {"instance_id": server_id, "image_id": image.id}
     entry = AuditEntry("instance", "rebuild", server_id, {"image_id": image.id})
-    args = InstanceArgs(instance_id=server_id)
+    args = InstanceTaskArgs(instance_id=server_id)
     return await start_task(tx, ctx, task_id, REBUILD_BAREMETAL, args, data=data, entry=entry)
 
 

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, not_found
-from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile, complete_answers
+from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile, complete_template_answers
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import AttachedInterface, choose_public_address
 from pileus.domain.network.ports import Port
@@ -19,7 +19,7 @@ from pileus.domain.network.task_types import (
     DEACTIVATE_DDOS_PROFILE,
     DELETE_DDOS_PROFILE,
     UPDATE_DDOS_PROFILE,
-    DdosProfileArgs,
+    ChangeDdosProfileArgs,
 )
 from pileus.domain.tasks import Task, TaskType
 from pileus.services.tasks import start_task
@@ -38,10 +38,10 @@ async def create_ddos_profile(
 
     Raises NotFound, Invalid or Conflict.
     """
-    ctx.region()
+    ctx.require_region()
     template = _require_template(ctx, new.template_id)
-    fields, address = complete_answers(template, new.answers), _parse_address(address)
-    await projects.require_open(tx, ctx.place)
+    fields, address = complete_template_answers(template, new.answers), _parse_address(address)
+    await projects.require_active(tx, ctx.place)
     await _check_address_of_project(tx, ctx, address)
     profile = await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)
     return await _start(tx, ctx, CREATE_DDOS_PROFILE, "create", profile.id, task_id, audit_data=audit_data)
@@ -59,7 +59,7 @@ async def update_ddos_profile(
 ) -> Task:
     """Lock and change template, answers and address of a profile, and start the task that applies them."""
     template = _require_template(ctx, new.template_id)
-    fields, address = complete_answers(template, new.answers), _parse_address(address)
+    fields, address = complete_template_answers(template, new.answers), _parse_address(address)
     before = await ddos_profiles.get(tx, ctx.place, profile_id)
     if address != before.ip_address:
         await _check_address_of_project(tx, ctx, address)
@@ -87,7 +87,7 @@ async def delete_ddos_profile(tx: Tx, ctx: Context, profile_id: int, task_id: st
     return await _start(tx, ctx, DELETE_DDOS_PROFILE, "delete", profile_id, task_id, before=before)
 
 
-async def protect_public_address(
+async def add_ddos_profile_for_interfaces(
     tx: Tx, ctx: Context, interfaces: Sequence[AttachedInterface], new: NewDdosProfile, task_id: str
 ) -> int:
     """Save the DDoS profile of the first public address of new interfaces, locked by their task; return its id.
@@ -98,7 +98,7 @@ async def protect_public_address(
     external = ((network, ips) for network, ips in candidates if network is not None and network.external)
     network, ips = next(external, candidates[0])
     template = _require_template(ctx, new.template_id)
-    fields, address = complete_answers(template, new.answers), choose_public_address(network, ips)
+    fields, address = complete_template_answers(template, new.answers), choose_public_address(network, ips)
     return (await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id
 
 
@@ -106,7 +106,7 @@ async def lock_profiles_of_ports(tx: Tx, deleted_ports: Iterable[Port], task_id:
     """Lock the DDoS profiles of the addresses of ports that the task deletes, and return the profiles' ids."""
     profiles = []
     for port in deleted_ports:
-        for assigned in await ports.addresses_of(tx, port.id):
+        for assigned in await ports.list_addresses(tx, port.id):
             profiles += await _lock_profile_of_address(tx, port.client_id, port.region_id, assigned.ip, task_id)
     return profiles
 
@@ -135,9 +135,7 @@ async def _add_profile(
     await _check_unprotected(tx, ctx, address)
     profile = DdosProfile(
         id=await counters.increment(tx, "ddos_profiles"),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         ip_address=address,
         template_id=template.id,
         fields=fields,
@@ -175,7 +173,7 @@ def _parse_address(text: str) -> str:
 async def _start(
     tx: Tx,
     ctx: Context,
-    task_type: TaskType[DdosProfileArgs],
+    task_type: TaskType[ChangeDdosProfileArgs],
     action: str,
     profile_id: int,
     task_id: str,
@@ -183,6 +181,6 @@ async def _start(
     before: DdosProfile | None = None,
     audit_data: dict[str, Any] | None = None,
 ) -> Task:
-    args = DdosProfileArgs(profile_id=profile_id, before=before)
+    args = ChangeDdosProfileArgs(profile_id=profile_id, before=before)
     entry = AuditEntry(AUDIT_GROUP, action, profile_id, audit_data)
     return await start_task(tx, ctx, task_id, task_type, args, data={"profile_id": profile_id}, entry=entry)

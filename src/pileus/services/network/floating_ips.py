@@ -3,6 +3,7 @@
 from typing import Any
 
 from msgspec import UNSET, UnsetType, to_builtins
+from msgspec.structs import asdict
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
@@ -14,15 +15,15 @@ from pileus.domain.network.task_types import (
     CREATE_FLOATING_IP,
     DELETE_FLOATING_IP,
     UPDATE_FLOATING_IP,
-    ConvertFloatingIPArgs,
+    ConvertFloatingIPToReservedFixedIPArgs,
     DeleteFloatingIPArgs,
-    FloatingIPArgs,
+    FloatingIPTaskArgs,
     UpdateFloatingIPArgs,
 )
-from pileus.domain.tags import TagPatch, make_tags, merged, validate_tags
+from pileus.domain.tags import TagPatch, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips
 from pileus.services.tasks import start_task
 from pileus.store import tags
@@ -48,14 +49,14 @@ async def create_floating_ip(
 
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
-    ctx.region()
+    ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"floating_count": 1})
     target = await _resolve_target(tx, ctx, port_id, fixed_ip_address)
     floating_ip = await allocate_floating_ip(tx, ctx, task_id, target)
     await tags.add(tx, floating_ips.KIND, ctx.place, floating_ip.id, new_tags)
-    args = FloatingIPArgs(floating_ip_id=floating_ip.id)
+    args = FloatingIPTaskArgs(floating_ip_id=floating_ip.id)
     data = {"floating_ip_id": floating_ip.id, **audit_data}
     entry = AuditEntry(AUDIT_GROUP, "create", floating_ip.id, audit_data)
     return await start_task(tx, ctx, task_id, CREATE_FLOATING_IP, args, data=data, entry=entry)
@@ -66,17 +67,15 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Float
 
     It has its target at once, but the status DOWN until the task has assigned it.
     """
-    (subnet,) = await subnets.choose_for_allocation(tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4")
+    (subnet,) = await subnets.choose_subnets_to_allocate_from(
+        tx, ctx.catalogue.external_network_id(ctx.place.region_id), "ipv4"
+    )
     place, now = ctx.place, ctx.now()
     floating_ip = FloatingIP(
         id=ctx.new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         floating_ip_address="",
-        port_id=target.port_id,
-        fixed_ip_address=target.fixed_ip_address,
-        router_id=target.router_id,
+        **asdict(target),
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,
@@ -87,15 +86,15 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Float
     return await floating_ips.save(tx, floating_ip, floating_ip.with_address(ip))
 
 
-async def target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> FloatingIPTarget:
+async def resolve_target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> FloatingIPTarget:
     """Return the target at an address of a port: `fixed_ip_address`, or else the first IPv4 address.
 
     Raises Invalid if the port has no such address, and Conflict if the address has a floating IP.
     """
-    assigned = choose_fixed_address(port, await ports.addresses_of(tx, port.id), fixed_ip_address)
+    assigned = choose_fixed_address(port, await ports.list_addresses(tx, port.id), fixed_ip_address)
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
         raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
-    router = await routers.find_gateway_router(tx, assigned.subnet_id)
+    router = await routers.find_router_with_gateway(tx, assigned.subnet_id)
     return FloatingIPTarget(port.id, assigned.ip, router.id if router else None)
 
 
@@ -128,10 +127,10 @@ async def update_floating_ip_tags(
     if not isinstance(changes, UnsetType):
         patch["tags"] = None if changes is None else validate_tags(changes)
         await tags.patch(tx, floating_ips.KIND, ctx.place, floating_ip.id, patch["tags"])
-    await audit(tx, ctx, AuditEntry(AUDIT_GROUP, "update", floating_ip.id, to_builtins(patch)))
+    await write_audit_entry(tx, ctx, AuditEntry(AUDIT_GROUP, "update", floating_ip.id, to_builtins(patch)))
 
 
-async def convert_floating_ip(
+async def convert_to_reserved_fixed_ip(
     tx: Tx, ctx: Context, floating_ip_id: str, task_id: str, *, audit_data: dict[str, Any]
 ) -> Task:
     """Lock an unassigned floating IP and start the task that replaces it by a reserved fixed IP."""
@@ -140,7 +139,7 @@ async def convert_floating_ip(
     if floating_ip.port_id is not None:
         raise Conflict(f"Floating IP {floating_ip.id} leads to port {floating_ip.port_id}: unassign it first")
     await check_quotas(tx, ctx, {"external_ip_count": 1})
-    args = ConvertFloatingIPArgs(floating_ip_id=floating_ip.id, new_id=ctx.new_id())
+    args = ConvertFloatingIPToReservedFixedIPArgs(floating_ip_id=floating_ip.id, new_id=ctx.new_id())
     data = {"floating_ip_id": floating_ip.id}
     entry = AuditEntry(AUDIT_GROUP, "update", floating_ip.id, audit_data)
     return await start_task(tx, ctx, task_id, CONVERT_FLOATING_IP, args, data=data, entry=entry)
@@ -189,7 +188,7 @@ async def _new_target(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: Floa
 
 async def _changes_tags(tx: Tx, floating_ip: FloatingIP, patch: FloatingIPPatch) -> bool:
     old_tags = await tags.list_by_resource(tx, floating_ip.id)
-    return "tags" in patch and merged(old_tags, patch["tags"]) != old_tags
+    return "tags" in patch and merged_tags(old_tags, patch["tags"]) != old_tags
 
 
 async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_address: str | None) -> FloatingIPTarget:
@@ -205,4 +204,4 @@ async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_ad
     network = await networks.find(tx, port.network_id)
     if network is None or network.external:
         raise Conflict(f"Port {port.id} is in a public network: it needs no floating IP")
-    return await target_on_port(tx, port, fixed_ip_address)
+    return await resolve_target_on_port(tx, port, fixed_ip_address)

@@ -5,11 +5,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
-from pileus.domain.network.security_groups import SecurityGroup, groups_to_add, groups_to_remove, require_single_group
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    plan_group_additions,
+    plan_group_removals,
+    require_single_group,
+)
 from pileus.domain.network.security_rules import NewRule
 from pileus.domain.tasks import Task
-from pileus.services.account.user_actions import audit
-from pileus.services.network.ports import start_ports_update
+from pileus.services.account.user_actions import write_audit_entry
+from pileus.services.network.ports import start_port_security_update
 from pileus.services.network.security_groups import create_security_group
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -26,7 +31,7 @@ async def add_security_groups(tx: Tx, ctx: Context, instance_id: str, requested:
     """
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
-    for port, name in groups_to_add(await ports.list_by_instance(tx, instance_id), requested):
+    for port, name in plan_group_additions(await ports.list_by_instance(tx, instance_id), requested):
         group = require_single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
         await security_groups.add_to_port(tx, port.id, [group.id])
     return await _start_update(tx, ctx, "attach", instance_id, requested, task_id)
@@ -36,7 +41,7 @@ async def remove_security_groups(tx: Tx, ctx: Context, instance_id: str, request
     """Remove groups from ports of the instance, and start the task that applies it. Raises NotFound or Conflict."""
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked())
-    for port, name in groups_to_remove(await ports.list_by_instance(tx, instance_id), requested):
+    for port, name in plan_group_removals(await ports.list_by_instance(tx, instance_id), requested):
         groups = await security_groups.list_by_name(tx, ctx.place, name)
         if not groups:
             raise not_found("Security group", name)
@@ -67,14 +72,16 @@ async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGrou
     port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
         await security_groups.add_to_port(tx, port_id, [group.id])
-    return await start_ports_update(tx, ctx, port_ids, ctx.new_id())
+    return await start_port_security_update(tx, ctx, port_ids, ctx.new_id())
 
 
 async def _start_update(
     tx: Tx, ctx: Context, action: str, instance_id: str, requested: NamesByPort, task_id: str
 ) -> Task:
     changes = [{"port_id": port_id, "security_group_names": list(names)} for port_id, names in requested]
-    await audit(tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes}))
-    return await start_ports_update(
+    await write_audit_entry(
+        tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes})
+    )
+    return await start_port_security_update(
         tx, ctx, [port.id for port in await ports.list_by_instance(tx, instance_id)], task_id
     )

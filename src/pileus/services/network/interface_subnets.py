@@ -8,7 +8,7 @@ from pileus.store.database import Tx
 from pileus.store.network import networks, subnets
 
 
-async def resolve_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+async def resolve_network_and_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     """Return the interface's network, and a subnet for each of its addresses.
 
     Raises NotFound, Invalid, Conflict or NoCapacity.
@@ -16,16 +16,16 @@ async def resolve_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tupl
     if interface.type == InterfaceType.EXTERNAL:
         return await _external_subnets(tx, ctx, interface)
     if interface.type == InterfaceType.SUBNET:
-        return await _named_subnet(tx, ctx, interface)
+        return await _find_named_subnet(tx, ctx, interface)
     return await _subnets_of_network(tx, ctx, interface)
 
 
 async def _external_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     network = await networks.get(tx, ctx.place, ctx.catalogue.external_network_id(ctx.place.region_id))
-    return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
+    return network, await subnets.choose_subnets_to_allocate_from(tx, network.id, interface.ip_family)
 
 
-async def _named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
+async def _find_named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     subnet = await subnets.find(tx, interface.subnet_id or "")
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)
@@ -41,7 +41,7 @@ async def _named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[
 async def _subnets_of_network(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
     network = (await networks.get(tx, ctx.place, interface.network_id or "")).require_unlocked()
     if interface.ip_address is None:
-        return network, await subnets.choose_for_allocation(tx, network.id, interface.ip_family)
+        return network, await subnets.choose_subnets_to_allocate_from(tx, network.id, interface.ip_family)
     for subnet in await subnets.list_by_network(tx, network.id):
         if _can_assign(subnet, interface.ip_address):
             return network, [subnet.require_unlocked()]
@@ -50,6 +50,6 @@ async def _subnets_of_network(tx: Tx, ctx: Context, interface: NewInterface) -> 
 
 def _can_assign(subnet: Subnet, ip: str) -> bool:
     try:
-        return subnet.can_assign(ip)
+        return subnet.can_assign_address(ip)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None

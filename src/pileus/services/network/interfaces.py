@@ -8,36 +8,36 @@ from ipaddress import ip_address
 from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account import quota_checks
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, resource_demand
+from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, count_resource_demand
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
 from pileus.domain.network.interfaces import (
     AttachedInterface,
-    check_port_address,
-    next_position,
-    port_to_detach,
+    check_port_has_address,
+    next_interface_position,
     require_attachable_interface,
+    require_port_to_detach,
 )
 from pileus.domain.network.networks import IP_VERSIONS, Network
-from pileus.domain.network.ports import Port, mac_address
-from pileus.domain.network.security_groups import new_default_group
+from pileus.domain.network.ports import Port, derive_mac_address
+from pileus.domain.network.security_groups import new_default_security_group
 from pileus.domain.network.task_types import (
     ATTACH_INTERFACE,
     ATTACH_RESERVED_FIXED_IP,
     DETACH_INTERFACE,
-    InterfaceArgs,
+    AttachOrDetachInterfaceArgs,
 )
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.network.ddos_profiles import lock_profiles_of_ports, protect_public_address
-from pileus.services.network.floating_ips import allocate_floating_ip, target_on_port
-from pileus.services.network.interface_subnets import resolve_subnets
+from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces, lock_profiles_of_ports
+from pileus.services.network.floating_ips import allocate_floating_ip, resolve_target_on_port
+from pileus.services.network.interface_subnets import resolve_network_and_subnets
 from pileus.services.tasks import start_task
 from pileus.store.account import metering
 from pileus.store.compute import instances
@@ -70,14 +70,16 @@ async def attach_interface(
     instance = await instances.get(tx, ctx.place, instance_id)
     require_attachable_interface(instance, interface)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
-    await check_quotas(tx, ctx, quota_checks.requested_amounts(resource_demand(None, [], [interface])))
-    position = next_position(await ports.list_by_instance(tx, instance_id))
+    await check_quotas(tx, ctx, quota_checks.count_demand_by_quota(count_resource_demand(None, [], [interface])))
+    position = next_interface_position(await ports.list_by_instance(tx, instance_id))
     owner = InterfaceOwner(task_id=task_id, instance_id=instance_id)
-    attached = await create_interface(tx, ctx, owner, interface, interface.security_group_ids, position)
-    profiles = [await protect_public_address(tx, ctx, [attached], ddos_profile, task_id)] if ddos_profile else []
+    attached = await create_or_take_over_port(tx, ctx, owner, interface, interface.security_group_ids, position)
+    profiles = (
+        [await add_ddos_profile_for_interfaces(tx, ctx, [attached], ddos_profile, task_id)] if ddos_profile else []
+    )
     reserved = interface.type == InterfaceType.RESERVED_FIXED_IP
     task_type = ATTACH_RESERVED_FIXED_IP if reserved else ATTACH_INTERFACE
-    args = InterfaceArgs(instance_id=instance_id, port_id=attached.port.id, profiles=profiles)
+    args = AttachOrDetachInterfaceArgs(instance_id=instance_id, port_id=attached.port.id, profiles=profiles)
     data = {"instance_id": instance_id, "port_id": attached.port.id}
     entry = AuditEntry("instance", "attach", instance_id, audit_data)
     return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
@@ -89,20 +91,20 @@ async def detach_interface(tx: Tx, ctx: Context, instance_id: str, port_id: str,
     Raises Invalid if the port does not have `ip_address`.
     """
     instance = await instances.get(tx, ctx.place, instance_id)
-    port = port_to_detach(await ports.list_by_instance(tx, instance_id), port_id)
-    check_port_address(port, await ports.addresses_of(tx, port.id), ip_address)
+    port = require_port_to_detach(await ports.list_by_instance(tx, instance_id), port_id)
+    check_port_has_address(port, await ports.list_addresses(tx, port.id), ip_address)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await ports.save(tx, port, port.locked(task_id))
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     profiles = [] if port.reserved else await lock_profiles_of_ports(tx, [port], task_id)
-    args = InterfaceArgs(instance_id=instance_id, port_id=port.id, profiles=profiles)
+    args = AttachOrDetachInterfaceArgs(instance_id=instance_id, port_id=port.id, profiles=profiles)
     data = {"instance_id": instance_id, "port_id": port.id, "ip_address": ip_address}
     entry = AuditEntry("instance", "detach", instance_id, {"ip_address": ip_address, "port_id": port_id})
     return await start_task(tx, ctx, task_id, DETACH_INTERFACE, args, data=data, entry=entry)
 
 
-async def create_interface(
+async def create_or_take_over_port(
     tx: Tx, ctx: Context, owner: InterfaceOwner, interface: NewInterface, group_ids: Sequence[str], position: int
 ) -> AttachedInterface:
     """Save a port with addresses, security groups and floating IP, or take over the port of a reserved fixed IP.
@@ -112,7 +114,7 @@ async def create_interface(
     if interface.type == InterfaceType.RESERVED_FIXED_IP:
         port, ips = await _take_reserved_port(tx, ctx, owner, interface, position)
     else:
-        port, ips = await add_port(tx, ctx, owner, interface, position)
+        port, ips = await add_port_with_addresses(tx, ctx, owner, interface, position)
     if port.port_security_enabled and owner.port_security:
         await security_groups.add_to_port(tx, port.id, await _resolve_groups(tx, ctx, group_ids))
     if interface.floating_ip is None:
@@ -122,37 +124,37 @@ async def create_interface(
     return AttachedInterface(port=port, addresses=ips, floating_ip=floating_ip, new_floating_ip=new)
 
 
-async def remove_interface(
+async def remove_or_release_port(
     tx: Tx,
     port: Port,
     now: int,
     *,
-    floating_ip_ids: Collection[str] = (),
-    port_ids: Collection[str] = (),
-    used: bool = True,
+    deleted_floating_ip_ids: Collection[str] = (),
+    deleted_port_ids: Collection[str] = (),
+    was_used: bool = True,
 ) -> None:
     """Remove a port, or keep it as a reserved fixed IP without an instance; unassign its floating IPs.
 
-    Floating IPs in `floating_ip_ids` and reserved ports in `port_ids` are deleted. The usage of what is deleted is
-    closed, unless it was never `used`.
+    Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
+    is deleted is saved, unless `was_used` is False.
     """
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
-        if floating_ip.id in floating_ip_ids:
-            await metering.close_usage(tx, [floating_ip] if used else [], now)
+        if floating_ip.id in deleted_floating_ip_ids:
+            await metering.save_usage_until_now(tx, [floating_ip] if was_used else [], now)
             await floating_ips.remove(tx, floating_ip.id)
         else:
-            await floating_ips.save(tx, floating_ip, floating_ip.associated_with(FloatingIPTarget(), now))
-    if port.reserved and port.id not in port_ids:
+            await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(FloatingIPTarget(), now))
+    if port.reserved and port.id not in deleted_port_ids:
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(
             tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
         )
     else:
-        await metering.close_usage(tx, [port] if used else [], now)
+        await metering.save_usage_until_now(tx, [port] if was_used else [], now)
         await ports.remove(tx, port.id)
 
 
-async def add_port(
+async def add_port_with_addresses(
     tx: Tx,
     ctx: Context,
     owner: InterfaceOwner,
@@ -163,7 +165,7 @@ async def add_port(
     is_vip: bool = False,
 ) -> tuple[Port, list[str]]:
     """Save a new port with its addresses."""
-    network, subnets = await resolve_subnets(tx, ctx, interface)
+    network, subnets = await resolve_network_and_subnets(tx, ctx, interface)
     port = _new_port(ctx, owner, network, interface, position)
     port = await ports.add(tx, replace(port, reserved=reserved, is_vip=is_vip))
     ips = [
@@ -176,14 +178,12 @@ def _new_port(ctx: Context, owner: InterfaceOwner, network: Network, interface: 
     port_id, place, now = ctx.new_id(), ctx.place, ctx.now()
     return Port(
         id=port_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         network_id=network.id,
         instance_id=owner.instance_id,
         position=position,
         interface_name=interface.interface_name,
-        mac_address=mac_address(port_id),
+        mac_address=derive_mac_address(port_id),
         port_security_enabled=network.port_security_enabled and owner.port_security,
         port_group=interface.port_group,
         task_id=owner.task_id,
@@ -211,7 +211,7 @@ async def _take_reserved_port(
         updated_at=ctx.now(),
     )
     port = await ports.save(tx, before, after)
-    return port, [assigned.ip for assigned in await ports.addresses_of(tx, port.id)]
+    return port, [assigned.ip for assigned in await ports.list_addresses(tx, port.id)]
 
 
 async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> list[str]:
@@ -221,7 +221,7 @@ async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> lis
         return [group.require_unlocked().id for group in groups]
     group = await security_groups.find_default(tx, ctx.place)
     if group is None:
-        group = await security_groups.add(tx, *new_default_group(ctx.place, ctx.new_id, ctx.now()))
+        group = await security_groups.add(tx, *new_default_security_group(ctx.place, ctx.new_id, ctx.now()))
     return [group.id]
 
 
@@ -232,11 +232,11 @@ async def _assign_floating_ip(
     fixed_ip_address = next((ip for ip in ips if ip_address(ip).version in IP_VERSIONS["ipv4"]), None)
     if fixed_ip_address is None:
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
-    target = await target_on_port(tx, port, fixed_ip_address)
+    target = await resolve_target_on_port(tx, port, fixed_ip_address)
     if choice.existing_id is None:
         return await allocate_floating_ip(tx, ctx, task_id, target)
     before = await floating_ips.get(tx, ctx.place, choice.existing_id)
     if before.task_id is not None or before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
-    after = replace(before.associated_with(target, ctx.now()), status=before.status, task_id=task_id)
+    after = replace(before.assigned_to(target, ctx.now()), status=before.status, task_id=task_id)
     return await floating_ips.save(tx, before, after)

@@ -3,26 +3,27 @@
 from collections.abc import Mapping
 
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
-from pileus.domain.network.networks import MTUS, Network, NetworkPatch
+from pileus.domain.network.networks import MTUS, Network
 from pileus.domain.network.routers import Router, default_router_name
 from pileus.domain.network.task_types import (
     CREATE_NETWORK,
     DELETE_NETWORK,
     UPDATE_NETWORK,
-    CreateNetworkArgs,
+    CreateOrDeleteNetworkArgs,
     UpdateNetworkArgs,
 )
-from pileus.domain.tags import make_tags, merged, validate_tags
+from pileus.domain.patches import ResourcePatch
+from pileus.domain.tags import make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.network.routers import (
-    check_no_floating_ip_uses,
-    check_no_route_uses,
+    check_no_floating_ip_uses_router,
+    check_no_route_uses_subnet,
     new_router,
     set_external_gateway,
 )
@@ -47,25 +48,25 @@ async def create_network(
 
     Raises NotFound, Invalid, QuotaExceeded or NoCapacity.
     """
-    ctx.region()
+    ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"network_count": 1, "router_count": int(create_router)})
     network = await networks.add(tx, await _plan_network(tx, ctx, name, network_type, task_id))
     await tags.add(tx, networks.KIND, ctx.place, network.id, new_tags)
     router_id = await _add_router(tx, ctx, network, task_id) if create_router else None
-    args = CreateNetworkArgs(network_id=network.id, router_id=router_id)
+    args = CreateOrDeleteNetworkArgs(network_id=network.id, router_id=router_id)
     audit_data = {"name": network.name, "type": network.type, "create_router": create_router}
     data = {"network_id": network.id, "router_id": router_id, **audit_data}
     entry = AuditEntry("network", "create", network.id, audit_data)
     return await start_task(tx, ctx, task_id, CREATE_NETWORK, args, data=data, entry=entry)
 
 
-async def update_network(tx: Tx, ctx: Context, network_id: str, patch: NetworkPatch, task_id: str) -> Task | None:
+async def update_network(tx: Tx, ctx: Context, network_id: str, patch: ResourcePatch, task_id: str) -> Task | None:
     """Lock the network and start the task that applies the patch; return None if it changes nothing."""
     network = (await networks.get_own(tx, ctx.place, network_id)).require_unlocked()
     old_tags = await tags.list_by_resource(tx, network_id)
-    if patch.get("name", network.name) == network.name and merged(old_tags, patch.get("tags", {})) == old_tags:
+    if patch.get("name", network.name) == network.name and merged_tags(old_tags, patch.get("tags", {})) == old_tags:
         return None
     await networks.save(tx, network, network.locked(task_id))
     args, patch_data = UpdateNetworkArgs(network_id=network_id, patch=patch), to_builtins(patch)
@@ -87,8 +88,8 @@ async def delete_network(tx: Tx, ctx: Context, network_id: str, task_id: str) ->
     router_id = router.id if router else None
     for subnet in await subnets.list_by_network(tx, network_id):
         await subnets.save(tx, subnet, subnet.locked(task_id))
-        await check_no_route_uses(tx, subnet, deleted_router_id=router_id)
-    args = CreateNetworkArgs(network_id=network_id, router_id=router_id)
+        await check_no_route_uses_subnet(tx, subnet, deleted_router_id=router_id)
+    args = CreateOrDeleteNetworkArgs(network_id=network_id, router_id=router_id)
     entry = AuditEntry("network", "delete", network_id, name=network.name)
     return await start_task(tx, ctx, task_id, DELETE_NETWORK, args, data={"network_id": network_id}, entry=entry)
 
@@ -97,13 +98,11 @@ async def _plan_network(tx: Tx, ctx: Context, name: str, network_type: str, task
     network_id, place, now = ctx.new_id(), ctx.place, ctx.now()
     return Network(
         id=network_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         type=network_type,
         mtu=MTUS[network_type],
-        segmentation_id=await networks.choose_segment(tx, place.region_id, network_type, network_id),
+        segmentation_id=await networks.choose_segmentation_id(tx, place.region_id, network_type, network_id),
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,
@@ -130,5 +129,5 @@ async def _lock_router(tx: Tx, network: Network, task_id: str) -> Router | None:
     ports = [interface.port for interface in interfaces]
     if router is None or any(not port.gateway and port.network_id != network.id for port in ports):
         return None
-    await check_no_floating_ip_uses(tx, router)
+    await check_no_floating_ip_uses_router(tx, router)
     return await routers.save(tx, router, router.locked(task_id))

@@ -7,9 +7,14 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.network.ports import AddressPair, Port
-from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortsArgs
+from pileus.domain.network.task_types import (
+    UPDATE_ADDRESS_PAIRS,
+    UPDATE_PORTS,
+    UpdateAddressPairsArgs,
+    UpdatePortSecurityArgs,
+)
 from pileus.domain.tasks import Task
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store.compute import instances
 from pileus.store.database import Tx
@@ -52,10 +57,12 @@ async def set_port_security(tx: Tx, ctx: Context, port_id: str, task_id: str, *,
     await ports.save(tx, port, port.require_unlocked().with_port_security(ctx.now(), enabled=enabled))
     if not enabled:
         await security_groups.remove_all_from_port(tx, port_id)
-    await audit(tx, ctx, AuditEntry("port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id))
-    return await start_ports_update(tx, ctx, [port_id], task_id)
+    await write_audit_entry(
+        tx, ctx, AuditEntry("port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
+    )
+    return await start_port_security_update(tx, ctx, [port_id], task_id)
 
 
-async def start_ports_update(tx: Tx, ctx: Context, port_ids: Sequence[str], task_id: str) -> Task:
+async def start_port_security_update(tx: Tx, ctx: Context, port_ids: Sequence[str], task_id: str) -> Task:
     """Start the task that applies the recorded security groups and port security of ports. It locks nothing."""
-    return await start_task(tx, ctx, task_id, UPDATE_PORTS, UpdatePortsArgs(port_ids=list(port_ids)))
+    return await start_task(tx, ctx, task_id, UPDATE_PORTS, UpdatePortSecurityArgs(port_ids=list(port_ids)))

@@ -11,23 +11,23 @@ from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import (
     NewReservedFixedIP,
     ReservedFixedIP,
-    is_connected,
-    plan_vip_changes,
+    is_connected_to_vip,
+    plan_vip_connections,
     require_vip,
 )
 from pileus.domain.network.task_types import (
     CONVERT_RESERVED_FIXED_IP,
     CREATE_RESERVED_FIXED_IP,
     DELETE_RESERVED_FIXED_IP,
-    ConvertReservedFixedIPArgs,
+    ConvertReservedFixedIPToFloatingIPArgs,
     CreateReservedFixedIPArgs,
     DeleteReservedFixedIPArgs,
 )
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.ddos_profiles import lock_profiles_of_ports
-from pileus.services.network.interfaces import InterfaceOwner, add_port
+from pileus.services.network.interfaces import InterfaceOwner, add_port_with_addresses
 from pileus.services.network.ports import start_address_pairs_update
 from pileus.services.tasks import start_task
 from pileus.store.account import projects
@@ -46,8 +46,8 @@ async def create_reserved_fixed_ip(
 
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
-    ctx.region()
-    await projects.require_open(tx, ctx.place)
+    ctx.require_region()
+    await projects.require_active(tx, ctx.place)
     if new.interface is None:
         port = await _reserve_existing_port(tx, ctx, new.port_id, task_id)
     else:
@@ -61,11 +61,13 @@ async def create_reserved_fixed_ip(
 async def update_reserved_fixed_ip(tx: Tx, ctx: Context, port_id: str, *, is_vip: bool) -> None:
     """Make a reserved fixed IP a virtual IP, or a plain one again. Raises Conflict if an instance uses it."""
     reserved = await reserved_fixed_ips.get(tx, ctx.place, port_id)
-    await ports.save(tx, reserved.port, reserved.with_vip(ctx.now(), is_vip=is_vip))
-    await audit(tx, ctx, AuditEntry(AUDIT_GROUP, "update", port_id, {"is_vip": is_vip}, name=reserved.port.name))
+    await ports.save(tx, reserved.port, reserved.port_with_vip(ctx.now(), is_vip=is_vip))
+    await write_audit_entry(
+        tx, ctx, AuditEntry(AUDIT_GROUP, "update", port_id, {"is_vip": is_vip}, name=reserved.port.name)
+    )
 
 
-async def connect_devices(
+async def connect_devices_to_vip(
     tx: Tx, ctx: Context, vip_port_id: str, port_ids: Iterable[str], *, keep_connected: bool
 ) -> list[Task]:
     """Connect instances' ports to a virtual IP, and disconnect the others unless `keep_connected`.
@@ -76,27 +78,31 @@ async def connect_devices(
     requested_ids = list(port_ids)
     requested = [await ports.get(tx, ctx.place, port_id) for port_id in dict.fromkeys(requested_ids)]
     started = []
-    for port, pairs in plan_vip_changes(
-        vip, await _connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
+    for port, pairs in plan_vip_connections(
+        vip, await _list_connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
     ):
         audit_data = {"vip_port_id": vip_port_id}
         started.append(await start_address_pairs_update(tx, ctx, port, pairs, ctx.new_id(), audit_data=audit_data))
-    await ports.save(tx, vip.port, vip.with_vip(ctx.now(), is_vip=True))
+    await ports.save(tx, vip.port, vip.port_with_vip(ctx.now(), is_vip=True))
     entry = AuditEntry("vip_ip_addresses", "update", vip_port_id, {"port_ids": requested_ids}, name=vip.port.name)
-    await audit(tx, ctx, entry)
+    await write_audit_entry(tx, ctx, entry)
     return started
 
 
-async def convert_reserved_fixed_ip(
+async def convert_to_floating_ip(
     tx: Tx, ctx: Context, port_id: str, task_id: str, *, audit_data: dict[str, Any]
 ) -> Task:
     """Lock an unused public IPv4 address and start the task that replaces it by a floating IP."""
     reserved = (await reserved_fixed_ips.get(tx, ctx.place, port_id)).require_free()
-    if not reserved.network.external or reserved.address(IPV4) is None or reserved.address(IPV6) is not None:
+    if (
+        not reserved.network.external
+        or reserved.address_of_version(IPV4) is None
+        or reserved.address_of_version(IPV6) is not None
+    ):
         raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
     await ports.save(tx, reserved.port, reserved.port.locked(task_id))
     await check_quotas(tx, ctx, {"floating_count": 1})
-    args = ConvertReservedFixedIPArgs(port_id=port_id, new_id=ctx.new_id())
+    args = ConvertReservedFixedIPToFloatingIPArgs(port_id=port_id, new_id=ctx.new_id())
     entry = AuditEntry(AUDIT_GROUP, "update", port_id, audit_data)
     return await start_task(tx, ctx, task_id, CONVERT_RESERVED_FIXED_IP, args, data={"port_id": port_id}, entry=entry)
 
@@ -116,7 +122,7 @@ async def delete_reserved_fixed_ip(tx: Tx, ctx: Context, port_id: str, task_id: 
 async def _reserve_new_port(tx: Tx, ctx: Context, interface: NewInterface, task_id: str, *, is_vip: bool) -> Port:
     await check_quotas(tx, ctx, {"external_ip_count": int(interface.type == InterfaceType.EXTERNAL)})
     owner = InterfaceOwner(task_id=task_id)
-    port, ips = await add_port(tx, ctx, owner, interface, reserved=True, is_vip=is_vip)
+    port, ips = await add_port_with_addresses(tx, ctx, owner, interface, reserved=True, is_vip=is_vip)
     return await ports.save(tx, port, port.as_reserved(ips))
 
 
@@ -126,10 +132,10 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
         raise Conflict(f"Port {port.id} is a reserved fixed IP already")
     if port.instance_id is not None:
         (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
-    ips = [assigned.ip for assigned in await ports.addresses_of(tx, port.id)]
+    ips = [assigned.ip for assigned in await ports.list_addresses(tx, port.id)]
     return await ports.save(tx, port, port.locked(task_id).as_reserved(ips))
 
 
-async def _connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
+async def _list_connected_ports(tx: Tx, ctx: Context, vip: ReservedFixedIP) -> list[Port]:
     neighbours = await reserved_fixed_ips.list_instance_ports(tx, ctx.place, vip.network.id)
-    return [port for port in neighbours if is_connected(vip, port)]
+    return [port for port in neighbours if is_connected_to_vip(vip, port)]

@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import to_builtins
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network import routers as rules
 from pileus.domain.network.networks import Subnet
-from pileus.domain.network.ports import mac_address
+from pileus.domain.network.ports import derive_mac_address
 from pileus.domain.network.routers import (
     NewExternalGateway,
     NewRouter,
@@ -21,12 +21,12 @@ from pileus.domain.network.routers import (
     RouterPort,
     RouterStatus,
 )
-from pileus.domain.network.subnets import normalize_routes, parse_address
+from pileus.domain.network.subnets import normalize_routes, parse_ip_address
 from pileus.domain.network.task_types import (
     CREATE_ROUTER,
     DELETE_ROUTER,
     UPDATE_ROUTER,
-    RouterArgs,
+    RouterTaskArgs,
     UpdateRouterArgs,
 )
 from pileus.domain.tasks import Task
@@ -42,9 +42,9 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
 
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
-    ctx.region()
+    ctx.require_region()
     router = replace(new_router(ctx, new.name, task_id), routes=normalize_routes(new.routes))
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"router_count": 1})
     router = await _add_router(tx, ctx, router, new.external_gateway)
     for subnet_id in new.subnet_ids:
@@ -52,13 +52,15 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
     await _check_routes_reachable(tx, router)
     data = {"router_id": router.id, "name": router.name}
     entry = AuditEntry("router", "create", router.id, audit_data)
-    return await start_task(tx, ctx, task_id, CREATE_ROUTER, RouterArgs(router_id=router.id), data=data, entry=entry)
+    return await start_task(
+        tx, ctx, task_id, CREATE_ROUTER, RouterTaskArgs(router_id=router.id), data=data, entry=entry
+    )
 
 
 async def update_router(tx: Tx, ctx: Context, router_id: str, patch: RouterPatch, task_id: str) -> Task | None:
     """Lock the router and start the task that applies the patch; return None if it changes nothing."""
     router = (await routers.get(tx, ctx.place, router_id)).require_unlocked()
-    effective = router.effective_patch(patch)
+    effective = router.patch_of_changed_fields(patch)
     if not effective:
         return None
     new, old = await _replace_gateway_port(tx, ctx, router, effective)
@@ -71,11 +73,13 @@ async def delete_router(tx: Tx, ctx: Context, router_id: str, task_id: str) -> T
     """Lock a router that no floating IP uses, and start the task that deletes it."""
     router = await routers.get(tx, ctx.place, router_id)
     await routers.save(tx, router, router.locked(task_id))
-    for subnet in await router_interfaces.subnets_of(tx, await router_interfaces.list_by_router(tx, router_id)):
+    for subnet in await router_interfaces.list_subnets_of_interfaces(
+        tx, await router_interfaces.list_by_router(tx, router_id)
+    ):
         subnet.require_unlocked()
-    await check_no_floating_ip_uses(tx, router)
+    await check_no_floating_ip_uses_router(tx, router)
     entry = AuditEntry("router", "delete", router_id, name=router.name)
-    return await start_task(tx, ctx, task_id, DELETE_ROUTER, RouterArgs(router_id=router_id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_ROUTER, RouterTaskArgs(router_id=router_id), entry=entry)
 
 
 async def attach_subnet(
@@ -105,9 +109,7 @@ def new_router(ctx: Context, name: str, task_id: str) -> Router:
     place, now = ctx.place, ctx.now()
     return Router(
         id=ctx.new_id(),
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
+        **asdict(place),
         name=name,
         status=RouterStatus.BUILD.value,
         task_id=task_id,
@@ -125,7 +127,7 @@ async def set_external_gateway(tx: Tx, ctx: Context, router: Router, network_id:
     versions = [subnet.ip_version for subnet in await subnets.list_by_network(tx, network_id)]
     # NAT is IPv4 only: an IPv6 address is for networks without IPv4.
     family = "ipv4" if 4 in versions else "ipv6"  # noqa: PLR2004  # the protocol's number
-    (subnet,) = await subnets.choose_for_allocation(tx, network_id, family)
+    (subnet,) = await subnets.choose_subnets_to_allocate_from(tx, network_id, family)
     port = await _add_router_port(tx, ctx, router, network_id, gateway=True)
     await addresses.allocate(tx, subnet, router_port_id=port.id)
     return port
@@ -141,36 +143,36 @@ async def add_router_interface(
     interfaces = [
         interface for interface in await router_interfaces.list_by_router(tx, router.id) if not interface.port.gateway
     ]
-    rules.check_subnet_attachable(subnet, await router_interfaces.subnets_of(tx, interfaces))
+    rules.check_subnet_attachable(subnet, await router_interfaces.list_subnets_of_interfaces(tx, interfaces))
     port = await _add_router_port(tx, ctx, router, subnet.network_id, gateway=False)
     await router_interfaces.allocate_address(
-        tx, subnet, port.id, ip_address and str(parse_address("ip_address", ip_address))
+        tx, subnet, port.id, ip_address and str(parse_ip_address("ip_address", ip_address))
     )
     return port
 
 
-async def check_no_floating_ip_uses(tx: Tx, router: Router, subnet: Subnet | None = None) -> None:
+async def check_no_floating_ip_uses_router(tx: Tx, router: Router, subnet: Subnet | None = None) -> None:
     """Raise Conflict if a floating IP goes through the router, or through its interface in `subnet` if given."""
-    floating_ip_id = await routers.find_floating_ip_through(tx, router.id, subnet.id if subnet else None)
+    floating_ip_id = await routers.find_floating_ip_id_through_router(tx, router.id, subnet.id if subnet else None)
     if floating_ip_id is not None:
         raise Conflict(f"Router {router.id} is used by floating IP {floating_ip_id}: unassign it first")
 
 
-async def check_no_route_uses(tx: Tx, subnet: Subnet, *, deleted_router_id: str | None = None) -> None:
+async def check_no_route_uses_subnet(tx: Tx, subnet: Subnet, *, deleted_router_id: str | None = None) -> None:
     """Raise Conflict if a route of a router has its next hop in the subnet.
 
     Increases the revisions of the subnet's routers, so that a concurrent change of their routes conflicts.
     """
     for router in await routers.list_by_subnet(tx, subnet.id):
         if router.id != deleted_router_id:
-            rules.check_no_route_via(router.require_unlocked().routes, subnet)
+            rules.check_no_route_via_subnet(router.require_unlocked().routes, subnet)
             await routers.bump_revision(tx, router)
 
 
 async def _add_router(tx: Tx, ctx: Context, router: Router, gateway: NewExternalGateway | None) -> Router:
     if gateway is None:
         return await routers.add(tx, router)
-    network_id = gateway.resolve_network(ctx.catalogue.external_network_id(ctx.place.region_id))
+    network_id = gateway.resolve_network_id(ctx.catalogue.external_network_id(ctx.place.region_id))
     await networks.get(tx, ctx.place, network_id)
     router = await routers.add(tx, replace(router, external_network_id=network_id, enable_snat=gateway.enable_snat))
     await set_external_gateway(tx, ctx, router, network_id)
@@ -190,7 +192,7 @@ async def _replace_gateway_port(
     """Save the port of a new external gateway; return the ids of the new and of the old ports."""
     if "external_network_id" not in patch:
         return [], []
-    await check_no_floating_ip_uses(tx, router)
+    await check_no_floating_ip_uses_router(tx, router)
     old = [
         interface.port.id
         for interface in await router_interfaces.list_by_router(tx, router.id)
@@ -204,8 +206,8 @@ async def _replace_gateway_port(
 async def _require_removable_interface(tx: Tx, router: Router, subnet: Subnet) -> RouterInterface:
     for interface in await router_interfaces.list_by_subnet(tx, subnet.id):
         if interface.port.router_id == router.id and not interface.port.gateway:
-            rules.check_no_route_via(router.routes, subnet)
-            await check_no_floating_ip_uses(tx, router, subnet)
+            rules.check_no_route_via_subnet(router.routes, subnet)
+            await check_no_floating_ip_uses_router(tx, router, subnet)
             return interface
     raise Conflict(f"Subnet {subnet.id} is not attached to router {router.id}")
 
@@ -218,7 +220,9 @@ async def _check_routes_reachable(tx: Tx, router: Router, ignored_ports: Sequenc
         if interface.port.id not in ignored_ports
     ]
     own_ips = {assigned.ip for interface in interfaces for assigned in interface.addresses}
-    rules.check_next_hops(router.routes, await router_interfaces.subnets_of(tx, interfaces), own_ips)
+    rules.check_next_hops_in_subnets(
+        router.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_ips
+    )
 
 
 async def _add_router_port(tx: Tx, ctx: Context, router: Router, network_id: str, *, gateway: bool) -> RouterPort:
@@ -228,7 +232,7 @@ async def _add_router_port(tx: Tx, ctx: Context, router: Router, network_id: str
         router_id=router.id,
         network_id=network_id,
         gateway=gateway,
-        mac_address=mac_address(port_id),
+        mac_address=derive_mac_address(port_id),
         created_at=ctx.now(),
     )
     return await router_interfaces.add(tx, port)

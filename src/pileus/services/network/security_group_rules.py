@@ -5,11 +5,15 @@ from collections.abc import Iterable
 from msgspec import UnsetType
 
 from pileus.domain.context import Context
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule, with_rule, without_rule
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule_record, with_rule, without_rule
 from pileus.domain.network.task_types import CREATE_SECURITY_GROUP_RULE, DELETE_SECURITY_GROUP_RULE
 from pileus.domain.tags import TagPatch
 from pileus.domain.tasks import Task
-from pileus.services.network.security_groups import SecurityGroupChange, start_group_update, validate_tag_changes
+from pileus.services.network.security_groups import (
+    SecurityGroupChange,
+    start_security_group_update,
+    validate_tag_changes,
+)
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
@@ -18,10 +22,10 @@ async def create_security_group_rule(
     tx: Tx, ctx: Context, group_id: str, rule: NewRule, task_id: str
 ) -> SecurityGroupRule:
     """Start the task that adds a rule to the group, and return the rule. Raises NotFound, Invalid or Conflict."""
-    record = new_rule(group_id, rule, ctx.new_id(), ctx.now())
+    record = new_rule_record(group_id, rule, ctx.new_id(), ctx.now())
     group = await security_groups.get(tx, ctx.place, group_id)
-    change = SecurityGroupChange(rules=with_rule(await security_groups.rules_of(tx, group_id), record))
-    await start_group_update(
+    change = SecurityGroupChange(rules=with_rule(await security_groups.list_rules(tx, group_id), record))
+    await start_security_group_update(
         tx, ctx, group, change, task_id, task_type=CREATE_SECURITY_GROUP_RULE, created_rule_id=record.id
     )
     return record
@@ -32,10 +36,10 @@ async def replace_security_group_rule(
 ) -> SecurityGroupRule:
     """Start the task that replaces a rule by a new one, and return the new rule."""
     old = await security_groups.get_rule(tx, ctx.place, rule_id)
-    record = new_rule(old.security_group_id, rule, ctx.new_id(), ctx.now())
+    record = new_rule_record(old.security_group_id, rule, ctx.new_id(), ctx.now())
     group = await security_groups.get(tx, ctx.place, old.security_group_id)
-    remaining = without_rule(await security_groups.rules_of(tx, group.id), rule_id)
-    await start_group_update(tx, ctx, group, SecurityGroupChange(rules=with_rule(remaining, record)), task_id)
+    remaining = without_rule(await security_groups.list_rules(tx, group.id), rule_id)
+    await start_security_group_update(tx, ctx, group, SecurityGroupChange(rules=with_rule(remaining, record)), task_id)
     return record
 
 
@@ -46,11 +50,11 @@ async def delete_security_group_rule(
     if group_id is None:
         group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
     group = await security_groups.get(tx, ctx.place, group_id)
-    change = SecurityGroupChange(rules=without_rule(await security_groups.rules_of(tx, group_id), rule_id))
-    return await start_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)
+    change = SecurityGroupChange(rules=without_rule(await security_groups.list_rules(tx, group_id), rule_id))
+    return await start_security_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)
 
 
-async def edit_security_group(
+async def add_and_remove_rules(
     tx: Tx,
     ctx: Context,
     group_id: str,
@@ -65,11 +69,11 @@ async def edit_security_group(
     Returns None if nothing changes.
     """
     group = await security_groups.get(tx, ctx.place, group_id)
-    rules = await security_groups.rules_of(tx, group_id)
+    rules = await security_groups.list_rules(tx, group_id)
     for edit in edits:
         if isinstance(edit, NewRule):
-            rules = with_rule(rules, new_rule(group_id, edit, ctx.new_id(), ctx.now()))
+            rules = with_rule(rules, new_rule_record(group_id, edit, ctx.new_id(), ctx.now()))
         else:
             rules = without_rule(rules, edit)
     change = SecurityGroupChange(name=name, rules=rules, tags=validate_tag_changes(tag_changes))
-    return await start_group_update(tx, ctx, group, change, task_id)
+    return await start_security_group_update(tx, ctx, group, change, task_id)

@@ -7,16 +7,21 @@ from msgspec.structs import replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.network.security_groups import SecurityGroup, default_rules, new_default_group, new_group
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_rules
+from pileus.domain.network.security_groups import (
+    SecurityGroup,
+    default_security_group_rules,
+    new_default_security_group,
+    new_security_group,
+)
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_replaced_rules
 from pileus.domain.network.task_types import (
     CREATE_SECURITY_GROUP,
     DELETE_SECURITY_GROUP,
     UPDATE_SECURITY_GROUP,
-    SecurityGroupArgs,
+    SecurityGroupTaskArgs,
     UpdateSecurityGroupArgs,
 )
-from pileus.domain.tags import TagPatch, make_tags, merged, validate_tags
+from pileus.domain.tags import TagPatch, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task, TaskType
 from pileus.services.account.quotas import check_quotas
 from pileus.services.tasks import start_task
@@ -41,11 +46,11 @@ class SecurityGroupChange(Struct, frozen=True, kw_only=True):
     tags: TagPatch | None = field(default_factory=dict)
 
 
-async def ensure_default_group(tx: Tx, ctx: Context) -> None:
+async def ensure_default_security_group(tx: Tx, ctx: Context) -> None:
     """Save the project's default group, if there is none yet. Raises NotFound for the project."""
-    await projects.require(tx, ctx.place)
+    await projects.require_existing(tx, ctx.place)
     if await security_groups.find_default(tx, ctx.place) is None:
-        await security_groups.add(tx, *new_default_group(ctx.place, ctx.new_id, ctx.now()))
+        await security_groups.add(tx, *new_default_security_group(ctx.place, ctx.new_id, ctx.now()))
 
 
 async def create_security_group(
@@ -62,18 +67,18 @@ async def create_security_group(
 
     Raises NotFound, Invalid, Conflict or QuotaExceeded.
     """
-    ctx.region()
+    ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"firewall_count": 1})
-    group = new_group(ctx.place, ctx.new_id, ctx.now(), name, description=description).locked(task_id)
-    new_rules = default_rules(group) if rules is None else list(rules)
-    records = plan_rules(group.id, new_rules, [], ctx.new_id, ctx.now())
+    group = new_security_group(ctx.place, ctx.new_id, ctx.now(), name, description=description).locked(task_id)
+    new_rules = default_security_group_rules(group) if rules is None else list(rules)
+    records = plan_replaced_rules(group.id, new_rules, [], ctx.new_id, ctx.now())
     await _check_remote_groups(tx, ctx, records)
     await security_groups.add(tx, group, records)
     await tags.add(tx, security_groups.KIND, ctx.place, group.id, new_tags)
     audit_data = {"name": name, "description": description, "rules": to_builtins(new_rules)}
-    args, data = SecurityGroupArgs(group_id=group.id), {"group_id": group.id, **audit_data}
+    args, data = SecurityGroupTaskArgs(group_id=group.id), {"group_id": group.id, **audit_data}
     entry = AuditEntry(AUDIT_GROUP, "create", group.id, audit_data)
     await start_task(tx, ctx, task_id, CREATE_SECURITY_GROUP, args, data=data, entry=entry)
     return group
@@ -82,7 +87,7 @@ async def create_security_group(
 async def copy_security_group(tx: Tx, ctx: Context, group_id: str, name: str, task_id: str) -> SecurityGroup:
     """Save a group with the rules and the description of another, and start the task that creates it."""
     original = (await security_groups.get(tx, ctx.place, group_id)).require_unlocked()
-    rules = [rule.rule for rule in await security_groups.rules_of(tx, group_id)]
+    rules = [rule.as_new_rule for rule in await security_groups.list_rules(tx, group_id)]
     return await create_security_group(tx, ctx, name, original.description, rules, task_id, user_tags={})
 
 
@@ -101,33 +106,35 @@ async def update_security_group(
     group = await security_groups.get(tx, ctx.place, group_id)
     records = None
     if rules is not None:
-        existing = await security_groups.rules_of(tx, group_id)
-        records = plan_rules(group_id, rules, existing, ctx.new_id, ctx.now())
+        existing = await security_groups.list_rules(tx, group_id)
+        records = plan_replaced_rules(group_id, rules, existing, ctx.new_id, ctx.now())
     change = SecurityGroupChange(
         name=name, description=description, rules=records, tags=validate_tag_changes(tag_changes)
     )
-    return await start_group_update(tx, ctx, group, change, task_id)
+    return await start_security_group_update(tx, ctx, group, change, task_id)
 
 
-async def revert_security_group(tx: Tx, ctx: Context, group_id: str, task_id: str) -> Task | None:
+async def revert_to_default_rules(tx: Tx, ctx: Context, group_id: str, task_id: str) -> Task | None:
     """Start the task that gives a group the default rules again; return None if it has them."""
     group = await security_groups.get(tx, ctx.place, group_id)
-    existing = await security_groups.rules_of(tx, group_id)
-    rules = plan_rules(group_id, default_rules(group), existing, ctx.new_id, ctx.now())
-    return await start_group_update(tx, ctx, group, SecurityGroupChange(rules=rules), task_id)
+    existing = await security_groups.list_rules(tx, group_id)
+    rules = plan_replaced_rules(group_id, default_security_group_rules(group), existing, ctx.new_id, ctx.now())
+    return await start_security_group_update(tx, ctx, group, SecurityGroupChange(rules=rules), task_id)
 
 
 async def delete_security_group(tx: Tx, ctx: Context, group_id: str, task_id: str) -> Task:
     """Lock an unused group and start the task that deletes it. Raises Conflict if a port or another group uses it."""
     group = await security_groups.get(tx, ctx.place, group_id)
     port_count = await security_groups.count_ports(tx, group_id)
-    referring_group = await security_groups.find_referring(tx, group_id)
+    referring_group = await security_groups.find_referring_group_name(tx, group_id)
     await security_groups.save(tx, group, group.require_removable(port_count, referring_group).locked(task_id))
     entry = AuditEntry(AUDIT_GROUP, "delete", group_id, name=group.name)
-    return await start_task(tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupArgs(group_id=group_id), entry=entry)
+    return await start_task(
+        tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupTaskArgs(group_id=group_id), entry=entry
+    )
 
 
-async def start_group_update(
+async def start_security_group_update(
     tx: Tx,
     ctx: Context,
     group: SecurityGroup,
@@ -143,8 +150,8 @@ async def start_group_update(
         group_id=group.id,
         name=UNSET if change.name in (None, group.name) else change.name,
         description=UNSET if change.description in (None, group.description) else change.description,
-        rules=await _changed_rules(tx, ctx, group, change.rules),
-        tags=await _changed_tags(tx, group, change.tags),
+        rules=await _find_changed_rules(tx, ctx, group, change.rules),
+        tags=await _find_changed_tags(tx, group, change.tags),
     )
     if args == UpdateSecurityGroupArgs(group_id=group.id):
         return None
@@ -163,24 +170,24 @@ def validate_tag_changes(changes: TagPatch | UnsetType | None) -> TagPatch | Non
     return None if changes is None else validate_tags(changes)
 
 
-async def _changed_rules(
+async def _find_changed_rules(
     tx: Tx, ctx: Context, group: SecurityGroup, rules: Sequence[SecurityGroupRule] | None
 ) -> list[SecurityGroupRule] | UnsetType:
     if rules is None:
         return UNSET
-    existing = await security_groups.rules_of(tx, group.id)
+    existing = await security_groups.list_rules(tx, group.id)
     await _check_remote_groups(tx, ctx, rules)
-    changed = {rule.id: rule.rule for rule in existing} != {rule.id: rule.rule for rule in rules}
+    changed = {rule.id: rule.as_new_rule for rule in existing} != {rule.id: rule.as_new_rule for rule in rules}
     return list(rules) if changed else UNSET
 
 
-async def _changed_tags(
+async def _find_changed_tags(
     tx: Tx, group: SecurityGroup, patch: TagPatch | None
 ) -> dict[str, str | None] | UnsetType | None:
     if patch == {}:
         return UNSET
     old_tags = await tags.list_by_resource(tx, group.id)
-    if merged(old_tags, patch) == old_tags:
+    if merged_tags(old_tags, patch) == old_tags:
         return UNSET
     return None if patch is None else dict(patch)
 

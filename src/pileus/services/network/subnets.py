@@ -11,19 +11,19 @@ from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.routers import Router
-from pileus.domain.network.subnets import NewSubnet, SubnetPatch, patched, plan_subnet, same_for_hosts
+from pileus.domain.network.subnets import NewSubnet, SubnetPatch, has_same_host_settings, patched_subnet, plan_subnet
 from pileus.domain.network.task_types import (
     CREATE_SUBNET,
     DELETE_SUBNET,
     UPDATE_SUBNET,
-    SubnetArgs,
+    SubnetTaskArgs,
     UpdateSubnetArgs,
 )
 from pileus.domain.tags import make_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
-from pileus.services.network.routers import add_router_interface, check_no_route_uses
+from pileus.services.account.user_actions import write_audit_entry
+from pileus.services.network.routers import add_router_interface, check_no_route_uses_subnet
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -47,9 +47,9 @@ async def create_subnet(
     The router is `router_id`, or else the one created with the network, if any. Raises NotFound, Forbidden, Invalid,
     Conflict or QuotaExceeded.
     """
-    ctx.region()
+    ctx.require_region()
     new_tags = make_tags(validate_tags(user_tags).items())
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     subnet = await _add_subnet(tx, ctx, network_id, new, task_id)
     await tags.add(tx, subnets.KIND, ctx.place, subnet.id, new_tags)
     router = await _resolve_router(tx, ctx, network_id, new, connect_to_router=connect_to_router, router_id=router_id)
@@ -58,7 +58,9 @@ async def create_subnet(
     audit_data = {"name": subnet.name, "cidr": subnet.cidr, "network_id": subnet.network_id}
     data = {"subnet_id": subnet.id, **audit_data}
     entry = AuditEntry("subnet", "create", subnet.id, audit_data)
-    return await start_task(tx, ctx, task_id, CREATE_SUBNET, SubnetArgs(subnet_id=subnet.id), data=data, entry=entry)
+    return await start_task(
+        tx, ctx, task_id, CREATE_SUBNET, SubnetTaskArgs(subnet_id=subnet.id), data=data, entry=entry
+    )
 
 
 async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch, task_id: str) -> Task | None:
@@ -67,10 +69,10 @@ async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch
     A patch of name and tags alone is applied at once, without a task; return None then.
     """
     before = (await subnets.get_own(tx, ctx.place, subnet_id)).require_unlocked()
-    after, data = patched(before, patch, ctx.now()), to_builtins(patch)
+    after, data = patched_subnet(before, patch, ctx.now()), to_builtins(patch)
     entry = AuditEntry("subnet", "update", subnet_id, data, name=after.name)
-    if same_for_hosts(before, after):
-        await audit(tx, ctx, entry)
+    if has_same_host_settings(before, after):
+        await write_audit_entry(tx, ctx, entry)
         if "tags" in patch:
             await tags.patch(tx, subnets.KIND, ctx.place, subnet_id, patch["tags"])
         await subnets.save(tx, before, after)
@@ -87,9 +89,9 @@ async def delete_subnet(tx: Tx, ctx: Context, subnet_id: str, task_id: str) -> T
     await subnets.save(tx, subnet, subnet.locked(task_id))
     if await subnets.has_ports(tx, subnet_id):
         raise Conflict(f"Subnet {subnet_id} has ports: delete what uses them first")
-    await check_no_route_uses(tx, subnet)
+    await check_no_route_uses_subnet(tx, subnet)
     entry = AuditEntry("subnet", "delete", subnet_id, name=subnet.name)
-    return await start_task(tx, ctx, task_id, DELETE_SUBNET, SubnetArgs(subnet_id=subnet_id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_SUBNET, SubnetTaskArgs(subnet_id=subnet_id), entry=entry)
 
 
 async def _add_subnet(tx: Tx, ctx: Context, network_id: str, new: NewSubnet, task_id: str) -> Subnet:

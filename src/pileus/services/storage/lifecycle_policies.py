@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import NewSchedule
-from pileus.services.account.user_actions import audit
-from pileus.services.storage.schedules import pause_or_resume_schedules, save_schedules
+from pileus.services.account.user_actions import write_audit_entry
+from pileus.services.storage.schedules import pause_or_resume_schedules, save_new_schedules
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, volumes
@@ -31,13 +31,11 @@ async def create_lifecycle_policy(
     audit_data: dict[str, Any],
 ) -> LifecyclePolicy:
     """Save a new policy with its schedules and volumes. Raises NotFound, Conflict, Invalid or QuotaExceeded."""
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     now = ctx.now()
     policy = LifecyclePolicy(
         id=await lifecycle_policies.allocate_id(tx),
-        client_id=ctx.place.client_id,
-        project_id=ctx.place.project_id,
-        region_id=ctx.place.region_id,
+        **asdict(ctx.place),
         user_id=ctx.caller.user_id,
         name=name,
         action=action,
@@ -46,9 +44,9 @@ async def create_lifecycle_policy(
         updated_at=now,
     )
     await lifecycle_policies.add(tx, policy)
-    await save_schedules(tx, ctx, policy, new_schedules)
+    await save_new_schedules(tx, ctx, policy, new_schedules)
     await _add_volumes(tx, ctx, policy, volume_ids)
-    await audit(tx, ctx, AuditEntry(POLICY, "create", policy.id, audit_data, name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(POLICY, "create", policy.id, audit_data, name=policy.name))
     return policy
 
 
@@ -58,7 +56,7 @@ async def update_lifecycle_policy(tx: Tx, ctx: Context, policy_id: int, changes:
     policy = await lifecycle_policies.save(tx, existing, replace(existing, **changes, updated_at=ctx.now()))
     if existing.status != policy.status:
         await pause_or_resume_schedules(tx, policy, ctx.now())
-    await audit(tx, ctx, AuditEntry(POLICY, "update", policy_id, dict(changes), name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(POLICY, "update", policy_id, dict(changes), name=policy.name))
     return policy
 
 
@@ -68,7 +66,7 @@ async def delete_lifecycle_policy(tx: Tx, ctx: Context, policy_id: int) -> None:
     for schedule in await schedules.list_by_policy(tx, policy_id):
         await schedules.remove(tx, schedule.id)
     await lifecycle_policies.remove(tx, policy_id)
-    await audit(tx, ctx, AuditEntry(POLICY, "delete", policy_id, name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(POLICY, "delete", policy_id, name=policy.name))
 
 
 async def add_volumes_to_policy(tx: Tx, ctx: Context, policy_id: int, volume_ids: Sequence[str]) -> LifecyclePolicy:
@@ -76,7 +74,7 @@ async def add_volumes_to_policy(tx: Tx, ctx: Context, policy_id: int, volume_ids
     policy = await _lock_policy(tx, ctx, policy_id)
     await _add_volumes(tx, ctx, policy, volume_ids)
     audit_data = {"volume_ids": list(volume_ids)}
-    await audit(tx, ctx, AuditEntry(MEMBER, "create", policy_id, audit_data, name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(MEMBER, "create", policy_id, audit_data, name=policy.name))
     return policy
 
 
@@ -87,7 +85,7 @@ async def remove_volumes_from_policy(
     policy = await _lock_policy(tx, ctx, policy_id)
     await lifecycle_policies.remove_volumes(tx, policy.id, volume_ids)
     audit_data = {"volume_ids": list(volume_ids)}
-    await audit(tx, ctx, AuditEntry(MEMBER, "delete", policy_id, audit_data, name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(MEMBER, "delete", policy_id, audit_data, name=policy.name))
     return policy
 
 

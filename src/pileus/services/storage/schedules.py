@@ -11,7 +11,7 @@ from pileus.domain.errors import invalid, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule, Schedule
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules
 
@@ -24,8 +24,8 @@ async def add_schedules(
 ) -> LifecyclePolicy:
     """Add schedules to a policy. Raises NotFound, QuotaExceeded, or Invalid if they are too many or have no moments."""
     policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
-    await save_schedules(tx, ctx, policy, new_schedules)
-    await audit(tx, ctx, AuditEntry(SCHEDULE, "create", policy_id, audit_data, name=policy.name))
+    await save_new_schedules(tx, ctx, policy, new_schedules)
+    await write_audit_entry(tx, ctx, AuditEntry(SCHEDULE, "create", policy_id, audit_data, name=policy.name))
     return policy
 
 
@@ -38,7 +38,7 @@ async def remove_schedules(tx: Tx, ctx: Context, policy_id: int, schedule_ids: S
             raise not_found("Schedule", schedule_id)
         await schedules.remove(tx, schedule_id)
     audit_data = {"schedule_ids": list(schedule_ids)}
-    await audit(tx, ctx, AuditEntry(SCHEDULE, "delete", policy_id, audit_data, name=policy.name))
+    await write_audit_entry(tx, ctx, AuditEntry(SCHEDULE, "delete", policy_id, audit_data, name=policy.name))
     return policy
 
 
@@ -53,24 +53,26 @@ async def update_schedule(
     """Change fields of a schedule and of its timing. Raises NotFound or Invalid."""
     existing = await schedules.get(tx, ctx.place, schedule_id)
     schedule = await schedules.save(tx, existing, existing.patched(changes, timing, ctx.now()))
-    await audit(tx, ctx, AuditEntry(SCHEDULE, "update", schedule_id, audit_data))
+    await write_audit_entry(tx, ctx, AuditEntry(SCHEDULE, "update", schedule_id, audit_data))
     return schedule
 
 
-async def save_schedules(tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]) -> None:
+async def save_new_schedules(
+    tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]
+) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
     if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MAX_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MAX_SCHEDULES} schedules")
     await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
     for new_schedule in new_schedules:
         schedule = _make_schedule(ctx, policy, new_schedule)
-        await schedules.add(tx, schedule.armed(schedule.created_at) if policy.is_active else schedule)
+        await schedules.add(tx, schedule.with_next_run(schedule.created_at) if policy.is_active else schedule)
 
 
 async def pause_or_resume_schedules(tx: Tx, policy: LifecyclePolicy, now: int) -> None:
     """Stop the schedules of a policy, or let them wait for their next moments, by the status of the policy."""
     for schedule in await schedules.list_by_policy(tx, policy.id):
-        await schedules.save(tx, schedule, schedule.armed(now) if policy.is_active else schedule.paused())
+        await schedules.save(tx, schedule, schedule.with_next_run(now) if policy.is_active else schedule.paused())
         if not policy.is_active:
             await schedules.remove_due_snapshots(tx, schedule.id)
 

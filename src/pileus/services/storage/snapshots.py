@@ -4,12 +4,13 @@ from collections.abc import Mapping
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
-from pileus.domain.storage.volumes import Snapshot, VolumePatch, new_snapshot
-from pileus.domain.tags import Tags, make_tags, replaced
+from pileus.domain.storage.volumes import Snapshot, new_snapshot
+from pileus.domain.tags import Tags, make_tags, replaced_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -28,7 +29,7 @@ async def create_snapshot(
     tag_values: Mapping[str, str],
 ) -> Task:
     """Save a new snapshot and start the task that takes it. Raises NotFound, Conflict or QuotaExceeded."""
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     volume = (await volumes.get(tx, ctx.place, volume_id)).require_snapshottable()
     await volumes.bump_revision(tx, volume)
     await check_quotas(tx, ctx, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
@@ -42,7 +43,7 @@ async def create_snapshot(
     return await start_task(tx, ctx, task_id, CREATE_SNAPSHOT, args, data=data, entry=entry)
 
 
-async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: VolumePatch) -> tuple[Snapshot, Tags]:
+async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: ResourcePatch) -> tuple[Snapshot, Tags]:
     """Apply a merge patch to the name and the tags. Raises NotFound, or Conflict while a task has locked the snapshot.
 
     Returns the snapshot with all its tags.
@@ -50,7 +51,7 @@ async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: VolumeP
     existing = await snapshots.get(tx, ctx.place, snapshot_id)
     snapshot = await snapshots.save(tx, existing, existing.patched(patch, ctx.now()))
     patched_tags = await tags.patch(tx, snapshots.KIND, ctx.place, snapshot_id, patch.get("tags", {}))
-    await audit(tx, ctx, AuditEntry("snapshot", "update", snapshot_id, dict(patch), name=snapshot.name))
+    await write_audit_entry(tx, ctx, AuditEntry("snapshot", "update", snapshot_id, dict(patch), name=snapshot.name))
     return snapshot, patched_tags
 
 
@@ -63,10 +64,12 @@ async def replace_snapshot_metadata(
     """
     snapshot = (await snapshots.get(tx, ctx.place, snapshot_id)).require_unlocked()
     existing_tags = await tags.list_by_resource(tx, snapshot_id)
-    new_tags = replaced(existing_tags, tag_values)
+    new_tags = replaced_tags(existing_tags, tag_values)
     await tags.save(tx, snapshots.KIND, ctx.place, snapshot_id, existing_tags, new_tags)
     audit_data = {"metadata": dict(tag_values)}
-    await audit(tx, ctx, AuditEntry("snapshot", "replace_metadata", snapshot_id, audit_data, name=snapshot.name))
+    await write_audit_entry(
+        tx, ctx, AuditEntry("snapshot", "replace_metadata", snapshot_id, audit_data, name=snapshot.name)
+    )
     return snapshot, new_tags
 
 

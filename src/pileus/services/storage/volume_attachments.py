@@ -3,8 +3,8 @@
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.storage.attachments import plan_attachment, require_volumes_changeable
-from pileus.domain.storage.task_types import ATTACH_VOLUME, DETACH_VOLUME, AttachVolumeArgs
-from pileus.domain.storage.volumes import Volume, snapshots_to_delete
+from pileus.domain.storage.task_types import ATTACH_VOLUME, DETACH_VOLUME, AttachOrDetachVolumeArgs
+from pileus.domain.storage.volumes import Volume, plan_snapshot_deletions
 from pileus.domain.tasks import Task
 from pileus.services.tasks import start_task
 from pileus.store.compute import instances
@@ -18,14 +18,14 @@ async def attach_volume(
     """Lock the volume and the instance, save the attachment and start the task that attaches."""
     existing = await volumes.get(tx, ctx.place, volume_id)
     volume = await volumes.save(tx, existing, existing.attaching(task_id, ctx.now()))
-    await add_attachment(tx, ctx, volume, instance_id, task_id, tag=tag)
-    args = AttachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
+    await lock_instance_and_add_attachment(tx, ctx, volume, instance_id, task_id, tag=tag)
+    args = AttachOrDetachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
     data = {"volume_id": volume_id, "instance_id": instance_id, "attachment_tag": tag}
     entry = AuditEntry("volume", "attach", volume_id, data, name=volume.name)
     return await start_task(tx, ctx, task_id, ATTACH_VOLUME, args, data=data, entry=entry)
 
 
-async def add_attachment(
+async def lock_instance_and_add_attachment(
     tx: Tx, ctx: Context, volume: Volume, instance_id: str, task_id: str, *, tag: str | None = None
 ) -> None:
     """Lock the instance and save the volume's attachment to it. Raises NotFound, Conflict or Invalid."""
@@ -35,7 +35,7 @@ async def add_attachment(
         volume,
         instance,
         await attachments.list_by_instance(tx, instance_id),
-        is_basic=flavor is not None and flavor.is_basic,
+        is_shared_vm=flavor is not None and flavor.is_shared_vm,
         tag=tag,
         new_id=ctx.new_id(),
         now=ctx.now(),
@@ -51,17 +51,17 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     attachment = await attachments.find_by_volume(tx, volume_id)
     await volumes.save(tx, volume, volume.detaching(attachment, instance_id, task_id, ctx.now()))
     await instances.save(tx, instance, require_volumes_changeable(instance).locked(task_id))
-    args = AttachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
+    args = AttachOrDetachVolumeArgs(volume_id=volume_id, instance_id=instance_id)
     data = {"volume_id": volume_id, "instance_id": instance_id}
     entry = AuditEntry("volume", "detach", volume_id, data, name=volume.name)
     return await start_task(tx, ctx, task_id, DETACH_VOLUME, args, entry=entry)
 
 
-async def lock_snapshots_for_deletion(
-    tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list[str], task_id: str
+async def lock_all_snapshots_for_deletion(
+    tx: Tx, ctx: Context, volume_id: str, expected_ids: list[str], task_id: str
 ) -> None:
     """Lock all snapshots of a volume that is deleted. Raises Invalid if one of `snapshot_ids` is not among them."""
     existing = await snapshots.list_by_volume(tx, volume_id)
-    locked = snapshots_to_delete(existing, snapshot_ids, task_id, ctx.now())
+    locked = plan_snapshot_deletions(existing, expected_ids, task_id, ctx.now())
     for before, after in zip(existing, locked, strict=True):
         await snapshots.save(tx, before, after)

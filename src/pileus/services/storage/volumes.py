@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import NewVolume
 from pileus.domain.context import Context
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.storage.new_volumes import plan_volume
 from pileus.domain.storage.task_types import (
     CREATE_VOLUME,
@@ -16,15 +17,15 @@ from pileus.domain.storage.task_types import (
     ExtendVolumeArgs,
     RetypeVolumeArgs,
     RevertVolumeArgs,
-    VolumeArgs,
+    VolumeTaskArgs,
 )
-from pileus.domain.storage.volumes import Volume, VolumePatch
+from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
-from pileus.services.account.user_actions import audit
+from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.compute.order_sources import resolve_volume_sources
-from pileus.services.storage.volume_attachments import add_attachment, lock_snapshots_for_deletion
+from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion, lock_instance_and_add_attachment
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -39,7 +40,7 @@ async def create_volume(
 
     Raises NotFound, Invalid, Conflict or QuotaExceeded.
     """
-    await projects.require_open(tx, ctx.place)
+    await projects.require_active(tx, ctx.place)
     volume, volume_tags = await _plan_volume(tx, ctx, new_volume, task_id)
     await volumes.add(tx, volume)
     await tags.add(tx, volumes.KIND, ctx.place, volume.id, volume_tags)
@@ -47,7 +48,7 @@ async def create_volume(
         policy = await lifecycle_policies.get(tx, ctx.place, policy_id)
         await lifecycle_policies.add_volumes(tx, policy.id, [volume.id])
     if instance_id:
-        await add_attachment(tx, ctx, volume, instance_id, task_id, tag=new_volume.attachment_tag)
+        await lock_instance_and_add_attachment(tx, ctx, volume, instance_id, task_id, tag=new_volume.attachment_tag)
     args = CreateVolumeArgs(volume_id=volume.id, instance_id=instance_id)
     audit_data = {"name": volume.name, "size": volume.size, "type_name": volume.type_name, "source": new_volume.source}
     data = {"volume_id": volume.id, "instance_id": instance_id, **audit_data}
@@ -55,13 +56,13 @@ async def create_volume(
     return await start_task(tx, ctx, task_id, CREATE_VOLUME, args, data=data, entry=entry)
 
 
-async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: VolumePatch) -> Volume:
+async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePatch) -> Volume:
     """Apply a merge patch to the name and the tags. Raises NotFound, or Conflict while a task has locked the volume."""
     existing = await volumes.get(tx, ctx.place, volume_id)
     volume = await volumes.save(tx, existing, existing.patched(patch, ctx.now()))
     if "tags" in patch:
         await tags.patch(tx, volumes.KIND, ctx.place, volume_id, patch["tags"])
-    await audit(tx, ctx, AuditEntry("volume", "update", volume_id, dict(patch), name=volume.name))
+    await write_audit_entry(tx, ctx, AuditEntry("volume", "update", volume_id, dict(patch), name=volume.name))
     return volume
 
 
@@ -72,9 +73,9 @@ async def delete_volume(tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list
     """
     volume = await volumes.get(tx, ctx.place, volume_id)
     await volumes.save(tx, volume, volume.deleting(task_id, ctx.now()))
-    await lock_snapshots_for_deletion(tx, ctx, volume_id, snapshot_ids, task_id)
+    await lock_all_snapshots_for_deletion(tx, ctx, volume_id, snapshot_ids, task_id)
     entry = AuditEntry("volume", "delete", volume_id, name=volume.name)
-    return await start_task(tx, ctx, task_id, DELETE_VOLUME, VolumeArgs(volume_id=volume_id), entry=entry)
+    return await start_task(tx, ctx, task_id, DELETE_VOLUME, VolumeTaskArgs(volume_id=volume_id), entry=entry)
 
 
 async def extend_volume(tx: Tx, ctx: Context, volume_id: str, size: int, task_id: str) -> Task:
@@ -98,7 +99,7 @@ async def retype_volume(tx: Tx, ctx: Context, volume_id: str, type_name: str, ta
 
     Raises NotFound, Conflict or Invalid.
     """
-    volume_types = ctx.catalogue.volume_types_of(ctx.region())
+    volume_types = ctx.catalogue.volume_types_by_name(ctx.require_region())
     volume = await volumes.get(tx, ctx.place, volume_id)
     if volume.require_unlocked().type_name == type_name:
         return None

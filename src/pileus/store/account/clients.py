@@ -24,7 +24,7 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
 
 
 async def exists(tx: Tx, client_id: int) -> bool:
-    """Whether a tenant exists."""
+    """Return whether a tenant exists."""
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 
@@ -41,7 +41,7 @@ async def allocate_user_id(tx: Tx) -> int:
     return number
 
 
-async def get_first_user(tx: Tx, client_id: int) -> int:
+async def get_first_user_id(tx: Tx, client_id: int) -> int:
     """Return the id of a tenant's first user; raises NotFound."""
     row = await tx.one("SELECT min(id) FROM users WHERE client_id = :client_id", client_id=client_id)
     if row is None or row[0] is None:

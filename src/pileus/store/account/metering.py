@@ -1,21 +1,21 @@
 """Usage that is billed: of existing resources by their records, of removed or changed ones in a table.
 
-Code that removes a billed record, or changes its price, calls `close_usage` with the record as it was, in the same
-transaction. Nothing is written while a resource exists unchanged.
+Code that removes a billed record, or changes its price, calls `save_usage_until_now` with the record as it was, in
+the same transaction. Nothing is written while a resource exists unchanged.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from pileus.domain.account.usage import ResourceType, UsageRecord, Window
+from pileus.domain.account.usage_reports import BilledResourceType, TimeWindow, UsageRecord
 from pileus.domain.compute.images import Image, ImageStatus
-from pileus.domain.compute.instances import Instance, Kind, Status
+from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 
 Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
@@ -42,22 +42,22 @@ BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
 """Billed tables, each with the condition that selects its billed rows."""
 
 
-async def close_usage(tx: Tx, resources: Sequence[Billed], now: int) -> None:
+async def save_usage_until_now(tx: Tx, resources: Sequence[Billed], now: int) -> None:
     """Save the usage of resources up to now, before they are removed or their price changes."""
     for record in await _usage_records(tx, [resource for resource in resources if _is_billable(resource)], now):
         if record.started_at < now:
             await TABLE.add(tx, record)
 
 
-async def close_project_usage(tx: Tx, project_id: int, now: int) -> None:
+async def save_project_usage_until_now(tx: Tx, project_id: int, now: int) -> None:
     """Save the usage of all resources in a project up to now."""
     for table, billed in BILLED_TABLES:
-        await close_usage(
+        await save_usage_until_now(
             tx, await table.find(tx, f"project_id = :project_id AND {billed}", project_id=project_id), now
         )
 
 
-async def list_usage(tx: Tx, client_id: int, window: Window, now: int) -> list[UsageRecord]:
+async def list_usage(tx: Tx, client_id: int, window: TimeWindow, now: int) -> list[UsageRecord]:
     """Return all usage of a tenant in a window, clipped to it."""
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
     records = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
@@ -81,7 +81,7 @@ async def _usage_records(tx: Tx, resources: Sequence[Billed], now: int) -> list[
 
 
 async def _usage_records_of_batch(tx: Tx, resources: Sequence[Billed], now: int) -> list[UsageRecord]:
-    related = await _related_values(tx, resources)
+    related = await _list_related_values(tx, resources)
     billed = [(resource, typed) for resource in resources if (typed := _facts(resource, related)) is not None]
     ids = [resource.id for resource, _ in billed]
     if not ids:
@@ -97,7 +97,7 @@ async def _usage_records_of_batch(tx: Tx, resources: Sequence[Billed], now: int)
 
 async def _last_ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     """Return the end of the last saved usage of each resource that has changed."""
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     rows = await tx.all(
         f"SELECT resource_id, max(ended_at) FROM usage_records WHERE resource_id IN ({marks}) GROUP BY resource_id",
         **values,
@@ -105,7 +105,7 @@ async def _last_ends(tx: Tx, ids: Sequence[str]) -> dict[str, int]:
     return {resource_id: int(ended_at) for resource_id, ended_at in rows}
 
 
-async def _related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str, Any]:
+async def _list_related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str, Any]:
     """Return what usage records show of other tables: instances of volumes, volume types, addresses of ports."""
     billed = list(resources)
     return {
@@ -129,14 +129,14 @@ def _ids(resources: Iterable[Billed], kind: type[Any], id_of: Callable[[Any], st
 
 
 async def _select_pairs(tx: Tx, select: str, ids: Sequence[str], prefix: str = "") -> dict[str, Any]:
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     return {f"{prefix}{row[0]}": row[1] for row in await tx.all(f"{select} IN ({marks})", **values)} if ids else {}
 
 
 async def _first_addresses(tx: Tx, select: str, ids: Sequence[str]) -> dict[str, Any]:
     if not ids:
         return {}
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     rows = sorted(await tx.all(f"{select} IN ({marks})", **values), key=lambda row: (":" in row[1], row[1]))
     addresses: dict[str, Any] = {}
     for port_id, ip, subnet_id in rows:
@@ -144,40 +144,42 @@ async def _first_addresses(tx: Tx, select: str, ids: Sequence[str]) -> dict[str,
     return addresses
 
 
-def _facts(resource: Billed, related: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
+def _facts(resource: Billed, related: dict[str, Any]) -> tuple[BilledResourceType, dict[str, Any]] | None:
     """Return the type and the facts that a usage record shows of a resource; None for a port without public address."""
     match resource:
         case Instance():
-            is_vm = resource.kind == Kind.VM
-            return ResourceType.INSTANCE if is_vm else ResourceType.BAREMETAL, {"flavor": resource.flavor_id}
+            is_vm = resource.kind == InstanceKind.VM
+            return BilledResourceType.INSTANCE if is_vm else BilledResourceType.BAREMETAL, {
+                "flavor": resource.flavor_id
+            }
         case Volume():
             facts = {
                 "volume_type": resource.type_name,
                 "last_size": resource.size,
                 "attached_to_vm": related.get(resource.id),
             }
-            return ResourceType.VOLUME, facts
+            return BilledResourceType.VOLUME, facts
         case Snapshot():
             volume_type = related.get(f"type of {resource.volume_id}", "standard")
             facts = {"volume_type": volume_type, "last_size": resource.size, "source_volume_uuid": resource.volume_id}
-            return ResourceType.SNAPSHOT, facts
+            return BilledResourceType.SNAPSHOT, facts
         case Image():
-            return ResourceType.IMAGE, {"last_size": resource.size or 0}
+            return BilledResourceType.IMAGE, {"last_size": resource.size or 0}
         case FloatingIP():
-            return ResourceType.FLOATING_IP, {"ip_address": resource.floating_ip_address}
+            return BilledResourceType.FLOATING_IP, {"ip_address": resource.floating_ip_address}
     return _port_facts(resource, related)
 
 
-def _port_facts(port: Port, related: dict[str, Any]) -> tuple[ResourceType, dict[str, Any]] | None:
+def _port_facts(port: Port, related: dict[str, Any]) -> tuple[BilledResourceType, dict[str, Any]] | None:
     if port.id not in related:
         return None
     ip, subnet_id = related[port.id]
     ids = {"port_id": port.id, "network_id": port.network_id, "subnet_id": subnet_id}
-    return ResourceType.EXTERNAL_IP, {"ip_address": ip, **ids, "attached_to_vm": port.instance_id}
+    return BilledResourceType.EXTERNAL_IP, {"ip_address": ip, **ids, "attached_to_vm": port.instance_id}
 
 
 def _record(
-    resource: Billed, type_: ResourceType, facts: dict[str, Any], labels: dict[str, str], since: int, now: int
+    resource: Billed, type_: BilledResourceType, facts: dict[str, Any], labels: dict[str, str], since: int, now: int
 ) -> UsageRecord:
     return UsageRecord(
         resource_id=resource.id,

@@ -8,6 +8,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("projects", Project)
+add, save = TABLE.add, TABLE.save
 
 
 async def get(tx: Tx, client_id: int, project_id: int) -> Project:
@@ -20,13 +21,13 @@ async def get(tx: Tx, client_id: int, project_id: int) -> Project:
     return project
 
 
-async def require(tx: Tx, place: Place) -> Place:
+async def require_existing(tx: Tx, place: Place) -> Place:
     """Return the place if its project exists and is the tenant's; raises NotFound."""
     await get(tx, place.client_id, place.project_id)
     return place
 
 
-async def require_open(tx: Tx, place: Place) -> Place:
+async def require_active(tx: Tx, place: Place) -> Place:
     """Return the place if resources may be created in it; raises NotFound, or Conflict while it is being deleted."""
     (await get(tx, place.client_id, place.project_id)).require_unlocked()
     return place
@@ -39,7 +40,7 @@ async def page(
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
     if not deleted:
         where.add("deleted_at IS NULL")
-    return await queries.page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:
@@ -57,17 +58,7 @@ async def check_name_free(tx: Tx, client_id: int, name: str) -> None:
 
 async def get_by_id(tx: Tx, project_id: int) -> Project:
     """Return a project of any tenant, deleted ones included; raises NotFound."""
-    project = await TABLE.find_one(tx, "id = :id", id=project_id)
+    project = await TABLE.find_by_id(tx, project_id)
     if project is None:
         raise not_found("Project", project_id)
     return project
-
-
-async def add(tx: Tx, project: Project) -> Project:
-    """Insert a project."""
-    return await TABLE.add(tx, project)
-
-
-async def save(tx: Tx, before: Project, after: Project) -> Project:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)

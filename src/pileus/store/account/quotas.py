@@ -11,10 +11,12 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 REQUESTS = Table("limit_requests", LimitRequest)
+add_limit_request, save_limit_request, remove_limit_request = REQUESTS.add, REQUESTS.save, REQUESTS.remove
 THRESHOLDS = Table("quota_thresholds", QuotaThreshold, key="client_id")
+remove_threshold = THRESHOLDS.remove
 
 
-async def limits_of(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def get_limits(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """Return the limits of the place's tenant, in its region and global ones, by quota name."""
     rows = await tx.all(
         "SELECT name, value FROM quota_limits WHERE client_id = :client_id AND region_id IN (:region_id, :everywhere)",
@@ -39,7 +41,7 @@ async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str
         )
 
 
-async def get_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
+async def get_limit_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
     """Return a limit request of a tenant; raises NotFound."""
     where = "id = :id AND client_id = :client_id"
     request = await REQUESTS.find_one(tx, where, id=request_id, client_id=client_id)
@@ -48,7 +50,7 @@ async def get_request(tx: Tx, client_id: int, request_id: int) -> LimitRequest:
     return request
 
 
-async def page_requests(
+async def page_limit_requests(
     tx: Tx,
     client_id: int,
     *,
@@ -62,25 +64,12 @@ async def page_requests(
     """Return the number of a tenant's limit requests and one page, newest first."""
     where = queries.Where("client_id = :client_id", client_id=client_id).any_of("id", ids).any_of("status", statuses)
     where.between("created_at", since, until)
-    return await queries.page(tx, REQUESTS, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, REQUESTS, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
+    )
 
 
-async def add_request(tx: Tx, request: LimitRequest) -> LimitRequest:
-    """Insert a limit request."""
-    return await REQUESTS.add(tx, request)
-
-
-async def save_request(tx: Tx, before: LimitRequest, after: LimitRequest) -> LimitRequest:
-    """Write the changed fields; raises Stale."""
-    return await REQUESTS.save(tx, before, after)
-
-
-async def remove_request(tx: Tx, request_id: int) -> None:
-    """Delete a limit request."""
-    await REQUESTS.remove(tx, request_id)
-
-
-async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
+async def find_threshold(tx: Tx, client_id: int) -> QuotaThreshold | None:
     """Return a tenant's threshold, or None."""
     return await THRESHOLDS.find_one(tx, "client_id = :client_id", client_id=client_id)
 
@@ -88,8 +77,3 @@ async def threshold_of(tx: Tx, client_id: int) -> QuotaThreshold | None:
 async def save_threshold(tx: Tx, before: QuotaThreshold | None, after: QuotaThreshold) -> QuotaThreshold:
     """Insert or update a threshold; raises Stale."""
     return await (THRESHOLDS.add(tx, after) if before is None else THRESHOLDS.save(tx, before, after))
-
-
-async def remove_threshold(tx: Tx, client_id: int) -> None:
-    """Delete a threshold."""
-    await THRESHOLDS.remove(tx, client_id)

@@ -10,6 +10,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("subscriptions", Subscription)
+find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -26,11 +27,6 @@ async def get(tx: Tx, client_id: int, kind: str, subscription_id: int) -> Subscr
     return subscription
 
 
-async def find(tx: Tx, subscription_id: int) -> Subscription | None:
-    """Return a subscription of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=subscription_id)
-
-
 async def list_all(tx: Tx, client_id: int, kind: str) -> list[Subscription]:
     """Return all subscriptions of a tenant of one kind, oldest first."""
     where = "client_id = :client_id AND kind = :kind ORDER BY id"
@@ -41,16 +37,6 @@ async def page(tx: Tx, client_id: int, kind: str, *, limit: int, offset: int) ->
     """Return the number of a tenant's subscriptions of one kind and one page, oldest first."""
     where = queries.Where("client_id = :client_id", client_id=client_id).equal("kind", kind)
     return await queries.page(tx, TABLE, where, "id asc", limit=limit, offset=offset)
-
-
-async def add(tx: Tx, subscription: Subscription) -> Subscription:
-    """Insert a subscription."""
-    return await TABLE.add(tx, subscription)
-
-
-async def save(tx: Tx, before: Subscription, after: Subscription) -> Subscription:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, subscription_id: int) -> None:
@@ -70,7 +56,7 @@ async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
     )
 
 
-async def list_due(tx: Tx, now: int, limit: int) -> list[Subscription]:
+async def list_due_for_delivery(tx: Tx, now: int, limit: int) -> list[Subscription]:
     """Return the subscriptions with deliveries that are due, longest waiting first."""
     where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
@@ -82,7 +68,7 @@ async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int) ->
     return await tx.run(statement, id=subscription_id, before=before)
 
 
-async def mark_delivered(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
+async def acknowledge_deliveries(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:
     """Remove deliveries that were sent or dropped; acknowledge an action once all its subscribers have it."""
     sent_ids = set(sent)
     for action_id in sorted(sent_ids | set(dropped)):

@@ -64,11 +64,11 @@ async def add(tx: Tx, action: UserAction) -> None:
     await subscriptions.enqueue_deliveries(tx, action)
 
 
-async def list_pending(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
+async def list_undelivered_actions(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:
     """Return the actions that wait to be delivered to a subscription, oldest first."""
     rows = await tx.all(
-        f"SELECT {TABLE.columns_as('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"
+        f"SELECT {TABLE.qualified_columns('a')} FROM deliveries d JOIN user_actions a ON a.id = d.action_id"
         f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
         id=subscription_id,
     )
-    return TABLE.records(rows)
+    return TABLE.records_from_rows(rows)

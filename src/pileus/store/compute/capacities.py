@@ -3,7 +3,7 @@
 from pileus.store.database import Row, Tx
 
 
-async def list_all(tx: Tx) -> list[Row]:
+async def list_limits(tx: Tx) -> list[Row]:
     """Return region, flavor and capacity of each flavor with a limit."""
     return list(await tx.all("SELECT region_id, flavor_id, servers FROM capacities ORDER BY region_id, flavor_id"))
 
@@ -24,7 +24,7 @@ async def set_limit(tx: Tx, region_id: int, flavor_id: str, servers: int | None)
         )
 
 
-async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
+async def count_free_servers_by_flavor(tx: Tx, region_id: int) -> dict[str, int]:
     """Return the free capacity of each flavor with a limit; takes no lock."""
     rows = await tx.all(
         """
@@ -37,15 +37,15 @@ async def count_left(tx: Tx, region_id: int) -> dict[str, int]:
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def count_servers(tx: Tx, except_id: str | None = None) -> dict[str, int]:
+async def count_instances_by_flavor(tx: Tx, except_instance_id: str | None = None) -> dict[str, int]:
     """Count the instances of each flavor, of all tenants and regions; one may be left out."""
     rows = await tx.all(
-        "SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=except_id or ""
+        "SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=except_instance_id or ""
     )
     return {flavor_id: int(servers) for flavor_id, servers in rows}
 
 
-async def lock_and_count_left(tx: Tx, region_id: int, flavor_id: str) -> int | None:
+async def lock_limit_and_count_free_servers(tx: Tx, region_id: int, flavor_id: str) -> int | None:
     """Lock a flavor's capacity and return what is free; None without limit.
 
     Concurrent requests for the same flavor wait until this transaction ends.

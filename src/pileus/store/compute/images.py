@@ -5,16 +5,18 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from pileus.domain.compute.images import Image, ImageStatus
-from pileus.domain.errors import Conflict, not_found
+from pileus.domain.errors import Conflict
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "image"
 TABLE = Table("images", Image)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, remove = TABLE.add, TABLE.remove
 VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({IN_PLACE})"
 INSTALLING = (
     "status IN ('BUILD', 'REBUILD')"
@@ -39,7 +41,7 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place))
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_parameters(place))
         where.equal("is_baremetal", None if self.baremetal is None else int(self.baremetal))
         if self.private:
             where.add("visibility = 'private'")
@@ -50,10 +52,7 @@ class ImageFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, image_id: str) -> Image:
     """Return an image that a place may use; raises NotFound."""
-    image = await TABLE.find_one(tx, f"id = :id AND ({VISIBLE})", id=image_id, **place_params(place))
-    if image is None:
-        raise not_found("Image", image_id)
-    return image
+    return await scoped.get(tx, TABLE, "Image", place, image_id, visible=VISIBLE)
 
 
 async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
@@ -61,19 +60,9 @@ async def get_own(tx: Tx, place: Place, image_id: str) -> Image:
     return (await get(tx, place, image_id)).require_owned_by(place)
 
 
-async def find(tx: Tx, image_id: str) -> Image | None:
-    """Return an image of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=image_id)
-
-
 async def page(tx: Tx, place: Place, filters: ImageFilter, *, limit: int, offset: int) -> tuple[int, list[Image]]:
     """Return the number of matching images and one page of them, in the catalogue's display order."""
     return await queries.page(tx, TABLE, filters.where(place), BY_ORDER, limit=limit, offset=offset)
-
-
-async def add(tx: Tx, image: Image) -> Image:
-    """Insert an image."""
-    return await TABLE.add(tx, image)
 
 
 async def save(tx: Tx, before: Image, after: Image) -> Image:
@@ -82,13 +71,8 @@ async def save(tx: Tx, before: Image, after: Image) -> Image:
     Billing: a new size closes the usage of the old one.
     """
     if before.size != after.size:
-        await metering.close_usage(tx, [before], after.updated_at)
+        await metering.save_usage_until_now(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, image_id: str) -> None:
-    """Delete an image."""
-    await TABLE.remove(tx, image_id)
 
 
 async def lock_for_use(tx: Tx, image: Image) -> None:
@@ -98,7 +82,7 @@ async def lock_for_use(tx: Tx, image: Image) -> None:
         raise Conflict(f"Image {image.id} is not active")
 
 
-async def find_dependent(tx: Tx, image: Image) -> str | None:
+async def find_dependent_resource(tx: Tx, image: Image) -> str | None:
     """Return a resource that still needs an image, as `volume <id>` or `instance <id>`, or None.
 
     Needed is what is being created from it, and any of its volumes if the image is one of `cow_format`.

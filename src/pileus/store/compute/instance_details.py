@@ -69,7 +69,7 @@ GROUPS = msgspec.json.Decoder(list[str])
 BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
 
 
-def parse_details(row: Row) -> InstanceDetails:
+def parse_details_columns(row: Row) -> InstanceDetails:
     """Parse the columns, except the DDoS profile."""
     tags, volumes, addresses, floating, groups, blackholes, _ = row
     return InstanceDetails(

@@ -10,7 +10,7 @@ from pileus.domain.places import Place
 from pileus.store.compute.instances import KIND, TABLE
 from pileus.store.database import Tx
 from pileus.store.queries import Where, escape_like
-from pileus.store.rows import in_list
+from pileus.store.rows import in_list_placeholders
 
 ORDERS = {"created": "i.created_at", "name": "i.name COLLATE BINARY", "status": "i.status"}
 PORTS = (
@@ -64,13 +64,13 @@ async def page(
     where = _where(place, filters)
     column, _, direction = order_by.partition(".")
     rows = await tx.all(
-        f"SELECT {TABLE.columns_as('i')} FROM instances i WHERE {where}"
+        f"SELECT {TABLE.qualified_columns('i')} FROM instances i WHERE {where}"
         f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
         **where.values,
         limit=limit,
         offset=offset,
     )
-    instances = TABLE.records(rows)
+    instances = TABLE.records_from_rows(rows)
     if len(instances) < limit and (instances or offset == 0):
         return offset + len(instances), instances
     total = await tx.one(f"SELECT count(*) FROM instances i WHERE {where}", **where.values)
@@ -127,14 +127,14 @@ def _filter_ports(where: Where, joins: str, condition: str, *, negated: bool = F
     if negated:
         where.add(f"i.id NOT IN {with_port}", **values)
     else:
-        where.add_selective(f"i.id IN {with_port}", **values)
+        where.add_selective_condition(f"i.id IN {with_port}", **values)
 
 
 def _filter_tags(where: Where, filters: InstanceFilter) -> None:
     for column, texts in (("key", filters.tag_keys), ("value", filters.tag_values)):
         if texts:
-            marks, values = in_list(f"tag_{column}", texts)
-            where.with_tag(KIND, f"{column} IN ({marks})", **values)
+            marks, values = in_list_placeholders(f"tag_{column}", texts)
+            where.with_matching_tag(KIND, f"{column} IN ({marks})", **values)
     where.with_tags(KIND, None, filters.tag_pairs)
 
 
@@ -142,7 +142,7 @@ def _filter_protection(where: Where, filters: InstanceFilter) -> None:
     if filters.protected is not None:
         _filter_ports(where, DDOS, "d.id > 0", negated=not filters.protected)
     if filters.template_ids is not None:
-        marks, values = in_list("template", filters.template_ids)
+        marks, values = in_list_placeholders("template", filters.template_ids)
         _filter_ports(where, DDOS, f"d.template_id IN ({marks})", **values)
     if filters.protection_status is not None:
         _filter_ports(where, DDOS, "d.status = :protection_status", protection_status=filters.protection_status)

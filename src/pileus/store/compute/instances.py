@@ -5,48 +5,49 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
-from pileus.domain.compute.instances import Instance, Kind
+from pileus.domain.compute.instances import Instance, InstanceKind
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
 from pileus.store.compute import instance_details
 from pileus.store.database import Row, Tx
 from pileus.store.network import ddos_profiles
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import place_parameters
 
 KIND = "instance"
 TABLE = Table("instances", Instance)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
-GET_WITH_DETAILS = f"SELECT {TABLE.columns_as('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
+GET_WITH_DETAILS = (
+    f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
+)
 DETAILS_OF = f"SELECT i.id, {instance_details.COLUMNS} FROM instances i WHERE i.id IN "
-OF_PORTS = f"SELECT p.id, {TABLE.columns_as('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+OF_PORTS = (
+    f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
+)
 BATCH_SIZE = 500
 """Number of ids in one statement."""
 
 
 async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
     """Return an instance of a place; raises NotFound, also for an instance of another tenant."""
-    row = await tx.one(
-        GET, id=instance_id, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
-    )
+    row = await tx.one(GET, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record(row)
+    return TABLE.record_from_row(row)
 
 
 async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
     """Return an instance of a place with its details; raises NotFound."""
-    row = await tx.one(
-        GET_WITH_DETAILS,
-        id=instance_id,
-        client_id=place.client_id,
-        project_id=place.project_id,
-        region_id=place.region_id,
-    )
+    row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record(row[: -instance_details.WIDTH]), await _details_of_row(tx, row[-instance_details.WIDTH :])
+    return TABLE.record_from_row(row[: -instance_details.WIDTH]), await _details_of_row(
+        tx, row[-instance_details.WIDTH :]
+    )
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
@@ -61,41 +62,31 @@ async def get_baremetal_with_details(tx: Tx, place: Place, instance_id: str) -> 
 
 
 def _require_baremetal(instance: Instance) -> Instance:
-    if instance.kind != Kind.BAREMETAL:
+    if instance.kind != InstanceKind.BAREMETAL:
         raise not_found("Instance", instance.id)
     return instance
 
 
-async def find(tx: Tx, instance_id: str) -> Instance | None:
-    """Return an instance of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=instance_id)
-
-
-async def find_by_ports(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
+async def find_by_port_ids(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instance]:
     """Return the instances of ports, by port id."""
     instances: dict[str, Instance] = {}
     for start in range(0, len(port_ids), BATCH_SIZE):
-        marks, values = in_list("id", port_ids[start : start + BATCH_SIZE])
+        marks, values = in_list_placeholders("id", port_ids[start : start + BATCH_SIZE])
         rows = await tx.all(f"{OF_PORTS} ({marks})", **values)
-        instances |= {row[0]: TABLE.record(row[1:]) for row in rows}
+        instances |= {row[0]: TABLE.record_from_row(row[1:]) for row in rows}
     return instances
 
 
-async def status_of(tx: Tx, instance_id: str) -> tuple[str, str] | None:
+async def find_status_and_vm_state(tx: Tx, instance_id: str) -> tuple[str, str] | None:
     """Return status and vm_state of an instance of any tenant."""
     row = await tx.one("SELECT status, vm_state FROM instances WHERE id = :id", id=instance_id)
     return None if row is None else (row[0], row[1])
 
 
-async def name_of(tx: Tx, instance_id: str) -> str | None:
+async def find_name(tx: Tx, instance_id: str) -> str | None:
     """Return the name of an instance of any tenant."""
     row = await tx.one("SELECT name FROM instances WHERE id = :id", id=instance_id)
     return None if row is None else str(row[0])
-
-
-async def add(tx: Tx, instance: Instance) -> Instance:
-    """Insert an instance."""
-    return await TABLE.add(tx, instance)
 
 
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
@@ -104,41 +95,26 @@ async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
     Billing: a new flavor closes the usage of the old one.
     """
     if before.flavor_id != after.flavor_id:
-        await metering.close_usage(tx, [before], after.changed_at)
+        await metering.save_usage_until_now(tx, [before], after.changed_at)
     return await TABLE.save(tx, before, after)
 
 
-async def bump_revision(tx: Tx, instance: Instance) -> Instance:
-    """Increase the revision after a change in a child table; raises Stale."""
-    return await TABLE.bump_revision(tx, instance)
-
-
-async def remove(tx: Tx, instance_id: str) -> None:
-    """Delete an instance."""
-    await TABLE.remove(tx, instance_id)
-
-
-async def details_of(tx: Tx, instance_id: str) -> InstanceDetails:
-    """Return the details of an instance; empty if it does not exist."""
-    return (await details_of_each(tx, [instance_id])).get(instance_id) or InstanceDetails()
-
-
-async def details_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
+async def list_details_by_instance(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
     """Return the details of instances, without those that do not exist."""
     rows: list[Row] = []
     for start in range(0, len(ids), BATCH_SIZE):
-        marks, values = in_list("id", ids[start : start + BATCH_SIZE])
+        marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
         rows += await tx.all(f"{DETAILS_OF} ({marks})", **values)
     details = await _details_of_rows(tx, [row[1:] for row in rows])
     return dict(zip((row[0] for row in rows), details, strict=True))
 
 
 async def _details_of_row(tx: Tx, row: Row) -> InstanceDetails:
-    return instance_details.parse_details(row) if row[-1] is None else (await _details_of_rows(tx, [row]))[0]
+    return instance_details.parse_details_columns(row) if row[-1] is None else (await _details_of_rows(tx, [row]))[0]
 
 
 async def _details_of_rows(tx: Tx, rows: Iterable[Row]) -> list[InstanceDetails]:
-    parsed = [(instance_details.parse_details(row), row[-1]) for row in rows]
+    parsed = [(instance_details.parse_details_columns(row), row[-1]) for row in rows]
     profile_ids = sorted({profile_id for _, profile_id in parsed if profile_id is not None})
     profiles = await ddos_profiles.list_by_ids(tx, profile_ids) if profile_ids else {}
     return [

@@ -6,10 +6,12 @@ from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("placement_groups", PlacementGroup)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save = TABLE.add, TABLE.save
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
@@ -17,21 +19,18 @@ async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     return await scoped.get(tx, TABLE, "Placement group", place, group_id)
 
 
-async def find(tx: Tx, group_id: str) -> PlacementGroup | None:
-    """Return a group of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=group_id)
-
-
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """Return the number of a place's groups and one page, oldest first."""
-    where = queries.Where(IN_PLACE, **place_params(place))
-    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_parameters(place))
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
-async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+async def list_members_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """Return the members of groups as ids and names, oldest first."""
     members: dict[str, list[tuple[str, str]]] = {group_id: [] for group_id in ids}
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     rows = await tx.all(
         "SELECT placement_group_id, id, name FROM instances"
         f" WHERE placement_group_id IN ({marks}) ORDER BY created_at, id",
@@ -40,16 +39,6 @@ async def members_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[st
     for group_id, instance_id, name in rows:
         members[group_id].append((instance_id, name))
     return members
-
-
-async def add(tx: Tx, group: PlacementGroup) -> PlacementGroup:
-    """Insert a group."""
-    return await TABLE.add(tx, group)
-
-
-async def save(tx: Tx, before: PlacementGroup, after: PlacementGroup) -> PlacementGroup:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, group_id: str) -> None:
@@ -66,12 +55,12 @@ async def bump_revision(tx: Tx, group: PlacementGroup) -> PlacementGroup:
     return await TABLE.bump_revision(tx, group)
 
 
-async def hosts_of(tx: Tx, group_id: str, except_id: str) -> list[str]:
+async def list_member_hosts(tx: Tx, group_id: str, except_instance_id: str) -> list[str]:
     """Return the hosts of a group's members, one member left out."""
     rows = await tx.all(
         "SELECT host FROM instances WHERE placement_group_id = :id AND id <> :but AND host IS NOT NULL",
         id=group_id,
-        but=except_id,
+        but=except_instance_id,
     )
     return [row[0] for row in rows]
 

@@ -8,6 +8,7 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ssh_keys", SSHKey)
+find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 VISIBLE_IN_ANY_PROJECT = "client_id = :client_id AND (shared_in_project = 1 OR user_id = :user_id)"
 VISIBLE = "client_id = :client_id AND project_id = :project_id AND (shared_in_project = 1 OR user_id = :user_id)"
 
@@ -37,7 +38,7 @@ async def list_in_all_projects(tx: Tx, caller: Caller, *, project_id: int | None
     where = queries.Where(VISIBLE_IN_ANY_PROJECT, **_caller_params(caller)).equal("project_id", project_id)
     if user_id is not None:
         where.add("user_id = :owner", owner=user_id)
-    return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by('created_at.desc')}", **where.values)
+    return await TABLE.find(tx, f"{where} ORDER BY {queries.order_by_expression('created_at.desc')}", **where.values)
 
 
 def _caller_params(caller: Caller) -> dict[str, int]:
@@ -49,17 +50,12 @@ async def find_by_name(tx: Tx, place: Place, user_id: int, name: str) -> SSHKey 
     return await TABLE.find_one(tx, f"name = :name AND {VISIBLE}", name=name, **_visible_params(place, user_id))
 
 
-async def find(tx: Tx, key_id: str) -> SSHKey | None:
-    """Return a key of any user, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=key_id)
-
-
 async def page(
     tx: Tx, place: Place, user_id: int, *, name: str | None, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[SSHKey]]:
     """Return the number of keys of a project visible to a user and one page; `name` is a part of the key's name."""
     where = queries.Where(VISIBLE, **_visible_params(place, user_id)).contains("name", name)
-    return await queries.page(tx, TABLE, where, queries.order_by(order_by), limit=limit, offset=offset)
+    return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)
 
 
 async def count(tx: Tx, client_id: int) -> int:
@@ -72,16 +68,6 @@ async def check_name_free(tx: Tx, place: Place, name: str) -> None:
     """Raise Conflict if a key of the project has this name, visible or not."""
     if await TABLE.find_one(tx, "project_id = :project_id AND name = :name", project_id=place.project_id, name=name):
         raise Conflict(f"SSH key with name {name} already exists")
-
-
-async def add(tx: Tx, key: SSHKey) -> SSHKey:
-    """Insert a key."""
-    return await TABLE.add(tx, key)
-
-
-async def save(tx: Tx, before: SSHKey, after: SSHKey) -> SSHKey:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def remove(tx: Tx, key_id: str) -> None:

@@ -3,11 +3,17 @@
 from collections.abc import Sequence
 
 from pileus.domain.errors import Conflict, NoCapacity, invalid
-from pileus.domain.network.networks import Subnet, canonical_ip, first_candidate, next_candidates, next_free_address
+from pileus.domain.network.networks import (
+    Subnet,
+    canonical_ip,
+    first_candidate_address,
+    next_candidate_addresses,
+    next_free_address,
+)
 from pileus.domain.network.ports import AssignedAddress
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.store.rows import in_list
+from pileus.store.rows import in_list_placeholders
 
 CANDIDATE_COUNTS = (16, 512)
 """Sizes of the candidate ranges that are checked in one query; only in a full subnet are both all in use."""
@@ -43,25 +49,25 @@ async def allocate(
     return ip
 
 
-async def count_in_use_in_network(tx: Tx, network_id: str) -> dict[str, int]:
+async def count_in_use_by_subnet_of_network(tx: Tx, network_id: str) -> dict[str, int]:
     """Count the addresses in use of each subnet of a network; gateways are not counted."""
     rows = await tx.all(f"{IN_USE} WHERE s.network_id = :network_id GROUP BY s.id", network_id=network_id)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
-async def count_in_use(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
+async def count_in_use_by_subnet(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
     """Count the addresses in use of subnets; gateways are not counted."""
-    marks, values = in_list("id", subnet_ids)
+    marks, values = in_list_placeholders("id", subnet_ids)
     rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
     return {subnet_id: int(count) for subnet_id, count in rows}
 
 
 async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
-    """Whether an address of a subnet is in use."""
+    """Return whether an address of a subnet is in use."""
     return bool(await _find_in_use(tx, subnet, [ip]))
 
 
-async def release(tx: Tx, floating_ip_id: str) -> None:
+async def release_of_floating_ip(tx: Tx, floating_ip_id: str) -> None:
     """Release the address of a floating IP."""
     await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
 
@@ -71,7 +77,7 @@ async def _require_free(tx: Tx, subnet: Subnet, requested_ip: str) -> str:
         ip = canonical_ip(requested_ip)
     except ValueError:
         raise invalid(ip_address="value is not a valid IPv4 or IPv6 address") from None
-    if not subnet.can_assign(ip):
+    if not subnet.can_assign_address(ip):
         raise invalid(ip_address=f"Address {ip} cannot be given by subnet {subnet.id} ({subnet.cidr})")
     if await _find_in_use(tx, subnet, [ip]):
         raise Conflict(f"Address {ip} of subnet {subnet.id} is in use")
@@ -79,9 +85,9 @@ async def _require_free(tx: Tx, subnet: Subnet, requested_ip: str) -> str:
 
 
 async def _choose_free(tx: Tx, subnet: Subnet, seed: str) -> str:
-    start = first_candidate(subnet, seed)
+    start = first_candidate_address(subnet, seed)
     for count in CANDIDATE_COUNTS:
-        candidates = next_candidates(subnet, start, count)
+        candidates = next_candidate_addresses(subnet, start, count)
         in_use = await _find_in_use(tx, subnet, candidates)
         if (free := next((ip for ip in candidates if ip not in in_use), None)) is not None:
             return free
@@ -93,6 +99,6 @@ async def _choose_free(tx: Tx, subnet: Subnet, seed: str) -> str:
 
 
 async def _find_in_use(tx: Tx, subnet: Subnet, ips: list[str]) -> set[str]:
-    marks, values = in_list("ip", ips)
+    marks, values = in_list_placeholders("ip", ips)
     rows = await tx.all(f"SELECT ip FROM addresses WHERE subnet_id = :id AND ip IN ({marks})", id=subnet.id, **values)
     return {row[0] for row in rows}

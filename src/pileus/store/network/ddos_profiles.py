@@ -6,16 +6,18 @@ from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
 from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("ddos_profiles", DdosProfile)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save, remove = TABLE.save, TABLE.remove
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 
 
 async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
     """Return profiles by id."""
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     return {profile.id: profile for profile in await TABLE.find(tx, f"id IN ({marks})", **values)}
 
 
@@ -64,14 +66,9 @@ async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
     return await scoped.get(tx, TABLE, "DDoS profile", place, profile_id)
 
 
-async def find(tx: Tx, profile_id: int) -> DdosProfile | None:
-    """Return a profile of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=profile_id)
-
-
 async def list_all(tx: Tx, place: Place) -> list[DdosProfile]:
     """Return all profiles of a place."""
-    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_parameters(place))
 
 
 async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfile | None:
@@ -80,7 +77,7 @@ async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfil
 
 
 async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
-    """Whether an address belongs to a port or floating IP of a place."""
+    """Return whether an address belongs to a port or floating IP of a place."""
     row = await tx.one(
         """
         SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id
@@ -91,16 +88,6 @@ async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
             AND f.region_id = :region_id
         """,
         ip=ip_address,
-        **place_params(place),
+        **place_parameters(place),
     )
     return row is not None
-
-
-async def save(tx: Tx, before: DdosProfile, after: DdosProfile) -> DdosProfile:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, profile_id: int) -> None:
-    """Delete a profile."""
-    await TABLE.remove(tx, profile_id)

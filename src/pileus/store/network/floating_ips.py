@@ -10,10 +10,12 @@ from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
 from pileus.store.network import addresses
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save = TABLE.save
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):
@@ -31,11 +33,6 @@ async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id)
 
 
-async def find(tx: Tx, floating_ip_id: str) -> FloatingIP | None:
-    """Return a floating IP of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=floating_ip_id)
-
-
 async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:
     """Return the floating IP assigned to an address of a port, or None."""
     where = "port_id = :port_id AND fixed_ip_address = :ip"
@@ -47,14 +44,16 @@ async def page(
 ) -> tuple[int, list[FloatingIP]]:
     """Return the number of matching floating IPs and one page of them, oldest first."""
     where = (
-        queries.Where(IN_PLACE, **place_params(place))
+        queries.Where(IN_PLACE, **place_parameters(place))
         .any_of("port_id", filters.port_ids)
         .equal("status", filters.status)
     )
     where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
     if filters.free:
         where.add("port_id IS NULL")
-    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
@@ -74,13 +73,8 @@ async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
     return await TABLE.add(tx, floating_ip)
 
 
-async def save(tx: Tx, before: FloatingIP, after: FloatingIP) -> FloatingIP:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
 async def remove(tx: Tx, floating_ip_id: str) -> None:
     """Delete a floating IP and release its address."""
-    await addresses.release(tx, floating_ip_id)
+    await addresses.release_of_floating_ip(tx, floating_ip_id)
     await tags.remove(tx, floating_ip_id)
     await TABLE.remove(tx, floating_ip_id)

@@ -6,15 +6,17 @@ from itertools import islice
 from msgspec import Struct
 
 from pileus.domain.errors import NoCapacity, not_found
-from pileus.domain.network.networks import Network, segmentation_ids
+from pileus.domain.network.networks import Network, iterate_segmentation_ids
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "network"
 TABLE = Table("networks", Network)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 VISIBLE = (
     "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
 )
@@ -37,7 +39,7 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_params(place)).equal("id", self.network_id)
+        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_parameters(place)).equal("id", self.network_id)
         where.add("retired = 0").equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
@@ -46,44 +48,16 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, network_id: str) -> Network:
     """Return a network that a place may use; raises NotFound."""
-    network = await TABLE.find_one(tx, f"id = :id AND {VISIBLE}", id=network_id, **place_params(place))
-    if network is None:
-        raise not_found("Network", network_id)
-    return network
+    return await scoped.get(tx, TABLE, "Network", place, network_id, visible=VISIBLE)
 
 
-async def find(tx: Tx, network_id: str) -> Network | None:
-    """Return a network of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=network_id)
-
-
-async def get_ids_by_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
+async def get_subnet_and_network_id_of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:
     """Return subnet and network id of a floating IP's address; raises NotFound."""
     sql = "SELECT s.id, s.network_id FROM addresses a JOIN subnets s ON s.id = a.subnet_id WHERE a.floating_ip_id = :id"
     row = await tx.one(sql, id=floating_ip_id)
     if row is None:
         raise not_found("Floating IP", floating_ip_id)
     return str(row[0]), str(row[1])
-
-
-async def add(tx: Tx, network: Network) -> Network:
-    """Insert a network."""
-    return await TABLE.add(tx, network)
-
-
-async def save(tx: Tx, before: Network, after: Network) -> Network:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, network: Network) -> Network:
-    """Increase the revision after a change of the network's contents; raises Stale."""
-    return await TABLE.bump_revision(tx, network)
-
-
-async def remove(tx: Tx, network_id: str) -> None:
-    """Delete a network."""
-    await TABLE.remove(tx, network_id)
 
 
 async def get_own(tx: Tx, place: Place, network_id: str) -> Network:
@@ -96,21 +70,21 @@ async def page(
 ) -> tuple[int, list[Network]]:
     """Return the number of matching networks and one page; `order_by` is a column, a dot and a direction."""
     # All networks have the same priority, so the newest come first.
-    order = queries.order_by("created_at.desc" if order_by == "priority.desc" else order_by)
+    order = queries.order_by_expression("created_at.desc" if order_by == "priority.desc" else order_by)
     return await queries.page(tx, TABLE, filters.where(place), order, limit=limit, offset=offset)
 
 
-async def choose_segment(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
+async def choose_segmentation_id(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
     """Choose a segmentation id that no network of this type has in a region; raises NoCapacity."""
-    candidates = list(islice(segmentation_ids(network_type, seed), CANDIDATES))
-    marks, values = in_list("near", candidates)
+    candidates = list(islice(iterate_segmentation_ids(network_type, seed), CANDIDATES))
+    marks, values = in_list_placeholders("near", candidates)
     of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
     parameters = {"region_id": region_id, "type": network_type}
     rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **parameters, **values)
     if len(rows) < CANDIDATES:
         return next(number for number in candidates if (number,) not in set(map(tuple, rows)))
     in_use = {row[0] for row in await tx.all(of_type, **parameters)}
-    for number in segmentation_ids(network_type, seed):
+    for number in iterate_segmentation_ids(network_type, seed):
         if number not in in_use:
             return number
     raise NoCapacity(f"Region {region_id} has no room for another network of type {network_type}")
@@ -132,5 +106,5 @@ async def list_ports_with_instances(tx: Tx, place: Place, network_id: str) -> li
 
 
 async def has_ports(tx: Tx, network_id: str) -> bool:
-    """Whether a network has ports, router ports not counted."""
+    """Return whether a network has ports, router ports not counted."""
     return await tx.one("SELECT 1 FROM ports WHERE network_id = :id LIMIT 1", id=network_id) is not None

@@ -7,6 +7,8 @@ from pileus.store.database import Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ports", Port)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save = TABLE.add, TABLE.save
 ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 
 
@@ -15,29 +17,14 @@ async def get(tx: Tx, place: Place, port_id: str) -> Port:
     return await scoped.get(tx, TABLE, "Port", place, port_id)
 
 
-async def find(tx: Tx, port_id: str) -> Port | None:
-    """Return a port of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=port_id)
-
-
 async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
     """Return an instance's ports in order of position."""
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
 
-async def addresses_of(tx: Tx, port_id: str) -> list[AssignedAddress]:
+async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:
     """Return the addresses of a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)
-
-
-async def add(tx: Tx, port: Port) -> Port:
-    """Insert a port."""
-    return await TABLE.add(tx, port)
-
-
-async def save(tx: Tx, before: Port, after: Port) -> Port:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
 
 
 async def add_address(tx: Tx, address: AssignedAddress) -> AssignedAddress:

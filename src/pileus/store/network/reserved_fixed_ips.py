@@ -7,18 +7,18 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import AssignedAddress, Port
-from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected
+from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP, is_connected_to_vip
 from pileus.domain.places import Place
 from pileus.store.database import Tx
 from pileus.store.network import networks, ports
-from pileus.store.rows import in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
     """Return a reserved fixed IP of a place; raises NotFound."""
     port = await ports.TABLE.find_one(
-        tx, f"id = :id AND reserved = 1 AND {IN_PLACE}", id=port_id, **place_params(place)
+        tx, f"id = :id AND reserved = 1 AND {IN_PLACE}", id=port_id, **place_parameters(place)
     )
     if port is None:
         raise not_found("Reserved fixed IP", port_id)
@@ -28,28 +28,28 @@ async def get(tx: Tx, place: Place, port_id: str) -> ReservedFixedIP:
 
 async def list_all(tx: Tx, place: Place) -> list[ReservedFixedIP]:
     """Return all reserved fixed IPs of a place; quotas keep them few."""
-    reserved = await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_params(place))
+    reserved = await ports.TABLE.find(tx, f"reserved = 1 AND {IN_PLACE}", **place_parameters(place))
     return await _with_related(tx, place, reserved)
 
 
 async def list_instance_ports(tx: Tx, place: Place, network_id: str) -> list[Port]:
     """Return the ports of a place's instances in a network, oldest first."""
     where = f"{IN_PLACE} AND network_id = :network_id AND instance_id IS NOT NULL ORDER BY created_at, id"
-    return await ports.TABLE.find(tx, where, network_id=network_id, **place_params(place))
+    return await ports.TABLE.find(tx, where, network_id=network_id, **place_parameters(place))
 
 
-async def addresses_of_each(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[AssignedAddress]]:
+async def list_addresses_by_port(tx: Tx, port_ids: Sequence[str]) -> dict[str, list[AssignedAddress]]:
     """Return the addresses of ports, by port id."""
     addresses: dict[str, list[AssignedAddress]] = defaultdict(list)
     if port_ids:
-        marks, values = in_list("id", port_ids)
+        marks, values = in_list_placeholders("id", port_ids)
         for address in await ports.ADDRESSES.find(tx, f"port_id IN ({marks}) ORDER BY ip", **values):
             addresses[address.port_id or ""].append(address)
     return addresses
 
 
 async def _with_related(tx: Tx, place: Place, reserved: Sequence[Port]) -> list[ReservedFixedIP]:
-    addresses = await addresses_of_each(tx, [port.id for port in reserved])
+    addresses = await list_addresses_by_port(tx, [port.id for port in reserved])
     network_ids = {port.network_id for port in reserved}
     network_by_id = {network_id: await networks.find(tx, network_id) for network_id in network_ids}
     vip_network_ids = {port.network_id for port in reserved if port.is_vip}
@@ -68,5 +68,7 @@ def _with_instance_ids(fixed_ip: ReservedFixedIP, instance_ports: Iterable[Port]
     port = fixed_ip.port
     ids = [port.instance_id] if port.instance_id else []
     if port.is_vip:
-        ids += [other.instance_id for other in instance_ports if other.instance_id and is_connected(fixed_ip, other)]
+        ids += [
+            other.instance_id for other in instance_ports if other.instance_id and is_connected_to_vip(fixed_ip, other)
+        ]
     return replace(fixed_ip, instance_ids=list(dict.fromkeys(ids)))

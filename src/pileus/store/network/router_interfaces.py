@@ -8,7 +8,7 @@ from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.routers import RouterInterface, RouterPort
 from pileus.store.database import Tx
 from pileus.store.network import addresses, ports, subnets
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 
 TABLE = Table("router_ports", RouterPort)
 ON_SUBNET = "id IN (SELECT router_port_id FROM addresses WHERE subnet_id = :subnet_id AND router_port_id IS NOT NULL)"
@@ -16,7 +16,7 @@ ON_SUBNET = "id IN (SELECT router_port_id FROM addresses WHERE subnet_id = :subn
 
 async def list_by_routers(tx: Tx, router_ids: Sequence[str]) -> dict[str, list[RouterInterface]]:
     """Return the interfaces of routers, oldest first."""
-    marks, values = in_list("router", router_ids)
+    marks, values = in_list_placeholders("router", router_ids)
     interfaces: dict[str, list[RouterInterface]] = {router_id: [] for router_id in router_ids}
     for interface in await _list(tx, f"router_id IN ({marks})", **values):
         interfaces[interface.port.router_id].append(interface)
@@ -38,9 +38,11 @@ async def list_by_network(tx: Tx, network_id: str) -> list[RouterInterface]:
     return await _list(tx, "network_id = :network_id", network_id=network_id)
 
 
-async def subnets_of(tx: Tx, interfaces: Sequence[RouterInterface]) -> list[Subnet]:
+async def list_subnets_of_interfaces(tx: Tx, interfaces: Sequence[RouterInterface]) -> list[Subnet]:
     """Return the subnets of the interfaces' addresses."""
-    marks, values = in_list("id", [address.subnet_id for interface in interfaces for address in interface.addresses])
+    marks, values = in_list_placeholders(
+        "id", [address.subnet_id for interface in interfaces for address in interface.addresses]
+    )
     return await subnets.TABLE.find(tx, f"id IN ({marks}) ORDER BY created_at, id", **values)
 
 
@@ -73,7 +75,7 @@ async def remove(tx: Tx, port_id: str) -> None:
 
 async def _list(tx: Tx, where: str, **values: str) -> list[RouterInterface]:
     router_ports = await TABLE.find(tx, f"{where} ORDER BY created_at, id", **values)
-    marks, parameters = in_list("port", [port.id for port in router_ports])
+    marks, parameters = in_list_placeholders("port", [port.id for port in router_ports])
     addresses_by_port: dict[str, list[AssignedAddress]] = {port.id: [] for port in router_ports}
     for address in await ports.ADDRESSES.find(tx, f"router_port_id IN ({marks}) ORDER BY ip", **parameters):
         addresses_by_port[address.router_port_id or ""].append(address)

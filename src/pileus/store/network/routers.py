@@ -5,9 +5,11 @@ from pileus.domain.places import Place
 from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("routers", Router)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 CONNECTED_TO_SUBNET = """
 SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.id
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
@@ -26,11 +28,6 @@ async def get(tx: Tx, place: Place, router_id: str) -> Router:
     return await scoped.get(tx, TABLE, "Router", place, router_id)
 
 
-async def find(tx: Tx, router_id: str) -> Router | None:
-    """Return a router of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=router_id)
-
-
 async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
     """Return the router that was created together with a network, or None."""
     return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
@@ -41,7 +38,7 @@ async def list_by_subnet(tx: Tx, subnet_id: str) -> list[Router]:
     return await TABLE.find(tx, f"id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id", subnet_id=subnet_id)
 
 
-async def find_gateway_router(tx: Tx, subnet_id: str) -> Router | None:
+async def find_router_with_gateway(tx: Tx, subnet_id: str) -> Router | None:
     """Return the router with an external gateway that connects a subnet, or None."""
     return await TABLE.find_one(
         tx,
@@ -50,7 +47,7 @@ async def find_gateway_router(tx: Tx, subnet_id: str) -> Router | None:
     )
 
 
-async def find_floating_ip_through(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
+async def find_floating_ip_id_through_router(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:
     """Return the id of a floating IP that a router routes, to one of its subnets if given; None if there is none."""
     if subnet_id is None:
         row = await tx.one(f"{ROUTED_FLOATING_IPS} LIMIT 1", router_id=router_id)
@@ -63,31 +60,13 @@ async def find_floating_ip_through(tx: Tx, router_id: str, subnet_id: str | None
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """Return the number of a place's routers and one page, newest first."""
-    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name)
-    return await queries.page(tx, TABLE, where, queries.order_by("created_at.desc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
+    )
 
 
-async def add(tx: Tx, router: Router) -> Router:
-    """Insert a router."""
-    return await TABLE.add(tx, router)
-
-
-async def save(tx: Tx, before: Router, after: Router) -> Router:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, router: Router) -> Router:
-    """Increase the revision after a change of the router's interfaces; raises Stale."""
-    return await TABLE.bump_revision(tx, router)
-
-
-async def remove(tx: Tx, router_id: str) -> None:
-    """Delete a router."""
-    await TABLE.remove(tx, router_id)
-
-
-async def clear_network(tx: Tx, network_id: str) -> None:
+async def clear_network_reference(tx: Tx, network_id: str) -> None:
     """Remove the reference to a deleted network from the routers that were created with it."""
     await tx.run(
         "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",

@@ -8,18 +8,20 @@ from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+save = TABLE.save
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
 async def list_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
     """Return the groups of a place with this name, oldest first."""
     return await TABLE.find(
-        tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_params(place)
+        tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_parameters(place)
     )
 
 
@@ -58,7 +60,7 @@ async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
 
 async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:
     """Return a place's default group, or None if it has not been created."""
-    return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_params(place))
+    return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_parameters(place))
 
 
 async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] = ()) -> SecurityGroup:
@@ -79,11 +81,6 @@ async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
     )
 
 
-async def find(tx: Tx, group_id: str) -> SecurityGroup | None:
-    """Return a group of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=group_id)
-
-
 async def page(
     tx: Tx,
     place: Place,
@@ -95,19 +92,21 @@ async def page(
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """Return the number of matching groups and one page of them, oldest first."""
-    where = queries.Where(IN_PLACE, **place_params(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
-    return await queries.page(tx, TABLE, where, queries.order_by("created_at.asc"), limit=limit, offset=offset)
+    where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
+    return await queries.page(
+        tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
+    )
 
 
-async def rules_of(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
+async def list_rules(tx: Tx, group_id: str) -> list[SecurityGroupRule]:
     """Return a group's rules, oldest first."""
-    return (await rules_of_each(tx, [group_id]))[group_id]
+    return (await list_rules_by_group(tx, [group_id]))[group_id]
 
 
-async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
+async def list_rules_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGroupRule]]:
     """Return the rules of groups, oldest first."""
     rules: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in ids}
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     for rule in await RULES.find(tx, f"security_group_id IN ({marks}) ORDER BY created_at, id", **values):
         rules[rule.security_group_id].append(rule)
     return rules
@@ -115,28 +114,23 @@ async def rules_of_each(tx: Tx, ids: Sequence[str]) -> dict[str, list[SecurityGr
 
 async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
     """Return a rule of a place's groups; raises NotFound."""
-    rule = await RULES.find_one(tx, "id = :id", id=rule_id)
+    rule = await RULES.find_by_id(tx, rule_id)
     group = await find(tx, rule.security_group_id) if rule else None
     if rule is None or group is None or (group.client_id, group.project_id, group.region_id) != _scope(place):
         raise not_found("Security group rule", rule_id)
     return rule
 
 
-async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def save_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule]) -> None:
+async def replace_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule]) -> None:
     """Replace the rules of a group: add, update and delete what differs."""
-    existing = {rule.id: rule for rule in await rules_of(tx, group_id)}
-    wanted = {rule.id: rule for rule in rules}
-    for rule_id in existing.keys() - wanted.keys():
+    existing = {rule.id: rule for rule in await list_rules(tx, group_id)}
+    requested = {rule.id: rule for rule in rules}
+    for rule_id in existing.keys() - requested.keys():
         await RULES.remove(tx, rule_id)
-    for rule_id, rule in wanted.items():
+    for rule_id, rule in requested.items():
         if rule_id not in existing:
             await RULES.add(tx, rule)
-        elif existing[rule_id].rule != rule.rule:
+        elif existing[rule_id].as_new_rule != rule.as_new_rule:
             await RULES.save(tx, existing[rule_id], rule)
 
 
@@ -154,7 +148,7 @@ async def count_ports(tx: Tx, group_id: str) -> int:
     return int(row[0]) if row else 0
 
 
-async def find_referring(tx: Tx, group_id: str) -> str | None:
+async def find_referring_group_name(tx: Tx, group_id: str) -> str | None:
     """Return the name of another group with a rule that refers to this group, or None."""
     row = await tx.one(
         "SELECT g.name FROM security_group_rules r JOIN security_groups g ON g.id = r.security_group_id"

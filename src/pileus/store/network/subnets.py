@@ -6,18 +6,19 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.errors import not_found
-from pileus.domain.network.networks import Subnet, choose_subnets, has_choice
+from pileus.domain.network.networks import Subnet, choose_emptiest_subnets, has_subnet_choice
 from pileus.domain.places import Place
-from pileus.store import queries
+from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.network import networks
-from pileus.store.network.addresses import count_in_use, count_in_use_in_network
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.network.addresses import count_in_use_by_subnet, count_in_use_by_subnet_of_network
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
 USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"
 
 SubnetUsage = tuple[Subnet, int]
@@ -34,7 +35,7 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE if self.own else USABLE, **place_params(place)).equal(
+        where = queries.Where(IN_PLACE if self.own else USABLE, **place_parameters(place)).equal(
             "network_id", self.network_id
         )
         where.add("retired = 0")
@@ -43,10 +44,7 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
 
 async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:
     """Return a subnet that a place may use; raises NotFound."""
-    subnet = await TABLE.find_one(tx, f"id = :id AND {USABLE}", id=subnet_id, **place_params(place))
-    if subnet is None:
-        raise not_found("Subnet", subnet_id)
-    return subnet
+    return await scoped.get(tx, TABLE, "Subnet", place, subnet_id, visible=USABLE)
 
 
 async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:
@@ -63,40 +61,15 @@ async def list_by_network(tx: Tx, network_id: str) -> list[Subnet]:
 
 async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:
     """Return the subnets of networks, oldest first."""
-    marks, values = in_list("network", network_ids)
+    marks, values = in_list_placeholders("network", network_ids)
     subnets: dict[str, list[Subnet]] = {network_id: [] for network_id in network_ids}
     for subnet in await TABLE.find(tx, f"network_id IN ({marks}) ORDER BY created_at, id", **values):
         subnets[subnet.network_id].append(subnet)
     return subnets
 
 
-async def find(tx: Tx, subnet_id: str) -> Subnet | None:
-    """Return a subnet of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=subnet_id)
-
-
-async def add(tx: Tx, subnet: Subnet) -> Subnet:
-    """Insert a subnet."""
-    return await TABLE.add(tx, subnet)
-
-
-async def save(tx: Tx, before: Subnet, after: Subnet) -> Subnet:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, subnet: Subnet) -> Subnet:
-    """Increase the revision after a change in a child table; raises Stale."""
-    return await TABLE.bump_revision(tx, subnet)
-
-
-async def remove(tx: Tx, subnet_id: str) -> None:
-    """Delete a subnet."""
-    await TABLE.remove(tx, subnet_id)
-
-
 async def has_ports(tx: Tx, subnet_id: str) -> bool:
-    """Whether a port or floating IP has an address of a subnet; router ports are not counted."""
+    """Return whether a port or floating IP has an address of a subnet; router ports are not counted."""
     row = await tx.one("SELECT 1 FROM addresses WHERE subnet_id = :id AND router_port_id IS NULL LIMIT 1", id=subnet_id)
     return row is not None
 
@@ -110,7 +83,7 @@ async def page(
     """
     where = filters.where(place)
     subnets = await TABLE.find(tx, str(where), **where.values)
-    used = await count_in_use(tx, [subnet.id for subnet in subnets])
+    used = await count_in_use_by_subnet(tx, [subnet.id for subnet in subnets])
     usages = [(subnet, used.get(subnet.id, 0)) for subnet in subnets]
     key, _, direction = order_by.partition(".")
     usages.sort(key=lambda usage: (KEYS[key](usage), usage[0].id), reverse=direction == "desc")
@@ -127,12 +100,12 @@ KEYS: Mapping[str, Callable[[SubnetUsage], Any]] = {
     "name": lambda usage: usage[0].name,
     "created_at": lambda usage: usage[0].created_at,
     "updated_at": lambda usage: usage[0].updated_at,
-    "total_ips": lambda usage: usage[0].total_addresses,
-    "available_ips": lambda usage: usage[0].total_addresses - usage[1],
+    "total_ips": lambda usage: usage[0].assignable_address_count,
+    "available_ips": lambda usage: usage[0].assignable_address_count - usage[1],
 }
 
 
-async def choose_for_allocation(tx: Tx, network_id: str, family: str) -> list[Subnet]:
+async def choose_subnets_to_allocate_from(tx: Tx, network_id: str, family: str) -> list[Subnet]:
     """Choose the subnets of a network to allocate from, for each IP version the one with the most free addresses.
 
     Raises Invalid or NoCapacity.
@@ -140,5 +113,5 @@ async def choose_for_allocation(tx: Tx, network_id: str, family: str) -> list[Su
     candidates = [
         subnet for subnet in await list_by_network(tx, network_id) if subnet.task_id is None and not subnet.retired
     ]
-    used = await count_in_use_in_network(tx, network_id) if has_choice(candidates, family) else {}
-    return choose_subnets([(subnet, used.get(subnet.id, 0)) for subnet in candidates], family)
+    used = await count_in_use_by_subnet_of_network(tx, network_id) if has_subnet_choice(candidates, family) else {}
+    return choose_emptiest_subnets([(subnet, used.get(subnet.id, 0)) for subnet in candidates], family)

@@ -8,8 +8,9 @@ from pileus.store.rows import Table
 from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
+add = TABLE.add
 WITH_VOLUMES = (
-    f"SELECT {TABLE.columns_as('a')}, {volumes.TABLE.columns_as('v')}"
+    f"SELECT {TABLE.qualified_columns('a')}, {volumes.TABLE.qualified_columns('v')}"
     " FROM attachments a JOIN volumes v ON v.id = a.volume_id"
     " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
 )
@@ -19,7 +20,7 @@ async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, 
     """Return an instance's attachments with their volumes, in device order."""
     width = len(TABLE.fields)
     rows = await tx.all(WITH_VOLUMES, instance_id=instance_id)
-    return [(TABLE.record(row[:width]), volumes.TABLE.record(row[width:])) for row in rows]
+    return [(TABLE.record_from_row(row[:width]), volumes.TABLE.record_from_row(row[width:])) for row in rows]
 
 
 async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
@@ -32,11 +33,6 @@ async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
 async def find_by_volume(tx: Tx, volume_id: str) -> Attachment | None:
     """Return the attachment of a volume, or None."""
     return await TABLE.find_one(tx, "volume_id = :volume_id", volume_id=volume_id)
-
-
-async def add(tx: Tx, attachment: Attachment) -> Attachment:
-    """Insert an attachment."""
-    return await TABLE.add(tx, attachment)
 
 
 async def remove(tx: Tx, volume_id: str) -> None:

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from pileus.domain.places import Place
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.volumes import Volume
 from pileus.store import counters, scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
-from pileus.store.scoped import IN_PLACE, place_params
-from pileus.store.storage import volumes
+from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
+add, save, bump_revision = TABLE.add, TABLE.save, TABLE.bump_revision
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -26,22 +25,7 @@ async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
 
 async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     """Return all policies of a place, oldest first."""
-    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_params(place))
-
-
-async def add(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
-    """Insert a policy."""
-    return await TABLE.add(tx, policy)
-
-
-async def save(tx: Tx, before: LifecyclePolicy, after: LifecyclePolicy) -> LifecyclePolicy:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def bump_revision(tx: Tx, policy: LifecyclePolicy) -> LifecyclePolicy:
-    """Increase the revision after a change of the policy's schedules or volumes; raises Stale."""
-    return await TABLE.bump_revision(tx, policy)
+    return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_parameters(place))
 
 
 async def remove(tx: Tx, policy_id: int) -> None:
@@ -50,16 +34,10 @@ async def remove(tx: Tx, policy_id: int) -> None:
     await TABLE.remove(tx, policy_id)
 
 
-async def volumes_of(tx: Tx, policy_id: int) -> list[Volume]:
-    """Return the volumes of a policy, oldest first."""
-    where = "id IN (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :id) ORDER BY created_at, id"
-    return await volumes.TABLE.find(tx, where, id=policy_id)
-
-
-async def volumes_of_each(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
+async def list_volumes_by_policy(tx: Tx, ids: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
     """Return the volumes of policies as ids and names, oldest first."""
     volumes_by_policy: dict[int, list[tuple[str, str]]] = {policy_id: [] for policy_id in ids}
-    marks, values = in_list("id", ids)
+    marks, values = in_list_placeholders("id", ids)
     rows = await tx.all(
         "SELECT p.lifecycle_policy_id, v.id, v.name FROM policy_volumes p JOIN volumes v ON v.id = p.volume_id"
         f" WHERE p.lifecycle_policy_id IN ({marks}) ORDER BY v.created_at, v.id",

@@ -7,10 +7,11 @@ from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import scoped
 from pileus.store.database import Tx
-from pileus.store.rows import Table, in_list
+from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.storage import snapshots
 
 TABLE = Table("schedules", Schedule)
+find, add = TABLE.find_by_id, TABLE.add
 BATCH_SIZE = 100
 """Number of due or expired ids that one query returns."""
 
@@ -20,15 +21,10 @@ async def get(tx: Tx, place: Place, schedule_id: str) -> Schedule:
     return await scoped.get(tx, TABLE, "Schedule", place, schedule_id)
 
 
-async def find(tx: Tx, schedule_id: str) -> Schedule | None:
-    """Return a schedule of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=schedule_id)
-
-
 async def list_by_policies(tx: Tx, policy_ids: Sequence[int]) -> dict[int, list[Schedule]]:
     """Return the schedules of policies, oldest first."""
     schedules: dict[int, list[Schedule]] = {policy_id: [] for policy_id in policy_ids}
-    marks, values = in_list("id", policy_ids)
+    marks, values = in_list_placeholders("id", policy_ids)
     for schedule in await TABLE.find(tx, f"lifecycle_policy_id IN ({marks}) ORDER BY created_at, id", **values):
         schedules[schedule.lifecycle_policy_id].append(schedule)
     return schedules
@@ -39,15 +35,10 @@ async def list_by_policy(tx: Tx, policy_id: int) -> list[Schedule]:
     return (await list_by_policies(tx, [policy_id]))[policy_id]
 
 
-async def add(tx: Tx, schedule: Schedule) -> Schedule:
-    """Insert a schedule."""
-    return await TABLE.add(tx, schedule)
-
-
 async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
     """Write the changed fields; a new retention time applies to existing snapshots too. Raises Stale."""
     if before.retention_time != after.retention_time:
-        span = after.retention_time.length if after.retention_time else None
+        span = after.retention_time.microseconds if after.retention_time else None
         await tx.run(
             "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id AND volume_id IN"
             " (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :policy_id)",
@@ -65,13 +56,13 @@ async def remove(tx: Tx, schedule_id: str) -> None:
     await TABLE.remove(tx, schedule_id)
 
 
-async def list_due(tx: Tx, now: int) -> list[str]:
+async def list_due_ids(tx: Tx, now: int) -> list[str]:
     """Return the ids of schedules that are due."""
     rows = await tx.all(f"SELECT id FROM schedules WHERE next_at <= :now ORDER BY next_at LIMIT {BATCH_SIZE}", now=now)
     return [row[0] for row in rows]
 
 
-async def enqueue_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
+async def enqueue_due_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
     """Queue a snapshot of each volume of a schedule's policy, unless one is queued already."""
     await tx.run(
         "INSERT INTO due_snapshots (schedule_id, volume_id, due_at) SELECT :schedule_id, volume_id, :now"
@@ -109,13 +100,13 @@ async def list_snapshots(tx: Tx, schedule_id: str, volume_id: str) -> list[Snaps
     return await snapshots.TABLE.find(tx, where, schedule_id=schedule_id, volume_id=volume_id)
 
 
-async def expire_surplus(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
-    """Let the oldest snapshots of a schedule and volume expire if there are more than it keeps."""
+async def expire_surplus_snapshots(tx: Tx, schedule: Schedule, volume_id: str, now: int) -> None:
+    """Expire the oldest snapshots of a schedule and volume if there are more than the schedule keeps."""
     for snapshot in schedule.surplus_snapshots(await list_snapshots(tx, schedule.id, volume_id)):
-        await set_expiry(tx, snapshot.id, now)
+        await set_snapshot_expiry(tx, snapshot.id, now)
 
 
-async def set_expiry(tx: Tx, snapshot_id: str, at: int) -> None:
+async def set_snapshot_expiry(tx: Tx, snapshot_id: str, at: int) -> None:
     """Set the time at which a snapshot is deleted."""
     await tx.run("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
 

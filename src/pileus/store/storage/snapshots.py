@@ -7,10 +7,12 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add, save, remove = TABLE.add, TABLE.save, TABLE.remove
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 
@@ -24,7 +26,7 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE, **place_params(place)).equal("volume_id", self.volume_id)
+        where = queries.Where(IN_PLACE, **place_parameters(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
         return where if self.instance_id is None else where.add(OF_INSTANCE, instance_id=self.instance_id)
 
@@ -34,16 +36,6 @@ async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
     return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id)
 
 
-async def add(tx: Tx, snapshot: Snapshot) -> Snapshot:
-    """Insert a snapshot."""
-    return await TABLE.add(tx, snapshot)
-
-
-async def find(tx: Tx, snapshot_id: str) -> Snapshot | None:
-    """Return a snapshot of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=snapshot_id)
-
-
 async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
     """Return a volume's snapshots, oldest first."""
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
@@ -51,15 +43,5 @@ async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
 
 async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, offset: int) -> tuple[int, list[Snapshot]]:
     """Return the number of matching snapshots and one page of them, newest first."""
-    latest = queries.order_by("created_at.desc")
+    latest = queries.order_by_expression("created_at.desc")
     return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
-
-
-async def save(tx: Tx, before: Snapshot, after: Snapshot) -> Snapshot:
-    """Write the changed fields; raises Stale."""
-    return await TABLE.save(tx, before, after)
-
-
-async def remove(tx: Tx, snapshot_id: str) -> None:
-    """Delete a snapshot."""
-    await TABLE.remove(tx, snapshot_id)

@@ -10,10 +10,12 @@ from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_params
+from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
+find, require = TABLE.find_by_id, TABLE.require_by_id
+add = TABLE.add
 ATTACHED = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
 
 
@@ -31,14 +33,14 @@ class VolumeFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE, **place_params(place))
+        where = queries.Where(IN_PLACE, **place_parameters(place))
         where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
             where.add(("" if self.has_attachments else "NOT ") + ATTACHED.format(more=""))
         if self.instance_id is not None:
             where.add(ATTACHED.format(more=" AND a.instance_id = :instance_id"), instance_id=self.instance_id)
         if self.cluster_id is not None:
-            where.with_tag(KIND, "key = 'cluster_id' AND value = :cluster_id", cluster_id=self.cluster_id)
+            where.with_matching_tag(KIND, "key = 'cluster_id' AND value = :cluster_id", cluster_id=self.cluster_id)
         where.contains("id", self.id_part).contains("name", self.name_part)
         return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
@@ -48,23 +50,13 @@ async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
     return await scoped.get(tx, TABLE, "Volume", place, volume_id)
 
 
-async def find(tx: Tx, volume_id: str) -> Volume | None:
-    """Return a volume of any tenant, or None."""
-    return await TABLE.find_one(tx, "id = :id", id=volume_id)
-
-
-async def add(tx: Tx, volume: Volume) -> Volume:
-    """Insert a volume."""
-    return await TABLE.add(tx, volume)
-
-
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     """Write the changed fields; raises Stale.
 
     Billing: a new size or type closes the usage of the old one.
     """
     if before.size != after.size or before.type_name != after.type_name:
-        await metering.close_usage(tx, [before], after.updated_at)
+        await metering.save_usage_until_now(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
 
 
@@ -78,7 +70,7 @@ async def remove(tx: Tx, volume_id: str) -> None:
 async def page(tx: Tx, place: Place, filters: VolumeFilter, *, limit: int, offset: int) -> tuple[int, list[Volume]]:
     """Return the number of matching volumes and one page of them, newest first."""
     return await queries.page(
-        tx, TABLE, filters.where(place), queries.order_by("created_at.desc"), limit=limit, offset=offset
+        tx, TABLE, filters.where(place), queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
     )
 
 

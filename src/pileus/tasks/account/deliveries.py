@@ -30,7 +30,7 @@ BATCH_TIME, LEASE = 60 * SECOND, 120 * SECOND
 
 
 @dataclass(slots=True)
-class Outcome:
+class DeliveryOutcome:
     """The ids of sent and of dropped events of a batch, and the failure that ended it."""
 
     sent: list[str] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Deliverer:
+class EventDeliverer:
     """Serves subscriptions: `run` until it is cancelled, `run_until_idle` until none is due."""
 
     db: Database
@@ -67,7 +67,7 @@ class Deliverer:
 
     async def _list_due(self, limit: int) -> list[Subscription]:
         async with self.db.read() as tx:
-            return await subscriptions.list_due(tx, self.now(), limit)
+            return await subscriptions.list_due_for_delivery(tx, self.now(), limit)
 
     def _start(self, subscription: Subscription) -> None:
         running = asyncio.create_task(
@@ -87,7 +87,7 @@ class Deliverer:
         if leased is None:
             return
         async with self.db.read() as tx:
-            pending = await user_actions.list_pending(tx, leased.id, BATCH_SIZE)
+            pending = await user_actions.list_undelivered_actions(tx, leased.id, BATCH_SIZE)
         outcome = await self._send(leased, pending)
         await self.db.write(partial(self._save_outcome, leased, outcome))
 
@@ -100,9 +100,9 @@ class Deliverer:
             LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
 
-    async def _send(self, subscription: Subscription, pending: list[UserAction]) -> Outcome:
+    async def _send(self, subscription: Subscription, pending: list[UserAction]) -> DeliveryOutcome:
         """Send the events in order, up to the first failure or the end of the batch's time."""
-        outcome, started_at = Outcome(), self.now()
+        outcome, started_at = DeliveryOutcome(), self.now()
         for action in pending:
             if self.now() - started_at > BATCH_TIME:
                 break
@@ -118,16 +118,18 @@ class Deliverer:
                 outcome.dropped.append(action.id)
         return outcome
 
-    async def _save_outcome(self, leased: Subscription, outcome: Outcome, tx: Tx) -> None:
+    async def _save_outcome(self, leased: Subscription, outcome: DeliveryOutcome, tx: Tx) -> None:
         now, current = self.now(), await subscriptions.find(tx, leased.id)
-        await subscriptions.mark_delivered(tx, leased.id, outcome.sent, outcome.dropped)
+        await subscriptions.acknowledge_deliveries(tx, leased.id, outcome.sent, outcome.dropped)
         if current is None:
             return
         # If the target was changed meanwhile, the failure was that of the previous target.
         has_failed = outcome.failure is not None and current.target == leased.target
         # A sent event resets the retry delay.
-        after_sent = current.succeeded(now) if outcome.sent else current
-        await subscriptions.save(tx, current, after_sent.failed(now) if has_failed else current.succeeded(now))
+        after_sent = current.after_successful_delivery(now) if outcome.sent else current
+        await subscriptions.save(
+            tx, current, after_sent.after_failed_delivery(now) if has_failed else current.after_successful_delivery(now)
+        )
         if outcome.failure:
             details = {"subscription_id": leased.id, "reason": outcome.failure, "failures": current.failures + 1}
             LOG.info("A subscriber cannot be reached", extra=details)

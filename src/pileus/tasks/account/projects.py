@@ -9,21 +9,21 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from pileus.domain.account.task_types import DELETE_PROJECT, ProjectArgs
+from pileus.domain.account.task_types import DELETE_PROJECT, DeleteProjectArgs
 from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
-from pileus.drivers.protocols.images import Images
+from pileus.drivers.protocols.images import SupportsImages
 from pileus.drivers.protocols.network import (
-    FloatingIPs,
-    Networks,
     NetworkSpec,
-    Protects,
-    Routers,
-    SecurityGroups,
     SubnetSpec,
+    SupportsDdosProtection,
+    SupportsFloatingIPs,
+    SupportsNetworks,
+    SupportsRouters,
+    SupportsSecurityGroups,
 )
-from pileus.drivers.protocols.storage import Snapshots, Volumes
+from pileus.drivers.protocols.storage import SupportsSnapshots, SupportsVolumes
 from pileus.store import project_contents
 from pileus.store.account import metering, projects
 from pileus.store.compute import instances
@@ -33,12 +33,12 @@ from pileus.tasks.network.routers import add_interfaces, internal_interfaces, ro
 from pileus.tasks.network.security_groups import apply_group
 from pileus.tasks.operation import Operation, Step, TaskContext
 
-ProjectContext = TaskContext[ProjectArgs]
+ProjectContext = TaskContext[DeleteProjectArgs]
 
 
 async def _destroy_machines(ctx: ProjectContext) -> None:
     for instance_id in await _list_ids(ctx, "instances"):
-        await ctx.driver.ensure_gone(instance_id)
+        await ctx.driver.ensure_no_machine(instance_id)
         await ctx.write(partial(_save_machine_gone, ctx, instance_id))
 
 
@@ -48,7 +48,7 @@ async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> N
 
 
 async def _destroy_snapshots(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Snapshots):
+    if not isinstance(ctx.driver, SupportsSnapshots):
         return
     for snapshot_id in await _list_ids(ctx, "snapshots"):
         await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
@@ -56,7 +56,7 @@ async def _destroy_snapshots(ctx: ProjectContext) -> None:
 
 
 async def _destroy_volumes(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Volumes):
+    if not isinstance(ctx.driver, SupportsVolumes):
         return
     for volume_id in await _list_ids(ctx, "volumes"):
         await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
@@ -64,7 +64,7 @@ async def _destroy_volumes(ctx: ProjectContext) -> None:
 
 
 async def _destroy_images(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Images):
+    if not isinstance(ctx.driver, SupportsImages):
         return
     for image_id in await _list_ids(ctx, "images"):
         await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
@@ -73,10 +73,10 @@ async def _destroy_images(ctx: ProjectContext) -> None:
 
 async def _destroy_security_groups(ctx: ProjectContext) -> None:
     """Destroy the security groups, and unassign the floating IPs."""
-    if isinstance(ctx.driver, FloatingIPs):
+    if isinstance(ctx.driver, SupportsFloatingIPs):
         for floating_ip_id in await _list_ids(ctx, "floating_ips"):
             await ctx.driver.ensure_no_floating_ip(floating_ip_id)
-    if isinstance(ctx.driver, SecurityGroups):
+    if isinstance(ctx.driver, SupportsSecurityGroups):
         for group_id in await _list_ids(ctx, "security_groups"):
             await ctx.driver.ensure_no_security_group(group_id)
 
@@ -85,19 +85,19 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
     """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
     async with ctx.db.scan() as tx:
         groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
-        rules = await security_groups.rules_of_each(tx, [group.id for group in groups])
+        rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
     for group in groups:
         await apply_group(ctx, group, rules[group.id])
 
 
 async def _destroy_routers(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, Routers):
+    if isinstance(ctx.driver, SupportsRouters):
         for router_id in await _list_ids(ctx, "routers"):
             await ctx.driver.ensure_no_router(router_id)
 
 
 async def _restore_routers(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Routers):
+    if not isinstance(ctx.driver, SupportsRouters):
         return
     async with ctx.db.scan() as tx:
         existing = await project_contents.list_records(tx, routers.TABLE, ctx.args.project_id)
@@ -108,13 +108,13 @@ async def _restore_routers(ctx: ProjectContext) -> None:
 
 
 async def _destroy_networks(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, Networks):
+    if isinstance(ctx.driver, SupportsNetworks):
         for network_id in await _list_ids(ctx, "networks"):
             await ctx.driver.ensure_no_network(network_id)
 
 
 async def _restore_networks(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Networks):
+    if not isinstance(ctx.driver, SupportsNetworks):
         return
     async with ctx.db.scan() as tx:
         existing = await project_contents.list_records(tx, networks.TABLE, ctx.args.project_id)
@@ -126,12 +126,12 @@ async def _restore_networks(ctx: ProjectContext) -> None:
 
 
 async def _unprotect_addresses(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, Protects):
+    if not isinstance(ctx.driver, SupportsDdosProtection):
         return
     async with ctx.db.scan() as tx:
         profiles = await project_contents.list_records(tx, ddos_profiles.TABLE, ctx.args.project_id)
     for profile in profiles:
-        await ctx.driver.ensure_unprotected(profile.region_id, profile.ip_address)
+        await ctx.driver.ensure_no_ddos_protection(profile.region_id, profile.ip_address)
         await ctx.write(partial(_save_profile_inactive, profile.id))
 
 
@@ -152,7 +152,7 @@ async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
     project_id = ctx.args.project_id
     await project_contents.check_no_other_task(tx, project_id, ctx.task.id)
-    await metering.close_project_usage(tx, project_id, ctx.now())
+    await metering.save_project_usage_until_now(tx, project_id, ctx.now())
     await project_contents.remove(tx, project_id)
     project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deleted(ctx.now()))

@@ -4,12 +4,12 @@ A failed creation leaves nothing behind. Deleting and rebuilding cannot be undon
 ERROR, and can be deleted or rebuilt again. While an instance is resized, its record has the new flavor already.
 """
 
+from collections.abc import Sequence
 from functools import partial
-from typing import Protocol
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBoot, Status
+from pileus.domain.compute.instances import FirstBootData, Status
 from pileus.domain.compute.placement_groups import choose_host
 from pileus.domain.compute.task_types import (
     CREATE_BAREMETAL,
@@ -20,46 +20,41 @@ from pileus.domain.compute.task_types import (
     RESIZE_VM,
     CreateInstanceArgs,
     DeleteInstanceArgs,
-    InstanceArgs,
+    InstanceTaskArgs,
     ResizeInstanceArgs,
 )
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
-from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.compute import Hosts
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.compute import SupportsHosts
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import Interfaces
-from pileus.drivers.protocols.storage import Volumes
+from pileus.drivers.protocols.network import SupportsInterfaces
+from pileus.drivers.protocols.storage import SupportsVolumes
 from pileus.services.compute.instance_deletion import remove_instance_records
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
-from pileus.tasks.capabilities import rebuild_driver
-from pileus.tasks.compute.machines import load_machine, require_instance
+from pileus.tasks.capabilities import require_rebuild_support
+from pileus.tasks.compute.machines import load_machine_spec
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import assign_all, unassign_all
+from pileus.tasks.network.floating_ips import assign_floating_ips, unassign_floating_ips
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshot_errors
-
-
-class _HasInstance(Protocol):
-    @property
-    def instance_id(self) -> str: ...
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshots_as_error_deleting
 
 
 async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
     """Choose a host, if the driver has several."""
-    hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else []
+    hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else []
 
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         group_id = instance.placement_group_id
         group = await placement_groups.find(tx, group_id) if group_id else None
         if group is not None:
             await placement_groups.bump_revision(tx, group)
-        taken = await placement_groups.hosts_of(tx, group.id, instance.id) if group else []
+        taken = await placement_groups.list_member_hosts(tx, group.id, instance.id) if group else []
         load = await placement_groups.count_instances_by_host(tx, instance.region_id)
         host = choose_host(hosts, load, group.policy if group else None, taken)
         if hosts and host is None:
@@ -71,45 +66,45 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 async def _unschedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         await instances.save(tx, instance, replace(instance, host=None, task_state="scheduling"))
 
     await ctx.write(write)
 
 
 async def _create_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    if isinstance(ctx.driver, Volumes):
-        for disk in (await load_machine(ctx, ctx.args.instance_id)).disks:
+    if isinstance(ctx.driver, SupportsVolumes):
+        for disk in (await load_machine_spec(ctx, ctx.args.instance_id)).disks:
             await ctx.driver.ensure_volume(disk)
     await ctx.write(partial(_save_task_state, ctx, "spawning"))
 
 
 async def _destroy_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    if isinstance(ctx.driver, Volumes):
+    if isinstance(ctx.driver, SupportsVolumes):
         for volume_id in ctx.args.volumes:
             await ctx.driver.ensure_no_volume(volume_id)
 
 
 async def _spawn(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await ctx.driver.ensure_running(await load_machine(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_running_machine(await load_machine_spec(ctx, ctx.args.instance_id))
     await ctx.write(partial(_save_task_state, ctx, "networking"))
 
 
 async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str, tx: Tx) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await instances.save(tx, instance, replace(instance, task_state=task_state))
 
 
-async def _destroy_machine(ctx: TaskContext[_HasInstance]) -> None:
-    await ctx.driver.ensure_gone(ctx.args.instance_id)
+async def _destroy_machine(ctx: TaskContext[InstanceTaskArgs]) -> None:
+    await ctx.driver.ensure_no_machine(ctx.args.instance_id)
 
 
 async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    machine = await load_machine(ctx, ctx.args.instance_id)
-    if isinstance(ctx.driver, Volumes):
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
+    if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_attached(machine.id, disk)
-    if isinstance(ctx.driver, Interfaces):
+            await ctx.driver.ensure_volume_attachment(machine.id, disk)
+    if isinstance(ctx.driver, SupportsInterfaces):
         await apply_default_groups(ctx, dict.fromkeys(group for nic in machine.nics for group in nic.groups))
         for nic in machine.nics:
             await ctx.driver.ensure_interface(machine.id, nic)
@@ -118,31 +113,31 @@ async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
     await _unassign_floating_ips(ctx)
-    machine = await load_machine(ctx, ctx.args.instance_id)
-    if isinstance(ctx.driver, Interfaces):
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
+    if isinstance(ctx.driver, SupportsInterfaces):
         for nic in machine.nics:
             await ctx.driver.ensure_no_interface(machine.id, nic.port_id)
-    if isinstance(ctx.driver, Volumes):
+    if isinstance(ctx.driver, SupportsVolumes):
         for disk in machine.disks:
-            await ctx.driver.ensure_detached(machine.id, disk.id)
+            await ctx.driver.ensure_no_volume_attachment(machine.id, disk.id)
 
 
-async def _assign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
-    await assign_all(ctx, await _load_floating_ips(ctx))
+async def _assign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
+    await assign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
-async def _unassign_floating_ips(ctx: TaskContext[_HasInstance]) -> None:
-    await unassign_all(ctx, await _load_floating_ips(ctx))
+async def _unassign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
+    await unassign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
-async def _load_floating_ips(ctx: TaskContext[_HasInstance]) -> list[FloatingIP]:
+async def _load_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> list[FloatingIP]:
     async with ctx.db.read() as tx:
         return await floating_ips.list_by_instance(tx, ctx.args.instance_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> CreatedResources:
-    instance, now, args = await require_instance(tx, ctx.args.instance_id), ctx.now(), ctx.args
-    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBoot())
+    instance, now, args = await instances.require(tx, ctx.args.instance_id), ctx.now(), ctx.args
+    running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBootData())
     await instances.save(tx, instance, running)
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
         in_use = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
@@ -150,53 +145,50 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> Created
     for port in await ports.list_by_instance(tx, instance.id):
         await ports.save(tx, port, replace(port, task_id=None))
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
-        await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, now))
+        await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(floating_ip.target, now))
     await ddos_profiles.unlock_profiles(tx, ctx)
-    return created_resources(
+    return created_resources_by_kind(
         instances=[instance.id], volumes=args.volumes, floatingips=args.floating_ips, ports=args.ports
     )
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_instance_records(
-        tx,
-        instance,
-        ctx.now(),
-        volume_ids=ctx.args.volumes,
-        floating_ip_ids=ctx.args.floating_ips,
-        port_ids=(),
-    )
+    await _remove_records(tx, ctx, port_ids=())
 
 
 async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    if not isinstance(ctx.driver, Volumes):
+    if not isinstance(ctx.driver, SupportsVolumes):
         return
     async with ctx.db.read() as tx:
         attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
     for _, volume in attached:
-        await ctx.driver.ensure_detached(ctx.args.instance_id, volume.id)
+        await ctx.driver.ensure_no_volume_attachment(ctx.args.instance_id, volume.id)
     for volume_id in ctx.args.volumes:
         await delete_volume_snapshots(ctx, volume_id)
         await ctx.driver.ensure_no_volume(volume_id)
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
+    await _remove_records(tx, ctx, port_ids=ctx.args.ports)
+
+
+async def _remove_records(
+    tx: Tx, ctx: TaskContext[CreateInstanceArgs | DeleteInstanceArgs], *, port_ids: Sequence[str]
+) -> None:
+    instance = await instances.require(tx, ctx.args.instance_id)
+    await ddos_profiles.delete_profile_records(tx, ctx)
     await remove_instance_records(
         tx,
         instance,
         ctx.now(),
-        volume_ids=ctx.args.volumes,
-        floating_ip_ids=ctx.args.floating_ips,
-        port_ids=ctx.args.ports,
+        deleted_volume_ids=ctx.args.volumes,
+        deleted_floating_ip_ids=ctx.args.floating_ips,
+        deleted_port_ids=port_ids,
     )
 
 
 async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await ddos_profiles.unlock_profiles(tx, ctx)
     await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()).unlocked())
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
@@ -204,45 +196,49 @@ async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) ->
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in ctx.args.volumes:
-        await save_snapshot_errors(tx, ctx, volume_id)
+        await save_snapshots_as_error_deleting(tx, ctx, volume_id)
 
 
 async def _resize(ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    await ctx.driver.ensure_sized(await load_machine(ctx, ctx.args.instance_id))
+    await ctx.driver.ensure_machine_size(await load_machine_spec(ctx, ctx.args.instance_id))
 
 
 async def _restore_size(ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    await ctx.driver.ensure_sized(await load_machine(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id))
+    await ctx.driver.ensure_machine_size(
+        await load_machine_spec(ctx, ctx.args.instance_id, flavor_id=ctx.args.flavor_id)
+    )
 
 
 async def _save_resized(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
     """Save the instance with the status that it had before."""
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     await instances.save(tx, instance, instance.with_status(Status(ctx.args.before), ctx.now()).unlocked())
 
 
 async def _save_previous_flavor(tx: Tx, ctx: TaskContext[ResizeInstanceArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = instance.with_status(Status(ctx.args.before), ctx.now()).unlocked()
     await instances.save(tx, instance, replace(restored, flavor_id=ctx.args.flavor_id))
 
 
-async def _rebuild(ctx: TaskContext[InstanceArgs]) -> None:
-    driver = rebuild_driver(ctx.driver)
-    await driver.ensure_rebuilt(await load_machine(ctx, ctx.args.instance_id), ctx.task.id)
+async def _rebuild(ctx: TaskContext[InstanceTaskArgs]) -> None:
+    driver = require_rebuild_support(ctx.driver)
+    await driver.ensure_rebuilt_machine(await load_machine_spec(ctx, ctx.args.instance_id), ctx.task.id)
 
 
-async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
+async def _save_rebuilt(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await _save_without_boot_data(tx, ctx, Status.ACTIVE)
 
 
-async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceArgs]) -> None:
+async def _save_rebuild_failed(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await _save_without_boot_data(tx, ctx, Status.ERROR)
 
 
-async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceArgs], status: Status) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
-    await instances.save(tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBoot()))
+async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceTaskArgs], status: Status) -> None:
+    instance = await instances.require(tx, ctx.args.instance_id)
+    await instances.save(
+        tx, instance, replace(instance.with_status(status, ctx.now()).unlocked(), boot=FirstBootData())
+    )
 
 
 _CREATION = (
@@ -251,12 +247,12 @@ _CREATION = (
     Step("spawn", _spawn, undo=_destroy_machine),
     Step("connect", _connect, undo=_disconnect),
 )
-_PROTECTION = Step("protect", ddos_profiles.protect, undo=ddos_profiles.unprotect)
+_PROTECTION = Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection)
 _DELETION = (
     Step("remove the machine", _destroy_machine),
     Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
     Step("remove volumes", _delete_volumes),
-    Step("stop protecting", ddos_profiles.unprotect),
+    Step("stop protecting", ddos_profiles.remove_protection),
 )
 OPERATIONS = (
     Operation(CREATE_VM, steps=_CREATION, done=_save_created, failed=_remove_created),

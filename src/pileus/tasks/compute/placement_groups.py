@@ -8,36 +8,32 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Instance
-from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on
+from pileus.domain.compute.placement_groups import PlacementGroup, choose_host, may_stay_on_host
 from pileus.domain.compute.task_types import (
     DELETE_PLACEMENT_GROUP,
     PUT_INTO_PLACEMENT_GROUP,
     REMOVE_FROM_PLACEMENT_GROUP,
-    PlacementGroupArgs,
+    DeletePlacementGroupArgs,
+    InstanceTaskArgs,
     PutIntoPlacementGroupArgs,
     RemoveFromPlacementGroupArgs,
 )
 from pileus.domain.errors import NoCapacity
-from pileus.drivers.protocols.compute import Hosts, Migrates
+from pileus.drivers.protocols.compute import SupportsHosts, SupportsMigration
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
-from pileus.tasks.compute.machines import load_machine, require_instance, unlock_instance
+from pileus.tasks.compute.machines import load_machine_spec, unlock_instance
 from pileus.tasks.operation import Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_group(tx: Tx, group_id: str) -> PlacementGroup:
-    return await require_record(tx, placement_groups.find, group_id, "Placement group")
 
 
 async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
     """Save host and membership in one transaction, so that no other member gets the same host."""
-    hosts = await ctx.driver.hosts(ctx.task.place.region_id) if isinstance(ctx.driver, Hosts) else ()
+    hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else ()
 
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
-        group = await _require_group(tx, ctx.args.servergroup_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
+        group = await placement_groups.require(tx, ctx.args.servergroup_id)
         if instance.placement_group_id is None:
             host = await _choose_host(tx, instance, group, hosts) if hosts else instance.host
             await placement_groups.bump_revision(tx, group)
@@ -47,8 +43,8 @@ async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
 
 
 async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts: Sequence[str]) -> str:
-    taken = await placement_groups.hosts_of(tx, group.id, except_id=instance.id)
-    if instance.host is not None and may_stay_on(instance.host, group.policy, taken):
+    taken = await placement_groups.list_member_hosts(tx, group.id, except_instance_id=instance.id)
+    if instance.host is not None and may_stay_on_host(instance.host, group.policy, taken):
         return instance.host
     load = await placement_groups.count_instances_by_host(tx, instance.region_id)
     host = choose_host(hosts, load, group.policy, taken)
@@ -58,55 +54,51 @@ async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts:
 
 
 async def _migrate(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    machine = await load_machine(ctx, ctx.args.instance_id)
+    machine = await load_machine_spec(ctx, ctx.args.instance_id)
     if machine.host == ctx.args.host:
         return
-    if not isinstance(ctx.driver, Migrates):
+    if not isinstance(ctx.driver, SupportsMigration):
         raise DriverError("This cloud cannot move an instance to another host", retryable=False)
-    await ctx.driver.ensure_on_host(machine)
+    await ctx.driver.ensure_machine_host(machine)
 
 
 async def _migrate_back(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    if isinstance(ctx.driver, Migrates):
-        machine = await load_machine(ctx, ctx.args.instance_id)
-        await ctx.driver.ensure_on_host(replace(machine, host=ctx.args.host))
+    if isinstance(ctx.driver, SupportsMigration):
+        machine = await load_machine_spec(ctx, ctx.args.instance_id)
+        await ctx.driver.ensure_machine_host(replace(machine, host=ctx.args.host))
 
 
-async def _unlock_member(tx: Tx, ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
+async def _unlock_instance(tx: Tx, ctx: TaskContext[InstanceTaskArgs]) -> None:
     await unlock_instance(tx, ctx.args.instance_id)
 
 
 async def _save_previous_host(tx: Tx, ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = replace(instance.unlocked(), placement_group_id=None, host=ctx.args.host)
     await instances.save(tx, instance, restored)
 
 
 async def _leave_group(ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
     async def write(tx: Tx) -> None:
-        instance = await require_instance(tx, ctx.args.instance_id)
+        instance = await instances.require(tx, ctx.args.instance_id)
         await instances.save(tx, instance, replace(instance, placement_group_id=None))
 
     await ctx.write(write)
 
 
-async def _unlock_removed(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
-    await unlock_instance(tx, ctx.args.instance_id)
-
-
 async def _save_previous_group(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
-    instance = await require_instance(tx, ctx.args.instance_id)
+    instance = await instances.require(tx, ctx.args.instance_id)
     restored = replace(instance.unlocked(), placement_group_id=ctx.args.servergroup_id)
     await instances.save(tx, instance, restored)
 
 
-async def _remove_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.servergroup_id)
+async def _remove_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> None:
+    group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.remove(tx, group.id)
 
 
-async def _unlock_group(tx: Tx, ctx: TaskContext[PlacementGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.servergroup_id)
+async def _unlock_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> None:
+    group = await placement_groups.require(tx, ctx.args.servergroup_id)
     await placement_groups.save(tx, group, replace(group, task_id=None))
 
 
@@ -114,13 +106,13 @@ OPERATIONS = (
     Operation(
         PUT_INTO_PLACEMENT_GROUP,
         steps=(Step("choose host", _enter_group), Step("move", _migrate, undo=_migrate_back)),
-        done=_unlock_member,
+        done=_unlock_instance,
         failed=_save_previous_host,
     ),
     Operation(
         REMOVE_FROM_PLACEMENT_GROUP,
         steps=(Step("leave", _leave_group),),
-        done=_unlock_removed,
+        done=_unlock_instance,
         failed=_save_previous_group,
     ),
     Operation(DELETE_PLACEMENT_GROUP, steps=(), done=_remove_group, failed=_unlock_group),

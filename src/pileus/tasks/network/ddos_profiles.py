@@ -15,17 +15,16 @@ from pileus.domain.network.task_types import (
     DEACTIVATE_DDOS_PROFILE,
     DELETE_DDOS_PROFILE,
     UPDATE_DDOS_PROFILE,
-    DdosProfileArgs,
+    ChangeDdosProfileArgs,
 )
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
-from pileus.tasks.capabilities import ddos_driver
+from pileus.tasks.capabilities import require_ddos_protection_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
 
 
-class HasProfiles(Protocol):
+class HasDdosProfiles(Protocol):
     """Arguments of a task on something else, which name the DDoS profiles of its addresses."""
 
     @property
@@ -33,48 +32,54 @@ class HasProfiles(Protocol):
         """The profiles' ids."""
 
 
-async def protect(ctx: TaskContext[HasProfiles]) -> None:
+async def protect_addresses(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Protect the addresses as the profiles in the database say."""
     for profile in await _load_profiles(ctx):
-        await ddos_driver(ctx.driver).ensure_protected(profile.region_id, profile.ip_address, active=profile.active)
+        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(
+            profile.region_id, profile.ip_address, active=profile.active
+        )
 
 
-async def deactivate(ctx: TaskContext[HasProfiles]) -> None:
+async def deactivate_protection(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Make the protection of the addresses inactive."""
     for profile in await _load_profiles(ctx):
-        await ddos_driver(ctx.driver).ensure_protected(profile.region_id, profile.ip_address, active=False)
+        await require_ddos_protection_support(ctx.driver).ensure_ddos_protection(
+            profile.region_id, profile.ip_address, active=False
+        )
 
 
-async def unprotect(ctx: TaskContext[HasProfiles]) -> None:
+async def remove_protection(ctx: TaskContext[HasDdosProfiles]) -> None:
     """Remove the protection of the addresses."""
     for profile in await _load_profiles(ctx):
-        await ddos_driver(ctx.driver).ensure_unprotected(profile.region_id, profile.ip_address)
+        await require_ddos_protection_support(ctx.driver).ensure_no_ddos_protection(
+            profile.region_id, profile.ip_address
+        )
 
 
-async def unlock_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
+async def unlock_profiles(tx: Tx, ctx: TaskContext[HasDdosProfiles]) -> None:
     """Save the profiles as unlocked."""
     for profile in await _find_locked_profiles(tx, ctx):
         await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
-async def unlock_profiles_inactive(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
+async def unlock_profiles_as_inactive(tx: Tx, ctx: TaskContext[HasDdosProfiles]) -> None:
     """Save the profiles as unlocked and inactive."""
     for profile in await _find_locked_profiles(tx, ctx):
         await ddos_profiles.save(tx, profile, replace(profile.unlocked(), active=False))
 
 
-async def delete_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> None:
+async def delete_profile_records(tx: Tx, ctx: TaskContext[HasDdosProfiles]) -> None:
     """Delete the profiles from the database."""
     for profile in await _find_locked_profiles(tx, ctx):
         await ddos_profiles.remove(tx, profile.id)
 
 
-async def _load_profiles(ctx: TaskContext[HasProfiles]) -> list[DdosProfile]:
+async def _load_profiles(ctx: TaskContext[HasDdosProfiles]) -> list[DdosProfile]:
     async with ctx.db.read() as tx:
         return await _find_locked_profiles(tx, ctx)
 
 
-async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> list[DdosProfile]:
+async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasDdosProfiles]) -> list[DdosProfile]:
     """Return those profiles of the arguments that this task has locked."""
     if not ctx.args.profiles:
         return []
@@ -82,59 +87,55 @@ async def _find_locked_profiles(tx: Tx, ctx: TaskContext[HasProfiles]) -> list[D
     return [profile for profile in existing.values() if profile.task_id == ctx.task.id]
 
 
-async def _require_profile(tx: Tx, profile_id: int) -> DdosProfile:
-    return await require_record(tx, ddos_profiles.find, profile_id, "DDoS profile")
-
-
-async def _load_profile(ctx: TaskContext[DdosProfileArgs]) -> DdosProfile:
+async def _load_profile(ctx: TaskContext[ChangeDdosProfileArgs]) -> DdosProfile:
     async with ctx.db.read() as tx:
-        return await _require_profile(tx, ctx.args.profile_id)
+        return await ddos_profiles.require(tx, ctx.args.profile_id)
 
 
-async def _apply(ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile, before, driver = await _load_profile(ctx), ctx.args.before, ddos_driver(ctx.driver)
-    await driver.ensure_protected(profile.region_id, profile.ip_address, active=profile.active)
+async def _apply(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
+    profile, before, driver = await _load_profile(ctx), ctx.args.before, require_ddos_protection_support(ctx.driver)
+    await driver.ensure_ddos_protection(profile.region_id, profile.ip_address, active=profile.active)
     if before is not None and before.ip_address != profile.ip_address:
-        await driver.ensure_unprotected(before.region_id, before.ip_address)
+        await driver.ensure_no_ddos_protection(before.region_id, before.ip_address)
 
 
-async def _revert(ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile, before, driver = await _load_profile(ctx), ctx.args.before, ddos_driver(ctx.driver)
+async def _revert(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
+    profile, before, driver = await _load_profile(ctx), ctx.args.before, require_ddos_protection_support(ctx.driver)
     if before is None or before.ip_address != profile.ip_address:
-        await driver.ensure_unprotected(profile.region_id, profile.ip_address)
+        await driver.ensure_no_ddos_protection(profile.region_id, profile.ip_address)
     if before is not None:
-        await driver.ensure_protected(before.region_id, before.ip_address, active=before.active)
+        await driver.ensure_ddos_protection(before.region_id, before.ip_address, active=before.active)
 
 
-async def _unprotect(ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _unprotect(ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     profile = await _load_profile(ctx)
-    await ddos_driver(ctx.driver).ensure_unprotected(profile.region_id, profile.ip_address)
+    await require_ddos_protection_support(ctx.driver).ensure_no_ddos_protection(profile.region_id, profile.ip_address)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> CreatedResources:
     await _unlock(tx, ctx)
-    return created_resources(ddos_profiles=[ctx.args.profile_id])
+    return created_resources_by_kind(ddos_profiles=[ctx.args.profile_id])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile = await _require_profile(tx, ctx.args.profile_id)
+async def _unlock(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
+    profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked())
 
 
-async def _save_previous_profile(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile, before = await _require_profile(tx, ctx.args.profile_id), ctx.args.before
+async def _save_previous_profile(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
+    profile, before = await ddos_profiles.require(tx, ctx.args.profile_id), ctx.args.before
     if before is None:
         await ddos_profiles.remove(tx, profile.id)
     else:
         await ddos_profiles.save(tx, profile, replace(before, revision=profile.revision, task_id=None))
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
+async def _remove_deleted(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     await ddos_profiles.remove(tx, ctx.args.profile_id)
 
 
-async def _save_error(tx: Tx, ctx: TaskContext[DdosProfileArgs]) -> None:
-    profile = await _require_profile(tx, ctx.args.profile_id)
+async def _save_error(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
+    profile = await ddos_profiles.require(tx, ctx.args.profile_id)
     await ddos_profiles.save(tx, profile, profile.unlocked(error=ctx.task.error or "Deletion failed"))
 
 

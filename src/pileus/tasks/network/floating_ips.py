@@ -6,64 +6,53 @@ has got another floating IP by then.
 """
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from msgspec import UNSET
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
-from pileus.domain.network.ports import AssignedAddress, Port, mac_address
+from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_address
 from pileus.domain.network.task_types import (
     CONVERT_FLOATING_IP,
     CREATE_FLOATING_IP,
     DELETE_FLOATING_IP,
     UPDATE_FLOATING_IP,
-    ConvertFloatingIPArgs,
+    ConvertFloatingIPToReservedFixedIPArgs,
     DeleteFloatingIPArgs,
-    FloatingIPArgs,
+    FloatingIPTaskArgs,
     UpdateFloatingIPArgs,
 )
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import FloatingIPSpec
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, networks, ports
-from pileus.tasks.capabilities import floating_ip_driver
+from pileus.tasks.capabilities import require_floating_ip_support
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
 
 
-class _HasFloatingIP(Protocol):
-    @property
-    def floating_ip_id(self) -> str: ...
-
-
-async def _require_floating_ip(tx: Tx, floating_ip_id: str) -> FloatingIP:
-    return await require_record(tx, floating_ips.find, floating_ip_id, "Floating IP")
-
-
-async def _load_floating_ip(ctx: TaskContext[_HasFloatingIP]) -> FloatingIP:
+async def _load_floating_ip(ctx: TaskContext[FloatingIPTaskArgs]) -> FloatingIP:
     async with ctx.db.read() as tx:
-        return await _require_floating_ip(tx, ctx.args.floating_ip_id)
+        return await floating_ips.require(tx, ctx.args.floating_ip_id)
 
 
-async def assign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+async def assign_floating_ips(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
     """Assign each floating IP to the target in its record, in the driver."""
     for floating_ip in assigned:
         await _assign(ctx, floating_ip, floating_ip.target)
 
 
-async def unassign_all(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
+async def unassign_floating_ips(ctx: TaskContext[object], assigned: Iterable[FloatingIP]) -> None:
     """Unassign each floating IP in the driver; the records stay."""
     for floating_ip in assigned:
         await _assign(ctx, floating_ip, FloatingIPTarget())
 
 
 async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
-    driver = floating_ip_driver(ctx.driver)
+    driver = require_floating_ip_support(ctx.driver)
     if target.port_id is None or target.fixed_ip_address is None:
         await driver.ensure_no_floating_ip(floating_ip.id)
         return
@@ -77,26 +66,26 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
     await driver.ensure_floating_ip(spec)
 
 
-async def _assign_as_saved(ctx: TaskContext[_HasFloatingIP]) -> None:
-    await assign_all(ctx, [await _load_floating_ip(ctx)])
+async def _assign_as_saved(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
+    await assign_floating_ips(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unassign(ctx: TaskContext[_HasFloatingIP]) -> None:
-    await unassign_all(ctx, [await _load_floating_ip(ctx)])
+async def _unassign(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
+    await unassign_floating_ips(ctx, [await _load_floating_ip(ctx)])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[_HasFloatingIP]) -> None:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+async def _unlock(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> None:
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> CreatedResources:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
-    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(floating_ip.target, ctx.now()))
-    return created_resources(floatingips=[floating_ip.id])
+async def _save_created(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> CreatedResources:
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
+    await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(floating_ip.target, ctx.now()))
+    return created_resources_by_kind(floatingips=[floating_ip.id])
 
 
-async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPArgs]) -> None:
+async def _remove_created(tx: Tx, ctx: TaskContext[FloatingIPTaskArgs]) -> None:
     await floating_ips.remove(tx, ctx.args.floating_ip_id)
 
 
@@ -106,10 +95,10 @@ async def _apply_update(ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     target = ctx.args.target or floating_ip.target
     await _check_target_available(tx, floating_ip, target)
-    await floating_ips.save(tx, floating_ip, floating_ip.associated_with(target, ctx.now()))
+    await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(target, ctx.now()))
     if ctx.args.tags is not UNSET:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
 
@@ -118,16 +107,16 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
     """Raise NotFound if the port lost its address, or Conflict if that got another floating IP, during the task."""
     if target.port_id is None or target.fixed_ip_address is None or target == floating_ip.target:
         return
-    if target.fixed_ip_address not in {address.ip for address in await ports.addresses_of(tx, target.port_id)}:
+    if target.fixed_ip_address not in {address.ip for address in await ports.list_addresses(tx, target.port_id)}:
         raise not_found("Port", target.port_id)
     if other := await floating_ips.find_by_fixed_address(tx, target.port_id, target.fixed_ip_address):
         raise Conflict(f"Floating IP {other.id} leads to port {target.port_id} already")
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:
-    await ddos_profiles.delete_profiles(tx, ctx)
-    floating_ip = await _require_floating_ip(tx, ctx.args.floating_ip_id)
-    await metering.close_usage(tx, [floating_ip], ctx.now())
+    await ddos_profiles.delete_profile_records(tx, ctx)
+    floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
+    await metering.save_usage_until_now(tx, [floating_ip], ctx.now())
     await floating_ips.remove(tx, floating_ip.id)
 
 
@@ -136,19 +125,19 @@ async def _unlock_with_profiles(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) 
     await _unlock(tx, ctx)
 
 
-async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloatingIPArgs]) -> CreatedResources:
+async def _convert_to_reserved_fixed_ip(
+    tx: Tx, ctx: TaskContext[ConvertFloatingIPToReservedFixedIPArgs]
+) -> CreatedResources:
     """Replace the floating IP by a port with the same address, which is not free in between."""
-    floating_ip, now = await _require_floating_ip(tx, ctx.args.floating_ip_id), ctx.now()
-    subnet_id, network_id = await networks.get_ids_by_floating_ip(tx, floating_ip.id)
-    await metering.close_usage(tx, [floating_ip], now)
+    floating_ip, now = await floating_ips.require(tx, ctx.args.floating_ip_id), ctx.now()
+    subnet_id, network_id = await networks.get_subnet_and_network_id_of_floating_ip(tx, floating_ip.id)
+    await metering.save_usage_until_now(tx, [floating_ip], now)
     await floating_ips.remove(tx, floating_ip.id)
     port = Port(
         id=ctx.args.new_id,
-        client_id=floating_ip.client_id,
-        project_id=floating_ip.project_id,
-        region_id=floating_ip.region_id,
+        **asdict(floating_ip.place),
         network_id=network_id,
-        mac_address=mac_address(ctx.args.new_id),
+        mac_address=derive_mac_address(ctx.args.new_id),
         creator_task_id=ctx.task.id,
         created_at=now,
         updated_at=now,
@@ -156,7 +145,7 @@ async def _convert_to_reserved_fixed_ip(tx: Tx, ctx: TaskContext[ConvertFloating
     ip = floating_ip.floating_ip_address
     await ports.add(tx, port.as_reserved([ip]))
     await ports.add_address(tx, AssignedAddress(subnet_id=subnet_id, ip=ip, port_id=port.id))
-    return created_resources(ports=[port.id])
+    return created_resources_by_kind(ports=[port.id])
 
 
 OPERATIONS = (
@@ -176,7 +165,7 @@ OPERATIONS = (
         DELETE_FLOATING_IP,
         steps=(
             Step("stop leading", _unassign, undo=_assign_as_saved),
-            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_with_profiles,

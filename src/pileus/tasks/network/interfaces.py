@@ -10,57 +10,57 @@ from pileus.domain.network.task_types import (
     ATTACH_INTERFACE,
     ATTACH_RESERVED_FIXED_IP,
     DETACH_INTERFACE,
-    InterfaceArgs,
+    AttachOrDetachInterfaceArgs,
 )
-from pileus.services.network.interfaces import remove_interface
+from pileus.services.network.interfaces import remove_or_release_port
 from pileus.store.database import Tx
-from pileus.store.network import floating_ips
-from pileus.tasks.capabilities import interface_driver
-from pileus.tasks.compute.machines import load_nic, unlock_instance
+from pileus.store.network import floating_ips, ports
+from pileus.tasks.capabilities import require_interface_support
+from pileus.tasks.compute.machines import load_nic_spec, unlock_instance
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import assign_all, unassign_all
-from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.network.floating_ips import assign_floating_ips, unassign_floating_ips
+from pileus.tasks.network.ports import unlock_port
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
 
 
-async def _attach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+async def _attach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
-        nic = await load_nic(tx, await require_port(tx, ctx.args.port_id))
+        nic = await load_nic_spec(tx, await ports.require(tx, ctx.args.port_id))
         assigned = await floating_ips.list_by_port(tx, nic.port_id)
     await apply_default_groups(ctx, nic.groups)
-    await interface_driver(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
-    await assign_all(ctx, assigned)
+    await require_interface_support(ctx.driver).ensure_interface(ctx.args.instance_id, nic)
+    await assign_floating_ips(ctx, assigned)
 
 
-async def _detach_interface(ctx: TaskContext[InterfaceArgs]) -> None:
+async def _detach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     async with ctx.db.read() as tx:
         assigned = await floating_ips.list_by_port(tx, ctx.args.port_id)
-    await unassign_all(ctx, assigned)
-    await interface_driver(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
+    await unassign_floating_ips(ctx, assigned)
+    await require_interface_support(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
 
 
-async def _save_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     await unlock_port(tx, ctx.args.port_id)
     await ddos_profiles.unlock_profiles(tx, ctx)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _remove_attached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), used=False)
+async def _remove_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
+    port = await ports.require(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profile_records(tx, ctx)
+    await remove_or_release_port(tx, port, ctx.now(), was_used=False)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _remove_detached(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now())
+async def _remove_detached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
+    port = await ports.require(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profile_records(tx, ctx)
+    await remove_or_release_port(tx, port, ctx.now())
     await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _unlock_all(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
+async def _unlock_all(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     await ddos_profiles.unlock_profiles(tx, ctx)
     for floating_ip in await floating_ips.list_by_port(tx, ctx.args.port_id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
@@ -70,11 +70,11 @@ async def _unlock_all(tx: Tx, ctx: TaskContext[InterfaceArgs]) -> None:
 
 _ATTACHMENT = (
     Step("plug in", _attach_interface, undo=_detach_interface),
-    Step("protect", ddos_profiles.protect, undo=ddos_profiles.unprotect),
+    Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection),
 )
 _DETACHMENT = (
     Step("unplug", _detach_interface, undo=_attach_interface),
-    Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+    Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
 )
 OPERATIONS = (
     Operation(ATTACH_INTERFACE, steps=_ATTACHMENT, done=_save_attached, failed=_remove_attached),

@@ -8,40 +8,39 @@ restores them.
 from msgspec.structs import replace
 
 from pileus.domain.network.ports import Port
-from pileus.domain.network.task_types import UPDATE_ADDRESS_PAIRS, UPDATE_PORTS, UpdateAddressPairsArgs, UpdatePortsArgs
-from pileus.drivers.protocols.network import Interfaces
+from pileus.domain.network.task_types import (
+    UPDATE_ADDRESS_PAIRS,
+    UPDATE_PORTS,
+    UpdateAddressPairsArgs,
+    UpdatePortSecurityArgs,
+)
+from pileus.drivers.protocols.network import SupportsInterfaces
 from pileus.store.database import Tx
 from pileus.store.network import ports
-from pileus.tasks.compute.machines import load_nic, unlock_instance
+from pileus.tasks.compute.machines import load_nic_spec, unlock_instance
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def require_port(tx: Tx, port_id: str) -> Port:
-    """Return the port. Raises NotFound."""
-    return await require_record(tx, ports.find, port_id, "Port")
 
 
 async def unlock_port(tx: Tx, port_id: str) -> None:
     """Save a port as unlocked, otherwise unchanged. Raises NotFound."""
-    port = await require_port(tx, port_id)
+    port = await ports.require(tx, port_id)
     await ports.save(tx, port, replace(port, task_id=None))
 
 
-async def _update_ports(ctx: TaskContext[UpdatePortsArgs]) -> None:
+async def _update_ports(ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     """Send those ports to the driver that still exist and are attached."""
     for port_id in ctx.args.port_ids:
         async with ctx.db.read() as tx:
             port = await ports.find(tx, port_id)
-            nic = await load_nic(tx, port) if port else None
-        if port is None or nic is None or port.instance_id is None or not isinstance(ctx.driver, Interfaces):
+            nic = await load_nic_spec(tx, port) if port else None
+        if port is None or nic is None or port.instance_id is None or not isinstance(ctx.driver, SupportsInterfaces):
             continue
         await apply_default_groups(ctx, nic.groups)
         await ctx.driver.ensure_interface(port.instance_id, nic)
 
 
-async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortsArgs]) -> None:
+async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     return None
 
 
@@ -55,14 +54,14 @@ async def _restore_address_pairs(ctx: TaskContext[UpdateAddressPairsArgs]) -> No
 
 async def _load_port(ctx: TaskContext[UpdateAddressPairsArgs]) -> Port:
     async with ctx.db.read() as tx:
-        return await require_port(tx, ctx.args.port_id)
+        return await ports.require(tx, ctx.args.port_id)
 
 
 async def _apply(ctx: TaskContext[UpdateAddressPairsArgs], port: Port) -> None:
     """Send an attached port to the driver; a detached one is sent when it is attached."""
-    if port.instance_id is not None and isinstance(ctx.driver, Interfaces):
+    if port.instance_id is not None and isinstance(ctx.driver, SupportsInterfaces):
         async with ctx.db.read() as tx:
-            nic = await load_nic(tx, port)
+            nic = await load_nic_spec(tx, port)
         await ctx.driver.ensure_interface(port.instance_id, nic)
 
 
@@ -73,7 +72,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
 
 
 async def _save_previous_address_pairs(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=ctx.args.before))
     if ctx.args.instance_id is not None:
         await unlock_instance(tx, ctx.args.instance_id)

@@ -4,7 +4,7 @@ A reserved port that is not attached is unknown to the driver. A failed creation
 another operation leaves the port as it was.
 """
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import AssignedAddress
@@ -12,28 +12,28 @@ from pileus.domain.network.task_types import (
     CONVERT_RESERVED_FIXED_IP,
     CREATE_RESERVED_FIXED_IP,
     DELETE_RESERVED_FIXED_IP,
-    ConvertReservedFixedIPArgs,
+    ConvertReservedFixedIPToFloatingIPArgs,
     CreateReservedFixedIPArgs,
     DeleteReservedFixedIPArgs,
 )
-from pileus.domain.tasks import created_resources
-from pileus.services.network.interfaces import remove_interface
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.services.network.interfaces import remove_or_release_port
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.tasks.network import ddos_profiles
-from pileus.tasks.network.floating_ips import assign_all, unassign_all
-from pileus.tasks.network.ports import require_port, unlock_port
+from pileus.tasks.network.floating_ips import assign_floating_ips, unassign_floating_ips
+from pileus.tasks.network.ports import unlock_port
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> CreatedResources:
     await unlock_port(tx, ctx.args.port_id)
-    return created_resources(ports=[ctx.args.port_id])
+    return created_resources_by_kind(ports=[ctx.args.port_id])
 
 
 async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
+    port = await ports.require(tx, ctx.args.port_id)
     if ctx.args.made:
         await ports.remove(tx, port.id)
     else:
@@ -41,11 +41,11 @@ async def _undo_creation(tx: Tx, ctx: TaskContext[CreateReservedFixedIPArgs]) ->
 
 
 async def _unassign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await unassign_all(ctx, await _load_floating_ips(ctx))
+    await unassign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _assign_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    await assign_all(ctx, await _load_floating_ips(ctx))
+    await assign_floating_ips(ctx, await _load_floating_ips(ctx))
 
 
 async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> list[FloatingIP]:
@@ -54,9 +54,9 @@ async def _load_floating_ips(ctx: TaskContext[DeleteReservedFixedIPArgs]) -> lis
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
-    port = await require_port(tx, ctx.args.port_id)
-    await ddos_profiles.delete_profiles(tx, ctx)
-    await remove_interface(tx, port, ctx.now(), port_ids=[port.id])
+    port = await ports.require(tx, ctx.args.port_id)
+    await ddos_profiles.delete_profile_records(tx, ctx)
+    await remove_or_release_port(tx, port, ctx.now(), deleted_port_ids=[port.id])
 
 
 async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> None:
@@ -66,17 +66,15 @@ async def _unlock_all(tx: Tx, ctx: TaskContext[DeleteReservedFixedIPArgs]) -> No
     await unlock_port(tx, ctx.args.port_id)
 
 
-async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> CreatedResources:
+async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPToFloatingIPArgs]) -> CreatedResources:
     """Replace the port by a floating IP with the same address, which is not free in between."""
-    port, now = await require_port(tx, ctx.args.port_id), ctx.now()
-    (address,) = await ports.addresses_of(tx, port.id)
-    await metering.close_usage(tx, [port], now)
+    port, now = await ports.require(tx, ctx.args.port_id), ctx.now()
+    (address,) = await ports.list_addresses(tx, port.id)
+    await metering.save_usage_until_now(tx, [port], now)
     await ports.remove(tx, port.id)
     floating_ip = FloatingIP(
         id=ctx.args.new_id,
-        client_id=port.client_id,
-        project_id=port.project_id,
-        region_id=port.region_id,
+        **asdict(port.place),
         floating_ip_address=address.ip,
         creator_task_id=ctx.task.id,
         created_at=now,
@@ -85,10 +83,10 @@ async def _convert_to_floating_ip(tx: Tx, ctx: TaskContext[ConvertReservedFixedI
     await floating_ips.add(tx, floating_ip)
     converted = AssignedAddress(subnet_id=address.subnet_id, ip=address.ip, floating_ip_id=floating_ip.id)
     await ports.add_address(tx, converted)
-    return created_resources(floatingips=[floating_ip.id])
+    return created_resources_by_kind(floatingips=[floating_ip.id])
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[ConvertReservedFixedIPToFloatingIPArgs]) -> None:
     await unlock_port(tx, ctx.args.port_id)
 
 
@@ -98,7 +96,7 @@ OPERATIONS = (
         DELETE_RESERVED_FIXED_IP,
         steps=(
             Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
-            Step("stop protecting", ddos_profiles.unprotect, undo=ddos_profiles.protect),
+            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_all,

@@ -8,25 +8,25 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from pileus.domain.network.routers import Router, RouterInterface, check_next_hops
-from pileus.domain.network.task_types import CREATE_ROUTER, DELETE_ROUTER, UPDATE_ROUTER, RouterArgs, UpdateRouterArgs
-from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.network import Nic, RouterSpec
+from pileus.domain.network.routers import Router, RouterInterface, check_next_hops_in_subnets
+from pileus.domain.network.task_types import (
+    CREATE_ROUTER,
+    DELETE_ROUTER,
+    UPDATE_ROUTER,
+    RouterTaskArgs,
+    UpdateRouterArgs,
+)
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.network import NicSpec, RouterSpec
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
-from pileus.tasks.capabilities import router_driver
+from pileus.tasks.capabilities import require_router_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
 
 
-async def require_router(tx: Tx, router_id: str) -> Router:
-    """Return the router. Raises NotFound."""
-    return await require_record(tx, routers.find, router_id, "Router")
-
-
-def nic_spec(interface: RouterInterface) -> Nic:
+def nic_spec(interface: RouterInterface) -> NicSpec:
     """Return a router's interface as drivers see it; it may send from any address, because it forwards packets."""
-    return Nic(
+    return NicSpec(
         port_id=interface.port.id,
         network_id=interface.port.network_id,
         mac_address=interface.port.mac_address,
@@ -57,29 +57,29 @@ def internal_interfaces(interfaces: Iterable[RouterInterface]) -> list[RouterInt
     return [interface for interface in interfaces if not interface.port.gateway]
 
 
-async def ensure_router(ctx: TaskContext[object], router_id: str) -> None:
+async def ensure_router_in_driver(ctx: TaskContext[object], router_id: str) -> None:
     """Create the router with all its interfaces in the driver. Raises NotFound."""
     router, interfaces = await _load_router(ctx, router_id)
-    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
     await add_interfaces(ctx, internal_interfaces(interfaces))
 
 
 async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
     async with ctx.db.read() as tx:
-        router = await require_router(tx, router_id)
+        router = await routers.require(tx, router_id)
         return router, await router_interfaces.list_by_router(tx, router.id)
 
 
 async def add_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
     """Add interfaces to their routers in the driver."""
     for interface in interfaces:
-        await router_driver(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
+        await require_router_support(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
 
 
 async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
     """Remove interfaces from their routers in the driver."""
     for interface in interfaces:
-        await router_driver(ctx.driver).ensure_no_router_interface(interface.port.router_id, interface.port.id)
+        await require_router_support(ctx.driver).ensure_no_router_interface(interface.port.router_id, interface.port.id)
 
 
 async def remove_router_records(tx: Tx, router_id: str) -> None:
@@ -89,32 +89,32 @@ async def remove_router_records(tx: Tx, router_id: str) -> None:
     await routers.remove(tx, router_id)
 
 
-async def save_active(tx: Tx, router_id: str, now: int) -> None:
+async def save_router_active(tx: Tx, router_id: str, now: int) -> None:
     """Save a router as ACTIVE and unlocked. Raises NotFound."""
-    router = await require_router(tx, router_id)
+    router = await routers.require(tx, router_id)
     await routers.save(tx, router, router.activated(now))
 
 
 async def unlock_router(tx: Tx, router_id: str) -> None:
     """Save a router as unlocked, otherwise unchanged. Raises NotFound."""
-    router = await require_router(tx, router_id)
+    router = await routers.require(tx, router_id)
     await routers.save(tx, router, replace(router, task_id=None))
 
 
-async def _create_router(ctx: TaskContext[RouterArgs]) -> None:
-    await ensure_router(ctx, ctx.args.router_id)
+async def _create_router(ctx: TaskContext[RouterTaskArgs]) -> None:
+    await ensure_router_in_driver(ctx, ctx.args.router_id)
 
 
-async def _destroy_router(ctx: TaskContext[RouterArgs]) -> None:
-    await router_driver(ctx.driver).ensure_no_router(ctx.args.router_id)
+async def _destroy_router(ctx: TaskContext[RouterTaskArgs]) -> None:
+    await require_router_support(ctx.driver).ensure_no_router(ctx.args.router_id)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[RouterArgs]) -> CreatedResources:
-    await save_active(tx, ctx.args.router_id, ctx.now())
-    return created_resources(routers=[ctx.args.router_id])
+async def _save_created(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> CreatedResources:
+    await save_router_active(tx, ctx.args.router_id, ctx.now())
+    return created_resources_by_kind(routers=[ctx.args.router_id])
 
 
-async def _remove_records(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+async def _remove_records(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
     await remove_router_records(tx, ctx.args.router_id)
 
 
@@ -137,20 +137,22 @@ async def _apply(
     removed: Collection[str],
 ) -> None:
     """Send the router to the driver, then add and remove interfaces by the ids of their ports."""
-    await router_driver(ctx.driver).ensure_router(router_spec(router, interfaces))
+    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
     internal = internal_interfaces(interfaces)
     await add_interfaces(ctx, (interface for interface in internal if interface.port.id in added))
     await remove_interfaces(ctx, (interface for interface in internal if interface.port.id in removed))
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
-    router = await require_router(tx, ctx.args.router_id)
+    router = await routers.require(tx, ctx.args.router_id)
     for port_id in ctx.args.old:
         await router_interfaces.remove(tx, port_id)
     after = router.patched(ctx.args.patch)
     interfaces = await router_interfaces.list_by_router(tx, router.id)
     own_addresses = {address.ip for interface in interfaces for address in interface.addresses}
-    check_next_hops(after.routes, await router_interfaces.subnets_of(tx, interfaces), own_addresses)
+    check_next_hops_in_subnets(
+        after.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_addresses
+    )
     await routers.save(tx, router, after.activated(ctx.now()))
 
 
@@ -160,7 +162,7 @@ async def _remove_new_interfaces(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> 
     await unlock_router(tx, ctx.args.router_id)
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[RouterArgs]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
     await unlock_router(tx, ctx.args.router_id)
 
 

@@ -16,26 +16,21 @@ from pileus.domain.network.task_types import (
     DELETE_SECURITY_GROUP,
     DELETE_SECURITY_GROUP_RULE,
     UPDATE_SECURITY_GROUP,
-    SecurityGroupArgs,
+    SecurityGroupTaskArgs,
     UpdateSecurityGroupArgs,
 )
-from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.network import SecurityGroups, SecurityGroupSpec
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.network import SecurityGroupSpec, SupportsSecurityGroups
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.network import security_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-async def _require_group(tx: Tx, group_id: str) -> SecurityGroup:
-    return await require_record(tx, security_groups.find, group_id, "Security group")
 
 
 async def apply_group(ctx: TaskContext[object], group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
     """Send a group with these rules to the driver; a driver without security groups lets all traffic pass."""
-    if isinstance(ctx.driver, SecurityGroups):
-        spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.rule for rule in rules])
+    if isinstance(ctx.driver, SupportsSecurityGroups):
+        spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.as_new_rule for rule in rules])
         await ctx.driver.ensure_security_group(spec)
 
 
@@ -44,65 +39,59 @@ async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str
     for group_id in group_ids:
         async with ctx.db.read() as tx:
             group = await security_groups.find(tx, group_id)
-            rules = await security_groups.rules_of(tx, group_id)
+            rules = await security_groups.list_rules(tx, group_id)
         if group is not None and group.is_default and group.task_id is None:
             await apply_group(ctx, group, rules)
 
 
-async def _apply_saved_group(ctx: TaskContext[object], group_id: str) -> None:
-    await apply_group(ctx, *await _load_group(ctx, group_id))
+async def _apply_saved(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
+    await apply_group(ctx, *await _load_group(ctx))
 
 
-async def _load_group(ctx: TaskContext[object], group_id: str) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+async def _load_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+    group_id = ctx.args.group_id
     async with ctx.db.read() as tx:
-        return await _require_group(tx, group_id), await security_groups.rules_of(tx, group_id)
+        return await security_groups.require(tx, group_id), await security_groups.list_rules(tx, group_id)
 
 
-async def _create_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
-    await _apply_saved_group(ctx, ctx.args.group_id)
-
-
-async def _destroy_group(ctx: TaskContext[SecurityGroupArgs]) -> None:
-    if isinstance(ctx.driver, SecurityGroups):
+async def _destroy_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
+    if isinstance(ctx.driver, SupportsSecurityGroups):
         await ctx.driver.ensure_no_security_group(ctx.args.group_id)
 
 
-async def _save_created(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> CreatedResources:
+async def _save_created(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> CreatedResources:
     await _unlock(tx, ctx)
-    rules = [rule.id for rule in await security_groups.rules_of(tx, ctx.args.group_id)]
-    return created_resources(security_groups=[ctx.args.group_id], security_group_rules=rules)
+    rules = [rule.id for rule in await security_groups.list_rules(tx, ctx.args.group_id)]
+    return created_resources_by_kind(security_groups=[ctx.args.group_id], security_group_rules=rules)
 
 
-async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
+async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
     await security_groups.remove(tx, ctx.args.group_id)
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
-    group = await _require_group(tx, ctx.args.group_id)
+async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
+    group = await security_groups.require(tx, ctx.args.group_id)
     port_count = await security_groups.count_ports(tx, group.id)
-    referring = await security_groups.find_referring(tx, group.id)
+    referring = await security_groups.find_referring_group_name(tx, group.id)
     replace(group, task_id=None).require_removable(port_count, referring)
     await security_groups.remove(tx, group.id)
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupArgs]) -> None:
-    await _unlock_group(tx, ctx.args.group_id)
+async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
+    group = await security_groups.require(tx, ctx.args.group_id)
+    await security_groups.save(tx, group, replace(group, task_id=None))
 
 
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    group, rules = await _load_group(ctx, ctx.args.group_id)
+    group, rules = await _load_group(ctx)
     name = group.name if ctx.args.name is UNSET else ctx.args.name
     await apply_group(ctx, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
 
 
-async def _revert_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    await _apply_saved_group(ctx, ctx.args.group_id)
-
-
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
-    group, args = await _require_group(tx, ctx.args.group_id), ctx.args
+    group, args = await security_groups.require(tx, ctx.args.group_id), ctx.args
     if args.rules is not UNSET:
-        await security_groups.save_rules(tx, group.id, args.rules)
+        await security_groups.replace_rules(tx, group.id, args.rules)
     if args.tags is not UNSET:
         await tags.patch(tx, security_groups.KIND, ctx.task.place, group.id, args.tags)
     after = replace(
@@ -113,32 +102,23 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> Cr
         updated_at=ctx.now(),
     )
     await security_groups.save(tx, group, after)
-    return created_resources(security_group_rules=[args.created]) if args.created else None
+    return created_resources_by_kind(security_group_rules=[args.created]) if args.created else None
 
 
-async def _unlock_unchanged(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
-    await _unlock_group(tx, ctx.args.group_id)
-
-
-async def _unlock_group(tx: Tx, group_id: str) -> None:
-    group = await _require_group(tx, group_id)
-    await security_groups.save(tx, group, replace(group, task_id=None))
-
-
-_UPDATE = (Step("let it guard so", _apply_update, undo=_revert_update),)
+_UPDATE = (Step("let it guard so", _apply_update, undo=_apply_saved),)
 OPERATIONS = (
     Operation(
         CREATE_SECURITY_GROUP,
-        steps=(Step("let it guard", _create_group, undo=_destroy_group),),
+        steps=(Step("let it guard", _apply_saved, undo=_destroy_group),),
         done=_save_created,
         failed=_remove_created,
     ),
-    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
-    Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
-    Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock_unchanged),
+    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock),
+    Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
+    Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
     Operation(
         DELETE_SECURITY_GROUP,
-        steps=(Step("let it no longer guard", _destroy_group, undo=_create_group),),
+        steps=(Step("let it no longer guard", _destroy_group, undo=_apply_saved),),
         done=_remove_deleted,
         failed=_unlock,
     ),

@@ -36,7 +36,7 @@ RETRY_DELAY = 3_600_000_000
 
 @dataclass(slots=True)
 class Scheduler:
-    """Starts the tasks of schedules: `run` until it is cancelled, `start_due` those that are due now."""
+    """Starts the tasks of schedules: `run` until it is cancelled, `start_due_tasks` those that are due now."""
 
     db: Database
     catalogue: Catalogue
@@ -50,13 +50,13 @@ class Scheduler:
         await repeat(self._poll, POLL_INTERVAL, self.sleep, LOG, "Polling schedules failed")
 
     async def _poll(self) -> None:
-        if await self.start_due():
+        if await self.start_due_tasks():
             self.nudge()
 
-    async def start_due(self) -> int:
+    async def start_due_tasks(self) -> int:
         """Start the tasks that are due now, and return how many were started."""
         async with self.db.read() as tx:
-            due_schedules = await schedules.list_due(tx, self.now())
+            due_schedules = await schedules.list_due_ids(tx, self.now())
         for schedule_id in due_schedules:
             await self.db.write(partial(self._set_next_run, schedule_id))
         async with self.db.read() as tx:
@@ -70,8 +70,8 @@ class Scheduler:
         now, schedule = self.now(), await schedules.find(tx, schedule_id)
         if schedule is None or schedule.next_at is None or schedule.next_at > now:
             return
-        await schedules.save(tx, schedule, schedule.armed(now))
-        await schedules.enqueue_snapshots(tx, schedule, now)
+        await schedules.save(tx, schedule, schedule.with_next_run(now))
+        await schedules.enqueue_due_snapshots(tx, schedule, now)
 
     async def _create_snapshot(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
         """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
@@ -153,7 +153,7 @@ def _new_snapshot(snapshot_id: str, volume: Volume, schedule: Schedule, task: Ta
         snapshot,
         schedule_id=schedule.id,
         lifecycle_policy_id=schedule.lifecycle_policy_id,
-        expires_at=now + retention.length if retention else None,
+        expires_at=now + retention.microseconds if retention else None,
     )
 
 

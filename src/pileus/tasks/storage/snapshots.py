@@ -5,46 +5,40 @@ again.
 """
 
 from functools import partial
-from typing import Protocol
 
-from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
+from pileus.domain.storage.task_types import (
+    CREATE_SNAPSHOT,
+    DELETE_SNAPSHOT,
+    CreateSnapshotArgs,
+    DeleteSnapshotArgs,
+    SnapshotTaskArgs,
+)
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus
-from pileus.domain.tasks import created_resources
+from pileus.domain.tasks import created_resources_by_kind
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import schedules, snapshots
-from pileus.tasks.capabilities import snapshot_driver
+from pileus.tasks.capabilities import require_snapshot_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-
-
-class _HasSnapshot(Protocol):
-    @property
-    def snapshot_id(self) -> str: ...
-
-
-async def require_snapshot(tx: Tx, snapshot_id: str) -> Snapshot:
-    """Return the snapshot. Raises NotFound."""
-    return await require_record(tx, snapshots.find, snapshot_id, "Snapshot")
 
 
 async def _create_snapshot(ctx: TaskContext[CreateSnapshotArgs]) -> None:
-    await snapshot_driver(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
+    await require_snapshot_support(ctx.driver).ensure_snapshot(ctx.args.snapshot_id, ctx.args.volume_id)
 
 
-async def _destroy_snapshot(ctx: TaskContext[_HasSnapshot]) -> None:
-    await snapshot_driver(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
+async def _destroy_snapshot(ctx: TaskContext[SnapshotTaskArgs]) -> None:
+    await require_snapshot_support(ctx.driver).ensure_no_snapshot(ctx.args.snapshot_id)
 
 
 async def _save_available(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> CreatedResources:
     """Also expire the oldest snapshots of the schedule that has more than it keeps."""
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     if schedule is not None:
-        await schedules.expire_surplus(tx, schedule, snapshot.volume_id, ctx.now())
-    return created_resources(snapshots=[snapshot.id])
+        await schedules.expire_surplus_snapshots(tx, schedule, snapshot.volume_id, ctx.now())
+    return created_resources_by_kind(snapshots=[snapshot.id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> None:
@@ -53,18 +47,18 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> None:
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
-    await _remove_records(ctx, await require_snapshot(tx, ctx.args.snapshot_id), tx)
+    await _remove_records(ctx, await snapshots.require(tx, ctx.args.snapshot_id), tx)
 
 
 async def _remove_records(ctx: TaskContext[object], snapshot: Snapshot, tx: Tx) -> None:
-    await metering.close_usage(tx, [snapshot], ctx.now())
+    await metering.save_usage_until_now(tx, [snapshot], ctx.now())
     await tags.remove(tx, snapshot.id)
     await snapshots.remove(tx, snapshot.id)
 
 
 async def _save_error_deleting(tx: Tx, ctx: TaskContext[DeleteSnapshotArgs]) -> None:
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 
 async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> None:
@@ -72,14 +66,14 @@ async def delete_volume_snapshots(ctx: TaskContext[object], volume_id: str) -> N
     async with ctx.db.read() as tx:
         existing = await snapshots.list_by_volume(tx, volume_id)
     for snapshot in existing:
-        await snapshot_driver(ctx.driver).ensure_no_snapshot(snapshot.id)
+        await require_snapshot_support(ctx.driver).ensure_no_snapshot(snapshot.id)
         await ctx.write(partial(_remove_records, ctx, snapshot))
 
 
-async def save_snapshot_errors(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
+async def save_snapshots_as_error_deleting(tx: Tx, ctx: TaskContext[object], volume_id: str) -> None:
     """Unlock a volume's remaining snapshots as `error_deleting`."""
     for snapshot in await snapshots.list_by_volume(tx, volume_id):
-        await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
+        await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.ERROR_DELETING, ctx.now()))
 
 
 OPERATIONS = (

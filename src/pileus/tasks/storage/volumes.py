@@ -5,8 +5,6 @@ cannot be undone: after a failure the volume and its remaining snapshots are in 
 again. A failure of any other operation restores the volume.
 """
 
-from typing import Protocol
-
 from msgspec.structs import replace
 
 from pileus.domain.storage.task_types import (
@@ -17,71 +15,65 @@ from pileus.domain.storage.task_types import (
     EXTEND_VOLUME,
     RETYPE_VOLUME,
     REVERT_VOLUME,
-    AttachVolumeArgs,
+    AttachOrDetachVolumeArgs,
     CreateVolumeArgs,
     ExtendVolumeArgs,
     RetypeVolumeArgs,
     RevertVolumeArgs,
-    VolumeArgs,
+    VolumeTaskArgs,
 )
-from pileus.domain.storage.volumes import SnapshotStatus, Volume, VolumeStatus
-from pileus.domain.tasks import created_resources
-from pileus.drivers.protocols.storage import Disk
+from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
+from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots, volumes
-from pileus.tasks.capabilities import resize_driver, retype_driver, snapshot_driver, volume_driver
+from pileus.tasks.capabilities import (
+    require_snapshot_support,
+    require_volume_resize_support,
+    require_volume_retype_support,
+    require_volume_support,
+)
 from pileus.tasks.compute.machines import disk_spec, unlock_instance
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
-from pileus.tasks.records import require_record
-from pileus.tasks.storage.snapshots import delete_volume_snapshots, require_snapshot, save_snapshot_errors
-
-
-class _HasVolume(Protocol):
-    @property
-    def volume_id(self) -> str: ...
-
-
-async def require_volume(tx: Tx, volume_id: str) -> Volume:
-    """Return the volume. Raises NotFound."""
-    return await require_record(tx, volumes.find, volume_id, "Volume")
+from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapshots_as_error_deleting
 
 
 async def unlock_volume(tx: Tx, volume_id: str, now: int, **changes: object) -> None:
     """Save a volume as unlocked, with `changes`; in use if it is attached, else available. Raises NotFound."""
-    volume = await require_volume(tx, volume_id)
+    volume = await volumes.require(tx, volume_id)
     is_attached = await attachments.find_by_volume(tx, volume_id) is not None
     status = VolumeStatus.IN_USE if is_attached else VolumeStatus.AVAILABLE
-    await volumes.save(tx, volume, replace(volume.with_status(status, now), **changes))
+    await volumes.save(tx, volume, replace(volume.unlocked_with_status(status, now), **changes))
 
 
-async def _load_disk(ctx: TaskContext[_HasVolume]) -> Disk:
+async def _load_disk(ctx: TaskContext[VolumeTaskArgs]) -> DiskSpec:
     async with ctx.db.read() as tx:
-        volume = await require_volume(tx, ctx.args.volume_id)
+        volume = await volumes.require(tx, ctx.args.volume_id)
         return disk_spec(volume, await attachments.find_by_volume(tx, volume.id))
 
 
-async def _unlock(tx: Tx, ctx: TaskContext[_HasVolume]) -> None:
+async def _unlock(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
     await unlock_volume(tx, ctx.args.volume_id, ctx.now())
 
 
 async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_volume(await _load_disk(ctx))
+    await require_volume_support(ctx.driver).ensure_volume(await _load_disk(ctx))
 
 
-async def _destroy_volume(ctx: TaskContext[_HasVolume]) -> None:
-    await volume_driver(ctx.driver).ensure_no_volume(ctx.args.volume_id)
+async def _destroy_volume(ctx: TaskContext[VolumeTaskArgs]) -> None:
+    await require_volume_support(ctx.driver).ensure_no_volume(ctx.args.volume_id)
 
 
 async def _attach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+        await require_volume_support(ctx.driver).ensure_volume_attachment(ctx.args.instance_id, await _load_disk(ctx))
 
 
 async def _detach_created(ctx: TaskContext[CreateVolumeArgs]) -> None:
     if ctx.args.instance_id:
-        await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+        await require_volume_support(ctx.driver).ensure_no_volume_attachment(ctx.args.instance_id, ctx.args.volume_id)
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedResources:
@@ -89,7 +81,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> CreatedRe
     await _unlock(tx, ctx)
     if ctx.args.instance_id:
         await unlock_instance(tx, ctx.args.instance_id)
-    return created_resources(volumes=[ctx.args.volume_id])
+    return created_resources_by_kind(volumes=[ctx.args.volume_id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> None:
@@ -100,52 +92,52 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateVolumeArgs]) -> None:
         await unlock_instance(tx, ctx.args.instance_id)
 
 
-async def _delete_snapshots(ctx: TaskContext[VolumeArgs]) -> None:
+async def _delete_snapshots(ctx: TaskContext[VolumeTaskArgs]) -> None:
     await delete_volume_snapshots(ctx, ctx.args.volume_id)
 
 
-async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
-    await metering.close_usage(tx, [await require_volume(tx, ctx.args.volume_id)], ctx.now())
+async def _remove_deleted(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
+    await metering.save_usage_until_now(tx, [await volumes.require(tx, ctx.args.volume_id)], ctx.now())
     await tags.remove(tx, ctx.args.volume_id)
     await volumes.remove(tx, ctx.args.volume_id)
 
 
-async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeArgs]) -> None:
-    volume = await require_volume(tx, ctx.args.volume_id)
-    await volumes.save(tx, volume, volume.with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
-    await save_snapshot_errors(tx, ctx, volume.id)
+async def _save_error_deleting(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
+    volume = await volumes.require(tx, ctx.args.volume_id)
+    await volumes.save(tx, volume, volume.unlocked_with_status(VolumeStatus.ERROR_DELETING, ctx.now()))
+    await save_snapshots_as_error_deleting(tx, ctx, volume.id)
 
 
-async def _attach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_attached(ctx.args.instance_id, await _load_disk(ctx))
+async def _attach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
+    await require_volume_support(ctx.driver).ensure_volume_attachment(ctx.args.instance_id, await _load_disk(ctx))
 
 
-async def _detach_volume(ctx: TaskContext[AttachVolumeArgs]) -> None:
-    await volume_driver(ctx.driver).ensure_detached(ctx.args.instance_id, ctx.args.volume_id)
+async def _detach_volume(ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
+    await require_volume_support(ctx.driver).ensure_no_volume_attachment(ctx.args.instance_id, ctx.args.volume_id)
 
 
-async def _save_attached(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await attachments.set_attached_at(tx, ctx.args.volume_id, ctx.now())
     await _unlock_both(tx, ctx)
 
 
-async def _remove_attachment(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _remove_attachment(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await attachments.remove(tx, ctx.args.volume_id)
     await _unlock_both(tx, ctx)
 
 
-async def _unlock_both(tx: Tx, ctx: TaskContext[AttachVolumeArgs]) -> None:
+async def _unlock_both(tx: Tx, ctx: TaskContext[AttachOrDetachVolumeArgs]) -> None:
     await unlock_instance(tx, ctx.args.instance_id)
     await _unlock(tx, ctx)
 
 
 async def _extend_volume(ctx: TaskContext[ExtendVolumeArgs]) -> None:
     disk = await _load_disk(ctx)
-    await resize_driver(ctx.driver).ensure_size(disk.id, disk.size)
+    await require_volume_resize_support(ctx.driver).ensure_volume_size(disk.id, disk.size)
 
 
 async def _restore_size(ctx: TaskContext[ExtendVolumeArgs]) -> None:
-    await resize_driver(ctx.driver).ensure_size(ctx.args.volume_id, ctx.args.size)
+    await require_volume_resize_support(ctx.driver).ensure_volume_size(ctx.args.volume_id, ctx.args.size)
 
 
 async def _save_previous_size(tx: Tx, ctx: TaskContext[ExtendVolumeArgs]) -> None:
@@ -153,11 +145,11 @@ async def _save_previous_size(tx: Tx, ctx: TaskContext[ExtendVolumeArgs]) -> Non
 
 
 async def _retype_volume(ctx: TaskContext[RetypeVolumeArgs]) -> None:
-    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.volume_type)
+    await require_volume_retype_support(ctx.driver).ensure_volume_type(ctx.args.volume_id, ctx.args.volume_type)
 
 
 async def _restore_type(ctx: TaskContext[RetypeVolumeArgs]) -> None:
-    await retype_driver(ctx.driver).ensure_type(ctx.args.volume_id, ctx.args.before)
+    await require_volume_retype_support(ctx.driver).ensure_volume_type(ctx.args.volume_id, ctx.args.before)
 
 
 async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
@@ -165,12 +157,14 @@ async def _save_type(tx: Tx, ctx: TaskContext[RetypeVolumeArgs]) -> None:
 
 
 async def _revert_volume(ctx: TaskContext[RevertVolumeArgs]) -> None:
-    await snapshot_driver(ctx.driver).ensure_reverted(ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id)
+    await require_snapshot_support(ctx.driver).ensure_reverted_volume(
+        ctx.args.volume_id, ctx.args.snapshot_id, ctx.task.id
+    )
 
 
 async def _unlock_with_snapshot(tx: Tx, ctx: TaskContext[RevertVolumeArgs]) -> None:
-    snapshot = await require_snapshot(tx, ctx.args.snapshot_id)
-    await snapshots.save(tx, snapshot, snapshot.with_status(SnapshotStatus.AVAILABLE, ctx.now()))
+    snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
+    await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.AVAILABLE, ctx.now()))
     await _unlock(tx, ctx)
 
 

@@ -1,5 +1,5 @@
 """Makes the fixtures available to the suite."""
 
-from pileus.testing.conformance.fixtures import data, driver, driver_name, make_driver, system_image_id, under_test
+from pileus.testing.conformance.fixtures import data, driver, driver_harness, driver_name, make_driver, system_image_id
 
-__all__ = ["data", "driver", "driver_name", "make_driver", "system_image_id", "under_test"]
+__all__ = ["data", "driver", "driver_harness", "driver_name", "make_driver", "system_image_id"]

@@ -10,7 +10,12 @@ import pytest
 import pytest_asyncio
 
 from pileus.drivers.protocols.compute import Compute
-from pileus.testing.conformance.under_test import DriverUnderTest, Unavailable, config_for, load_under_test
+from pileus.testing.conformance.harnesses import (
+    DriverTestHarness,
+    MissingRequirement,
+    load_test_harness,
+    make_driver_config,
+)
 
 MakeDriver = Callable[[], Any]
 
@@ -25,9 +30,9 @@ def driver_name(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture
-def under_test(driver_name: str) -> DriverUnderTest:
-    """How the driver is created and cleaned up."""
-    return load_under_test(driver_name)
+def driver_harness(driver_name: str) -> DriverTestHarness:
+    """The set-up and clean-up of the driver."""
+    return load_test_harness(driver_name)
 
 
 @pytest.fixture
@@ -41,20 +46,20 @@ def data() -> Iterator[Path]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def make_driver(driver_name: str, under_test: DriverUnderTest, data: Path) -> AsyncIterator[MakeDriver]:
+async def make_driver(driver_name: str, driver_harness: DriverTestHarness, data: Path) -> AsyncIterator[MakeDriver]:
     """A function that creates the driver, once for each start of the control plane."""
     drivers: list[Any] = []
 
     def make() -> Any:
         try:
-            drivers.append(under_test.create(config_for(driver_name, data)))
-        except Unavailable as problem:
+            drivers.append(driver_harness.create(make_driver_config(driver_name, data)))
+        except MissingRequirement as problem:
             pytest.skip(str(problem))
         return drivers[-1]
 
     yield make
     for driver in drivers:
-        await under_test.clean_up(driver)
+        await driver_harness.clean_up(driver)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -65,10 +70,10 @@ async def driver(make_driver: MakeDriver) -> Compute:
 
 
 @pytest.fixture
-def system_image_id(under_test: DriverUnderTest, data: Path, pytestconfig: pytest.Config) -> str | None:
+def system_image_id(driver_harness: DriverTestHarness, data: Path, pytestconfig: pytest.Config) -> str | None:
     """The image from which machines boot a system; None if the driver's machines need none."""
     file = pytestconfig.getoption("--pileus-image", None)
     try:
-        return under_test.provide_image(data, Path(file).absolute() if file else None)
-    except Unavailable as problem:
+        return driver_harness.provide_image(data, Path(file).absolute() if file else None)
+    except MissingRequirement as problem:
         pytest.skip(str(problem))

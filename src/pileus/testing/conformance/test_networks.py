@@ -1,4 +1,4 @@
-"""What drivers do with interfaces, networks, routers, floating IPs and security groups, if they implement them."""
+"""Conformance of interfaces, networks, routers, floating IPs and security groups, if they are implemented."""
 
 import uuid
 
@@ -8,106 +8,119 @@ from msgspec.structs import replace
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import RouterMetrics
+from pileus.drivers.protocols.metrics import SupportsRouterMetrics
 from pileus.drivers.protocols.network import (
-    FloatingIPs,
     FloatingIPSpec,
-    Interfaces,
-    Networks,
     NetworkSpec,
-    Nic,
-    Protects,
-    Routers,
+    NicSpec,
     RouterSpec,
-    SecurityGroups,
     SecurityGroupSpec,
     SubnetSpec,
+    SupportsDdosProtection,
+    SupportsFloatingIPs,
+    SupportsInterfaces,
+    SupportsNetworks,
+    SupportsRouters,
+    SupportsSecurityGroups,
 )
-from pileus.testing.conformance.helpers import HOUR, require, run_system, twice
+from pileus.testing.conformance.helpers import HOUR, call_twice, require_capability, run_operating_system
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-def _new_nic(mac_address: str, address: str) -> Nic:
-    return Nic(port_id=str(uuid.uuid4()), network_id="n-1", mac_address=mac_address, addresses=[address])
+def _new_nic(mac_address: str, address: str) -> NicSpec:
+    return NicSpec(port_id=str(uuid.uuid4()), network_id="n-1", mac_address=mac_address, addresses=[address])
 
 
-async def test_interfaces_are_attached_and_detached(driver: Compute, system_image_id: str | None) -> None:
-    interface_driver, machine = require(driver, Interfaces), await run_system(driver, system_image_id)
+async def test_interface_life_cycle(driver: Compute, system_image_id: str | None) -> None:
+    interface_driver, machine = (
+        require_capability(driver, SupportsInterfaces),
+        await run_operating_system(driver, system_image_id),
+    )
     nic = _new_nic("00:16:3e:00:00:01", "10.0.0.5")
 
-    await twice(interface_driver.ensure_interface, machine.id, nic)
-    await twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
-    await twice(interface_driver.ensure_interface, machine.id, nic)
-    await driver.ensure_gone(machine.id)
-    await twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
+    await call_twice(interface_driver.ensure_interface, machine.id, nic)
+    await call_twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
+    await call_twice(interface_driver.ensure_interface, machine.id, nic)
+    await driver.ensure_no_machine(machine.id)
+    await call_twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
 
 
-async def test_networks_are_created_changed_and_deleted(driver: Compute) -> None:
-    network_driver, network_id, subnet_id = require(driver, Networks), str(uuid.uuid4()), str(uuid.uuid4())
+async def test_network_life_cycle(driver: Compute) -> None:
+    network_driver, network_id, subnet_id = (
+        require_capability(driver, SupportsNetworks),
+        str(uuid.uuid4()),
+        str(uuid.uuid4()),
+    )
     network = NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450)
     subnet = SubnetSpec(id=subnet_id, network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1")
 
     with pytest.raises(DriverError):
         await network_driver.ensure_subnet(subnet)
-    await twice(network_driver.ensure_network, network)
-    await twice(network_driver.ensure_subnet, subnet)
-    await twice(network_driver.ensure_subnet, replace(subnet, enable_dhcp=False))
-    await twice(network_driver.ensure_no_subnet, subnet_id)
-    await twice(network_driver.ensure_no_network, network_id)
+    await call_twice(network_driver.ensure_network, network)
+    await call_twice(network_driver.ensure_subnet, subnet)
+    await call_twice(network_driver.ensure_subnet, replace(subnet, enable_dhcp=False))
+    await call_twice(network_driver.ensure_no_subnet, subnet_id)
+    await call_twice(network_driver.ensure_no_network, network_id)
 
 
 async def test_routers_get_and_lose_interfaces(driver: Compute) -> None:
-    router_driver, router = require(driver, Routers), RouterSpec(id=str(uuid.uuid4()), name="crossing")
+    router_driver, router = (
+        require_capability(driver, SupportsRouters),
+        RouterSpec(id=str(uuid.uuid4()), name="crossing"),
+    )
     nic = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
 
     with pytest.raises(DriverError):
         await router_driver.ensure_router_interface(router.id, nic)
-    await twice(router_driver.ensure_router, router)
-    await twice(router_driver.ensure_router_interface, router.id, nic)
-    await twice(router_driver.ensure_no_router_interface, router.id, nic.port_id)
-    await twice(router_driver.ensure_no_router, router.id)
+    await call_twice(router_driver.ensure_router, router)
+    await call_twice(router_driver.ensure_router_interface, router.id, nic)
+    await call_twice(router_driver.ensure_no_router_interface, router.id, nic.port_id)
+    await call_twice(router_driver.ensure_no_router, router.id)
 
 
-async def test_floating_ips_are_assigned_and_unassigned(driver: Compute) -> None:
-    floating_ip_driver, floating_ip_id = require(driver, FloatingIPs), str(uuid.uuid4())
+async def test_floating_ip_life_cycle(driver: Compute) -> None:
+    floating_ip_driver, floating_ip_id = require_capability(driver, SupportsFloatingIPs), str(uuid.uuid4())
     floating_ip = FloatingIPSpec(
         id=floating_ip_id, region_id=1, ip_address="198.18.0.9", port_id="p-1", fixed_ip_address="10.0.0.5"
     )
 
-    await twice(floating_ip_driver.ensure_floating_ip, floating_ip)
-    await twice(floating_ip_driver.ensure_floating_ip, replace(floating_ip, port_id="p-2"))
-    await twice(floating_ip_driver.ensure_no_floating_ip, floating_ip_id)
+    await call_twice(floating_ip_driver.ensure_floating_ip, floating_ip)
+    await call_twice(floating_ip_driver.ensure_floating_ip, replace(floating_ip, port_id="p-2"))
+    await call_twice(floating_ip_driver.ensure_no_floating_ip, floating_ip_id)
 
 
-async def test_security_groups_have_exactly_the_rules_that_they_are_told(driver: Compute) -> None:
-    group_driver, group_id = require(driver, SecurityGroups), str(uuid.uuid4())
+async def test_security_groups_have_exactly_the_rules_that_were_set(driver: Compute) -> None:
+    group_driver, group_id = require_capability(driver, SupportsSecurityGroups), str(uuid.uuid4())
     ssh = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22)
 
-    await twice(group_driver.ensure_security_group, SecurityGroupSpec(id=group_id, name="web", rules=[ssh]))
-    await twice(group_driver.ensure_security_group, SecurityGroupSpec(id=group_id, name="web"))
-    await twice(group_driver.ensure_no_security_group, group_id)
+    await call_twice(group_driver.ensure_security_group, SecurityGroupSpec(id=group_id, name="web", rules=[ssh]))
+    await call_twice(group_driver.ensure_security_group, SecurityGroupSpec(id=group_id, name="web"))
+    await call_twice(group_driver.ensure_no_security_group, group_id)
 
 
-async def test_an_address_is_protected_more_or_less_or_not(driver: Compute) -> None:
-    ddos_driver = require(driver, Protects)
+async def test_ddos_protection_life_cycle(driver: Compute) -> None:
+    ddos_driver = require_capability(driver, SupportsDdosProtection)
 
-    await twice(ddos_driver.ensure_protected, 1, "203.0.113.7", active=True)
-    await twice(ddos_driver.ensure_protected, 1, "203.0.113.7", active=False)
-    await twice(ddos_driver.ensure_unprotected, 1, "203.0.113.7")
+    await call_twice(ddos_driver.ensure_ddos_protection, 1, "203.0.113.7", active=True)
+    await call_twice(ddos_driver.ensure_ddos_protection, 1, "203.0.113.7", active=False)
+    await call_twice(ddos_driver.ensure_no_ddos_protection, 1, "203.0.113.7")
 
 
 async def test_the_traffic_of_a_router_is_measured_for_each_of_its_interfaces(driver: Compute) -> None:
-    metrics_driver, router = require(driver, RouterMetrics), RouterSpec(id=str(uuid.uuid4()), name="crossing")
-    router_driver = require(driver, Routers)
+    metrics_driver, router = (
+        require_capability(driver, SupportsRouterMetrics),
+        RouterSpec(id=str(uuid.uuid4()), name="crossing"),
+    )
+    router_driver = require_capability(driver, SupportsRouters)
     inner = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
     outer = replace(inner, port_id=str(uuid.uuid4()), network_id="n-2", addresses=["198.18.0.7"])
 
     with pytest.raises(DriverError):
-        await metrics_driver.traffic(router.id, 0, HOUR, 5)
+        await metrics_driver.router_traffic_by_port_id(router.id, 0, HOUR, 5)
     await router_driver.ensure_router(replace(router, outside=outer))
     await router_driver.ensure_router_interface(router.id, inner)
-    traffic = await metrics_driver.traffic(router.id, HOUR, 2 * HOUR, 5)
+    traffic = await metrics_driver.router_traffic_by_port_id(router.id, HOUR, 2 * HOUR, 5)
 
     assert traffic.keys() == {inner.port_id, outer.port_id}
     for samples in traffic.values():

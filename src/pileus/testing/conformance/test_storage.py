@@ -1,74 +1,98 @@
-"""What drivers do with volumes, snapshots and images, as far as they implement them."""
+"""Conformance of volumes, snapshots and images, if they are implemented."""
 
 import pytest
 
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.images import Images, ImageSource
-from pileus.drivers.protocols.storage import Extends, Retypes, Snapshots, Volumes
-from pileus.testing.conformance.helpers import new_disk, new_machine, require, run_system, twice
+from pileus.drivers.protocols.images import ImageSource, SupportsImages
+from pileus.drivers.protocols.storage import (
+    SupportsSnapshots,
+    SupportsVolumeResize,
+    SupportsVolumeRetype,
+    SupportsVolumes,
+)
+from pileus.testing.conformance.helpers import (
+    call_twice,
+    new_disk,
+    new_machine,
+    require_capability,
+    run_operating_system,
+)
 from pileus.testing.conformance.image_server import CHECKSUM, CONTENT, serve_image
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-async def test_volumes_are_created_attached_detached_and_deleted(driver: Compute, system_image_id: str | None) -> None:
-    volume_driver, machine, disk = require(driver, Volumes), await run_system(driver, system_image_id), new_disk()
+async def test_volume_life_cycle(driver: Compute, system_image_id: str | None) -> None:
+    volume_driver, machine, disk = (
+        require_capability(driver, SupportsVolumes),
+        await run_operating_system(driver, system_image_id),
+        new_disk(),
+    )
 
-    await twice(volume_driver.ensure_volume, disk)
-    await twice(volume_driver.ensure_attached, machine.id, disk)
-    await twice(volume_driver.ensure_detached, machine.id, disk.id)
-    await twice(volume_driver.ensure_no_volume, disk.id)
+    await call_twice(volume_driver.ensure_volume, disk)
+    await call_twice(volume_driver.ensure_volume_attachment, machine.id, disk)
+    await call_twice(volume_driver.ensure_no_volume_attachment, machine.id, disk.id)
+    await call_twice(volume_driver.ensure_no_volume, disk.id)
 
     with pytest.raises(DriverError):
-        await volume_driver.ensure_attached(machine.id, disk)
+        await volume_driver.ensure_volume_attachment(machine.id, disk)
 
 
 async def test_a_volume_is_attached_to_one_machine_at_a_time(driver: Compute) -> None:
-    volume_driver, machine, other, disk = require(driver, Volumes), new_machine(), new_machine(), new_disk()
-    await driver.ensure_running(machine)
-    await driver.ensure_running(other)
+    volume_driver, machine, other, disk = (
+        require_capability(driver, SupportsVolumes),
+        new_machine(),
+        new_machine(),
+        new_disk(),
+    )
+    await driver.ensure_running_machine(machine)
+    await driver.ensure_running_machine(other)
     await volume_driver.ensure_volume(disk)
-    await volume_driver.ensure_attached(machine.id, disk)
+    await volume_driver.ensure_volume_attachment(machine.id, disk)
 
     with pytest.raises(DriverError) as refused:
-        await volume_driver.ensure_attached(other.id, disk)
+        await volume_driver.ensure_volume_attachment(other.id, disk)
     assert not refused.value.retryable
 
-    await volume_driver.ensure_detached(other.id, disk.id)
+    await volume_driver.ensure_no_volume_attachment(other.id, disk.id)
     with pytest.raises(DriverError):
-        await volume_driver.ensure_attached(other.id, disk)
-    await driver.ensure_gone(machine.id)
-    await volume_driver.ensure_attached(other.id, disk)
+        await volume_driver.ensure_volume_attachment(other.id, disk)
+    await driver.ensure_no_machine(machine.id)
+    await volume_driver.ensure_volume_attachment(other.id, disk)
 
 
 async def test_a_volume_grows_shrinks_back_and_changes_its_type(driver: Compute) -> None:
-    volume_driver, disk = require(driver, Volumes), new_disk()
+    volume_driver, disk = require_capability(driver, SupportsVolumes), new_disk()
     await volume_driver.ensure_volume(disk)
 
-    await twice(require(driver, Extends).ensure_size, disk.id, 9)
-    await twice(require(driver, Extends).ensure_size, disk.id, 5)
-    await twice(require(driver, Retypes).ensure_type, disk.id, "ssd_hiiops")
+    await call_twice(require_capability(driver, SupportsVolumeResize).ensure_volume_size, disk.id, 9)
+    await call_twice(require_capability(driver, SupportsVolumeResize).ensure_volume_size, disk.id, 5)
+    await call_twice(require_capability(driver, SupportsVolumeRetype).ensure_volume_type, disk.id, "ssd_hiiops")
 
     for call in (
-        require(driver, Extends).ensure_size("nobody", 9),
-        require(driver, Retypes).ensure_type("nobody", "cold"),
+        require_capability(driver, SupportsVolumeResize).ensure_volume_size("nobody", 9),
+        require_capability(driver, SupportsVolumeRetype).ensure_volume_type("nobody", "cold"),
     ):
         with pytest.raises(DriverError):
             await call
 
 
-async def test_snapshots_are_taken_reverted_to_and_deleted(driver: Compute) -> None:
-    volume_driver, snapshot_driver, disk = require(driver, Volumes), require(driver, Snapshots), new_disk()
+async def test_snapshot_life_cycle(driver: Compute) -> None:
+    volume_driver, snapshot_driver, disk = (
+        require_capability(driver, SupportsVolumes),
+        require_capability(driver, SupportsSnapshots),
+        new_disk(),
+    )
     await volume_driver.ensure_volume(disk)
 
-    await twice(snapshot_driver.ensure_snapshot, "snapshot-1", disk.id)
-    await twice(snapshot_driver.ensure_reverted, disk.id, "snapshot-1", "request-1")
-    await twice(snapshot_driver.ensure_no_snapshot, "snapshot-1")
+    await call_twice(snapshot_driver.ensure_snapshot, "snapshot-1", disk.id)
+    await call_twice(snapshot_driver.ensure_reverted_volume, disk.id, "snapshot-1", "request-1")
+    await call_twice(snapshot_driver.ensure_no_snapshot, "snapshot-1")
 
-    await snapshot_driver.ensure_reverted(disk.id, "snapshot-1", "request-1")
+    await snapshot_driver.ensure_reverted_volume(disk.id, "snapshot-1", "request-1")
     for call in (
-        snapshot_driver.ensure_reverted(disk.id, "snapshot-1", "request-2"),
+        snapshot_driver.ensure_reverted_volume(disk.id, "snapshot-1", "request-2"),
         snapshot_driver.ensure_snapshot("snapshot-2", "nobody"),
     ):
         with pytest.raises(DriverError):
@@ -76,7 +100,11 @@ async def test_snapshots_are_taken_reverted_to_and_deleted(driver: Compute) -> N
 
 
 async def test_images_are_stored_from_volumes_and_from_addresses(driver: Compute) -> None:
-    volume_driver, image_driver, disk = require(driver, Volumes), require(driver, Images), new_disk()
+    volume_driver, image_driver, disk = (
+        require_capability(driver, SupportsVolumes),
+        require_capability(driver, SupportsImages),
+        new_disk(),
+    )
     await volume_driver.ensure_volume(disk)
     progress: list[int] = []
 
@@ -87,7 +115,7 @@ async def test_images_are_stored_from_volumes_and_from_addresses(driver: Compute
         for source in (ImageSource(volume_id=disk.id), ImageSource(url=f"{address}/image")):
             info = await image_driver.ensure_image("image-1", source, on_progress)
             assert await image_driver.ensure_image("image-1", source, on_progress) == info
-            await twice(image_driver.ensure_no_image, "image-1")
+            await call_twice(image_driver.ensure_no_image, "image-1")
         assert (info.size, info.disk_format, info.checksum) == (len(CONTENT), "raw", CHECKSUM)
         assert progress[-1] == len(CONTENT)
         for source in (ImageSource(volume_id="nobody"), ImageSource(url=f"{address}/missing")):

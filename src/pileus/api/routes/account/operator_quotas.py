@@ -9,21 +9,23 @@ from litestar import put
 from litestar.params import FromPath, JSONBody
 from msgspec import Struct
 
-from pileus.api.auth import ADMINISTER
+from pileus.api.authorization import ADMINISTER
 from pileus.api.context import Ctx
 from pileus.api.wire.account.quotas import LimitRequestView, Limits
 from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
 
 
-class LimitAnswer(Struct, kw_only=True):
+class LimitRequestAnswer(Struct, kw_only=True):
     """The answer to a limit request."""
 
     status: Literal["done", "rejected"]
 
 
 @put("/limit_requests/{request_id:int}", opt=ADMINISTER)
-async def answer_limit_request(ctx: Ctx, request_id: FromPath[int], data: JSONBody[LimitAnswer]) -> LimitRequestView:
+async def answer_limit_request(
+    ctx: Ctx, request_id: FromPath[int], data: JSONBody[LimitRequestAnswer]
+) -> LimitRequestView:
     """Grant a request for other limits (`done`) or reject it (`rejected`)."""
     request = await ctx.write(lambda tx: limit_request_service.answer_limit_request(tx, ctx, request_id, data.status))
     return LimitRequestView.of(request)

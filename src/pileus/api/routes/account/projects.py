@@ -5,7 +5,7 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromQuery, JSONBody
 
-from pileus.api.auth import ADMINISTER, READ
+from pileus.api.authorization import ADMINISTER, READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.project_requests import CreateProject, UpdateProject
@@ -60,7 +60,7 @@ async def get_project(ctx: Ctx) -> ProjectView:
 @patch(ONE, opt=ADMINISTER, tags=["Projects"])
 async def update_project(ctx: Ctx, data: JSONBody[UpdateProject]) -> ProjectView:
     """Change the name or the description of a project. Absent fields do not change."""
-    return ProjectView.of(await ctx.write(lambda tx: project_service.update_project(tx, ctx, data.patch())))
+    return ProjectView.of(await ctx.write(lambda tx: project_service.update_project(tx, ctx, data.to_patch())))
 
 
 @delete(ONE, opt=ADMINISTER, tags=["Projects"], status_code=200)
@@ -69,7 +69,7 @@ async def delete_project(ctx: Ctx) -> TaskIds:
 
     The default project cannot be deleted. The answer is 409 while a task runs in the project.
     """
-    return await ctx.submit(lambda tx, task_id: project_service.delete_project(tx, ctx, task_id))
+    return await ctx.submit_task(lambda tx, task_id: project_service.delete_project(tx, ctx, task_id))
 
 
 ROUTES = [list_projects, create_project, get_project, update_project, delete_project]

@@ -7,18 +7,18 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
-from pileus.api.wire.account.quota_requests import CreateLimitRequest, SetThreshold
-from pileus.api.wire.account.quotas import AllQuotas, LimitRequestView, Limits, ThresholdView
+from pileus.api.wire.account.quota_requests import CreateLimitRequest, SetNotificationThreshold
+from pileus.api.wire.account.quotas import ClientQuotas, LimitRequestView, Limits, NotificationThresholdView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.times import earliest, latest
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.account.quotas import ALL_REGIONS, quota_view
 from pileus.domain.errors import not_found
 from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
-from pileus.store.account import quotas, usage
+from pileus.store.account import quota_usage, quotas
 from pileus.store.database import Tx
 
 THRESHOLD = "/cloud/v2/client_quotas/{client_id:int}/notification_threshold"
@@ -27,11 +27,11 @@ REQUEST = f"{REQUESTS}/{{request_id:int}}"
 
 
 @get("/cloud/v2/client_quotas", opt=READ, tags=["Quotas"])
-async def get_client_quotas(ctx: Ctx) -> AllQuotas:
+async def get_client_quotas(ctx: Ctx) -> ClientQuotas:
     """Get your quotas: the global ones and those of each region. A quota without a limit has only its usage."""
     async with ctx.db.scan() as tx:
         regional = [await _regional_quotas(tx, ctx, region.id) for region in ctx.catalogue.regions]
-        return AllQuotas(global_quotas=await _global_quotas(tx, ctx), regional_quotas=regional)
+        return ClientQuotas(global_quotas=await _global_quotas(tx, ctx), regional_quotas=regional)
 
 
 @get("/cloud/v2/global_quotas/{client_id:int}", opt=READ, tags=["Quotas"])
@@ -46,31 +46,33 @@ async def get_global_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
 async def get_regional_quotas(ctx: Ctx, client_id: FromPath[int]) -> Limits:
     """Get your quotas in a region, for all your projects together. A quota without a limit has only its usage."""
     _check_own_client(ctx, client_id)
-    region = ctx.region()
+    region = ctx.require_region()
     async with ctx.db.scan() as tx:
         return await _regional_quotas(tx, ctx, region.id)
 
 
 @get(THRESHOLD, opt=READ, tags=["Quotas"])
-async def get_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> ThresholdView:
+async def get_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> NotificationThresholdView:
     """Get the notification threshold, in percent of any quota, and the last notification."""
     _check_own_client(ctx, client_id)
     async with ctx.db.read() as tx:
-        threshold = await quotas.threshold_of(tx, client_id)
+        threshold = await quotas.find_threshold(tx, client_id)
     if threshold is None:
         raise not_found("Notification threshold", client_id)
-    return ThresholdView.of(threshold)
+    return NotificationThresholdView.of(threshold)
 
 
 @put(THRESHOLD, opt=WRITE, tags=["Quotas"])
-async def set_notification_threshold(ctx: Ctx, client_id: FromPath[int], data: JSONBody[SetThreshold]) -> ThresholdView:
+async def set_notification_threshold(
+    ctx: Ctx, client_id: FromPath[int], data: JSONBody[SetNotificationThreshold]
+) -> NotificationThresholdView:
     """Request a notification when a creation takes the usage of a quota to this percentage of its limit.
 
     The notification is returned here as `last_message`, and the operator finds it in the log.
     """
     _check_own_client(ctx, client_id)
     threshold = await ctx.write(lambda tx: quota_service.set_notification_threshold(tx, client_id, data.threshold))
-    return ThresholdView.of(threshold)
+    return NotificationThresholdView.of(threshold)
 
 
 @delete(THRESHOLD, opt=WRITE, status_code=204, tags=["Quotas"])
@@ -83,7 +85,7 @@ async def delete_notification_threshold(ctx: Ctx, client_id: FromPath[int]) -> N
 @post(REQUESTS, opt=WRITE, status_code=201, media_type="text/plain", tags=["Quotas"])
 async def create_limit_request(ctx: Ctx, data: JSONBody[CreateLimitRequest]) -> Response[str]:
     """Request other limits from the operator, and say why. They apply once the request is `done`."""
-    limits, audit_data = data.requested_limits.by_region(), to_builtins(data)
+    limits, audit_data = data.requested_limits.limits_by_region(), to_builtins(data)
     await ctx.write(
         lambda tx: limit_request_service.create_limit_request(tx, ctx, data.description, limits, audit_data)
     )
@@ -101,9 +103,9 @@ async def list_limit_requests(
     offset: Offset = 0,
 ) -> Page[LimitRequestView]:
     """List your requests for other limits, the latest first."""
-    since, until = earliest("created_from", created_from), latest("created_to", created_to)
+    since, until = parse_range_start("created_from", created_from), parse_range_end("created_to", created_to)
     async with ctx.db.scan() as tx:
-        count, page = await quotas.page_requests(
+        count, page = await quotas.page_limit_requests(
             tx, ctx.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
             offset=offset,
         )  # fmt: skip
@@ -114,7 +116,7 @@ async def list_limit_requests(
 async def get_limit_request(ctx: Ctx, request_id: FromPath[int]) -> LimitRequestView:
     """Get a request for other limits."""
     async with ctx.db.read() as tx:
-        return LimitRequestView.of(await quotas.get_request(tx, ctx.caller.client_id, request_id))
+        return LimitRequestView.of(await quotas.get_limit_request(tx, ctx.caller.client_id, request_id))
 
 
 @delete(REQUEST, opt=WRITE, status_code=204, tags=["Quotas"])
@@ -131,14 +133,14 @@ def _check_own_client(ctx: RequestContext, client_id: int) -> None:
 
 async def _global_quotas(tx: Tx, ctx: RequestContext) -> Limits:
     place, catalogue = replace(ctx.place, region_id=ALL_REGIONS), ctx.catalogue
-    used = await usage.count_global(tx, place.client_id)
-    return quota_view(await quotas.limits_of(tx, place, catalogue), used, is_global=True)
+    used = await quota_usage.count_global_by_quota(tx, place.client_id)
+    return quota_view(await quotas.get_limits(tx, place, catalogue), used, is_global=True)
 
 
 async def _regional_quotas(tx: Tx, ctx: RequestContext, region_id: int) -> Limits:
     place, catalogue = replace(ctx.place, region_id=region_id), ctx.catalogue
-    used = await usage.count(tx, place, catalogue)
-    limits = await quotas.limits_of(tx, place, catalogue)
+    used = await quota_usage.count_by_quota(tx, place, catalogue)
+    limits = await quotas.get_limits(tx, place, catalogue)
     return {"region_id": region_id, **quota_view(limits, used, is_global=False)}
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from litestar import get
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import AppState, Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
@@ -47,7 +47,7 @@ async def list_regions(
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
 async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = False) -> RegionView:
     """Get a region, with its volume types if `show_volume_types` is true."""
-    return _region_view(ctx.app, ctx.region(), show_volume_types)
+    return _region_view(ctx.app, ctx.require_region(), show_volume_types)
 
 
 def _has_name(region: Region, display_name: str | None) -> bool:

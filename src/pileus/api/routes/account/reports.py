@@ -7,17 +7,28 @@ from typing import Any
 from litestar import Response, post
 from litestar.params import JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.account.report_requests import (
-    ListedReportRequest,
+    CostTotalsRequest,
     ReportRequest,
     ReservationReportRequest,
-    ResourcesRequest,
-    TotalsRequest,
+    ResourceCostsRequest,
+    UsageReportRequest,
 )
-from pileus.api.wire.account.reports import CostReport, UsageReport, cost_fields, resource_fields, total_fields
-from pileus.domain.account.usage import UsageRecord, resource_lines, sort_lines, total_lines
+from pileus.api.wire.account.reports import (
+    CostReport,
+    UsageReport,
+    line_cost_fields,
+    resource_line_fields,
+    total_line_fields,
+)
+from pileus.domain.account.usage_reports import (
+    UsageRecord,
+    lines_by_resource,
+    lines_by_type_and_region,
+    sort_report_lines,
+)
 from pileus.store.account import metering
 
 REPORT = "/cloud/v1/cost_report"
@@ -26,16 +37,18 @@ OMITTED = "tags"
 
 
 @post(f"{REPORT}/totals", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_totals(ctx: Ctx, data: JSONBody[TotalsRequest]) -> CostReport | Response[str]:
+async def report_cost_totals(ctx: Ctx, data: JSONBody[CostTotalsRequest]) -> CostReport | Response[str]:
     """Report the costs of all your projects, summed by type, region and price, for at most 31 whole days (UTC).
 
     The last day is included only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
     those of a resource now, or when it was deleted. With `csv_totals` the answer is a CSV table.
     """
     currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sums = sort_lines(total_lines(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"])
+    sums = sort_report_lines(
+        lines_by_type_and_region(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"]
+    )
     results = [
-        total_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
+        total_line_fields(line, rounding=data.rounding) | line_cost_fields(line, currency, rounding=data.rounding)
         for line in sums
     ]
     if data.response_format == "csv_totals":
@@ -44,15 +57,15 @@ async def report_cost_totals(ctx: Ctx, data: JSONBody[TotalsRequest]) -> CostRep
 
 
 @post(f"{REPORT}/resources", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourcesRequest]) -> CostReport | Response[str]:
+async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourceCostsRequest]) -> CostReport | Response[str]:
     """Report the costs of each resource. A resource whose price has changed, as by a resize, has a line per price.
 
     The rules are those of the totals. With `csv_records` the answer is a CSV table.
     """
     currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sorted_lines = sort_lines(resource_lines(await _read_usage(ctx, data), catalogue), data.order())
+    sorted_lines = sort_report_lines(lines_by_resource(await _read_usage(ctx, data), catalogue), data.sort_order())
     results = [
-        resource_fields(line, rounding=data.rounding) | cost_fields(line, currency, rounding=data.rounding)
+        resource_line_fields(line, rounding=data.rounding) | line_cost_fields(line, currency, rounding=data.rounding)
         for line in sorted_lines[data.offset : data.offset + data.limit]
     ]
     if data.response_format == "csv_records":
@@ -70,22 +83,22 @@ async def report_reservation_costs(ctx: Ctx, data: JSONBody[ReservationReportReq
 
 
 @post("/cloud/v1/usage_report", opt=READ, status_code=200, tags=["Cost Reports"])
-async def report_usage(ctx: Ctx, data: JSONBody[ListedReportRequest]) -> UsageReport:
+async def report_usage(ctx: Ctx, data: JSONBody[UsageReportRequest]) -> UsageReport:
     """Report usage, per resource and summed, without costs. The rules are those of the cost report."""
     records, catalogue = await _read_usage(ctx, data), ctx.catalogue
-    sorted_lines = sort_lines(resource_lines(records, catalogue), data.order())
-    sums = sort_lines(total_lines(records, catalogue), ["type.asc", "region.asc"])
+    sorted_lines = sort_report_lines(lines_by_resource(records, catalogue), data.sort_order())
+    sums = sort_report_lines(lines_by_type_and_region(records, catalogue), ["type.asc", "region.asc"])
     page = sorted_lines[data.offset : data.offset + data.limit]
     return UsageReport(
         count=len(sorted_lines),
-        resources=[resource_fields(line) for line in page],
-        totals=[total_fields(line) for line in sums],
+        resources=[resource_line_fields(line) for line in page],
+        totals=[total_line_fields(line) for line in sums],
     )
 
 
 async def _read_usage(ctx: RequestContext, data: ReportRequest) -> list[UsageRecord]:
     now = ctx.now()
-    window, usage_filter = data.window(now, last_day=data.enable_last_day), data.usage_filter()
+    window, usage_filter = data.window(now, last_day=data.enable_last_day), data.to_usage_filter()
     async with ctx.db.scan() as tx:
         records = await metering.list_usage(tx, ctx.caller.client_id, window, now)
     return [record for record in records if usage_filter.matches(record)]

@@ -6,19 +6,19 @@ from litestar import get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.times import earliest, latest
+from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.store.account import user_actions
 from pileus.store.account.user_actions import UserActionFilter
 
 Direction = Literal["asc", "desc"]
 
 
-def provide_filter(
+def parse_user_action_filter(
     action_type: FromQuery[list[str] | None] = None,
     api_group: FromQuery[list[str] | None] = None,
     project_id: FromQuery[list[Id] | None] = None,
@@ -40,12 +40,12 @@ def provide_filter(
         search_field=search_field,
         source_user_ips=source_user_ips,
         user_agents=user_agents,
-        since=earliest("from_timestamp", from_timestamp),
-        until=latest("to_timestamp", to_timestamp),
+        since=parse_range_start("from_timestamp", from_timestamp),
+        until=parse_range_end("to_timestamp", to_timestamp),
     )
 
 
-FILTER = {"action_filter": Provide(provide_filter, sync_to_thread=False)}
+FILTER = {"action_filter": Provide(parse_user_action_filter, sync_to_thread=False)}
 
 
 @get("/cloud/v1/user_actions", opt=READ, dependencies=FILTER, tags=["User Actions"])

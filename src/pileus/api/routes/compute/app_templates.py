@@ -3,7 +3,7 @@
 from litestar import get
 from litestar.params import FromPath
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.compute.app_templates import AppTemplateView
 from pileus.api.wire.paging import Page
@@ -31,9 +31,9 @@ async def get_app_template(ctx: Ctx, apptemplate_id: FromPath[str]) -> AppTempla
 
 
 async def _templates_of_region(ctx: RequestContext) -> list[AppTemplate]:
-    region = ctx.region()
+    region = ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     return [template for template in ctx.catalogue.app_templates if template.region_id in (None, region.id)]
 
 

@@ -6,17 +6,17 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import AppState, Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_reads import open_console
-from pileus.api.routes.compute.instance_views import instance_view, instance_views
-from pileus.api.routes.compute.instances import SortOrder, parse_ids
+from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
+from pileus.api.routes.compute.instances import SortOrder, parse_comma_separated_ids
 from pileus.api.wire.compute.baremetal import LegacyServerView, ServerView
-from pileus.api.wire.compute.baremetal_requests import ActOnServer, CreateServer, RebuildServer
+from pileus.api.wire.compute.baremetal_requests import CreateServer, RebuildServer, ServerPowerActionRequest
 from pileus.api.wire.compute.instance_requests import UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView, RemoteConsoleView, ViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, RemoteConsoleView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import PowerAction
@@ -25,7 +25,7 @@ from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
 from pileus.services.compute import power_actions as power_service
 from pileus.services.compute import rebuilds as rebuild_service
-from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -52,12 +52,12 @@ async def list_servers(
     all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
     `protection_status` filter only together with it.
     """
-    ctx.region()
-    options = ViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    ctx.require_region()
+    options = InstanceViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
-        views = await instance_views(tx, ctx, page, options)
+        views = await build_instance_views(tx, ctx, page, options)
     return Page(count=count, results=[_server_view(ctx.app, view) for view in views])
 
 
@@ -68,8 +68,8 @@ async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
     `ddos_profile` creates a DDoS profile for its public address. The response is the id of the task that creates the
     server. A task that fails leaves nothing behind.
     """
-    return await ctx.submit(
-        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.order(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.to_order(), task_id)
     )
 
 
@@ -90,7 +90,7 @@ async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Updat
     """
     server, details = await ctx.write(
         lambda tx: instance_service.update_instance(
-            tx, ctx, server_id, data.patch(), get=instances.get_baremetal_with_details
+            tx, ctx, server_id, data.to_patch(), get=instances.get_baremetal_with_details
         )
     )
     return _server_view(ctx.app, instance_view(ctx.app, server, details))
@@ -110,13 +110,17 @@ async def delete_server(
     Also deletes its floating IPs and reserved fixed IPs in `floating_ip_ids` and `reserved_fixed_ip_ids`, lists of ids
     separated by commas, or all of them. The others become available.
     """
-    request = DeletionRequest(
-        floating_ips=SelectedIds(parameter="floating_ip_ids", ids=parse_ids(floating_ip_ids), all_ids=all_floating_ips),
-        ports=SelectedIds(
-            parameter="reserved_fixed_ip_ids", ids=parse_ids(reserved_fixed_ip_ids), all_ids=all_reserved_fixed_ips
+    request = InstanceDeletionRequest(
+        floating_ips=SelectedResourceIds(
+            parameter="floating_ip_ids", ids=parse_comma_separated_ids(floating_ip_ids), all_ids=all_floating_ips
+        ),
+        ports=SelectedResourceIds(
+            parameter="reserved_fixed_ip_ids",
+            ids=parse_comma_separated_ids(reserved_fixed_ip_ids),
+            all_ids=all_reserved_fixed_ips,
         ),
     )
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: deletion_service.delete_instance(
             tx, ctx, server_id, request, task_id, get=instances.get_baremetal
         )
@@ -124,7 +128,7 @@ async def delete_server(
 
 
 @post(f"/cloud/v2/baremetal/{HERE}/{{server_id:str}}/action", opt=WRITE, status_code=200, tags=["Bare Metal"])
-async def act_on_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ActOnServer]) -> TaskIds:
+async def act_on_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ServerPowerActionRequest]) -> TaskIds:
     """Start, stop or reboot a bare metal server (`reboot` softly, `reboot_hard` by a power cycle).
 
     A server can be started if it is shut off, and rebooted softly if it is active. The response is 409 in any other
@@ -141,7 +145,7 @@ async def act_on_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ActOn
     deprecated=True,
     tags=["Bare Metal"],
 )
-async def act_on_bminstance(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ActOnServer]) -> TaskIds:
+async def act_on_bminstance(ctx: Ctx, server_id: FromPath[str], data: JSONBody[ServerPowerActionRequest]) -> TaskIds:
     """Start, stop or reboot a bare metal server.
 
     Deprecated: use the path with `baremetal`.
@@ -166,15 +170,15 @@ async def rebuild_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Rebu
     The server must be active, shut off or in error; its status is `REBUILD` during the task, and it runs after it. Its
     addresses, name and tags stay. If the task fails, the server is in error and can be rebuilt again.
     """
-    return await ctx.submit(
-        lambda tx, task_id: rebuild_service.rebuild_server(
+    return await ctx.submit_task(
+        lambda tx, task_id: rebuild_service.rebuild_baremetal_server(
             tx, ctx, server_id, data.image_id or None, data.user_data, task_id
         )
     )
 
 
-async def _start_power_action(ctx: RequestContext, server_id: str, data: ActOnServer) -> TaskIds:
-    return await ctx.submit(
+async def _start_power_action(ctx: RequestContext, server_id: str, data: ServerPowerActionRequest) -> TaskIds:
+    return await ctx.submit_task(
         lambda tx, task_id: power_service.start_power_action(
             tx,
             ctx,

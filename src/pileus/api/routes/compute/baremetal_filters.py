@@ -6,10 +6,10 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromQuery, QueryParameter
 from msgspec.structs import replace
 
-from pileus.api.routes.compute.instance_filters import Flag, TagValue, filter_by_ddos_profile
+from pileus.api.routes.compute.instance_filters import Flag, TagValue, add_ddos_profile_filter
 from pileus.api.wire.tags import parse_tag_filter
-from pileus.api.wire.times import earliest, latest
-from pileus.domain.compute.instances import Kind
+from pileus.api.wire.times import parse_range_end, parse_range_start
+from pileus.domain.compute.instances import InstanceKind
 from pileus.store.compute.instance_list import InstanceFilter
 
 ServerStatus = Literal[
@@ -17,7 +17,7 @@ ServerStatus = Literal[
 ]  # fmt: skip
 
 
-def filter_servers_by_attributes(
+def parse_server_attribute_filter(
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
@@ -31,7 +31,7 @@ def filter_servers_by_attributes(
 ) -> InstanceFilter:
     """Filter by the server itself and by its addresses."""
     return InstanceFilter(
-        kinds=[Kind.BAREMETAL.value],
+        kinds=[InstanceKind.BAREMETAL.value],
         name=name,
         uuid=uuid,
         ip=ip,
@@ -40,12 +40,12 @@ def filter_servers_by_attributes(
         flavor_prefix=flavor_prefix,
         external=only_with_fixed_external_ip,
         isolated=only_isolated,
-        since=earliest("changes-since", changes_since),
-        before=latest("changes-before", changes_before),
+        since=parse_range_start("changes-since", changes_since),
+        before=parse_range_end("changes-before", changes_before),
     )
 
 
-def filter_servers_by_tags(
+def add_server_tag_filter(
     attribute_filter: NamedDependency[InstanceFilter],
     tag_value: FromQuery[list[TagValue] | None] = None,
     tag_key_value: FromQuery[str | None] = None,
@@ -57,8 +57,8 @@ def filter_servers_by_tags(
 
 
 FILTER_DEPENDENCIES = {
-    "attribute_filter": Provide(filter_servers_by_attributes, sync_to_thread=False),
-    "kind_filter": Provide(filter_servers_by_tags, sync_to_thread=False),
-    "instance_filter": Provide(filter_by_ddos_profile, sync_to_thread=False),
+    "attribute_filter": Provide(parse_server_attribute_filter, sync_to_thread=False),
+    "kind_filter": Provide(add_server_tag_filter, sync_to_thread=False),
+    "instance_filter": Provide(add_ddos_profile_filter, sync_to_thread=False),
 }
 """For a handler with `dependencies=FILTER_DEPENDENCIES` and `instance_filter: NamedDependency[InstanceFilter]`."""

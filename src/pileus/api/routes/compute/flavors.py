@@ -6,17 +6,17 @@ from typing import NamedTuple
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.compute.flavor_requests import CandidateVolume, FindFlavors
+from pileus.api.wire.compute.flavor_requests import CandidateVolume, ListFlavorsForVolumes
 from pileus.api.wire.compute.flavors import ListedFlavor, PricedFlavor
 from pileus.api.wire.paging import Page
-from pileus.domain.catalogue import image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.app_templates import AppTemplate
-from pileus.domain.compute.flavors import Flavor, misfit_reason
+from pileus.domain.compute.flavors import Flavor, boot_misfit_reason
 from pileus.domain.compute.images import Image
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import not_found
 from pileus.domain.storage.volumes import Volume
 from pileus.store.account import projects
@@ -27,7 +27,7 @@ from pileus.store.storage import attachments, snapshots, volumes
 INSTANCES = "/cloud/v1/instances/{project_id:int}/{region_id:int}"
 
 
-class BootSource(NamedTuple):
+class VolumeBootSource(NamedTuple):
     """The image and the app template on a volume, as far as they are known."""
 
     image: Image | None = None
@@ -48,7 +48,7 @@ async def list_flavors(
     excluded = ("linux",) * exclude_linux + ("windows",) * exclude_windows
     flavors = [
         flavor
-        for flavor in await _flavors_of_kind(ctx, Kind.VM)
+        for flavor in await _flavors_of_kind(ctx, InstanceKind.VM)
         if flavor.os_type not in excluded and (disabled or not flavor.disabled)
     ]
     views = _flavor_views(ctx, flavors[offset : offset + limit], with_prices=include_prices)
@@ -71,23 +71,24 @@ async def list_instance_flavors(
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
 async def list_flavors_for_volumes(
-    ctx: Ctx, data: JSONBody[FindFlavors], include_prices: FromQuery[bool] = False
+    ctx: Ctx, data: JSONBody[ListFlavorsForVolumes], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance with these volumes can have."""
-    flavors = await _flavors_of_kind(ctx, Kind.VM)
+    flavors = await _flavors_of_kind(ctx, InstanceKind.VM)
     async with ctx.db.scan() as tx:
         sources = [await _source_of_candidate(tx, ctx, volume) for volume in data.volumes]
     return _page_of_fitting(ctx, flavors, sources, with_prices=include_prices)
 
 
 def _page_of_fitting(
-    ctx: RequestContext, flavors: Iterable[Flavor], sources: list[BootSource], *, with_prices: bool
+    ctx: RequestContext, flavors: Iterable[Flavor], sources: list[VolumeBootSource], *, with_prices: bool
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the enabled flavors that can boot all of the sources."""
     fitting = [
         flavor
         for flavor in flavors
-        if not flavor.disabled and not any(misfit_reason(flavor, source.image, source.template) for source in sources)
+        if not flavor.disabled
+        and not any(boot_misfit_reason(flavor, source.image, source.template) for source in sources)
     ]
     return Page(count=len(fitting), results=_flavor_views(ctx, fitting, with_prices=with_prices))
 
@@ -96,40 +97,42 @@ def _flavor_views(
     ctx: RequestContext, flavors: Iterable[Flavor], *, with_prices: bool
 ) -> list[ListedFlavor | PricedFlavor]:
     if with_prices:
-        return [PricedFlavor.priced(flavor, ctx.catalogue.currency) for flavor in flavors]
+        return [PricedFlavor.with_price(flavor, ctx.catalogue.currency) for flavor in flavors]
     return [ListedFlavor.of(flavor) for flavor in flavors]
 
 
-async def _flavors_of_kind(ctx: RequestContext, kind: Kind) -> list[Flavor]:
-    ctx.region()
+async def _flavors_of_kind(ctx: RequestContext, kind: InstanceKind) -> list[Flavor]:
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
     return [flavor for flavor in ctx.catalogue.flavors if flavor.kind == kind]
 
 
-async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> BootSource:
+async def _source_of_candidate(tx: Tx, ctx: RequestContext, volume: CandidateVolume) -> VolumeBootSource:
     """Return what a volume of the request would boot. Raises NotFound."""
     if volume.image_id is not None:
-        return BootSource(await images.get(tx, ctx.place, volume.image_id))
+        return VolumeBootSource(await images.get(tx, ctx.place, volume.image_id))
     if volume.volume_id is not None:
         return await _source_of_volume(tx, ctx, await volumes.get(tx, ctx.place, volume.volume_id))
     if volume.snapshot_id is not None:
         snapshot = await snapshots.get(tx, ctx.place, volume.snapshot_id)
         return await _source_of_volume(tx, ctx, await volumes.find(tx, snapshot.volume_id))
     if volume.apptemplate_id is None:
-        return BootSource()
+        return VolumeBootSource()
     template = ctx.catalogue.app_template(volume.apptemplate_id)
     if template is None:
         raise not_found("App template", volume.apptemplate_id)
-    return BootSource(await images.find(tx, image_id(ctx.place.region_id, template.image_name)), template)
+    return VolumeBootSource(
+        await images.find(tx, derive_public_image_id(ctx.place.region_id, template.image_name)), template
+    )
 
 
-async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> BootSource:
+async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) -> VolumeBootSource:
     if volume is None:
-        return BootSource()
+        return VolumeBootSource()
     image = await images.find(tx, volume.image_id) if volume.image_id else None
     template = ctx.catalogue.app_template(volume.apptemplate_id) if volume.apptemplate_id else None
-    return BootSource(image, template)
+    return VolumeBootSource(image, template)
 
 
 ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]

@@ -8,12 +8,12 @@ from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.wire.account.prices import ItemPrice
-from pileus.api.wire.compute.image_requests import CreateImage, DownloadImage, PriceImage, UpdateImage
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.wire.account.prices import ResourcePrice
+from pileus.api.wire.compute.image_requests import CreateImageFromVolume, DownloadImage, ImagePriceRequest, UpdateImage
 from pileus.api.wire.compute.images import ImageView, LegacyImageView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
@@ -31,18 +31,12 @@ HERE = "{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/images/{HERE}"
 ALL_BAREMETAL = f"/cloud/v1/bmimages/{HERE}"
 ONE = f"{ALL}/{{image_id:str}}"
-IMAGE = TaggedResource(
-    path=ONE,
-    parameter="image_id",
-    tag="Images",
-    kind=images.KIND,
-    group="image",
-    get=images.get,
-    get_own=images.get_own,
+IMAGE = MetadataRouteConfig(
+    path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own
 )
 
 
-def filter_images(
+def parse_image_filter(
     visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
     private: FromQuery[str | None] = None,
     name: FromQuery[str | None] = None,
@@ -65,7 +59,7 @@ def filter_images(
     )
 
 
-FILTER_DEPENDENCIES = {"image_filter": Provide(filter_images, sync_to_thread=False)}
+FILTER_DEPENDENCIES = {"image_filter": Provide(parse_image_filter, sync_to_thread=False)}
 
 
 @get(ALL, opt=READ, dependencies=FILTER_DEPENDENCIES, tags=["Images"])
@@ -107,7 +101,7 @@ async def list_project_images(ctx: Ctx, include_prices: FromQuery[bool] = False)
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Images"])
-async def create_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_image(ctx: Ctx, data: JSONBody[CreateImageFromVolume]) -> TaskIds:
     """Create an image from a bootable volume, attached or not. Avoid writes to the volume during the task.
 
     The volume is `uploading` and locked by the task. A task that fails leaves nothing behind.
@@ -116,7 +110,7 @@ async def create_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
 
 
 @post(ALL_BAREMETAL, opt=WRITE, status_code=200, tags=["Images"])
-async def create_baremetal_image(ctx: Ctx, data: JSONBody[CreateImage]) -> TaskIds:
+async def create_baremetal_image(ctx: Ctx, data: JSONBody[CreateImageFromVolume]) -> TaskIds:
     """Create an image for bare metal servers from a bootable volume; `is_baremetal` in the body is ignored."""
     return await _create_image(ctx, replace(data, is_baremetal=True))
 
@@ -130,8 +124,10 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
     match it. Redirects are followed, but not from https to http. Size and time are limited, and only public addresses
     are allowed, unless the operator has configured otherwise.
     """
-    return await ctx.submit(
-        lambda tx, task_id: image_service.download_image(tx, ctx, data.new_image(), data.require_valid_url(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: image_service.download_image(
+            tx, ctx, data.to_new_image(), data.require_valid_url(), task_id
+        )
     )
 
 
@@ -139,7 +135,7 @@ async def download_image(ctx: Ctx, data: JSONBody[DownloadImage]) -> TaskIds:
 async def get_image(ctx: Ctx, image_id: FromPath[str], include_prices: FromQuery[bool] = False) -> ImageView:
     """Get an image, with its price if `include_prices` is true."""
     async with ctx.db.read() as tx:
-        image = await images.get(tx, await projects.require(tx, ctx.place), image_id)
+        image = await images.get(tx, await projects.require_existing(tx, ctx.place), image_id)
         image_tags = await tags.list_by_resource(tx, image.id)
     return _image_view(ctx, image, image_tags.values(), with_prices=include_prices)
 
@@ -151,7 +147,7 @@ async def update_image(ctx: Ctx, image_id: FromPath[str], data: JSONBody[UpdateI
     A tag with a value is set, a tag with null is removed, and other tags do not change; unlike for other resources,
     `"tags": null` is invalid. The response is 409 while a task has locked the image, and 403 for a public image.
     """
-    image, image_tags = await ctx.write(lambda tx: image_service.update_image(tx, ctx, image_id, data.patch()))
+    image, image_tags = await ctx.write(lambda tx: image_service.update_image(tx, ctx, image_id, data.to_patch()))
     return _image_view(ctx, image, [image_tags[key] for key in sorted(image_tags)], with_prices=False)
 
 
@@ -162,30 +158,32 @@ async def delete_image(ctx: Ctx, image_id: FromPath[str]) -> TaskIds:
     The response is 409 while a volume or server is being created from the image, and for an image of `cow_format` while
     volumes that were created from it exist. The response is 403 for a public image.
     """
-    return await ctx.submit(lambda tx, task_id: image_service.delete_image(tx, ctx, image_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: image_service.delete_image(tx, ctx, image_id, task_id))
 
 
 @post(f"/cloud/v1/pricing/{HERE}/images", opt=READ, status_code=200, tags=["Images"])
-async def preview_image_price(ctx: Ctx, data: JSONBody[PriceImage]) -> ItemPrice:
+async def preview_image_price(ctx: Ctx, data: JSONBody[ImagePriceRequest]) -> ResourcePrice:
     """Preview the price of an image by its size in bytes."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
-    return ItemPrice.of(prices.of_image(ctx.catalogue, data.size), ctx.catalogue)
+        await projects.require_existing(tx, ctx.place)
+    return ResourcePrice.of(prices.image_price(ctx.catalogue, data.size), ctx.catalogue)
 
 
-async def _create_image(ctx: RequestContext, data: CreateImage) -> TaskIds:
-    return await ctx.submit(
-        lambda tx, task_id: image_service.create_image(tx, ctx, data.new_image(), data.volume_id, task_id)
+async def _create_image(ctx: RequestContext, data: CreateImageFromVolume) -> TaskIds:
+    return await ctx.submit_task(
+        lambda tx, task_id: image_service.create_image_from_volume(
+            tx, ctx, data.to_new_image(), data.volume_id, task_id
+        )
     )
 
 
 async def _page(
     ctx: RequestContext, image_filter: ImageFilter, limit: int, offset: int, *, with_prices: bool
 ) -> Page[ImageView]:
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await images.page(tx, place, image_filter, limit=limit, offset=offset)
         tags_by_image = await tags.list_by_resources(tx, [image.id for image in page])
     views = [_image_view(ctx, image, tags_by_image[image.id], with_prices=with_prices) for image in page]
@@ -194,17 +192,17 @@ async def _page(
 
 def _image_view(ctx: RequestContext, image: Image, image_tags: Iterable[Tag], *, with_prices: bool) -> ImageView:
     view_type = LegacyImageView if ctx.app.legacy_fields else ImageView
-    view = view_type.of(image, image_tags, ctx.region().display_name, ctx.place.project_id)
+    view = view_type.of(image, image_tags, ctx.require_region().display_name, ctx.place.project_id)
     if not with_prices:
         return view
     is_public = image.client_id is None
-    price = prices.of_image(ctx.catalogue, 0 if is_public else image.size or 0)
+    price = prices.image_price(ctx.catalogue, 0 if is_public else image.size or 0)
     return replace(
         view,
         currency_code=ctx.catalogue.currency,
         price_status="show",
-        price_per_hour=float(prices.format_amount(price.per_hour)),
-        price_per_month=float(prices.format_amount(price.per_month)),
+        price_per_hour=float(prices.round_to_six_places(price.per_hour)),
+        price_per_month=float(prices.round_to_six_places(price.per_month)),
     )
 
 
@@ -219,5 +217,5 @@ ROUTES = [
     update_image,
     delete_image,
     preview_image_price,
-    *metadata_routes(IMAGE),
+    *make_metadata_routes(IMAGE),
 ]

@@ -6,11 +6,11 @@ The deprecated routes of version 1 wait for the task and return the instance.
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.compute.instance_views import instance_view
 from pileus.api.wire.compute.flavor_requests import ChangeFlavor
-from pileus.api.wire.compute.instance_requests import ActOnInstance, PutIntoPlacementGroup, StartInstance
+from pileus.api.wire.compute.instance_requests import InstancePowerActionRequest, PutIntoPlacementGroup, StartInstance
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import PowerAction
@@ -25,7 +25,7 @@ DEFAULT_START = StartInstance()
 
 
 @post(f"{ONE_V2}/action", opt=WRITE, status_code=200, tags=["Instances"])
-async def act_on_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[ActOnInstance]) -> TaskIds:
+async def act_on_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[InstancePowerActionRequest]) -> TaskIds:
     """Start, stop, reboot (`reboot` softly, `reboot_hard` by a power cycle), suspend or resume an instance.
 
     An instance can be started if it is shut off, rebooted softly if it is active, suspended if it is active or shut
@@ -33,7 +33,7 @@ async def act_on_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[A
     instance. A start also activates the DDoS profiles, unless `activate_profile` is false. Bare metal servers cannot be
     suspended.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: power_service.start_power_action(
             tx, ctx, instance_id, data.action, task_id, activate_profiles=data.activate_profile is not False
         )
@@ -104,8 +104,10 @@ async def change_flavor(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[Cha
     The flavor must meet the requirements of the image that the instance boots from. Bare metal servers cannot be
     resized.
     """
-    return await ctx.submit(
-        lambda tx, task_id: flavor_service.change_flavor(tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: flavor_service.change_instance_flavor(
+            tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id
+        )
     )
 
 
@@ -119,7 +121,7 @@ async def put_into_placement_group(
     present host. If the policy allows no host, the task fails and nothing changes. Bare metal servers cannot be in
     placement groups.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: placement_group_service.put_into_placement_group(
             tx, ctx, instance_id, data.servergroup_id, task_id
         )
@@ -129,7 +131,7 @@ async def put_into_placement_group(
 @post(f"{ONE}/remove_from_servergroup", opt=WRITE, status_code=200, tags=["Instances"])
 async def remove_from_placement_group(ctx: Ctx, instance_id: FromPath[str]) -> TaskIds:
     """Remove an instance from its placement group. The instance stays on its host."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: placement_group_service.remove_from_placement_group(tx, ctx, instance_id, task_id)
     )
 
@@ -137,7 +139,7 @@ async def remove_from_placement_group(ctx: Ctx, instance_id: FromPath[str]) -> T
 async def _act_and_wait(
     ctx: RequestContext, instance_id: str, action: PowerAction, *, activate_profiles: bool = False
 ) -> InstanceView:
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: power_service.start_power_action(
             tx, ctx, instance_id, action, task_id, activate_profiles=activate_profiles
         )

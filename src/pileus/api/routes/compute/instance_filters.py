@@ -9,15 +9,15 @@ from msgspec.structs import replace
 
 from pileus.api.context import Ctx
 from pileus.api.wire.tags import parse_tag_filter
-from pileus.api.wire.times import earliest, latest
-from pileus.domain.compute.instances import Kind, Status
+from pileus.api.wire.times import parse_range_end, parse_range_start
+from pileus.domain.compute.instances import InstanceKind, Status
 from pileus.store.compute.instance_list import InstanceFilter
 
 TagValue = Annotated[str, Meta(min_length=1, max_length=255)]
 Flag = FromQuery[bool]
 
 
-def filter_by_attributes(
+def parse_attribute_filter(
     name: FromQuery[str | None] = None,
     uuid: Annotated[str | None, QueryParameter(max_length=36)] = None,
     ip: FromQuery[str | None] = None,
@@ -45,12 +45,12 @@ def filter_by_attributes(
         available_floating=available_floating,
         external=only_with_fixed_external_ip,
         isolated=only_isolated,
-        since=earliest("changes-since", changes_since),
-        before=latest("changes-before", changes_before),
+        since=parse_range_start("changes-since", changes_since),
+        before=parse_range_end("changes-before", changes_before),
     )
 
 
-def filter_by_tags(
+def add_tag_filter(
     attribute_filter: NamedDependency[InstanceFilter],
     tag_key: FromQuery[list[str] | None] = None,
     tag_value: FromQuery[list[TagValue] | None] = None,
@@ -62,18 +62,18 @@ def filter_by_tags(
     return replace(attribute_filter, tag_keys=tag_key or (), tag_values=values, tag_pairs=tag_pairs)
 
 
-def filter_by_kinds(
+def add_kind_filter(
     tag_filter: NamedDependency[InstanceFilter],
     include_baremetal: Flag = False,
     include_ai: Flag = False,
     include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
     """Add the filter by kinds of instances."""
-    kinds = (Kind.VM, *(Kind.BAREMETAL,) * include_baremetal, *(Kind.GPU,) * include_ai)
+    kinds = (InstanceKind.VM, *(InstanceKind.BAREMETAL,) * include_baremetal, *(InstanceKind.GPU,) * include_ai)
     return replace(tag_filter, kinds=[kind.value for kind in kinds])
 
 
-def filter_by_ddos_profile(
+def add_ddos_profile_filter(
     ctx: Ctx,
     kind_filter: NamedDependency[InstanceFilter],
     with_ddos: Flag = False,
@@ -94,9 +94,9 @@ def filter_by_ddos_profile(
 
 
 FILTER_DEPENDENCIES = {
-    "attribute_filter": Provide(filter_by_attributes, sync_to_thread=False),
-    "tag_filter": Provide(filter_by_tags, sync_to_thread=False),
-    "kind_filter": Provide(filter_by_kinds, sync_to_thread=False),
-    "instance_filter": Provide(filter_by_ddos_profile, sync_to_thread=False),
+    "attribute_filter": Provide(parse_attribute_filter, sync_to_thread=False),
+    "tag_filter": Provide(add_tag_filter, sync_to_thread=False),
+    "kind_filter": Provide(add_kind_filter, sync_to_thread=False),
+    "instance_filter": Provide(add_ddos_profile_filter, sync_to_thread=False),
 }
 """For a handler with `dependencies=FILTER_DEPENDENCIES` and `instance_filter: NamedDependency[InstanceFilter]`."""

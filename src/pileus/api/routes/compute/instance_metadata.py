@@ -3,9 +3,14 @@
 from litestar import delete, get
 from litestar.params import FromPath, FromQuery
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.metadata import TaggedResource, change_tags, map_routes, read_tag
+from pileus.api.routes.metadata import (
+    MetadataRouteConfig,
+    change_tags_and_publish,
+    make_metadata_collection_routes,
+    read_tag,
+)
 from pileus.api.wire.tags import TagView
 from pileus.services.tags import without_tag
 from pileus.store.compute import instances
@@ -13,14 +18,8 @@ from pileus.tasks.compute.machine_metadata import push_metadata
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
-INSTANCE = TaggedResource(
-    path=ONE,
-    parameter="instance_id",
-    tag="Instances",
-    kind=instances.KIND,
-    group="instance",
-    get=instances.get,
-    after_change=push_metadata,
+INSTANCE = MetadataRouteConfig(
+    path=ONE, tag="Instances", kind=instances.KIND, group="instance", get=instances.get, after_change=push_metadata
 )
 
 
@@ -36,7 +35,7 @@ async def delete_instance_metadata_item(ctx: Ctx, instance_id: FromPath[str], ke
 
     Deprecated: update the instance by PATCH.
     """
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
+    await change_tags_and_publish(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 @get(ITEM, opt=READ, deprecated=True, tags=["Instances"])
@@ -52,11 +51,11 @@ async def delete_instance_metadata_item_v2(
     ctx: Ctx, instance_id: FromPath[str], key: FromQuery[str | None] = None
 ) -> None:
     """Remove a tag of an instance; a read-only tag cannot be removed. The key can have any characters."""
-    await change_tags(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
+    await change_tags_and_publish(ctx, INSTANCE, instance_id, "delete", lambda existing: without_tag(key, existing))
 
 
 ROUTES = [
-    *map_routes(INSTANCE),
+    *make_metadata_collection_routes(INSTANCE),
     get_instance_metadata_item,
     delete_instance_metadata_item,
     get_instance_metadata_item_v2,

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Sequence
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.wire.account.price_requests import PreviewPrice, PricedVolume
-from pileus.api.wire.account.prices import InstancePrice, ItemPrice
-from pileus.api.wire.account.quota_requests import CheckLimits, CountedInterface
+from pileus.api.wire.account.price_requests import InstancePriceRequest, PlannedVolume
+from pileus.api.wire.account.prices import InstancePrice, ResourcePrice
+from pileus.api.wire.account.quota_requests import InstanceQuotaCheckRequest, PlannedInterface
 from pileus.api.wire.account.quotas import ExceededQuotas
-from pileus.api.wire.compute.instances import AvailableNames, RemoteConsole, RemoteConsoleView
+from pileus.api.wire.compute.instances import InstanceNamingRules, RemoteConsoleUrl, RemoteConsoleView
 from pileus.api.wire.compute.metric_requests import MetricsRequest
-from pileus.api.wire.compute.metrics import DiskMetrics, MetricsView
+from pileus.api.wire.compute.metrics import DiskMetricsSample, InstanceMetricsSample
 from pileus.api.wire.network.interface_requests import NewFloatingIP
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
@@ -23,17 +23,17 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import (
     FloatingIPChoice,
     InterfaceType,
-    NewDisk,
     NewInterface,
     ResourceDemand,
-    resource_demand,
+    VolumeDemand,
+    count_resource_demand,
 )
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict, Unavailable, invalid
-from pileus.drivers.protocols.consoles import Consoles
+from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import Metrics, Sample
-from pileus.store.account import projects, quotas, usage
+from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
+from pileus.store.account import projects, quota_usage, quotas
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots
@@ -58,30 +58,30 @@ async def get_instance_console(
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Instances"])
 async def list_instance_metrics(
     ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MetricsRequest], limit: Limit = 1000, offset: Offset = 0
-) -> Page[MetricsView]:
+) -> Page[InstanceMetricsSample]:
     """List the metrics of an instance in the last hours or days, oldest first.
 
     Utilization is in per cent, traffic is per second.
     """
     async with ctx.db.read() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
-    if not isinstance(ctx.app.driver, Metrics):
+    if not isinstance(ctx.app.driver, SupportsMachineMetrics):
         raise Unavailable("This cloud measures nothing")
     now = ctx.now()
     try:
-        samples = await ctx.app.driver.metrics(instance.id, data.since(now), now, data.sample_count)
+        samples = await ctx.app.driver.machine_samples(instance.id, data.period_start(now), now, data.sample_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_metrics_view(sample) for sample in samples[offset : offset + limit]])
 
 
 @get(f"{ALL}/available_names", opt=READ, deprecated=True, tags=["Instances"])
-async def get_available_names(ctx: Ctx) -> AvailableNames:
+async def get_available_names(ctx: Ctx) -> InstanceNamingRules:
     """Get the rules for names of instances: any valid name is allowed."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
-    return AvailableNames(
+        await projects.require_existing(tx, ctx.place)
+    return InstanceNamingRules(
         custom_name_allowed=True,
         name_templates_limited=False,
         allowed_name_templates=None,
@@ -92,20 +92,20 @@ async def get_available_names(ctx: Ctx) -> AvailableNames:
 
 
 @post(f"/cloud/v2/pricing/{HERE}/instances", opt=READ, status_code=200, tags=["Instances"])
-async def preview_instance_price(ctx: Ctx, data: JSONBody[PreviewPrice]) -> InstancePrice:
+async def preview_instance_price(ctx: Ctx, data: JSONBody[InstancePriceRequest]) -> InstancePrice:
     """Preview the price of instances, in total and of each part, by the catalogue's prices without taxes."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
         disks = await _new_disks(tx, ctx, data.volumes)
-    interfaces = [interface.new_interface() for interface in data.interfaces]
+    interfaces = [interface.to_new_interface() for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
-    demand = resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
+    demand = count_resource_demand(_require_flavor(ctx, data.flavor), disks, interfaces, count)
     return InstancePrice.of(prices.preview_price(ctx.catalogue, demand), ctx.catalogue)
 
 
 @get(f"/cloud/v1/pricing/{HERE}/instances/{{instance_id:str}}", opt=READ, tags=["Instances"])
-async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ItemPrice:
+async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ResourcePrice:
     """Get the price of an instance with its volumes and public addresses."""
     async with ctx.db.scan() as tx:
         instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
@@ -113,49 +113,49 @@ async def get_instance_price(ctx: Ctx, instance_id: FromPath[str]) -> ItemPrice:
     external_ports = {address.port_id for address in details.addresses if address.external and not address.floating}
     demand = ResourceDemand(
         flavor=ctx.catalogue.flavor(instance.flavor_id),
-        disks=[NewDisk(volume.size, volume.type_name) for volume in volumes],
+        disks=[VolumeDemand(volume.size, volume.type_name) for volume in volumes],
         floating_ips=sum(address.floating for address in details.addresses),
         external_ips=len(external_ports),
     )
-    return ItemPrice.of(prices.preview_price(ctx.catalogue, demand).total, ctx.catalogue)
+    return ResourcePrice.of(prices.preview_price(ctx.catalogue, demand).total, ctx.catalogue)
 
 
 @post(f"/cloud/v2/instances/{HERE}/check_limits", opt=READ, status_code=200, tags=["Instances"])
-async def check_instance_limits(ctx: Ctx, data: JSONBody[CheckLimits]) -> ExceededQuotas:
+async def check_instance_limits(ctx: Ctx, data: JSONBody[InstanceQuotaCheckRequest]) -> ExceededQuotas:
     """Check which quotas new instances would exceed.
 
     The response holds the requested amount, the limit and the usage of each exceeded quota; it is `{}` if there is
     none.
     """
-    return await exceeded_quotas(ctx, data)
+    return await find_exceeded_quotas(ctx, data)
 
 
 async def open_console(ctx: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
     """Open a console of an instance. Raises Conflict, Invalid or Unavailable."""
     instance.require_unlocked()
-    if not isinstance(ctx.app.driver, Consoles):
+    if not isinstance(ctx.app.driver, SupportsConsoles):
         raise Unavailable("This cloud has no consoles")
     try:
-        console = await ctx.app.driver.console(instance.id, console_type)
+        console = await ctx.app.driver.open_console(instance.id, console_type)
     except DriverError as error:
         raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
     return RemoteConsoleView(
-        remote_console=RemoteConsole(url=console.url, type=console.type, protocol=console.protocol)
+        remote_console=RemoteConsoleUrl(url=console.url, type=console.type, protocol=console.protocol)
     )
 
 
-async def exceeded_quotas(ctx: RequestContext, data: CheckLimits) -> ExceededQuotas:
+async def find_exceeded_quotas(ctx: RequestContext, data: InstanceQuotaCheckRequest) -> ExceededQuotas:
     """Return the quotas that new instances would exceed. Raises Invalid or NotFound."""
-    ctx.region()
+    ctx.require_region()
     flavor = None if data.flavor is None else _require_flavor(ctx, data.flavor)
     interfaces = [_counted_interface(interface) for interface in data.interfaces]
     count = max(1, len(data.names), len(data.name_templates))
     async with ctx.db.read() as tx:
-        await projects.require(tx, ctx.place)
-        demand = resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
-        used = await usage.count(tx, ctx.place, ctx.catalogue)
-        limits = await quotas.limits_of(tx, ctx.place, ctx.catalogue)
-    return quota_checks.exceeded_quotas(limits, used, quota_checks.requested_amounts(demand))
+        await projects.require_existing(tx, ctx.place)
+        demand = count_resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
+        used = await quota_usage.count_by_quota(tx, ctx.place, ctx.catalogue)
+        limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
+    return quota_checks.report_exceeded_quotas(limits, used, quota_checks.count_demand_by_quota(demand))
 
 
 def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:
@@ -165,16 +165,16 @@ def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:
     return flavor
 
 
-async def _new_disks(tx: Tx, ctx: RequestContext, volumes: Iterable[PricedVolume]) -> Sequence[NewDisk]:
+async def _new_disks(tx: Tx, ctx: RequestContext, volumes: Iterable[PlannedVolume]) -> Sequence[VolumeDemand]:
     """Return the volumes that would be created; existing volumes are charged and counted already."""
     return [
-        NewDisk(await _size_of(tx, ctx, volume), volume.type_name or "standard")
+        VolumeDemand(await _size_of(tx, ctx, volume), volume.type_name or "standard")
         for volume in volumes
         if volume.source != "existing-volume"
     ]
 
 
-async def _size_of(tx: Tx, ctx: RequestContext, volume: PricedVolume) -> int:
+async def _size_of(tx: Tx, ctx: RequestContext, volume: PlannedVolume) -> int:
     if volume.size is not None:
         return volume.size
     if volume.snapshot_id is not None:
@@ -182,13 +182,13 @@ async def _size_of(tx: Tx, ctx: RequestContext, volume: PricedVolume) -> int:
     return DEFAULT_SIZE
 
 
-def _counted_interface(interface: CountedInterface) -> NewInterface:
+def _counted_interface(interface: PlannedInterface) -> NewInterface:
     floating_ip = FloatingIPChoice() if isinstance(interface.floating_ip, NewFloatingIP) else None
     return NewInterface(type=InterfaceType(interface.type), floating_ip=floating_ip)
 
 
-def _metrics_view(sample: Sample) -> MetricsView:
-    return MetricsView(
+def _metrics_view(sample: MachineSample) -> InstanceMetricsSample:
+    return InstanceMetricsSample(
         time=format_zulu(sample.time),
         cpu_util=sample.cpu_util,
         memory_util=sample.memory_util,
@@ -197,7 +197,9 @@ def _metrics_view(sample: Sample) -> MetricsView:
         packets_out=sample.network_packets_out,
         packets_in=sample.network_packets_in,
         disks=[
-            DiskMetrics(disk_name=name, read_bytes=read_bytes, write_bytes=write_bytes, reads=reads, writes=writes)
+            DiskMetricsSample(
+                disk_name=name, read_bytes=read_bytes, write_bytes=write_bytes, reads=reads, writes=writes
+            )
             for name, (read_bytes, write_bytes, reads, writes) in sample.disks.items()
         ],
     )

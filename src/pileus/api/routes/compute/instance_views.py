@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from pileus.api.context import AppState, RequestContext
-from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, LegacyInstanceView, ViewOptions
+from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, InstanceViewOptions, LegacyInstanceView
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable
@@ -14,7 +14,7 @@ from pileus.store.database import Tx
 
 
 def instance_view(
-    app: AppState, instance: Instance, details: InstanceDetails, options: ViewOptions = ALL_FIELDS
+    app: AppState, instance: Instance, details: InstanceDetails, options: InstanceViewOptions = ALL_FIELDS
 ) -> InstanceView:
     """Show an instance, with its legacy fields if the server is set so."""
     flavor, region = app.catalogue.flavor(instance.flavor_id), app.catalogue.region(instance.region_id)
@@ -26,9 +26,9 @@ def instance_view(
     return view_type.of(instance, details, region.display_name, flavor, options)
 
 
-async def instance_views(
-    tx: Tx, ctx: RequestContext, records: Sequence[Instance], options: ViewOptions
+async def build_instance_views(
+    tx: Tx, ctx: RequestContext, records: Sequence[Instance], options: InstanceViewOptions
 ) -> list[InstanceView]:
     """Read the details of instances and show them."""
-    details = await instances.details_of_each(tx, [instance.id for instance in records])
+    details = await instances.list_details_by_instance(tx, [instance.id for instance in records])
     return [instance_view(ctx.app, instance, details[instance.id], options) for instance in records]

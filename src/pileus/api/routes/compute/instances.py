@@ -6,20 +6,20 @@ from litestar import delete, get, patch, post
 from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
-from pileus.api.routes.compute.instance_views import instance_view, instance_views
+from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView, ViewOptions
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
-from pileus.services.compute.instance_deletion import DeletionRequest, SelectedIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -52,23 +52,23 @@ async def list_instances(
     instance; `type_ddos_profile`, `profile_name` and `protection_status` filter only together with it.
     `with_interfaces_name` adds `interface_name` to the addresses.
     """
-    ctx.region()
-    options = ViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    ctx.require_region()
+    options = InstanceViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
 
 
 @get(OF_SECURITY_GROUP, opt=READ, tags=["Instances"])
 async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Page[InstanceView]:
     """List the instances that have a security group on one of their ports."""
-    instance_filter = InstanceFilter(kinds=[kind.value for kind in Kind], group_id=group_id)
-    options = ViewOptions(subnets=False, interface_names=False, ddos_profile=False)
+    instance_filter = InstanceFilter(kinds=[kind.value for kind in InstanceKind], group_id=group_id)
+    options = InstanceViewOptions(subnets=False, interface_names=False, ddos_profile=False)
     async with ctx.db.scan() as tx:
         await security_groups.get(tx, ctx.place, group_id)
         count, page = await instance_list.page(tx, ctx.place, instance_filter, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
 
 
 @post(ALL_V2, opt=WRITE, status_code=200, tags=["Instances"])
@@ -81,8 +81,8 @@ async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
     of the task that creates the instance; the `created_resources` of the finished task are the new resources. A task
     that fails leaves nothing behind.
     """
-    return await ctx.submit(
-        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.order(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.to_order(), task_id)
     )
 
 
@@ -101,7 +101,9 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
     tags. Read-only tags never change. The response is 409 while a task has locked the instance.
     """
-    instance, details = await ctx.write(lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.patch()))
+    instance, details = await ctx.write(
+        lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.to_patch())
+    )
     await push_metadata(ctx.db, ctx.app.driver, instance_id)
     return instance_view(ctx.app, instance, details)
 
@@ -122,17 +124,19 @@ async def delete_instance(
     parameter is a list of ids separated by commas. All other volumes, floating IPs and reserved fixed IPs of the
     instance become available.
     """
-    request = DeletionRequest(
-        volumes=SelectedIds(parameter="volumes", ids=parse_ids(volumes)),
-        floating_ips=SelectedIds(parameter="floatings", ids=parse_ids(floatings), all_ids=bool(delete_floatings)),
-        ports=SelectedIds(parameter="reserved_fixed_ips", ids=parse_ids(reserved_fixed_ips)),
+    request = InstanceDeletionRequest(
+        volumes=SelectedResourceIds(parameter="volumes", ids=parse_comma_separated_ids(volumes)),
+        floating_ips=SelectedResourceIds(
+            parameter="floatings", ids=parse_comma_separated_ids(floatings), all_ids=bool(delete_floatings)
+        ),
+        ports=SelectedResourceIds(parameter="reserved_fixed_ips", ids=parse_comma_separated_ids(reserved_fixed_ips)),
     )
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: deletion_service.delete_instance(tx, ctx, instance_id, request, task_id)
     )
 
 
-def parse_ids(text: str | None) -> list[str]:
+def parse_comma_separated_ids(text: str | None) -> list[str]:
     """Read ids separated by commas, without duplicates."""
     return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 

@@ -4,7 +4,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec.structs import replace
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.compute.keypairs import KeypairView
 from pileus.api.wire.compute.ssh_key_requests import CreateKeypair, CreateKeypairInProject, ShareSSHKey
@@ -57,16 +57,16 @@ async def delete_keypair(ctx: Ctx, keypair_id: FromPath[str]) -> None:
 @post(ALL_OF_PROJECT, opt=WRITE, status_code=200, deprecated=True, tags=["SSH Keys"])
 async def create_keypair_here(ctx: Ctx, data: JSONBody[CreateKeypair]) -> KeypairView:
     """Save a public key in a project, or generate a key pair; only this response contains its `private_key`."""
-    ctx.region()
+    ctx.require_region()
     return await _create_keypair(ctx, ctx.place, data)
 
 
 @get(ALL_OF_PROJECT, opt=READ, deprecated=True, tags=["SSH Keys"])
 async def list_keypairs_here(ctx: Ctx) -> Page[KeypairView]:
     """List the keys that are shared in a project, and your own."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         keys = await ssh_keys.list_in_all_projects(tx, ctx.caller, project_id=place.project_id, user_id=None)
     return Page(count=len(keys), results=[KeypairView.of(key) for key in keys])
 

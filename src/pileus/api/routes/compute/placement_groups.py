@@ -3,7 +3,7 @@
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.placement_group_requests import CreatePlacementGroup
@@ -21,11 +21,11 @@ ONE = f"{ALL}/{{group_id:str}}"
 @get(ALL, opt=READ, tags=["Placement Groups"])
 async def list_placement_groups(ctx: Ctx, limit: Limit = 1000, offset: Offset = 0) -> Page[PlacementGroupView]:
     """List placement groups with their members, oldest first."""
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await placement_groups.page(tx, place, limit=limit, offset=offset)
-        members = await placement_groups.members_of_each(tx, [group.id for group in page])
+        members = await placement_groups.list_members_by_group(tx, [group.id for group in page])
     return Page(count=count, results=[PlacementGroupView.of(group, members[group.id], region) for group in page])
 
 
@@ -37,7 +37,7 @@ async def create_placement_group(ctx: Ctx, data: JSONBody[CreatePlacementGroup])
     host of its own while there are hosts left (`soft-anti-affinity`).
     """
     group = await ctx.write(lambda tx: placement_group_service.create_placement_group(tx, ctx, data.name, data.policy))
-    return PlacementGroupView.of(group, [], ctx.region().display_name)
+    return PlacementGroupView.of(group, [], ctx.require_region().display_name)
 
 
 @get(ONE, opt=READ, tags=["Placement Groups"])
@@ -45,14 +45,14 @@ async def get_placement_group(ctx: Ctx, group_id: FromPath[str]) -> PlacementGro
     """Get a placement group with its members."""
     async with ctx.db.read() as tx:
         group = await placement_groups.get(tx, ctx.place, group_id)
-        members = await placement_groups.members_of_each(tx, [group_id])
-    return PlacementGroupView.of(group, members[group_id], ctx.region().display_name)
+        members = await placement_groups.list_members_by_group(tx, [group_id])
+    return PlacementGroupView.of(group, members[group_id], ctx.require_region().display_name)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Placement Groups"])
 async def delete_placement_group(ctx: Ctx, group_id: FromPath[str]) -> TaskIds:
     """Delete a placement group. Its instances stay on their hosts."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: placement_group_service.delete_placement_group(tx, ctx, group_id, task_id)
     )
 

@@ -5,7 +5,7 @@ from typing import Literal
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.compute.ssh_key_requests import CreateSSHKey, ShareSSHKey
@@ -33,7 +33,7 @@ async def list_ssh_keys(
     `name` matches a part of the name, ignoring case.
     """
     async with ctx.db.scan() as tx:
-        place, user_id = await projects.require(tx, ctx.place), ctx.caller.user_id
+        place, user_id = await projects.require_existing(tx, ctx.place), ctx.caller.user_id
         count, page = await ssh_keys.page(tx, place, user_id, name=name, order_by=order_by, limit=limit, offset=offset)
     return Page(count=count, results=[SSHKeyView.of(key) for key in page])
 
@@ -50,7 +50,7 @@ async def create_ssh_key(ctx: Ctx, data: JSONBody[CreateSSHKey]) -> CreatedSSHKe
             tx, ctx, ctx.place, data.name, data.public_key, shared=data.shared_in_project
         )
     )
-    return CreatedSSHKeyView.created(key, private_key)
+    return CreatedSSHKeyView.with_private_key(key, private_key)
 
 
 @get(ONE, opt=READ, tags=["SSH Keys"])

@@ -3,11 +3,11 @@
 from litestar import get
 from litestar.params import FromQuery
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.network_views import show_network_details
-from pileus.api.wire.network.networks import NetworkDetails, NetworkOrder, NetworkType
+from pileus.api.routes.network.network_views import build_network_with_subnets_views
+from pileus.api.wire.network.networks import NetworkOrder, NetworkType, NetworkWithSubnetsView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.store.account import projects
@@ -27,7 +27,7 @@ async def list_available_networks(
     order_by: FromQuery[NetworkOrder] = "created_at.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> Page[NetworkDetails]:
+) -> Page[NetworkWithSubnetsView]:
     """List all networks that the project can use, with their subnets.
 
     `name` matches the full name. Networks must have all tags of `tag_key` and `tag_key_value` (a JSON map).
@@ -37,11 +37,11 @@ async def list_available_networks(
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
         tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await networks.page(tx, place, network_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_network_details(tx, ctx, records))
+        return Page(count=count, results=await build_network_with_subnets_views(tx, ctx, records))
 
 
 ROUTES = [list_available_networks]

@@ -10,17 +10,17 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.network.ddos_profile_requests import CreateDdosProfile, SwitchDdosProfile
 from pileus.api.wire.network.ddos_profiles import (
     DdosAccessibility,
-    DdosPrice,
-    DdosPricing,
+    DdosPriceWithMonthDays,
     DdosProfileDetails,
+    DdosProtectionPrice,
     DdosRegionCoverage,
-    TemplateView,
+    DdosTemplateView,
 )
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
@@ -39,35 +39,35 @@ Order = Literal["id.asc", "id.desc", "ip_address.asc", "ip_address.desc", "manag
 
 
 @get("/cloud/v1/ddos/profile-templates/{region_id:int}", opt=READ, tags=TAGS)
-async def list_ddos_templates(ctx: Ctx) -> Page[TemplateView]:
+async def list_ddos_templates(ctx: Ctx) -> Page[DdosTemplateView]:
     """List the templates of DDoS profiles with their fields."""
-    ctx.region()
+    ctx.require_region()
     templates = ctx.catalogue.ddos_templates
-    return Page(count=len(templates), results=[TemplateView.of(template) for template in templates])
+    return Page(count=len(templates), results=[DdosTemplateView.of(template) for template in templates])
 
 
 @get("/cloud/v1/ddos/region_coverage/{region_id:int}", opt=READ, tags=TAGS)
 async def get_ddos_region_coverage(ctx: Ctx) -> DdosRegionCoverage:
     """Get whether a region has DDoS protection."""
-    return DdosRegionCoverage(is_covered=ctx.region().has_ddos)
+    return DdosRegionCoverage(is_covered=ctx.require_region().has_ddos)
 
 
 @get("/cloud/v1/ddos/accessibility/{region_id:int}", opt=READ, tags=TAGS)
 async def get_ddos_accessibility(ctx: Ctx) -> DdosAccessibility:
     """Get whether DDoS protection can be used now, with an HTTP status code and its text."""
-    if ctx.region().has_ddos and ctx.catalogue.ddos_templates:
+    if ctx.require_region().has_ddos and ctx.catalogue.ddos_templates:
         return DdosAccessibility(is_accessible=True, http_code=200, message="OK")
     return DdosAccessibility(is_accessible=False, http_code=403, message="Forbidden")
 
 
 @get("/cloud/v1/pricing/{region_id:int}/ddos", opt=READ, tags=TAGS)
-async def get_ddos_price(ctx: Ctx) -> DdosPricing:
+async def get_ddos_price(ctx: Ctx) -> DdosPriceWithMonthDays:
     """Get the price of protecting one address, and the number of days in this month and the next."""
-    ctx.region()
+    ctx.require_region()
     per_hour = ctx.catalogue.prices.ddos_profile_per_hour
     today = datetime.fromtimestamp(ctx.now() / 1_000_000, UTC)
     days = monthrange(today.year, today.month)[1]
-    price = DdosPrice(
+    price = DdosProtectionPrice(
         feature_name="ddos_protection",
         period="hour",
         unit_name="address",
@@ -77,7 +77,7 @@ async def get_ddos_price(ctx: Ctx) -> DdosPricing:
         price_per_day=_rounded(per_hour * HOURS_A_DAY),
         price_per_30d=_rounded(per_hour * HOURS_A_DAY * DAYS),
     )
-    return DdosPricing(
+    return DdosPriceWithMonthDays(
         price=price,
         current_month_days=days,
         current_month_days_last=days - today.day + 1,
@@ -95,10 +95,10 @@ async def list_ddos_profiles(
     offset: Offset = 0,
 ) -> Page[DdosProfileDetails]:
     """List the DDoS profiles of a project."""
-    ctx.region()
+    ctx.require_region()
     network = None if ip is None else _parse_network(ip)
     async with ctx.db.scan() as tx:
-        await projects.require(tx, ctx.place)
+        await projects.require_existing(tx, ctx.place)
         profiles = await ddos_profiles.list_all(tx, ctx.place)
     if "user" not in (managed_by or ["user"]):
         profiles = []
@@ -112,9 +112,9 @@ async def list_ddos_profiles(
 @post(ALL, opt=WRITE, tags=TAGS, status_code=200)
 async def create_ddos_profile(ctx: Ctx, data: JSONBody[CreateDdosProfile]) -> TaskIds:
     """Create a DDoS profile for an address of an instance, or for a floating IP. An address can have one profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.create_ddos_profile(
-            tx, ctx, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
+            tx, ctx, data.ip_address, data.to_new_profile(), task_id, audit_data=to_builtins(data)
         )
     )
 
@@ -122,9 +122,9 @@ async def create_ddos_profile(ctx: Ctx, data: JSONBody[CreateDdosProfile]) -> Ta
 @patch(ONE, opt=WRITE, tags=TAGS)
 async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[CreateDdosProfile]) -> TaskIds:
     """Replace the template, the fields and the address of a DDoS profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.update_ddos_profile(
-            tx, ctx, profile_id, data.ip_address, data.new_profile(), task_id, audit_data=to_builtins(data)
+            tx, ctx, profile_id, data.ip_address, data.to_new_profile(), task_id, audit_data=to_builtins(data)
         )
     )
 
@@ -132,13 +132,15 @@ async def update_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBod
 @delete(ONE, opt=WRITE, tags=TAGS, status_code=200)
 async def delete_ddos_profile(ctx: Ctx, profile_id: FromPath[int]) -> TaskIds:
     """Delete a DDoS profile. Its address is no longer protected."""
-    return await ctx.submit(lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: ddos_profile_service.delete_ddos_profile(tx, ctx, profile_id, task_id)
+    )
 
 
 @post(f"{ONE}/action", opt=WRITE, tags=TAGS, status_code=200)
 async def switch_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBody[SwitchDdosProfile]) -> TaskIds:
     """Activate or deactivate a DDoS profile."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: ddos_profile_service.switch_ddos_profile(
             tx, ctx, profile_id, task_id, active=data.active, bgp=data.bgp
         )

@@ -6,12 +6,12 @@ from msgspec.structs import asdict
 
 from pileus.api.context import RequestContext
 from pileus.api.routes.compute.instance_views import instance_view
-from pileus.api.wire.compute.instances import ViewOptions
+from pileus.api.wire.compute.instances import InstanceViewOptions
 from pileus.api.wire.network.floating_ips import (
     FloatingIPView,
+    FloatingIPWithInstanceView,
     LegacyFloatingIPView,
-    LegacyListedFloatingIP,
-    ListedFloatingIP,
+    LegacyFloatingIPWithInstanceView,
 )
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags
@@ -19,36 +19,36 @@ from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 
-WITHOUT_SUBNETS = ViewOptions(subnets=False, ddos_profile=False)
+WITHOUT_SUBNETS = InstanceViewOptions(subnets=False, ddos_profile=False)
 
 
-async def show_floating_ips(tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]) -> list[FloatingIPView]:
+async def build_floating_ip_views(tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]) -> list[FloatingIPView]:
     """Return the views of floating IPs, with legacy fields if the server has them on."""
     tags_by_id = await tags.list_by_resources(tx, [floating_ip.id for floating_ip in records])
-    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.region().display_name
+    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.require_region().display_name
     return [view.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
 
 
-async def current_floating_ip(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:
+async def read_floating_ip_view(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:
     """Read a floating IP. Raises NotFound."""
     async with ctx.db.read() as tx:
-        (view,) = await show_floating_ips(tx, ctx, [await floating_ips.get(tx, ctx.place, floating_ip_id)])
+        (view,) = await build_floating_ip_views(tx, ctx, [await floating_ips.get(tx, ctx.place, floating_ip_id)])
     return view
 
 
-async def show_listed_floating_ips(
+async def build_floating_ip_with_instance_views(
     tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]
-) -> list[ListedFloatingIP]:
+) -> list[FloatingIPWithInstanceView]:
     """Return the views of floating IPs with the instances that they are assigned to."""
     port_ids = [floating_ip.port_id for floating_ip in records if floating_ip.port_id]
-    instances_by_port = await instances.find_by_ports(tx, port_ids)
-    details = await instances.details_of_each(tx, [instance.id for instance in instances_by_port.values()])
+    instances_by_port = await instances.find_by_port_ids(tx, port_ids)
+    details = await instances.list_details_by_instance(tx, [instance.id for instance in instances_by_port.values()])
     instance_views = {
         port_id: instance_view(ctx.app, instance, details[instance.id], WITHOUT_SUBNETS)
         for port_id, instance in instances_by_port.items()
     }
-    views = await show_floating_ips(tx, ctx, records)
-    listed = LegacyListedFloatingIP if ctx.app.legacy_fields else ListedFloatingIP
+    views = await build_floating_ip_views(tx, ctx, records)
+    listed = LegacyFloatingIPWithInstanceView if ctx.app.legacy_fields else FloatingIPWithInstanceView
     return [
         listed(**asdict(view), instance=instance_views.get(view.port_id or ""), loadbalancer=None) for view in views
     ]

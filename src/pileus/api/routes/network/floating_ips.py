@@ -4,21 +4,21 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.floating_ip_views import (
-    current_floating_ip,
-    show_floating_ips,
-    show_listed_floating_ips,
+    build_floating_ip_views,
+    build_floating_ip_with_instance_views,
+    read_floating_ip_view,
 )
 from pileus.api.wire.network.floating_ips import (
     AssignFloatingIP,
-    ConvertFloatingIP,
+    ConvertFloatingIPToReservedFixedIP,
     CreateFloatingIP,
     FloatingIPView,
-    ListedFloatingIP,
+    FloatingIPWithInstanceView,
     Status,
     UpdateFloatingIP,
     UpdateFloatingIPTags,
@@ -33,13 +33,8 @@ from pileus.store.network import floating_ips
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{floating_ip_id:str}}"
-NOUN = TaggedResource(
-    path=ONE,
-    parameter="floating_ip_id",
-    tag="Floating IPs",
-    kind=floating_ips.KIND,
-    group="floating_ip",
-    get=floating_ips.get,
+NOUN = MetadataRouteConfig(
+    path=ONE, tag="Floating IPs", kind=floating_ips.KIND, group="floating_ip", get=floating_ips.get
 )
 
 
@@ -52,7 +47,7 @@ async def list_floating_ips(
     tag_key_value: FromQuery[str | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> Page[ListedFloatingIP]:
+) -> Page[FloatingIPWithInstanceView]:
     """List floating IPs with the instances that they are assigned to, the oldest first.
 
     Floating IPs must have all tags of `tag_key` and `tag_key_value` (a JSON map). Load balancers are not supported.
@@ -60,11 +55,11 @@ async def list_floating_ips(
     floating_ip_filter = floating_ips.FloatingIPFilter(
         port_ids=port_ids, status=status, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await floating_ips.page(tx, place, floating_ip_filter, limit=limit, offset=offset)
-        return Page(count=count, results=await show_listed_floating_ips(tx, ctx, records))
+        return Page(count=count, results=await build_floating_ip_with_instance_views(tx, ctx, records))
 
 
 @get(
@@ -72,12 +67,12 @@ async def list_floating_ips(
 )
 async def list_available_floating_ips(ctx: Ctx) -> Page[FloatingIPView]:
     """List the floating IPs that are not assigned. Deprecated: use the list with `status=DOWN`."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         unassigned = floating_ips.FloatingIPFilter(free=True)
         count, records = await floating_ips.page(tx, place, unassigned, limit=1000, offset=0)
-        return Page(count=count, results=await show_floating_ips(tx, ctx, records))
+        return Page(count=count, results=await build_floating_ip_views(tx, ctx, records))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Floating IPs"])
@@ -86,7 +81,7 @@ async def create_floating_ip(ctx: Ctx, data: JSONBody[CreateFloatingIP]) -> Task
 
     If the task fails, nothing remains.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: floating_ip_service.create_floating_ip(
             tx,
             ctx,
@@ -102,7 +97,7 @@ async def create_floating_ip(ctx: Ctx, data: JSONBody[CreateFloatingIP]) -> Task
 @get(ONE, opt=READ, tags=["Floating IPs"])
 async def get_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> FloatingIPView:
     """Get a floating IP with the port that it is assigned to."""
-    return await current_floating_ip(ctx, floating_ip_id)
+    return await read_floating_ip_view(ctx, floating_ip_id)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{floating_ip_id:str}}", opt=WRITE, status_code=200, tags=["Floating IPs"])
@@ -112,8 +107,8 @@ async def update_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSON
     Without `fixed_ip_address` it is assigned to the port's first IPv4 address. Tags are a JSON merge patch (RFC 7386).
     If nothing changes, no task is started.
     """
-    return await ctx.submit(
-        lambda tx, task_id: floating_ip_service.update_floating_ip(tx, ctx, floating_ip_id, data.patch(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: floating_ip_service.update_floating_ip(tx, ctx, floating_ip_id, data.to_patch(), task_id)
     )
 
 
@@ -123,7 +118,7 @@ async def update_floating_ip_tags(
 ) -> FloatingIPView:
     """Change the tags of a floating IP, by JSON merge patch (RFC 7386). Deprecated: use version 2."""
     await ctx.write(lambda tx: floating_ip_service.update_floating_ip_tags(tx, ctx, floating_ip_id, data.tags))
-    return await current_floating_ip(ctx, floating_ip_id)
+    return await read_floating_ip_view(ctx, floating_ip_id)
 
 
 @post(f"{ONE}/assign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
@@ -134,12 +129,12 @@ async def assign_floating_ip(
 
     Deprecated: use PATCH.
     """
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: floating_ip_service.assign_floating_ip(
             tx, ctx, floating_ip_id, data.port_id, data.fixed_ip_address, task_id
         )
     )
-    return await current_floating_ip(ctx, floating_ip_id)
+    return await read_floating_ip_view(ctx, floating_ip_id)
 
 
 @post(f"{ONE}/unassign", opt=WRITE, status_code=200, deprecated=True, tags=["Floating IPs"])
@@ -148,17 +143,19 @@ async def unassign_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> Float
 
     Deprecated: use PATCH.
     """
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: floating_ip_service.unassign_floating_ip(tx, ctx, floating_ip_id, task_id)
     )
-    return await current_floating_ip(ctx, floating_ip_id)
+    return await read_floating_ip_view(ctx, floating_ip_id)
 
 
 @post(f"{ONE}/convert", opt=WRITE, status_code=200, tags=["Floating IPs"])
-async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIP]) -> TaskIds:
+async def convert_floating_ip(
+    ctx: Ctx, floating_ip_id: FromPath[str], data: JSONBody[ConvertFloatingIPToReservedFixedIP]
+) -> TaskIds:
     """Convert an unassigned floating IP to a reserved fixed IP. It keeps its address, but not its tags."""
-    return await ctx.submit(
-        lambda tx, task_id: floating_ip_service.convert_floating_ip(
+    return await ctx.submit_task(
+        lambda tx, task_id: floating_ip_service.convert_to_reserved_fixed_ip(
             tx, ctx, floating_ip_id, task_id, audit_data=to_builtins(data)
         )
     )
@@ -167,7 +164,7 @@ async def convert_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str], data: JSO
 @delete(ONE, opt=WRITE, status_code=200, tags=["Floating IPs"])
 async def delete_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> TaskIds:
     """Delete a floating IP, even if it is assigned. Its address is released, and its DDoS profile is deleted."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: floating_ip_service.delete_floating_ip(tx, ctx, floating_ip_id, task_id)
     )
 
@@ -175,5 +172,5 @@ async def delete_floating_ip(ctx: Ctx, floating_ip_id: FromPath[str]) -> TaskIds
 ROUTES = [
     list_floating_ips, list_available_floating_ips, create_floating_ip, get_floating_ip, update_floating_ip,
     update_floating_ip_tags, assign_floating_ip, unassign_floating_ip, convert_floating_ip, delete_floating_ip,
-    *metadata_routes(NOUN),
+    *make_metadata_routes(NOUN),
 ]  # fmt: skip

@@ -5,14 +5,14 @@ from typing import Any
 from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.interface_views import show_interface
+from pileus.api.routes.network.interface_views import build_interface_view
 from pileus.api.validation import convert_body
-from pileus.api.wire.network.interface_requests import AttachInterface, DetachInterface, with_inferred_type
+from pileus.api.wire.network.interface_requests import AttachInterface, DetachInterface, with_inferred_interface_type
 from pileus.api.wire.network.interfaces import InterfaceView
-from pileus.api.wire.network.ports import PortSecurityGroups, SecurityGroupName
+from pileus.api.wire.network.ports import PortSecurityGroups, SecurityGroupReference
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.network.ports import Port
@@ -32,7 +32,7 @@ async def list_instance_interfaces(
     async with ctx.db.scan() as tx:
         await instances.get(tx, ctx.place, instance_id)
         records = await ports.list_by_instance(tx, instance_id)
-        views = [await show_interface(tx, ctx, port) for port in records[offset : offset + limit]]
+        views = [await build_interface_view(tx, ctx, port) for port in records[offset : offset + limit]]
     return Page(count=len(records), results=views)
 
 
@@ -46,7 +46,7 @@ async def list_instance_ports(ctx: Ctx, instance_id: FromPath[str]) -> Page[Port
 
 
 @get(f"{ONE}/securitygroups", opt=READ, tags=["Instances"])
-async def list_instance_security_groups(ctx: Ctx, instance_id: FromPath[str]) -> Page[SecurityGroupName]:
+async def list_instance_security_groups(ctx: Ctx, instance_id: FromPath[str]) -> Page[SecurityGroupReference]:
     """List the security groups of an instance's ports, each group once."""
     async with ctx.db.scan() as tx:
         await instances.get(tx, ctx.place, instance_id)
@@ -55,7 +55,7 @@ async def list_instance_security_groups(ctx: Ctx, instance_id: FromPath[str]) ->
             for port in await ports.list_by_instance(tx, instance_id)
             for group in await security_groups.list_by_port(tx, port.id)
         }
-    views = [SecurityGroupName(id=group_id, name=name) for name, group_id in sorted(names)]
+    views = [SecurityGroupReference(id=group_id, name=name) for name, group_id in sorted(names)]
     return Page(count=len(views), results=views)
 
 
@@ -67,11 +67,11 @@ async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
     project's default group. `ddos_profile` protects a public address. The instance must be active, shut off or paused.
     If the task fails, port and address are released; a reserved fixed IP remains reserved.
     """
-    body = convert_body(with_inferred_type(data), AttachInterface)
-    ddos_profile = body.ddos_profile.new_profile() if body.ddos_profile else None
-    return await ctx.submit(
+    body = convert_body(with_inferred_interface_type(data), AttachInterface)
+    ddos_profile = body.ddos_profile.to_new_profile() if body.ddos_profile else None
+    return await ctx.submit_task(
         lambda tx, task_id: interface_service.attach_interface(
-            tx, ctx, instance_id, body.new_interface(), task_id, ddos_profile=ddos_profile, audit_data=data
+            tx, ctx, instance_id, body.to_new_interface(), task_id, ddos_profile=ddos_profile, audit_data=data
         )
     )
 
@@ -83,7 +83,7 @@ async def detach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
     Its addresses are released, its floating IPs are unassigned, and its DDoS profiles are deleted; a reserved fixed IP
     remains reserved. The instance must be active, shut off or paused.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: interface_service.detach_interface(
             tx, ctx, instance_id, data.port_id, data.ip_address, task_id
         )
@@ -92,7 +92,7 @@ async def detach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
 
 async def _show_port(tx: Tx, port: Port) -> PortSecurityGroups:
     groups = await security_groups.list_by_port(tx, port.id)
-    names = [SecurityGroupName(id=group.id, name=group.name) for group in groups]
+    names = [SecurityGroupReference(id=group.id, name=group.name) for group in groups]
     return PortSecurityGroups(id=port.id, name=port.name, security_groups=names)
 
 

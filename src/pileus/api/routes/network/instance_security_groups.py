@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.wire.compute.instance_requests import ChangeSecurityGroups
 from pileus.services.network import instance_security_groups as security_group_service
@@ -18,8 +18,10 @@ async def add_security_group(ctx: Ctx, instance_id: FromPath[str], data: JSONBod
     A group that a port has already stays. A port with port security disabled cannot have groups: it is left out if the
     request is for all ports, and the answer is 409 if the request names the port.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: security_group_service.add_security_groups(tx, ctx, instance_id, data.by_port(), task_id)
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: security_group_service.add_security_groups(
+            tx, ctx, instance_id, data.group_names_by_port(), task_id
+        )
     )
 
 
@@ -29,8 +31,10 @@ async def remove_security_group(ctx: Ctx, instance_id: FromPath[str], data: JSON
 
     It is no error if a port does not have the group. If the group does not exist, the answer is 404.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: security_group_service.remove_security_groups(tx, ctx, instance_id, data.by_port(), task_id)
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: security_group_service.remove_security_groups(
+            tx, ctx, instance_id, data.group_names_by_port(), task_id
+        )
     )
 
 

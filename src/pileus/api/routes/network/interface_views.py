@@ -3,7 +3,7 @@
 from pileus.api.context import RequestContext
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.network.interfaces import InterfaceView
-from pileus.api.wire.network.networks import NetworkDetails
+from pileus.api.wire.network.networks import NetworkWithSubnetsView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.domain.errors import not_found
 from pileus.domain.network.ports import Port
@@ -12,36 +12,38 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
 
 
-async def show_interface(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceView:
+async def build_interface_view(tx: Tx, ctx: RequestContext, port: Port) -> InterfaceView:
     """Return the view of a port with its network, the network's subnets and the port's floating IPs."""
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     floating_ip_views = [
         FloatingIPView.of(floating_ip, (await tags.list_by_resource(tx, floating_ip.id)).values(), region)
         for floating_ip in await floating_ips.list_by_port(tx, port.id)
     ]
     network = await _show_network(tx, ctx, port.network_id, region)
-    return InterfaceView.of(port, await ports.addresses_of(tx, port.id), network, floating_ip_views)
+    return InterfaceView.of(port, await ports.list_addresses(tx, port.id), network, floating_ip_views)
 
 
-async def current_interface(ctx: RequestContext, port_id: str) -> InterfaceView:
+async def read_interface_view(ctx: RequestContext, port_id: str) -> InterfaceView:
     """Read an interface. Raises NotFound."""
     async with ctx.db.read() as tx:
-        return await show_interface(tx, ctx, await ports.get(tx, ctx.place, port_id))
+        return await build_interface_view(tx, ctx, await ports.get(tx, ctx.place, port_id))
 
 
-async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: str) -> NetworkDetails:
+async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: str) -> NetworkWithSubnetsView:
     network = await networks.find(tx, network_id)
     if network is None:
         raise not_found("Network", network_id)
-    used = await addresses.count_in_use_in_network(tx, network_id)
+    used = await addresses.count_in_use_by_subnet_of_network(tx, network_id)
     subnet_views = [
         SubnetView.of(
             subnet,
             (await tags.list_by_resource(tx, subnet.id)).values(),
             region,
             ctx.place.project_id,
-            max(0, subnet.total_addresses - used.get(subnet.id, 0)),
+            max(0, subnet.assignable_address_count - used.get(subnet.id, 0)),
         )
         for subnet in await subnets.list_by_network(tx, network_id)
     ]
-    return NetworkDetails.of(network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region)
+    return NetworkWithSubnetsView.of(
+        network, subnet_views, (await tags.list_by_resource(tx, network_id)).values(), region
+    )

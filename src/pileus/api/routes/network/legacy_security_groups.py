@@ -3,9 +3,9 @@
 from litestar import patch, post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
-from pileus.api.routes.network.security_group_views import current_security_group
+from pileus.api.routes.network.security_group_views import read_security_group_view
 from pileus.api.wire.network.security_group_requests import CreateLegacySecurityGroup, UpdateLegacySecurityGroup
 from pileus.api.wire.network.security_groups import SecurityGroupView
 from pileus.services.network import instance_security_groups as security_group_service
@@ -21,13 +21,13 @@ async def create_security_group_and_wait(ctx: Ctx, data: JSONBody[CreateLegacySe
     Deprecated: use version 2.
     """
     new = data.security_group
-    group, tasks = await ctx.submit_and_wait(
+    group, tasks = await ctx.submit_task_and_wait(
         lambda tx, task_id: security_group_service.create_security_group_on_instances(
             tx,
             ctx,
             new.name,
             new.description or "",
-            new.new_rules(),
+            new.to_new_rules(),
             data.instances,
             task_id,
             user_tags=new.tags or new.metadata or {},
@@ -35,7 +35,7 @@ async def create_security_group_and_wait(ctx: Ctx, data: JSONBody[CreateLegacySe
     )
     for task in tasks:
         await ctx.wait_for_task(task.id)
-    return await current_security_group(ctx, group.id)
+    return await read_security_group_view(ctx, group.id)
 
 
 @patch(f"{ALL}/{{group_id:str}}", opt=WRITE, deprecated=True, tags=["Security Groups"])
@@ -46,12 +46,12 @@ async def update_security_group_and_wait(
 
     Deprecated: use version 2.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: rule_service.edit_security_group(
-            tx, ctx, group_id, data.edits(), task_id, name=data.name, tag_changes=data.tags
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: rule_service.add_and_remove_rules(
+            tx, ctx, group_id, data.rule_additions_and_deletions(), task_id, name=data.name, tag_changes=data.tags
         )
     )
-    return await current_security_group(ctx, group_id)
+    return await read_security_group_view(ctx, group_id)
 
 
 ROUTES = [create_security_group_and_wait, update_security_group_and_wait]

@@ -3,7 +3,12 @@
 from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
-from pileus.api.wire.network.networks import LegacyNetworkDetails, LegacyNetworkView, NetworkDetails, NetworkView
+from pileus.api.wire.network.networks import (
+    LegacyNetworkView,
+    LegacyNetworkWithSubnetsView,
+    NetworkView,
+    NetworkWithSubnetsView,
+)
 from pileus.api.wire.network.routers import RouterView
 from pileus.api.wire.network.subnets import LegacySubnetView, SubnetView
 from pileus.domain.network.networks import Network, Subnet
@@ -13,34 +18,38 @@ from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
-async def show_networks(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkView]:
+async def build_network_views(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkView]:
     """Return the views of networks with the ids of their subnets, with legacy fields if the server has them on."""
     view = LegacyNetworkView if ctx.app.legacy_fields else NetworkView
-    ids, region = [network.id for network in records], ctx.region().display_name
+    ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
     return [view.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def show_network(tx: Tx, ctx: RequestContext, network: Network) -> NetworkView:
+async def build_network_view(tx: Tx, ctx: RequestContext, network: Network) -> NetworkView:
     """Return the view of one network."""
-    (view,) = await show_networks(tx, ctx, [network])
+    (view,) = await build_network_views(tx, ctx, [network])
     return view
 
 
-async def current_network(ctx: RequestContext, network_id: str) -> NetworkView:
+async def read_network_view(ctx: RequestContext, network_id: str) -> NetworkView:
     """Read a network. Raises NotFound."""
     async with ctx.db.read() as tx:
-        return await show_network(tx, ctx, await networks.get(tx, ctx.place, network_id))
+        return await build_network_view(tx, ctx, await networks.get(tx, ctx.place, network_id))
 
 
-async def show_network_details(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkDetails]:
+async def build_network_with_subnets_views(
+    tx: Tx, ctx: RequestContext, records: Sequence[Network]
+) -> list[NetworkWithSubnetsView]:
     """Return the views of networks with the views of their subnets."""
-    view = LegacyNetworkDetails if ctx.app.legacy_fields else NetworkDetails
-    ids, region = [network.id for network in records], ctx.region().display_name
+    view = LegacyNetworkWithSubnetsView if ctx.app.legacy_fields else NetworkWithSubnetsView
+    ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
-    used = await addresses.count_in_use(tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]])
+    used = await addresses.count_in_use_by_subnet(
+        tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]]
+    )
     subnet_views = {
-        network_id: await show_subnets(
+        network_id: await build_subnet_views(
             tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in subnets_by_id[network_id]]
         )
         for network_id in ids
@@ -48,40 +57,44 @@ async def show_network_details(tx: Tx, ctx: RequestContext, records: Sequence[Ne
     return [view.of(network, subnet_views[network.id], tags_by_id[network.id], region) for network in records]
 
 
-async def show_subnets(tx: Tx, ctx: RequestContext, counted: Sequence[subnets.SubnetUsage]) -> list[SubnetView]:
+async def build_subnet_views(
+    tx: Tx, ctx: RequestContext, subnet_usages: Sequence[subnets.SubnetUsage]
+) -> list[SubnetView]:
     """Return the views of subnets with the numbers of their free addresses."""
     view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
     tags_by_id, region = (
-        await tags.list_by_resources(tx, [subnet.id for subnet, _ in counted]),
-        ctx.region().display_name,
+        await tags.list_by_resources(tx, [subnet.id for subnet, _ in subnet_usages]),
+        ctx.require_region().display_name,
     )
     return [
-        view.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.total_addresses - used))
-        for subnet, used in counted
+        view.of(
+            subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.assignable_address_count - used)
+        )
+        for subnet, used in subnet_usages
     ]
 
 
-async def current_subnet(ctx: RequestContext, subnet_id: str) -> SubnetView:
+async def read_subnet_view(ctx: RequestContext, subnet_id: str) -> SubnetView:
     """Read a subnet. Raises NotFound."""
     async with ctx.db.read() as tx:
         return await _show_subnet(tx, ctx, await subnets.get(tx, ctx.place, subnet_id))
 
 
-async def show_routers(tx: Tx, ctx: RequestContext, records: Sequence[Router]) -> list[RouterView]:
+async def build_router_views(tx: Tx, ctx: RequestContext, records: Sequence[Router]) -> list[RouterView]:
     """Return the views of routers with their interfaces."""
     interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in records])
-    region = ctx.region().display_name
+    region = ctx.require_region().display_name
     return [RouterView.of(router, interfaces[router.id], region) for router in records]
 
 
-async def current_router(ctx: RequestContext, router_id: str) -> RouterView:
+async def read_router_view(ctx: RequestContext, router_id: str) -> RouterView:
     """Read a router. Raises NotFound."""
     async with ctx.db.read() as tx:
-        (view,) = await show_routers(tx, ctx, [await routers.get(tx, ctx.place, router_id)])
+        (view,) = await build_router_views(tx, ctx, [await routers.get(tx, ctx.place, router_id)])
     return view
 
 
 async def _show_subnet(tx: Tx, ctx: RequestContext, subnet: Subnet) -> SubnetView:
-    used = await addresses.count_in_use(tx, [subnet.id])
-    (view,) = await show_subnets(tx, ctx, [(subnet, used.get(subnet.id, 0))])
+    used = await addresses.count_in_use_by_subnet(tx, [subnet.id])
+    (view,) = await build_subnet_views(tx, ctx, [(subnet, used.get(subnet.id, 0))])
     return view

@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.routes.network.network_views import current_network, show_networks
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.routes.network.network_views import build_network_views, read_network_view
 from pileus.api.wire.network.networks import (
     CreateNetwork,
     NetworkOrder,
@@ -27,14 +27,8 @@ from pileus.store.network import networks
 PLACE = "networks/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{network_id:str}}"
-NOUN = TaggedResource(
-    path=ONE,
-    parameter="network_id",
-    tag="Networks",
-    kind=networks.KIND,
-    group="network",
-    get=networks.get,
-    get_own=networks.get_own,
+NOUN = MetadataRouteConfig(
+    path=ONE, tag="Networks", kind=networks.KIND, group="network", get=networks.get, get_own=networks.get_own
 )
 
 
@@ -60,11 +54,11 @@ async def list_networks(
         own=owned_by == "project", name=name, network_type=network_type, external=external, tag_keys=tag_key,
         tag_pairs=parse_tag_filter(tag_key_value),
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await networks.page(tx, place, network_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_networks(tx, ctx, records))
+        return Page(count=count, results=await build_network_views(tx, ctx, records))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Networks"])
@@ -73,7 +67,7 @@ async def create_network(ctx: Ctx, data: JSONBody[CreateNetwork]) -> TaskIds:
 
     Subnets created in the network later are attached to that router. If the task fails, nothing remains.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: network_service.create_network(
             tx,
             ctx,
@@ -89,7 +83,7 @@ async def create_network(ctx: Ctx, data: JSONBody[CreateNetwork]) -> TaskIds:
 @get(ONE, opt=READ, tags=["Networks"])
 async def get_network(ctx: Ctx, network_id: FromPath[str]) -> NetworkView:
     """Get a network of the project, or an external or shared network."""
-    return await current_network(ctx, network_id)
+    return await read_network_view(ctx, network_id)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{network_id:str}}", opt=WRITE, status_code=200, tags=["Networks"])
@@ -99,8 +93,8 @@ async def update_network(ctx: Ctx, network_id: FromPath[str], data: JSONBody[Upd
     A tag with a value is set, a tag with null is removed, other tags stay; `"tags": null` removes all tags. If
     nothing changes, no task is started. While another task has locked the network, the answer is 409.
     """
-    return await ctx.submit(
-        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.patch(), task_id)
+    return await ctx.submit_task(
+        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.to_patch(), task_id)
     )
 
 
@@ -110,10 +104,10 @@ async def update_network_and_wait(ctx: Ctx, network_id: FromPath[str], data: JSO
 
     Deprecated: use version 2.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.patch(), task_id)
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: network_service.update_network(tx, ctx, network_id, data.to_patch(), task_id)
     )
-    return await current_network(ctx, network_id)
+    return await read_network_view(ctx, network_id)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Networks"])
@@ -122,7 +116,7 @@ async def delete_network(ctx: Ctx, network_id: FromPath[str]) -> TaskIds:
 
     The router that was created with the network is deleted too, unless subnets of other networks are attached to it.
     """
-    return await ctx.submit(lambda tx, task_id: network_service.delete_network(tx, ctx, network_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: network_service.delete_network(tx, ctx, network_id, task_id))
 
 
 @get(f"{ONE}/ports", opt=READ, tags=["Networks"])
@@ -139,5 +133,5 @@ async def list_network_ports(ctx: Ctx, network_id: FromPath[str]) -> Page[PortWi
 
 ROUTES = [
     list_networks, create_network, get_network, update_network, update_network_and_wait, delete_network,
-    list_network_ports, *metadata_routes(NOUN),
+    list_network_ports, *make_metadata_routes(NOUN),
 ]  # fmt: skip

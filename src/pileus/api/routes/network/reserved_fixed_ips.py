@@ -4,12 +4,12 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.network.reserved_fixed_ip_views import current_reserved_fixed_ip, show_reserved_fixed_ips
+from pileus.api.routes.network.reserved_fixed_ip_views import build_reserved_fixed_ip_views, read_reserved_fixed_ip_view
 from pileus.api.wire.network.reserved_fixed_ip_requests import (
-    ConvertReservedFixedIP,
+    ConvertReservedFixedIPToFloatingIP,
     CreateReservedFixedIP,
     UpdateReservedFixedIP,
 )
@@ -43,12 +43,12 @@ async def list_reserved_fixed_ips(
         available_only=available_only, device_id=device_id, external_only=external_only, internal_only=internal_only,
         ip_address=ip_address, vip_only=vip_only,
     )  # fmt: skip
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         records = filter_and_sort(await reserved_fixed_ips.list_all(tx, place), reserved_filter, order_by)
         return Page(
-            count=len(records), results=await show_reserved_fixed_ips(tx, ctx, records[offset : offset + limit])
+            count=len(records), results=await build_reserved_fixed_ip_views(tx, ctx, records[offset : offset + limit])
         )
 
 
@@ -61,9 +61,9 @@ async def create_reserved_fixed_ip(ctx: Ctx, data: JSONBody[CreateReservedFixedI
     deleted. A virtual IP (`is_vip`) can be shared by several instances. The task returns the id of the port, which
     identifies the reserved fixed IP.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: reserved_fixed_ip_service.create_reserved_fixed_ip(
-            tx, ctx, data.new_reserved_fixed_ip(), task_id, audit_data=to_builtins(data)
+            tx, ctx, data.to_new_reserved_fixed_ip(), task_id, audit_data=to_builtins(data)
         )
     )
 
@@ -71,7 +71,7 @@ async def create_reserved_fixed_ip(ctx: Ctx, data: JSONBody[CreateReservedFixedI
 @get(ONE, opt=READ, tags=["Reserved IPs"])
 async def get_reserved_fixed_ip(ctx: Ctx, port_id: FromPath[str]) -> ReservedFixedIPView:
     """Get a reserved fixed IP with the instances that use it."""
-    return await current_reserved_fixed_ip(ctx, port_id)
+    return await read_reserved_fixed_ip_view(ctx, port_id)
 
 
 @patch(ONE, opt=WRITE, tags=["Reserved IPs"])
@@ -80,16 +80,16 @@ async def update_reserved_fixed_ip(
 ) -> ReservedFixedIPView:
     """Make a reserved fixed IP a virtual IP, or a plain one again. While an instance uses it, the answer is 409."""
     await ctx.write(lambda tx: reserved_fixed_ip_service.update_reserved_fixed_ip(tx, ctx, port_id, is_vip=data.is_vip))
-    return await current_reserved_fixed_ip(ctx, port_id)
+    return await read_reserved_fixed_ip_view(ctx, port_id)
 
 
 @post(f"{ONE}/convert", opt=WRITE, status_code=200, tags=["Reserved IPs"])
 async def convert_reserved_fixed_ip(
-    ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConvertReservedFixedIP]
+    ctx: Ctx, port_id: FromPath[str], data: JSONBody[ConvertReservedFixedIPToFloatingIP]
 ) -> TaskIds:
     """Convert a reserved public IPv4 address that no instance uses to a floating IP."""
-    return await ctx.submit(
-        lambda tx, task_id: reserved_fixed_ip_service.convert_reserved_fixed_ip(
+    return await ctx.submit_task(
+        lambda tx, task_id: reserved_fixed_ip_service.convert_to_floating_ip(
             tx, ctx, port_id, task_id, audit_data=to_builtins(data)
         )
     )
@@ -101,7 +101,7 @@ async def delete_reserved_fixed_ip(ctx: Ctx, port_id: FromPath[str]) -> TaskIds:
 
     Its floating IPs are unassigned, and its DDoS profiles are deleted.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: reserved_fixed_ip_service.delete_reserved_fixed_ip(tx, ctx, port_id, task_id)
     )
 

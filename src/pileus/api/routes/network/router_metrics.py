@@ -3,47 +3,49 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import READ
+from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.routes.network.routers import ONE
 from pileus.api.wire.compute.metric_requests import MetricsRequest
-from pileus.api.wire.compute.metrics import RouterMetricsView, TrafficView
+from pileus.api.wire.compute.metrics import InterfaceTrafficSample, RouterInterfaceMetricsView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.network.routers import RouterInterface
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.metrics import RouterMetrics, Traffic
+from pileus.drivers.protocols.metrics import SupportsRouterMetrics, TrafficSample
 from pileus.store.network import router_interfaces, routers
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Routers"])
 async def list_router_metrics(
     ctx: Ctx, router_id: FromPath[str], data: JSONBody[MetricsRequest]
-) -> Page[RouterMetricsView]:
+) -> Page[RouterInterfaceMetricsView]:
     """List bits and packets per second of each router interface in the last hours or days."""
     async with ctx.db.read() as tx:
         await routers.get(tx, ctx.place, router_id)
         interfaces = await router_interfaces.list_by_router(tx, router_id)
-    if not isinstance(ctx.app.driver, RouterMetrics):
+    if not isinstance(ctx.app.driver, SupportsRouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
     now = ctx.now()
     try:
-        traffic = await ctx.app.driver.traffic(router_id, data.since(now), now, data.sample_count)
+        traffic = await ctx.app.driver.router_traffic_by_port_id(
+            router_id, data.period_start(now), now, data.sample_count
+        )
     except DriverError as error:
         raise Conflict(str(error)) from error
     results = [_show_metrics(interface, traffic.get(interface.port.id, [])) for interface in interfaces]
     return Page(count=len(results), results=results)
 
 
-def _show_metrics(interface: RouterInterface, traffic: list[Traffic]) -> RouterMetricsView:
-    return RouterMetricsView(
+def _show_metrics(interface: RouterInterface, traffic: list[TrafficSample]) -> RouterInterfaceMetricsView:
+    return RouterInterfaceMetricsView(
         port_id=interface.port.id,
         network_id=interface.port.network_id,
         interface_type="public" if interface.port.gateway else "private",
         ip_addresses=[address.ip for address in interface.addresses],
         metrics=[
-            TrafficView(
+            InterfaceTrafficSample(
                 time=format_zulu(sample.time),
                 network_bps_egress=sample.bits_out,
                 network_bps_ingress=sample.bits_in,

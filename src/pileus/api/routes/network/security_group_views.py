@@ -10,18 +10,18 @@ from pileus.store.database import Tx
 from pileus.store.network import security_groups
 
 
-async def show_security_groups(
+async def build_security_group_views(
     tx: Tx, ctx: RequestContext, records: Sequence[SecurityGroup]
 ) -> list[SecurityGroupView]:
     """Return the views of groups with their rules, with legacy fields if the server has them on."""
     view = LegacySecurityGroupView if ctx.app.legacy_fields else SecurityGroupView
-    ids, region = [group.id for group in records], ctx.region().display_name
-    tags_by_id, rules_by_id = await tags.list_by_resources(tx, ids), await security_groups.rules_of_each(tx, ids)
+    ids, region = [group.id for group in records], ctx.require_region().display_name
+    tags_by_id, rules_by_id = await tags.list_by_resources(tx, ids), await security_groups.list_rules_by_group(tx, ids)
     return [view.of(group, rules_by_id[group.id], tags_by_id[group.id], region) for group in records]
 
 
-async def current_security_group(ctx: RequestContext, group_id: str) -> SecurityGroupView:
+async def read_security_group_view(ctx: RequestContext, group_id: str) -> SecurityGroupView:
     """Read a group. Raises NotFound."""
     async with ctx.db.read() as tx:
-        (view,) = await show_security_groups(tx, ctx, [await security_groups.get(tx, ctx.place, group_id)])
+        (view,) = await build_security_group_views(tx, ctx, [await security_groups.get(tx, ctx.place, group_id)])
     return view

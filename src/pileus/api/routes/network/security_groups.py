@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.routes.network.security_group_views import current_security_group, show_security_groups
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.routes.network.security_group_views import build_security_group_views, read_security_group_view
 from pileus.api.wire.network.security_group_requests import (
     CopySecurityGroup,
     CreateSecurityGroup,
@@ -26,13 +26,8 @@ PLACE = "{project_id:int}/{region_id:int}"
 ALL_V1 = f"/cloud/v1/securitygroups/{PLACE}"
 ONE = f"{ALL_V1}/{{group_id:str}}"
 ALL_V2 = f"/cloud/v2/security_groups/{PLACE}"
-NOUN = TaggedResource(
-    path=ONE,
-    parameter="group_id",
-    tag="Security Groups",
-    kind=security_groups.KIND,
-    group="securitygroup",
-    get=security_groups.get,
+NOUN = MetadataRouteConfig(
+    path=ONE, tag="Security Groups", kind=security_groups.KIND, group="securitygroup", get=security_groups.get
 )
 
 
@@ -50,22 +45,22 @@ async def list_security_groups(
     `name` matches the full name. Groups must have all tags of `tag_key` and `tag_key_value` (a JSON map).
     """
     tag_pairs = parse_tag_filter(tag_key_value)
-    ctx.region()
+    ctx.require_region()
     await _ensure_default_group(ctx)
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, records = await security_groups.page(
             tx, place, name=name, tag_keys=tag_key, tag_pairs=tag_pairs, limit=limit, offset=offset
         )
-        return Page(count=count, results=await show_security_groups(tx, ctx, records))
+        return Page(count=count, results=await build_security_group_views(tx, ctx, records))
 
 
 @post(ALL_V2, opt=WRITE, status_code=200, tags=["Security Groups"])
 async def create_security_group(ctx: Ctx, data: JSONBody[CreateSecurityGroup]) -> TaskIds:
     """Create a security group. Without `rules` all egress is allowed and no ingress; with `[]` nothing is allowed."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: security_group_service.create_security_group(
-            tx, ctx, data.name, data.description, data.new_rules(), task_id, user_tags=data.tags or {}
+            tx, ctx, data.name, data.description, data.to_new_rules(), task_id, user_tags=data.tags or {}
         )
     )
 
@@ -73,7 +68,7 @@ async def create_security_group(ctx: Ctx, data: JSONBody[CreateSecurityGroup]) -
 @get(ONE, opt=READ, tags=["Security Groups"])
 async def get_security_group(ctx: Ctx, group_id: FromPath[str]) -> SecurityGroupView:
     """Get a security group with its rules."""
-    return await current_security_group(ctx, group_id)
+    return await read_security_group_view(ctx, group_id)
 
 
 @patch(f"{ALL_V2}/{{group_id:str}}", opt=WRITE, status_code=200, tags=["Security Groups"])
@@ -83,7 +78,7 @@ async def update_security_group(ctx: Ctx, group_id: FromPath[str], data: JSONBod
     Rules that the group has already keep their ids. Tags are a JSON merge patch (RFC 7386). If nothing changes, no
     task is started.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: security_group_service.update_security_group(
             tx,
             ctx,
@@ -91,7 +86,7 @@ async def update_security_group(ctx: Ctx, group_id: FromPath[str], data: JSONBod
             task_id,
             name=data.name,
             description=data.description,
-            rules=data.new_rules(),
+            rules=data.to_new_rules(),
             tag_changes=data.tags,
         )
     )
@@ -102,10 +97,10 @@ async def copy_security_group(
     ctx: Ctx, group_id: FromPath[str], data: JSONBody[CopySecurityGroup]
 ) -> SecurityGroupView:
     """Create a security group with the same rules and description. Waits up to 25 seconds and returns the copy."""
-    group = await ctx.submit_and_wait(
+    group = await ctx.submit_task_and_wait(
         lambda tx, task_id: security_group_service.copy_security_group(tx, ctx, group_id, data.name, task_id)
     )
-    return await current_security_group(ctx, group.id)
+    return await read_security_group_view(ctx, group.id)
 
 
 @post(f"{ONE}/revert", opt=WRITE, status_code=200, tags=["Security Groups"])
@@ -114,10 +109,10 @@ async def revert_security_group(ctx: Ctx, group_id: FromPath[str]) -> SecurityGr
 
     Waits up to 25 seconds for the task and returns the group.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: security_group_service.revert_security_group(tx, ctx, group_id, task_id)
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: security_group_service.revert_to_default_rules(tx, ctx, group_id, task_id)
     )
-    return await current_security_group(ctx, group_id)
+    return await read_security_group_view(ctx, group_id)
 
 
 @delete(ONE, opt=WRITE, status_code=204, tags=["Security Groups"])
@@ -136,7 +131,7 @@ async def _ensure_default_group(ctx: RequestContext) -> None:
     async with ctx.db.read() as tx:
         if await security_groups.find_default(tx, ctx.place) is not None:
             return
-    await ctx.write(lambda tx: security_group_service.ensure_default_group(tx, ctx))
+    await ctx.write(lambda tx: security_group_service.ensure_default_security_group(tx, ctx))
 
 
 async def _check_deleted(ctx: RequestContext, group_id: str, task_id: str) -> None:
@@ -149,5 +144,5 @@ async def _check_deleted(ctx: RequestContext, group_id: str, task_id: str) -> No
 
 ROUTES = [
     list_security_groups, create_security_group, get_security_group, update_security_group, copy_security_group,
-    revert_security_group, delete_security_group, *metadata_routes(NOUN),
+    revert_security_group, delete_security_group, *make_metadata_routes(NOUN),
 ]  # fmt: skip

@@ -3,11 +3,11 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
-from pileus.api.routes.network.network_views import current_subnet, show_subnets
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.routes.network.network_views import build_subnet_views, read_subnet_view
 from pileus.api.wire.network.networks import OwnedBy
 from pileus.api.wire.network.subnet_requests import CreateSubnet, UpdateSubnet
 from pileus.api.wire.network.subnets import SubnetOrder, SubnetView
@@ -20,14 +20,8 @@ from pileus.store.network import subnets
 
 ALL = "/cloud/v1/subnets/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{subnet_id:str}}"
-NOUN = TaggedResource(
-    path=ONE,
-    parameter="subnet_id",
-    tag="Networks",
-    kind=subnets.KIND,
-    group="subnet",
-    get=subnets.get,
-    get_own=subnets.get_own,
+NOUN = MetadataRouteConfig(
+    path=ONE, tag="Networks", kind=subnets.KIND, group="subnet", get=subnets.get, get_own=subnets.get_own
 )
 
 
@@ -49,11 +43,11 @@ async def list_subnets(
     subnet_filter = subnets.SubnetFilter(
         own=owned_by == "project", network_id=network_id, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, counted = await subnets.page(tx, place, subnet_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await show_subnets(tx, ctx, counted))
+        return Page(count=count, results=await build_subnet_views(tx, ctx, counted))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Networks"])
@@ -65,12 +59,12 @@ async def create_subnet(ctx: Ctx, data: JSONBody[CreateSubnet]) -> TaskIds:
     router that was created with the network, if there is one; the subnet needs a gateway then. Without
     `dns_nameservers` hosts get the provider's name servers, with `[]` none. If the task fails, nothing remains.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: subnet_service.create_subnet(
             tx,
             ctx,
             data.network_id,
-            data.new_subnet(),
+            data.to_new_subnet(),
             task_id,
             connect_to_router=data.connect_to_network_router,
             router_id=data.router_id_to_connect,
@@ -82,7 +76,7 @@ async def create_subnet(ctx: Ctx, data: JSONBody[CreateSubnet]) -> TaskIds:
 @get(ONE, opt=READ, tags=["Networks"])
 async def get_subnet(ctx: Ctx, subnet_id: FromPath[str]) -> SubnetView:
     """Get a subnet, with the numbers of its addresses and of its free addresses."""
-    return await current_subnet(ctx, subnet_id)
+    return await read_subnet_view(ctx, subnet_id)
 
 
 @patch(ONE, opt=WRITE, tags=["Networks"])
@@ -92,10 +86,10 @@ async def update_subnet(ctx: Ctx, subnet_id: FromPath[str], data: JSONBody[Updat
     A gateway of null removes the gateway. The gateway cannot change while a port or router has the old or the new
     address. Lists replace the previous lists. Waits up to 25 seconds for the task and returns the subnet.
     """
-    await ctx.submit_and_wait(
-        lambda tx, task_id: subnet_service.update_subnet(tx, ctx, subnet_id, data.patch(), task_id)
+    await ctx.submit_task_and_wait(
+        lambda tx, task_id: subnet_service.update_subnet(tx, ctx, subnet_id, data.to_patch(), task_id)
     )
-    return await current_subnet(ctx, subnet_id)
+    return await read_subnet_view(ctx, subnet_id)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Networks"])
@@ -104,7 +98,7 @@ async def delete_subnet(ctx: Ctx, subnet_id: FromPath[str]) -> TaskIds:
 
     While a port has an address of the subnet, or a route of a router has its next hop there, the answer is 409.
     """
-    return await ctx.submit(lambda tx, task_id: subnet_service.delete_subnet(tx, ctx, subnet_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: subnet_service.delete_subnet(tx, ctx, subnet_id, task_id))
 
 
-ROUTES = [list_subnets, create_subnet, get_subnet, update_subnet, delete_subnet, *metadata_routes(NOUN)]
+ROUTES = [list_subnets, create_subnet, get_subnet, update_subnet, delete_subnet, *make_metadata_routes(NOUN)]

@@ -6,14 +6,14 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.lifecycle_policy_requests import (
     CreateLifecyclePolicy,
     UpdateLifecyclePolicy,
-    new_schedules,
+    to_new_schedules,
 )
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.services.storage import lifecycle_policies as policy_service
@@ -28,10 +28,10 @@ ONE = f"{ALL}/{{policy_id:int}}"
 @get(ALL, opt=READ, tags=["Snapshot Schedules"])
 async def list_lifecycle_policies(ctx: Ctx) -> Page[LifecyclePolicyView]:
     """List lifecycle policies with their schedules and volumes, the oldest first."""
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        policies = await lifecycle_policies.list_all(tx, await projects.require(tx, ctx.place))
-        return Page(count=len(policies), results=await policy_views(tx, policies))
+        policies = await lifecycle_policies.list_all(tx, await projects.require_existing(tx, ctx.place))
+        return Page(count=len(policies), results=await build_policy_views(tx, policies))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshot Schedules"])
@@ -46,8 +46,8 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
     are named by `resource_name_template`, in which `{volume_id}`, `{schedule_id}`, `{lifecycle_policy_id}`,
     `{datetime_utc}` and `{local_datetime}` are replaced. A snapshot that exceeds a quota appears as a failed task.
     """
-    ctx.region()
-    return await change_policy(
+    ctx.require_region()
+    return await write_policy_change(
         ctx,
         lambda tx: policy_service.create_lifecycle_policy(
             tx,
@@ -55,7 +55,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
             name=data.name,
             action=data.action,
             status=data.status,
-            new_schedules=new_schedules(data),
+            new_schedules=to_new_schedules(data),
             volume_ids=data.volume_ids,
             audit_data=to_builtins(data),
         ),
@@ -66,7 +66,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
 async def get_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> LifecyclePolicyView:
     """Get a lifecycle policy with its schedules and volumes."""
     async with ctx.db.read() as tx:
-        (view,) = await policy_views(tx, [await lifecycle_policies.get(tx, ctx.place, policy_id)])
+        (view,) = await build_policy_views(tx, [await lifecycle_policies.get(tx, ctx.place, policy_id)])
         return view
 
 
@@ -79,8 +79,10 @@ async def update_lifecycle_policy(
     A paused policy takes no snapshots, and missed ones are not taken later. Its existing snapshots are still deleted
     when their retention time ends.
     """
-    changes = data.changes()
-    return await change_policy(ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes))
+    changes = data.changed_fields()
+    return await write_policy_change(
+        ctx, lambda tx: policy_service.update_lifecycle_policy(tx, ctx, policy_id, changes)
+    )
 
 
 @delete(ONE, opt=WRITE, tags=["Snapshot Schedules"])
@@ -89,21 +91,23 @@ async def delete_lifecycle_policy(ctx: Ctx, policy_id: FromPath[int]) -> None:
     await ctx.write(lambda tx: policy_service.delete_lifecycle_policy(tx, ctx, policy_id))
 
 
-async def change_policy(ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]) -> LifecyclePolicyView:
+async def write_policy_change(
+    ctx: RequestContext, change: Callable[[Tx], Awaitable[LifecyclePolicy]]
+) -> LifecyclePolicyView:
     """Change a policy and make its view, in one transaction."""
 
     async def write(tx: Tx) -> LifecyclePolicyView:
-        (view,) = await policy_views(tx, [await change(tx)])
+        (view,) = await build_policy_views(tx, [await change(tx)])
         return view
 
     return await ctx.write(write)
 
 
-async def policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
+async def build_policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> list[LifecyclePolicyView]:
     """Make the views of policies with their schedules and volumes."""
     ids = [policy.id for policy in policies]
     schedules_by_policy = await schedules.list_by_policies(tx, ids)
-    volumes_by_policy = await lifecycle_policies.volumes_of_each(tx, ids)
+    volumes_by_policy = await lifecycle_policies.list_volumes_by_policy(tx, ids)
     return [
         LifecyclePolicyView.of(policy, schedules_by_policy[policy.id], volumes_by_policy[policy.id])
         for policy in policies

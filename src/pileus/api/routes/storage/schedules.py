@@ -4,16 +4,16 @@ from litestar import get, patch, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import to_builtins
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.lifecycle_policies import ONE as POLICY
-from pileus.api.routes.storage.lifecycle_policies import change_policy
+from pileus.api.routes.storage.lifecycle_policies import write_policy_change
 from pileus.api.wire.storage.lifecycle_policies import LifecyclePolicyView
 from pileus.api.wire.storage.lifecycle_policy_requests import (
     AddSchedules,
-    PolicyVolumes,
+    PolicyVolumeIds,
     RemoveSchedules,
-    new_schedules,
+    to_new_schedules,
 )
 from pileus.api.wire.storage.schedule_requests import UpdateSchedule
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
@@ -38,7 +38,7 @@ async def update_schedule(ctx: Ctx, schedule_id: FromPath[str], data: JSONBody[U
     Absent fields do not change; a different `type` resets the timing. A new `retention_time` also applies to existing
     snapshots; a lower `max_quantity` applies from the next snapshot on.
     """
-    changes, timing, audit_data = data.changes(), data.timing(), to_builtins(data)
+    changes, timing, audit_data = data.changed_fields(), data.changed_timing_fields(), to_builtins(data)
     schedule = await ctx.write(
         lambda tx: schedule_service.update_schedule(tx, ctx, schedule_id, changes, timing, audit_data)
     )
@@ -50,8 +50,8 @@ async def add_schedules_to_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[AddSchedules]
 ) -> LifecyclePolicyView:
     """Add schedules to a policy. A policy has at most ten schedules."""
-    schedules_to_add, audit_data = new_schedules(data), to_builtins(data)
-    return await change_policy(
+    schedules_to_add, audit_data = to_new_schedules(data), to_builtins(data)
+    return await write_policy_change(
         ctx, lambda tx: schedule_service.add_schedules(tx, ctx, policy_id, schedules_to_add, audit_data)
     )
 
@@ -61,25 +61,27 @@ async def remove_schedules_from_policy(
     ctx: Ctx, policy_id: FromPath[int], data: JSONBody[RemoveSchedules]
 ) -> LifecyclePolicyView:
     """Delete schedules of a policy. Snapshots that they have taken remain until you delete them."""
-    return await change_policy(ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids))
+    return await write_policy_change(
+        ctx, lambda tx: schedule_service.remove_schedules(tx, ctx, policy_id, data.schedule_ids)
+    )
 
 
 @put(f"{POLICY}/add_volumes_to_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def add_volumes_to_policy(
-    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumeIds]
 ) -> LifecyclePolicyView:
     """Add volumes to a policy. Volumes that the policy has already remain."""
-    return await change_policy(
+    return await write_policy_change(
         ctx, lambda tx: policy_service.add_volumes_to_policy(tx, ctx, policy_id, data.volume_ids)
     )
 
 
 @put(f"{POLICY}/remove_volumes_from_policy", opt=WRITE, tags=["Snapshot Schedules"])
 async def remove_volumes_from_policy(
-    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumes]
+    ctx: Ctx, policy_id: FromPath[int], data: JSONBody[PolicyVolumeIds]
 ) -> LifecyclePolicyView:
     """Remove volumes from a policy. Volumes that the policy does not have are ignored, and all snapshots remain."""
-    return await change_policy(
+    return await write_policy_change(
         ctx, lambda tx: policy_service.remove_volumes_from_policy(tx, ctx, policy_id, data.volume_ids)
     )
 

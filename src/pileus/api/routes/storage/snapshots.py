@@ -3,7 +3,7 @@
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.storage.volume_views import snapshot_view
@@ -43,9 +43,9 @@ async def list_snapshots(
         schedule_id=schedule_id,
         lifecycle_policy_id=lifecycle_policy_id,
     )
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await snapshots.page(tx, place, snapshot_filter, limit=limit, offset=offset)
         tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
     return Page(count=count, results=[snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page])
@@ -54,9 +54,9 @@ async def list_snapshots(
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshots"])
 async def create_snapshot(ctx: Ctx, data: JSONBody[CreateSnapshot]) -> TaskIds:
     """Take a snapshot of a volume, also while the volume is attached. If the task fails, nothing remains."""
-    ctx.region()
-    tag_values = data.tag_values()
-    return await ctx.submit(
+    ctx.require_region()
+    tag_values = data.effective_tags()
+    return await ctx.submit_task(
         lambda tx, task_id: snapshot_service.create_snapshot(
             tx, ctx, data.volume_id, data.name, task_id, description=data.description, tag_values=tag_values
         )
@@ -78,7 +78,7 @@ async def update_snapshot(ctx: Ctx, snapshot_id: FromPath[str], data: JSONBody[U
     A tag with a value is set, a tag with null is removed, other tags do not change; `"tags": null` removes all tags.
     Read-only tags never change. The answer is 409 while a task has locked the snapshot.
     """
-    snapshot_patch = data.patch()
+    snapshot_patch = data.to_patch()
     snapshot, new_tags = await ctx.write(
         lambda tx: snapshot_service.update_snapshot(tx, ctx, snapshot_id, snapshot_patch)
     )
@@ -101,7 +101,7 @@ async def replace_snapshot_metadata(ctx: Ctx, snapshot_id: FromPath[str], data: 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Snapshots"])
 async def delete_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> TaskIds:
     """Delete a snapshot. Volumes that were created from it remain."""
-    return await ctx.submit(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
 
 
 ROUTES = [

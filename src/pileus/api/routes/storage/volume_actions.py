@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import ExtendVolume, RetypeVolume
@@ -20,7 +20,9 @@ async def extend_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Exten
 
     Some volume types cannot be extended, and each has a maximum size.
     """
-    return await ctx.submit(lambda tx, task_id: volume_service.extend_volume(tx, ctx, volume_id, data.size, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: volume_service.extend_volume(tx, ctx, volume_id, data.size, task_id)
+    )
 
 
 @post(f"{ONE}/retype", opt=WRITE, status_code=200, tags=["Volumes"])
@@ -29,7 +31,7 @@ async def retype_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Retyp
 
     The volume must have no snapshots. Waits up to 25 seconds for the task and returns the volume.
     """
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: volume_service.retype_volume(tx, ctx, volume_id, data.volume_type, task_id)
     )
     return await read_volume_view(ctx, volume_id)
@@ -41,7 +43,7 @@ async def revert_volume(ctx: Ctx, volume_id: FromPath[str]) -> TaskIds:
 
     The volume must not have been extended since the snapshot was taken.
     """
-    return await ctx.submit(lambda tx, task_id: volume_service.revert_volume(tx, ctx, volume_id, task_id))
+    return await ctx.submit_task(lambda tx, task_id: volume_service.revert_volume(tx, ctx, volume_id, task_id))
 
 
 ROUTES = [extend_volume, retype_volume, revert_volume]

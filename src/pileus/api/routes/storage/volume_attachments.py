@@ -3,7 +3,7 @@
 from litestar import post
 from litestar.params import FromPath, JSONBody
 
-from pileus.api.auth import WRITE
+from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
 from pileus.api.routes.storage.volume_views import read_volume_view
 from pileus.api.wire.storage.volume_requests import AttachVolume, DetachVolume
@@ -22,7 +22,7 @@ async def attach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Attac
     The instance can be running or stopped. A volume of type `ultra` can be attached only to an instance with a shared
     flavor. Volumes cannot be attached to bare metal servers.
     """
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: attachment_service.attach_volume(
             tx, ctx, volume_id, data.instance_id, task_id, tag=data.attachment_tag
         )
@@ -32,7 +32,7 @@ async def attach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Attac
 @post(f"{ONE_V2}/detach", opt=WRITE, status_code=200, tags=["Volumes"])
 async def detach_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[DetachVolume]) -> TaskIds:
     """Detach a volume from an instance. The boot volume cannot be detached."""
-    return await ctx.submit(
+    return await ctx.submit_task(
         lambda tx, task_id: attachment_service.detach_volume(tx, ctx, volume_id, data.instance_id, task_id)
     )
 
@@ -43,7 +43,7 @@ async def attach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONB
 
     Deprecated: use version 2.
     """
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: attachment_service.attach_volume(
             tx, ctx, volume_id, data.instance_id, task_id, tag=data.attachment_tag
         )
@@ -57,7 +57,7 @@ async def detach_volume_and_wait(ctx: Ctx, volume_id: FromPath[str], data: JSONB
 
     Deprecated: use version 2.
     """
-    await ctx.submit_and_wait(
+    await ctx.submit_task_and_wait(
         lambda tx, task_id: attachment_service.detach_volume(tx, ctx, volume_id, data.instance_id, task_id)
     )
     return await read_volume_view(ctx, volume_id)

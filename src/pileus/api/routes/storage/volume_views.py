@@ -22,7 +22,7 @@ async def read_volume_view(ctx: RequestContext, volume_id: str) -> VolumeView:
 def volume_view(state: AppState, volume: Volume, details: VolumeDetails) -> VolumeView:
     """Make the view of a volume. Raises Unavailable if the catalogue lacks its region."""
     volume_type = state.catalogue.volume_type(volume.type_name)
-    limits = volume_type.limits(volume.size) if volume_type else None
+    limits = volume_type.performance_limits(volume.size) if volume_type else None
     view_type = LegacyVolumeView if state.legacy_fields else VolumeView
     return view_type.of(volume, details, _region_name(state, volume.region_id), limits)
 

@@ -3,10 +3,10 @@
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from pileus.api.auth import READ, WRITE
+from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
-from pileus.api.routes.metadata import TaggedResource, metadata_routes
+from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.storage.volume_views import read_volume_view, volume_view
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
@@ -20,14 +20,7 @@ from pileus.store.storage import volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{volume_id:str}}"
-VOLUME = TaggedResource(
-    path=ONE,
-    parameter="volume_id",
-    tag="Volumes",
-    kind=volumes.KIND,
-    group="volume",
-    get=volumes.get,
-)
+VOLUME = MetadataRouteConfig(path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get)
 
 
 @get(ALL, opt=READ, tags=["Volumes"])
@@ -71,9 +64,9 @@ async def create_volume(ctx: Ctx, data: JSONBody[CreateVolume]) -> TaskIds:
     volume, under `attachment_tag` if that is given. `lifecycle_policy_ids` adds the volume to lifecycle policies, which
     take snapshots of it. If the task fails, nothing remains.
     """
-    ctx.region()
-    new_volume = data.new_volume()
-    return await ctx.submit(
+    ctx.require_region()
+    new_volume = data.to_new_volume()
+    return await ctx.submit_task(
         lambda tx, task_id: volume_service.create_volume(
             tx,
             ctx,
@@ -98,7 +91,7 @@ async def update_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Updat
     A tag with a value is set, a tag with null is removed, other tags do not change; `"tags": null` removes all tags.
     Read-only tags never change. The answer is 409 while a task has locked the volume.
     """
-    volume_patch = data.patch()
+    volume_patch = data.to_patch()
 
     async def write(tx: Tx) -> VolumeView:
         volume = await volume_service.update_volume(tx, ctx, volume_id, volume_patch)
@@ -114,16 +107,18 @@ async def delete_volume(ctx: Ctx, volume_id: FromPath[str], snapshots: FromQuery
     `snapshots` may list their ids, separated by commas; the answer is 400 if one belongs to another volume.
     """
     snapshot_ids = [part.strip() for part in (snapshots or "").split(",") if part.strip()]
-    return await ctx.submit(lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id))
+    return await ctx.submit_task(
+        lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id)
+    )
 
 
 async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit: int, offset: int) -> Page[VolumeView]:
-    ctx.region()
+    ctx.require_region()
     async with ctx.db.scan() as tx:
-        place = await projects.require(tx, ctx.place)
+        place = await projects.require_existing(tx, ctx.place)
         count, page = await volumes.page(tx, place, volume_filter, limit=limit, offset=offset)
         details = await volume_details.get_many(tx, page)
     return Page(count=count, results=[volume_view(ctx.app, volume, details[volume.id]) for volume in page])
 
 
-ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *metadata_routes(VOLUME)]
+ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *make_metadata_routes(VOLUME)]

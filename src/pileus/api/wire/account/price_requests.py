@@ -8,7 +8,7 @@ from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
 from pileus.api.wire.network.interface_requests import NewInterface
 
 
-class PricedVolume(Struct, kw_only=True):
+class PlannedVolume(Struct, kw_only=True):
     """A volume to price or to count."""
 
     source: VolumeSourceName
@@ -17,7 +17,7 @@ class PricedVolume(Struct, kw_only=True):
     type_name: VolumeType | None = None
 
 
-class PriceVolume(Struct, kw_only=True):
+class VolumePriceRequest(Struct, kw_only=True):
     """A new volume to price."""
 
     source: Literal["image", "new-volume", "snapshot"]
@@ -26,11 +26,11 @@ class PriceVolume(Struct, kw_only=True):
     type_name: VolumeType | None = None
 
 
-class PreviewPrice(Struct, kw_only=True):
+class InstancePriceRequest(Struct, kw_only=True):
     """New instances to price."""
 
     flavor: str
     interfaces: list[NewInterface]
-    volumes: list[PricedVolume] = field(default_factory=list)
+    volumes: list[PlannedVolume] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     name_templates: list[str | None] = field(default_factory=list)

@@ -19,7 +19,7 @@ class UpdateProject(Struct, kw_only=True):
     name: Name | UnsetType = UNSET
     description: Description | UnsetType | None = UNSET
 
-    def patch(self) -> ProjectPatch:
+    def to_patch(self) -> ProjectPatch:
         """Return the fields that were sent."""
         patch: ProjectPatch = {}
         if self.name is not UNSET:

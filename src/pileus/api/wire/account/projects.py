@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from pileus.api.wire.times import naive_micros
+from pileus.api.wire.common import make_view
+from pileus.api.wire.times import format_with_microseconds
 from pileus.domain.account.projects import Project
 
 
@@ -22,14 +23,9 @@ class ProjectView(Struct, kw_only=True):
     @classmethod
     def of(cls, project: Project) -> "ProjectView":
         """Make the view of a project."""
-        return cls(
-            id=project.id,
-            client_id=project.client_id,
-            name=project.name,
-            description=project.description,
-            state=project.state,
-            is_default=project.is_default,
-            task_id=project.task_id,
-            created_at=naive_micros(project.created_at),
-            deleted_at=None if project.deleted_at is None else naive_micros(project.deleted_at),
+        return make_view(
+            cls,
+            project,
+            created_at=format_with_microseconds(project.created_at),
+            deleted_at=None if project.deleted_at is None else format_with_microseconds(project.deleted_at),
         )

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.account.price_requests import PricedVolume
+from pileus.api.wire.account.price_requests import PlannedVolume
 from pileus.api.wire.account.quotas import RequestedLimits
 from pileus.api.wire.constraints import InterfaceTypeName, IpFamily, Uuid
 from pileus.api.wire.network.interface_requests import ExistingFloatingIP, NewFloatingIP
@@ -17,13 +17,13 @@ class CreateLimitRequest(Struct, kw_only=True):
     requested_limits: RequestedLimits
 
 
-class SetThreshold(Struct, kw_only=True):
+class SetNotificationThreshold(Struct, kw_only=True):
     """The notification threshold, in percent of any quota."""
 
     threshold: Annotated[int, Meta(ge=60, le=100)]
 
 
-class CountedInterface(Struct, kw_only=True):
+class PlannedInterface(Struct, kw_only=True):
     """An interface to count."""
 
     type: InterfaceTypeName
@@ -34,11 +34,11 @@ class CountedInterface(Struct, kw_only=True):
     port_id: Uuid | None = None
 
 
-class CheckLimits(Struct, kw_only=True):
+class InstanceQuotaCheckRequest(Struct, kw_only=True):
     """New instances to check against the quotas."""
 
     flavor: str | None = None
     names: list[str] = field(default_factory=list)
     name_templates: list[str | None] = field(default_factory=list)
-    interfaces: list[CountedInterface] = field(default_factory=list)
-    volumes: list[PricedVolume] = field(default_factory=list)
+    interfaces: list[PlannedInterface] = field(default_factory=list)
+    volumes: list[PlannedVolume] = field(default_factory=list)

@@ -4,8 +4,9 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import format_zulu
-from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_limits
+from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_quota_limits
 
 Limits = dict[str, int]
 """Numbers by `<quota>_limit`, and in answers also by `<quota>_usage`."""
@@ -14,7 +15,7 @@ ExceededQuotas = dict[str, int]
 """Three numbers of each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`."""
 
 
-class AllQuotas(Struct, kw_only=True):
+class ClientQuotas(Struct, kw_only=True):
     """Limits and usage of the global quotas and of each region, which contains its `region_id`."""
 
     global_quotas: Limits
@@ -27,13 +28,15 @@ class RequestedLimits(Struct, kw_only=True):
     global_limits: Limits = field(default_factory=dict)
     regional_limits: list[Limits] = field(default_factory=list)
 
-    def by_region(self) -> dict[str, Limits]:
+    def limits_by_region(self) -> dict[str, Limits]:
         """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""
-        by_region = {str(ALL_REGIONS): parse_limits(self.global_limits, is_global=True)} if self.global_limits else {}
+        by_region = (
+            {str(ALL_REGIONS): parse_quota_limits(self.global_limits, is_global=True)} if self.global_limits else {}
+        )
         for limits in self.regional_limits:
             rest = {name: value for name, value in limits.items() if name != "region_id"}
             region_id = str(limits.get("region_id", ALL_REGIONS))
-            by_region.setdefault(region_id, {}).update(parse_limits(rest, is_global=False))
+            by_region.setdefault(region_id, {}).update(parse_quota_limits(rest, is_global=False))
         return by_region
 
 
@@ -57,20 +60,18 @@ class LimitRequestView(Struct, kw_only=True):
             for region, limits in sorted(requested.items())
             if region != ALL_REGIONS
         ]
-        return cls(
-            id=request.id,
-            client_id=request.client_id,
-            description=request.description,
+        return make_view(
+            cls,
+            request,
             requested_limits=RequestedLimits(
                 global_limits=_limits(requested.get(ALL_REGIONS, {})), regional_limits=regional
             ),
-            status=request.status,
             created_at=format_zulu(request.created_at),
             updated_at=format_zulu(request.updated_at),
         )
 
 
-class ThresholdView(Struct, kw_only=True):
+class NotificationThresholdView(Struct, kw_only=True):
     """A notification threshold in percent, and the last notification, or null."""
 
     client_id: int
@@ -79,15 +80,10 @@ class ThresholdView(Struct, kw_only=True):
     last_message: dict[str, Any] | None
 
     @classmethod
-    def of(cls, threshold: QuotaThreshold) -> "ThresholdView":
+    def of(cls, threshold: QuotaThreshold) -> "NotificationThresholdView":
         """Make the view of a threshold."""
         last_sending = threshold.last_sending
-        return cls(
-            client_id=threshold.client_id,
-            threshold=threshold.threshold,
-            last_sending=None if last_sending is None else format_zulu(last_sending),
-            last_message=threshold.last_message,
-        )
+        return make_view(cls, threshold, last_sending=None if last_sending is None else format_zulu(last_sending))
 
 
 def _limits(limits: Limits) -> Limits:

@@ -4,7 +4,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pileus.api.wire.times import naive
+from pileus.api.wire.common import make_view
+from pileus.api.wire.times import format_without_offset
 from pileus.domain.account.regions import Region
 
 
@@ -52,34 +53,13 @@ class RegionView(Struct, kw_only=True):
     def of(cls, region: Region, external_network_id: str | None, *, with_volume_types: bool = False) -> "RegionView":
         """Make the view of a region, with its volume types if `with_volume_types`."""
         point = region.coordinates
-        return cls(
-            id=region.id,
-            display_name=region.display_name,
-            keystone_name=region.keystone_name,
-            keystone_id=region.keystone_id,
-            slug=region.slug,
-            state=region.state,
-            task_id=region.task_id,
-            access_level=region.access_level,
-            endpoint_type=region.endpoint_type,
-            country=region.country,
-            zone=region.zone,
+        return make_view(
+            cls,
+            region,
             coordinates=None if point is None else Coordinates(latitude=point.latitude, longitude=point.longitude),
             external_network_id=external_network_id,
-            vlan_physical_network=region.vlan_physical_network,
-            metrics_database_id=region.metrics_database_id,
-            ddos_endpoint_id=region.ddos_endpoint_id,
             available_volume_types=region.available_volume_types if with_volume_types else None,
             file_share_types=list(region.file_share_types),
-            has_ai=region.has_ai,
-            has_ai_gpu=region.has_ai_gpu,
-            has_baremetal=region.has_baremetal,
-            has_basic_vm=region.has_basic_vm,
-            has_dbaas=region.has_dbaas,
-            has_ddos=region.has_ddos,
-            has_k8s=region.has_k8s,
-            has_kvm=region.has_kvm,
-            has_sfs=region.has_sfs,
-            created_at=naive(region.created_at),
-            created_on=naive(region.created_at),
+            created_at=format_without_offset(region.created_at),
+            created_on=format_without_offset(region.created_at),
         )

@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.times import earliest
-from pileus.domain.account.usage import SORT_KEYS, TagCondition, UsageFilter, Window, report_window
+from pileus.api.wire.times import parse_range_start
+from pileus.domain.account.usage_reports import SORT_KEYS, TagCondition, TimeWindow, UsageFilter, report_window
 from pileus.domain.errors import invalid
 
 Direction = Literal["asc", "desc"]
@@ -39,7 +39,7 @@ class TagsFilter(Struct, kw_only=True):
     condition_type: Literal["AND", "OR"] = "OR"
 
 
-class SchemaFilter(Struct, kw_only=True):
+class FieldValueFilter(Struct, kw_only=True):
     """Resources of one type that have one of these values in a field."""
 
     type: TypeName
@@ -52,14 +52,14 @@ class _Request(Struct, kw_only=True):
     time_to: str
     regions: list[Number] = field(default_factory=list)
     types: list[TypeName] | None = None
-    schema_filter: SchemaFilter | None = None
+    schema_filter: FieldValueFilter | None = None
 
-    def window(self, now: int, *, last_day: bool = False) -> Window:
+    def window(self, now: int, *, last_day: bool = False) -> TimeWindow:
         """Return the period of the report. Raises Invalid."""
-        start, end = earliest("time_from", self.time_from), earliest("time_to", self.time_to)
+        start, end = parse_range_start("time_from", self.time_from), parse_range_start("time_to", self.time_to)
         if start is None or end is None:
             raise invalid(time_from="Field required")
-        return report_window(start, end, now, last_day=last_day)
+        return report_window(start, end, now, include_last_day=last_day)
 
 
 class ReservationReportRequest(_Request, kw_only=True):
@@ -76,7 +76,7 @@ class ReportRequest(_Request, kw_only=True):
     projects: list[Number] | None = None
     tags: TagsFilter | None = None
 
-    def usage_filter(self) -> UsageFilter:
+    def to_usage_filter(self) -> UsageFilter:
         """Return the domain's filter of usage records."""
         schema = self.schema_filter
         types = None if self.types is None else list(self.types)
@@ -96,14 +96,14 @@ class ReportRequest(_Request, kw_only=True):
         return self.tags.conditions if self.tags else []
 
 
-class TotalsRequest(ReportRequest, kw_only=True):
+class CostTotalsRequest(ReportRequest, kw_only=True):
     """A report of sums, and its format."""
 
     response_format: Literal["csv_totals", "json"] = "json"
     rounding: bool = True
 
 
-class ListedReportRequest(ReportRequest, kw_only=True):
+class UsageReportRequest(ReportRequest, kw_only=True):
     """A report of single resources, its order and its page."""
 
     order_by: list[Order] = field(default_factory=lambda: ["project.asc"])
@@ -111,7 +111,7 @@ class ListedReportRequest(ReportRequest, kw_only=True):
     limit: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 10
     offset: Number = 0
 
-    def order(self) -> list[str]:
+    def sort_order(self) -> list[str]:
         """Return the order from `order_by` or the older `sorting`. Raises Invalid."""
         if self.sorting is None:
             return list(self.order_by)
@@ -120,7 +120,7 @@ class ListedReportRequest(ReportRequest, kw_only=True):
         return [f"{column}.{direction}" for item in self.sorting for column, direction in item.items()]
 
 
-class ResourcesRequest(ListedReportRequest, kw_only=True):
+class ResourceCostsRequest(UsageReportRequest, kw_only=True):
     """A report of single resources with their costs, and its format."""
 
     response_format: Literal["csv_records", "json"] = "json"

@@ -4,24 +4,24 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pileus.api.wire.patches import present_fields
-from pileus.domain.account.subscriptions import Queue, Webhook
+from pileus.api.wire.patches import sent_fields
+from pileus.domain.account.subscriptions import QueueTarget, WebhookTarget
 
 Address = Annotated[str, Meta(min_length=1, max_length=2000)]
 Header = Annotated[str, Meta(max_length=4000)]
 Short = Annotated[str, Meta(max_length=255)]
 
 
-class Subscribe(Struct, kw_only=True):
+class SubscribeWebhook(Struct, kw_only=True):
     """The URL to post entries to, and the header that authenticates the requests."""
 
     url: Address
     auth_header_name: Header
     auth_header_value: Header
 
-    def target(self) -> Webhook:
+    def to_webhook(self) -> WebhookTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Webhook(
+        return WebhookTarget(
             url=self.url, auth_header_name=self.auth_header_name, auth_header_value=self.auth_header_value
         ).require_valid()
 
@@ -34,9 +34,9 @@ class SubscribeQueue(Struct, kw_only=True):
     routing_key: Short | None = None
     receive_child_client_events: bool = False
 
-    def target(self) -> Queue:
+    def to_queue(self) -> QueueTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Queue(
+        return QueueTarget(
             connection_string=self.connection_string,
             exchange=self.exchange,
             routing_key=self.routing_key,
@@ -52,9 +52,9 @@ class UpdateQueue(Struct, kw_only=True):
     routing_key: Short | UnsetType = UNSET
     receive_child_client_events: bool | UnsetType = UNSET
 
-    def changes(self) -> dict[str, Any]:
+    def changed_fields(self) -> dict[str, Any]:
         """Return the fields that were sent."""
-        return present_fields(self)
+        return sent_fields(self)
 
 
 class TestQueue(Struct, kw_only=True):
@@ -64,8 +64,8 @@ class TestQueue(Struct, kw_only=True):
     exchange: Short | None = None
     routing_key: Short | None = None
 
-    def target(self) -> Queue:
+    def to_queue(self) -> QueueTarget:
         """Return the target. Raises Invalid if it cannot be used."""
-        return Queue(
+        return QueueTarget(
             connection_string=self.connection_string, exchange=self.exchange, routing_key=self.routing_key
         ).require_valid()

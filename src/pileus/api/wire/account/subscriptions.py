@@ -2,7 +2,8 @@
 
 from msgspec import Struct
 
-from pileus.domain.account.subscriptions import MASKED_PASSWORD, Queue, Webhook
+from pileus.api.wire.common import make_view
+from pileus.domain.account.subscriptions import MASKED_PASSWORD, QueueTarget, WebhookTarget
 
 
 class WebhookView(Struct, kw_only=True):
@@ -14,14 +15,9 @@ class WebhookView(Struct, kw_only=True):
     auth_header_value: str
 
     @classmethod
-    def of(cls, subscription_id: int, target: Webhook) -> "WebhookView":
+    def of(cls, subscription_id: int, target: WebhookTarget) -> "WebhookView":
         """Make the view of a subscription."""
-        return cls(
-            id=subscription_id,
-            url=target.url,
-            auth_header_name=target.auth_header_name,
-            auth_header_value=MASKED_PASSWORD,
-        )
+        return make_view(cls, target, id=subscription_id, auth_header_value=MASKED_PASSWORD)
 
 
 class QueueView(Struct, kw_only=True):
@@ -34,12 +30,6 @@ class QueueView(Struct, kw_only=True):
     receive_child_client_events: bool
 
     @classmethod
-    def of(cls, subscription_id: int, target: Queue) -> "QueueView":
+    def of(cls, subscription_id: int, target: QueueTarget) -> "QueueView":
         """Make the view of a subscription."""
-        return cls(
-            id=subscription_id,
-            connection_string=target.masked_connection_string,
-            exchange=target.exchange,
-            routing_key=target.routing_key,
-            receive_child_client_events=target.receive_child_client_events,
-        )
+        return make_view(cls, target, id=subscription_id, connection_string=target.masked_connection_string)

@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from pileus.api.wire.times import colon_offset
+from pileus.api.wire.common import make_view
+from pileus.api.wire.times import format_with_colon_offset
 from pileus.domain.account.user_actions import UserAction
 
 
@@ -35,24 +36,11 @@ class UserActionView(Struct, kw_only=True):
     @classmethod
     def of(cls, action: UserAction) -> "UserActionView":
         """Make the view of an entry. Entries are always complete, as they are written at once."""
-        return cls(
-            id=action.id,
-            timestamp=colon_offset(action.created_at),
-            client_id=action.client_id,
-            user_id=action.user_id,
-            email=action.email,
-            token_id=action.token_id,
-            project_id=action.project_id,
-            region_id=action.region_id,
-            api_group=action.api_group,
-            action_type=action.action_type,
-            action_data=action.action_data,
-            resources=action.resources,
-            task_id=action.task_id,
-            source_user_ip=action.source_user_ip,
-            user_agent=action.user_agent,
+        return make_view(
+            cls,
+            action,
+            timestamp=format_with_colon_offset(action.created_at),
             issued_by_user_id=None,
-            acknowledged=action.acknowledged,
             is_complete=True,
             total_price=None,
         )

@@ -2,7 +2,8 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
-from pileus.domain.compute.app_templates import AppConfig, AppTemplate
+from pileus.api.wire.common import make_view
+from pileus.domain.compute.app_templates import AppConfigParameter, AppTemplate
 
 
 class AppTemplateSetting(Struct, kw_only=True):
@@ -16,16 +17,9 @@ class AppTemplateSetting(Struct, kw_only=True):
     default: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, config: AppConfig) -> "AppTemplateSetting":
+    def of(cls, config: AppConfigParameter) -> "AppTemplateSetting":
         """Show a setting; a setting without a default has no field `default`."""
-        return cls(
-            name=config.name,
-            label=config.label,
-            description=config.description,
-            type=config.type,
-            required=config.required,
-            default=UNSET if config.default is None else config.default,
-        )
+        return make_view(cls, config, default=UNSET if config.default is None else config.default)
 
 
 class AppTemplateView(Struct, kw_only=True):
@@ -52,22 +46,5 @@ class AppTemplateView(Struct, kw_only=True):
     @classmethod
     def of(cls, template: AppTemplate) -> "AppTemplateView":
         """Show an app template."""
-        return cls(
-            id=template.id,
-            display_name=template.display_name,
-            version=template.version,
-            category=template.category,
-            developer=template.developer,
-            description=template.description,
-            short_description=template.short_description,
-            usage=template.usage,
-            website=template.website,
-            image_name=template.image_name,
-            os_name=template.os_name,
-            os_version=template.os_version,
-            min_disk=template.min_disk,
-            min_ram=template.min_ram,
-            min_vcpus=template.min_vcpus,
-            region_id=template.region_id,
-            app_config=[AppTemplateSetting.of(config) for config in template.app_config],
-        )
+        settings = [AppTemplateSetting.of(config) for config in template.app_config]
+        return make_view(cls, template, app_config=settings)

@@ -2,14 +2,15 @@
 
 from msgspec import Struct
 
-from pileus.api.wire.compute.flavors import FlavorView
+from pileus.api.wire.common import make_view
+from pileus.api.wire.compute.flavors import InstanceFlavorView
 from pileus.api.wire.compute.instances import (
-    AddressView,
     FixedIpAssignment,
+    InstanceAddressView,
+    InstanceIsolation,
     InstanceSecurityGroup,
     InstanceView,
     InstanceVolume,
-    Isolation,
 )
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
@@ -23,14 +24,14 @@ class ServerView(Struct, kw_only=True):
     status: str
     vm_state: str
     task_state: str | None
-    flavor: FlavorView
-    addresses: dict[str, list[AddressView]]
+    flavor: InstanceFlavorView
+    addresses: dict[str, list[InstanceAddressView]]
     fixed_ip_assignments: list[FixedIpAssignment] | None
     ssh_key_name: str | None
     tags: list[TagView]
     blackhole_ports: list[BlackholePortView]
     ddos_profile: DdosProfileView | None
-    instance_isolation: Isolation | None
+    instance_isolation: InstanceIsolation | None
     region: str
     region_id: int
     project_id: int
@@ -41,7 +42,7 @@ class ServerView(Struct, kw_only=True):
     @classmethod
     def of(cls, view: InstanceView) -> "ServerView":
         """Keep those fields of an instance that a bare metal server has."""
-        return cls(**{name: getattr(view, name) for name in cls.__struct_fields__})
+        return make_view(cls, view)
 
 
 class LegacyServerView(ServerView, kw_only=True):

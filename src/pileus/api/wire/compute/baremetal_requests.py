@@ -4,13 +4,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.account.quota_requests import CountedInterface
+from pileus.api.wire.account.quota_requests import PlannedInterface
 from pileus.api.wire.constraints import Name, NameTemplate, Uuid
-from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
+from pileus.api.wire.network.ddos_profile_requests import NewInterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface
 from pileus.api.wire.tags import NewTags
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.tags import validate_tags
 
 
@@ -29,33 +29,33 @@ class CreateServer(Struct, kw_only=True):
     user_data: str | None = None
     tags: NewTags | None = None
     app_config: dict[str, Any] | None = None
-    ddos_profile: InterfaceDdosProfile | None = None
+    ddos_profile: NewInterfaceDdosProfile | None = None
 
-    def order(self) -> InstanceOrder:
+    def to_order(self) -> InstanceOrder:
         """Return the order; empty text counts as absent. Raises Invalid for tags."""
         return InstanceOrder(
             flavor_id=self.flavor,
             name=self.name,
             name_template=self.name_template,
             volumes=self._boot_sources(),
-            interfaces=[interface.new_interface() for interface in self.interfaces],
+            interfaces=[interface.to_new_interface() for interface in self.interfaces],
             tags=validate_tags(self.tags or {}),
             ssh_key_name=self.ssh_key_name or None,
             username=self.username or None,
             password=self.password or None,
             user_data=self.user_data or None,
             configuration=self.app_config,
-            ddos_profile=None if self.ddos_profile is None else self.ddos_profile.new_profile(),
-            kinds=(Kind.BAREMETAL,),
+            ddos_profile=None if self.ddos_profile is None else self.ddos_profile.to_new_profile(),
+            kinds=(InstanceKind.BAREMETAL,),
         )
 
     def _boot_sources(self) -> list[NewVolume]:
-        """Return what is to be installed; an order for anything but one source is refused (`check_boot_source`)."""
+        """Return what is to be installed; `check_baremetal_boot_source` refuses any number but one."""
         sources = {VolumeSource.IMAGE: self.image_id, VolumeSource.APPTEMPLATE: self.apptemplate_id}
         return [NewVolume(source=source, source_id=id_) for source, id_ in sources.items() if id_ is not None]
 
 
-class ActOnServer(Struct, kw_only=True):
+class ServerPowerActionRequest(Struct, kw_only=True):
     """A power action; a start also activates the DDoS profiles, unless `activate_profile` is false."""
 
     action: Literal["reboot", "reboot_hard", "start", "stop"]
@@ -69,17 +69,17 @@ class RebuildServer(Struct, kw_only=True):
     user_data: str | None = None
 
 
-class FindServerFlavors(Struct, kw_only=True):
+class ListFlavorsForServer(Struct, kw_only=True):
     """The image or app template that a flavor must be able to boot."""
 
     image_id: str | None = None
     apptemplate_id: str | None = None
 
 
-class CheckServerLimits(Struct, kw_only=True):
+class ServerQuotaCheckRequest(Struct, kw_only=True):
     """One or more bare metal servers to check against the quotas."""
 
     flavor: str | None = None
     names: list[str] = field(default_factory=list)
     name_templates: list[str | None] = field(default_factory=list)
-    interfaces: list[CountedInterface] = field(default_factory=list)
+    interfaces: list[PlannedInterface] = field(default_factory=list)

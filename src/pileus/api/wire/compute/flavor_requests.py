@@ -19,7 +19,7 @@ class CandidateVolume(Struct, kw_only=True):
     volume_id: str | None = None
 
 
-class FindFlavors(Struct, kw_only=True):
+class ListFlavorsForVolumes(Struct, kw_only=True):
     """The volumes that a flavor must be able to boot."""
 
     volumes: list[CandidateVolume]

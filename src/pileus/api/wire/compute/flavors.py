@@ -4,18 +4,19 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from pileus.api.wire.common import make_view
 from pileus.domain.account import prices
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.instances import Kind
+from pileus.domain.compute.instances import InstanceKind
 
-HARDWARE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
-    Kind.VM: ("ram", "vcpus"),
-    Kind.BAREMETAL: ("cpu", "disk", "license", "network", "ram"),
-    Kind.GPU: ("cpu", "disk", "gpu", "license", "network", "ram"),
+HARDWARE_FIELDS: Mapping[InstanceKind, tuple[str, ...]] = {
+    InstanceKind.VM: ("ram", "vcpus"),
+    InstanceKind.BAREMETAL: ("cpu", "disk", "license", "network", "ram"),
+    InstanceKind.GPU: ("cpu", "disk", "gpu", "license", "network", "ram"),
 }
 
 
-class Hardware(Struct, kw_only=True):
+class HardwareDescription(Struct, kw_only=True):
     """A description of the hardware; which fields are present depends on the kind of instance."""
 
     ram: str
@@ -27,7 +28,7 @@ class Hardware(Struct, kw_only=True):
     gpu: str | UnsetType = UNSET
 
 
-class FlavorView(Struct, kw_only=True):
+class InstanceFlavorView(Struct, kw_only=True):
     """The flavor of an instance; `ram` in MiB; only bare metal and GPU servers have a resource class."""
 
     flavor_id: str
@@ -36,11 +37,11 @@ class FlavorView(Struct, kw_only=True):
     ram: int
     os_type: str
     architecture: str
-    hardware_description: Hardware
+    hardware_description: HardwareDescription
     resource_class: str | UnsetType = UNSET
 
     @classmethod
-    def of(cls, flavor: Flavor) -> "FlavorView":
+    def of(cls, flavor: Flavor) -> "InstanceFlavorView":
         """Show a flavor in the shape of its kind."""
         description = flavor.hardware_description
         hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
@@ -51,8 +52,8 @@ class FlavorView(Struct, kw_only=True):
             ram=flavor.ram,
             os_type=flavor.os_type,
             architecture=flavor.architecture,
-            hardware_description=Hardware(**hardware),
-            resource_class=UNSET if flavor.kind == Kind.VM else flavor.resource_class or flavor.id,
+            hardware_description=HardwareDescription(**hardware),
+            resource_class=UNSET if flavor.kind == InstanceKind.VM else flavor.resource_class or flavor.id,
         )
 
 
@@ -71,16 +72,7 @@ class ListedFlavor(Struct, kw_only=True):
     @classmethod
     def of(cls, flavor: Flavor) -> "ListedFlavor":
         """Show a flavor."""
-        return cls(
-            flavor_id=flavor.id,
-            flavor_name=flavor.id,
-            vcpus=flavor.vcpus,
-            ram=flavor.ram,
-            os_type=flavor.os_type,
-            architecture=flavor.architecture,
-            disabled=flavor.disabled,
-            hardware_description=flavor.hardware_description,
-        )
+        return make_view(cls, flavor, flavor_id=flavor.id, flavor_name=flavor.id)
 
 
 class PricedFlavor(ListedFlavor, kw_only=True):
@@ -92,14 +84,14 @@ class PricedFlavor(ListedFlavor, kw_only=True):
     price_status: str | None
 
     @classmethod
-    def priced(cls, flavor: Flavor, currency_code: str) -> "PricedFlavor":
+    def with_price(cls, flavor: Flavor, currency_code: str) -> "PricedFlavor":
         """Show a flavor with its price."""
-        price = prices.of_flavor(flavor)
+        price = prices.flavor_price(flavor)
         return cls(
             **structs.asdict(ListedFlavor.of(flavor)),
             currency_code=currency_code,
-            price_per_hour=None if price is None else float(prices.format_amount(price.per_hour)),
-            price_per_month=None if price is None else float(prices.format_amount(price.per_month)),
+            price_per_hour=None if price is None else float(prices.round_to_six_places(price.per_hour)),
+            price_per_month=None if price is None else float(prices.round_to_six_places(price.per_month)),
             price_status="hide" if price is None else "show",
         )
 
@@ -107,7 +99,7 @@ class PricedFlavor(ListedFlavor, kw_only=True):
 PRICE_FIELDS = ("currency_code", "price_per_hour", "price_per_month", "price_status")
 
 
-class ServerFlavor(ListedFlavor, kw_only=True):
+class BaremetalFlavor(ListedFlavor, kw_only=True):
     """A flavor of bare metal servers; capacity and price are shown on request."""
 
     resource_class: str | None
@@ -119,11 +111,11 @@ class ServerFlavor(ListedFlavor, kw_only=True):
     price_status: str | UnsetType | None = UNSET
 
     @classmethod
-    def of(cls, flavor: Flavor) -> "ServerFlavor":
+    def of(cls, flavor: Flavor) -> "BaremetalFlavor":
         """Show a flavor."""
         return cls(**structs.asdict(ListedFlavor.of(flavor)), resource_class=flavor.resource_class or flavor.id)
 
-    def priced(self, flavor: Flavor, currency_code: str) -> "ServerFlavor":
+    def with_price(self, flavor: Flavor, currency_code: str) -> "BaremetalFlavor":
         """Add the price."""
-        priced = PricedFlavor.priced(flavor, currency_code)
+        priced = PricedFlavor.with_price(flavor, currency_code)
         return structs.replace(self, **{name: getattr(priced, name) for name in PRICE_FIELDS})

@@ -29,7 +29,7 @@ class _NewImage(Struct, kw_only=True):
     is_baremetal: bool = False
     tags: NewTags | None = None
 
-    def new_image(self) -> NewImage:
+    def to_new_image(self) -> NewImage:
         """Return the image to create. Raises Invalid for its tags."""
         return NewImage(
             name=self.name,
@@ -43,7 +43,7 @@ class _NewImage(Struct, kw_only=True):
         )
 
 
-class CreateImage(_NewImage, kw_only=True):
+class CreateImageFromVolume(_NewImage, kw_only=True):
     """An image to create from a volume."""
 
     volume_id: Uuid
@@ -58,10 +58,10 @@ class DownloadImage(_NewImage, kw_only=True):
     os_version: str | None = None
     cow_format: bool = False
 
-    def new_image(self) -> NewImage:
+    def to_new_image(self) -> NewImage:
         """Return the image to create. Raises Invalid for its tags."""
         return replace(
-            super().new_image(),
+            super().to_new_image(),
             os_distro=self.os_distro or UNKNOWN_OS,
             os_version=self.os_version or UNKNOWN_OS,
             cow_format=self.cow_format,
@@ -92,7 +92,7 @@ class UpdateImage(Struct, kw_only=True):
     hw_machine_type: MachineType | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> ImagePatch:
+    def to_patch(self) -> ImagePatch:
         """Return the fields that were sent. Raises Invalid for tags."""
         if self.tags is None:
             raise invalid(tags="Input should be an object: {} changes nothing, and a value of null removes a tag")
@@ -106,7 +106,7 @@ class UpdateImage(Struct, kw_only=True):
         return patch
 
 
-class PriceImage(Struct, kw_only=True):
+class ImagePriceRequest(Struct, kw_only=True):
     """The size of an image in bytes."""
 
     size: Annotated[int, Meta(ge=0, le=2**63 - 1)]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.compute.images import Image
@@ -52,25 +52,9 @@ class ImageView(Struct, kw_only=True):
     @classmethod
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "ImageView":
         """Show an image; a public image gets the caller's project."""
-        return cls(
-            id=image.id,
-            name=image.name,
-            description=image.description,
-            status=image.status,
-            visibility=image.visibility,
-            size=image.size,
-            min_disk=image.min_disk,
-            min_ram=image.min_ram,
-            os_distro=image.os_distro,
-            os_type=image.os_type,
-            os_version=image.os_version,
-            architecture=image.architecture,
-            ssh_key=image.ssh_key,
-            disk_format=image.disk_format,
-            display_order=image.display_order,
-            is_baremetal=image.is_baremetal,
-            hw_firmware_type=image.hw_firmware_type,
-            hw_machine_type=image.hw_machine_type,
+        return make_view(
+            cls,
+            image,
             gpu_driver=None,
             gpu_driver_type=None,
             gpu_driver_version=None,
@@ -79,7 +63,7 @@ class ImageView(Struct, kw_only=True):
             price_per_hour=None,
             price_per_month=None,
             price_status=None,
-            **common_fields(image, region_name, project_id),
+            **common_view_fields(image, region_name, project_id),
         )
 
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec import Meta, Struct
 
 from pileus.api.wire.constraints import (
     AttachmentTag,
@@ -14,30 +14,20 @@ from pileus.api.wire.constraints import (
     Uuid,
     VolumeType,
 )
-from pileus.api.wire.network.interface_requests import GroupId, NewInterface
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.network.interface_requests import NewInterface, SecurityGroupId
+from pileus.api.wire.patches import UpdateResource
+from pileus.api.wire.storage.new_volumes import make_new_volume
+from pileus.api.wire.tags import NewTags
 from pileus.domain.compute import instance_orders
-from pileus.domain.compute.instance_orders import InstanceOrder, VolumeSource
-from pileus.domain.compute.instances import InstancePatch, PowerAction
+from pileus.domain.compute.instance_orders import InstanceOrder
+from pileus.domain.compute.instances import PowerAction
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
 
 
-class UpdateInstance(Struct, kw_only=True):
+class UpdateInstance(UpdateResource, kw_only=True):
     """A JSON merge patch (RFC 7386): an absent field does not change; tags can be null."""
-
-    name: Name | UnsetType = UNSET
-    tags: TagChanges | UnsetType | None = UNSET
-
-    def patch(self) -> InstancePatch:
-        """Return the fields that were sent. Raises Invalid for tags."""
-        patch = InstancePatch()
-        if self.name is not UNSET:
-            patch["name"] = self.name
-        if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
-        return patch
 
 
 class _NewVolume(Struct, kw_only=True, tag_field="source"):
@@ -48,67 +38,40 @@ class _NewVolume(Struct, kw_only=True, tag_field="source"):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def _new_volume(
-        self, source: VolumeSource, source_id: str | None, size: int | None, type_name: str | None
-    ) -> instance_orders.NewVolume:
-        return instance_orders.NewVolume(
-            source=source,
-            source_id=source_id,
-            size=size,
-            type_name=type_name,
-            name=self.name,
-            boot_index=self.boot_index,
-            delete_on_termination=self.delete_on_termination,
-            attachment_tag=self.attachment_tag,
-            tags=validate_tags(self.tags or self.metadata or {}),
-        )
+    def to_new_volume(self) -> instance_orders.NewVolume:
+        """Return the volume to create. Raises Invalid for its tags."""
+        return make_new_volume(self, self.tags or self.metadata or {})
 
 
-class BlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
+class NewBlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
     """A new, empty volume of `size` GiB."""
 
     size: Size
     type_name: VolumeType = "standard"
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.NEW, None, self.size, self.type_name)
 
-
-class ImageVolume(_NewVolume, kw_only=True, tag="image"):
+class NewVolumeFromImage(_NewVolume, kw_only=True, tag="image"):
     """A new volume with the content of an image."""
 
     image_id: Uuid
     size: Size | None = None
     type_name: VolumeType = "standard"
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.IMAGE, self.image_id, self.size, self.type_name)
 
-
-class SnapshotVolume(_NewVolume, kw_only=True, tag="snapshot"):
+class NewVolumeFromSnapshot(_NewVolume, kw_only=True, tag="snapshot"):
     """A new volume with the content of a snapshot."""
 
     snapshot_id: Uuid
     size: Size
     type_name: SnapshotVolumeType | None = None
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.SNAPSHOT, self.snapshot_id, self.size, self.type_name)
 
-
-class AppTemplateVolume(_NewVolume, kw_only=True, tag="apptemplate"):
+class NewVolumeFromAppTemplate(_NewVolume, kw_only=True, tag="apptemplate"):
     """A new volume with the image of an app template."""
 
     apptemplate_id: str
     size: Size | None = None
     type_name: VolumeType = "standard"
-
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.APPTEMPLATE, self.apptemplate_id, self.size, self.type_name)
 
 
 class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
@@ -116,12 +79,8 @@ class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
 
     volume_id: Uuid
 
-    def new_volume(self) -> instance_orders.NewVolume:
-        """Return the volume to create. Raises Invalid for its tags."""
-        return self._new_volume(VolumeSource.EXISTING, self.volume_id, None, None)
 
-
-NewVolume = BlankVolume | ImageVolume | SnapshotVolume | AppTemplateVolume | ExistingVolume
+NewVolume = NewBlankVolume | NewVolumeFromImage | NewVolumeFromSnapshot | NewVolumeFromAppTemplate | ExistingVolume
 
 
 class CreateInstance(Struct, kw_only=True):
@@ -136,7 +95,7 @@ class CreateInstance(Struct, kw_only=True):
     username: str | None = None
     password: str | None = None
     user_data: str | None = None
-    security_groups: list[GroupId] | None = None
+    security_groups: list[SecurityGroupId] | None = None
     servergroup_id: Uuid | None = None
     tags: NewTags | None = None
     configuration: dict[str, Any] | None = None
@@ -150,25 +109,25 @@ class CreateInstance(Struct, kw_only=True):
         """Return the name from either of its fields."""
         return self.name or next(iter(self.names or ()), None)
 
-    def effective_template(self) -> str | None:
+    def effective_name_template(self) -> str | None:
         """Return the name template from either of its fields."""
         return self.name_template or next(iter(self.name_templates or ()), None)
 
-    def effective_ssh_key(self) -> str | None:
+    def effective_ssh_key_name(self) -> str | None:
         """Return the name of the SSH key from either of its fields."""
         return self.ssh_key_name or self.keypair_name or None
 
-    def order(self) -> InstanceOrder:
+    def to_order(self) -> InstanceOrder:
         """Return the order; empty text counts as absent. Raises Invalid for tags."""
         return InstanceOrder(
             flavor_id=self.flavor,
             name=self.effective_name(),
-            name_template=self.effective_template(),
-            volumes=[volume.new_volume() for volume in self.volumes],
-            interfaces=[interface.new_interface() for interface in self.interfaces],
+            name_template=self.effective_name_template(),
+            volumes=[volume.to_new_volume() for volume in self.volumes],
+            interfaces=[interface.to_new_interface() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
             tags=validate_tags(self.tags or self.metadata or {}),
-            ssh_key_name=self.effective_ssh_key(),
+            ssh_key_name=self.effective_ssh_key_name(),
             placement_group_id=self.servergroup_id,
             username=self.username or None,
             password=self.password or None,
@@ -177,7 +136,7 @@ class CreateInstance(Struct, kw_only=True):
         )
 
 
-class ActOnInstance(Struct, kw_only=True):
+class InstancePowerActionRequest(Struct, kw_only=True):
     """A power action; a start also activates the DDoS profiles, unless `activate_profile` is false."""
 
     action: PowerAction
@@ -190,7 +149,7 @@ class StartInstance(Struct, frozen=True, kw_only=True):
     activate_profile: bool = True
 
 
-class PortGroupNames(Struct, kw_only=True):
+class PortSecurityGroupNames(Struct, kw_only=True):
     """Names of security groups for a port, or for all ports if `port_id` is absent."""
 
     port_id: str | None = None
@@ -201,9 +160,9 @@ class ChangeSecurityGroups(Struct, kw_only=True):
     """Security groups to add or remove: `name` for all ports, or others for single ports."""
 
     name: str | None = None
-    ports_security_group_names: list[PortGroupNames] | None = None
+    ports_security_group_names: list[PortSecurityGroupNames] | None = None
 
-    def by_port(self) -> list[tuple[str | None, list[str]]]:
+    def group_names_by_port(self) -> list[tuple[str | None, list[str]]]:
         """Return pairs of a port id, None for all ports, and names of security groups."""
         for_all: list[tuple[str | None, list[str]]] = [(None, [self.name])] if self.name else []
         return for_all + [

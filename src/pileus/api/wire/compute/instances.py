@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType, structs
 
 from pileus.api.wire import tags
-from pileus.api.wire.compute.flavors import FlavorView
+from pileus.api.wire.compute.flavors import InstanceFlavorView
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
 from pileus.api.wire.times import format_zulu
@@ -15,7 +15,7 @@ from pileus.domain.compute.instance_details import InstanceAddress, InstanceDeta
 from pileus.domain.compute.instances import Instance
 
 
-class AddressView(Struct, kw_only=True):
+class InstanceAddressView(Struct, kw_only=True):
     """An address; only a fixed one has an interface and a subnet, and lists do not show the subnet."""
 
     addr: str
@@ -46,13 +46,13 @@ class InstanceSecurityGroup(Struct, kw_only=True):
     name: str
 
 
-class Isolation(Struct, kw_only=True):
+class InstanceIsolation(Struct, kw_only=True):
     """Why an instance is isolated from its networks."""
 
     reason: str | None
 
 
-class ViewOptions(Struct, frozen=True, kw_only=True):
+class InstanceViewOptions(Struct, frozen=True, kw_only=True):
     """Which optional fields of an instance to show: subnets and interface names of addresses, and the DDoS profile."""
 
     subnets: bool = True
@@ -60,7 +60,7 @@ class ViewOptions(Struct, frozen=True, kw_only=True):
     ddos_profile: bool = True
 
 
-ALL_FIELDS = ViewOptions()
+ALL_FIELDS = InstanceViewOptions()
 
 
 class InstanceView(Struct, kw_only=True):
@@ -72,16 +72,16 @@ class InstanceView(Struct, kw_only=True):
     status: str
     vm_state: str
     task_state: str | None
-    flavor: FlavorView
+    flavor: InstanceFlavorView
     volumes: list[InstanceVolume]
-    addresses: dict[str, list[AddressView]]
+    addresses: dict[str, list[InstanceAddressView]]
     fixed_ip_assignments: list[FixedIpAssignment] | None
     security_groups: list[InstanceSecurityGroup]
     ssh_key_name: str | None
     tags: list[TagView]
     blackhole_ports: list[BlackholePortView]
     ddos_profile: DdosProfileView | None
-    instance_isolation: Isolation | None
+    instance_isolation: InstanceIsolation | None
     region: str
     region_id: int
     project_id: int
@@ -96,7 +96,7 @@ class InstanceView(Struct, kw_only=True):
         details: InstanceDetails,
         region_name: str,
         flavor: Flavor,
-        options: ViewOptions = ALL_FIELDS,
+        options: InstanceViewOptions = ALL_FIELDS,
     ) -> "InstanceView":
         """Show an instance with its details."""
         profile = details.ddos_profile if options.ddos_profile else None
@@ -107,7 +107,7 @@ class InstanceView(Struct, kw_only=True):
             status=instance.status,
             vm_state=instance.vm_state,
             task_state=instance.task_state,
-            flavor=FlavorView.of(flavor),
+            flavor=InstanceFlavorView.of(flavor),
             volumes=[
                 InstanceVolume(id=volume.volume_id, delete_on_termination=volume.delete_on_termination)
                 for volume in details.volumes
@@ -119,7 +119,7 @@ class InstanceView(Struct, kw_only=True):
             tags=tags.tag_views(details.tags),
             blackhole_ports=[BlackholePortView.of(port) for port in details.blackhole_ports],
             ddos_profile=None if profile is None else DdosProfileView.of(profile, details.ddos_template),
-            instance_isolation=Isolation(reason=instance.isolation_reason) if instance.isolated else None,
+            instance_isolation=InstanceIsolation(reason=instance.isolation_reason) if instance.isolated else None,
             region=region_name,
             region_id=instance.region_id,
             project_id=instance.project_id,
@@ -146,7 +146,7 @@ class LegacyInstanceView(InstanceView, kw_only=True):
         details: InstanceDetails,
         region_name: str,
         flavor: Flavor,
-        options: ViewOptions = ALL_FIELDS,
+        options: InstanceViewOptions = ALL_FIELDS,
     ) -> "LegacyInstanceView":
         """Show an instance with its legacy fields."""
         view = InstanceView.of(instance, details, region_name, flavor, options)
@@ -161,7 +161,7 @@ class LegacyInstanceView(InstanceView, kw_only=True):
         )
 
 
-class RemoteConsole(Struct, kw_only=True):
+class RemoteConsoleUrl(Struct, kw_only=True):
     """The URL of a console."""
 
     url: str
@@ -172,10 +172,10 @@ class RemoteConsole(Struct, kw_only=True):
 class RemoteConsoleView(Struct, kw_only=True):
     """A console of an instance."""
 
-    remote_console: RemoteConsole
+    remote_console: RemoteConsoleUrl
 
 
-class AvailableNames(Struct, kw_only=True):
+class InstanceNamingRules(Struct, kw_only=True):
     """The rules for names of instances."""
 
     custom_name_allowed: bool
@@ -186,8 +186,10 @@ class AvailableNames(Struct, kw_only=True):
     allowed_bm_name_win_templates: list[str] | None
 
 
-def _addresses(addresses: Iterable[InstanceAddress], options: ViewOptions) -> dict[str, list[AddressView]]:
-    views: dict[str, list[AddressView]] = {}
+def _addresses(
+    addresses: Iterable[InstanceAddress], options: InstanceViewOptions
+) -> dict[str, list[InstanceAddressView]]:
+    views: dict[str, list[InstanceAddressView]] = {}
     # The sort is stable: floating addresses go last, all others keep their order.
     for address in sorted(addresses, key=_is_floating):
         view = _floating(address) if address.floating else _fixed(address, options)
@@ -199,12 +201,12 @@ def _is_floating(address: InstanceAddress) -> bool:
     return address.floating
 
 
-def _floating(address: InstanceAddress) -> AddressView:
-    return AddressView(type="floating", addr=address.addr)
+def _floating(address: InstanceAddress) -> InstanceAddressView:
+    return InstanceAddressView(type="floating", addr=address.addr)
 
 
-def _fixed(address: InstanceAddress, options: ViewOptions) -> AddressView:
-    return AddressView(
+def _fixed(address: InstanceAddress, options: InstanceViewOptions) -> InstanceAddressView:
+    return InstanceAddressView(
         type="fixed",
         addr=address.addr,
         interface_name=address.interface_name if options.interface_names else None,

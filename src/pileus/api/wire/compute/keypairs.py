@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.ssh_keys import SSHKey
 
@@ -22,14 +23,11 @@ class KeypairView(Struct, kw_only=True):
     @classmethod
     def of(cls, key: SSHKey, private_key: str | None = None) -> "KeypairView":
         """Show a key."""
-        return cls(
+        return make_view(
+            cls,
+            key,
             sshkey_id=key.id,
             sshkey_name=key.name,
-            public_key=key.public_key,
             private_key=private_key,
-            fingerprint=key.fingerprint,
-            project_id=key.project_id,
-            shared_in_project=key.shared_in_project,
-            state=key.state,
             created_at=format_zulu(key.created_at),
         )

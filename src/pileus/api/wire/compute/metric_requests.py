@@ -17,15 +17,15 @@ class MetricsRequest(Struct, kw_only=True):
     time_unit: Literal["day", "hour"]
 
     @property
-    def seconds(self) -> int:
+    def period_seconds(self) -> int:
         """The length of the period in seconds."""
         return self.time_interval * UNIT_SECONDS[self.time_unit]
 
     @property
     def sample_count(self) -> int:
         """The number of samples in the period."""
-        return min(MAX_SAMPLES, max(1, self.seconds // SHORTEST_INTERVAL))
+        return min(MAX_SAMPLES, max(1, self.period_seconds // SHORTEST_INTERVAL))
 
-    def since(self, now: int) -> int:
+    def period_start(self, now: int) -> int:
         """Return the begin of the period in microseconds."""
-        return max(0, now - self.seconds * 1_000_000)
+        return max(0, now - self.period_seconds * 1_000_000)

@@ -18,7 +18,7 @@ TRAFFIC_NAMES = {
 }
 
 
-class DiskMetrics(Struct, kw_only=True, rename=DISK_NAMES):
+class DiskMetricsSample(Struct, kw_only=True, rename=DISK_NAMES):
     """A sample of a disk: bytes and operations per second."""
 
     disk_name: str | None
@@ -28,7 +28,7 @@ class DiskMetrics(Struct, kw_only=True, rename=DISK_NAMES):
     writes: float | None
 
 
-class MetricsView(Struct, kw_only=True, rename=TRAFFIC_NAMES):
+class InstanceMetricsSample(Struct, kw_only=True, rename=TRAFFIC_NAMES):
     """A sample of an instance: utilization in per cent, traffic per second."""
 
     time: str
@@ -38,10 +38,10 @@ class MetricsView(Struct, kw_only=True, rename=TRAFFIC_NAMES):
     bytes_in: float | None
     packets_out: float | None
     packets_in: float | None
-    disks: list[DiskMetrics] | None
+    disks: list[DiskMetricsSample] | None
 
 
-class TrafficView(Struct, kw_only=True):
+class InterfaceTrafficSample(Struct, kw_only=True):
     """A sample of a router interface: bits and packets per second."""
 
     time: str
@@ -51,11 +51,11 @@ class TrafficView(Struct, kw_only=True):
     network_pps_ingress: float | None
 
 
-class RouterMetricsView(Struct, kw_only=True):
+class RouterInterfaceMetricsView(Struct, kw_only=True):
     """The traffic of a router interface; the `public` interface is the external gateway."""
 
     port_id: str
     network_id: str
     interface_type: Literal["private", "public"]
     ip_addresses: list[str]
-    metrics: list[TrafficView]
+    metrics: list[InterfaceTrafficSample]

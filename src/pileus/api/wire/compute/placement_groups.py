@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.compute.placement_groups import PlacementGroup
 
 
-class Member(Struct, kw_only=True):
+class PlacementGroupMember(Struct, kw_only=True):
     """An instance in a placement group."""
 
     instance_id: str
@@ -20,7 +20,7 @@ class PlacementGroupView(Struct, kw_only=True):
     servergroup_id: str
     name: str
     policy: str
-    instances: list[Member]
+    instances: list[PlacementGroupMember]
     project_id: int
     region: str
     region_id: int
@@ -32,7 +32,9 @@ class PlacementGroupView(Struct, kw_only=True):
             servergroup_id=group.id,
             name=group.name,
             policy=group.policy,
-            instances=[Member(instance_id=instance_id, instance_name=name) for instance_id, name in members],
+            instances=[
+                PlacementGroupMember(instance_id=instance_id, instance_name=name) for instance_id, name in members
+            ],
             project_id=group.project_id,
             region=region_name,
             region_id=group.region_id,

@@ -2,6 +2,7 @@
 
 from msgspec import Struct, structs
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.ssh_keys import SSHKey
 
@@ -21,16 +22,7 @@ class SSHKeyView(Struct, kw_only=True):
     @classmethod
     def of(cls, key: SSHKey) -> "SSHKeyView":
         """Show a key."""
-        return cls(
-            id=key.id,
-            name=key.name,
-            public_key=key.public_key,
-            fingerprint=key.fingerprint,
-            project_id=key.project_id,
-            shared_in_project=key.shared_in_project,
-            state=key.state,
-            created_at=format_zulu(key.created_at),
-        )
+        return make_view(cls, key, created_at=format_zulu(key.created_at))
 
 
 class CreatedSSHKeyView(SSHKeyView, kw_only=True):
@@ -39,6 +31,6 @@ class CreatedSSHKeyView(SSHKeyView, kw_only=True):
     private_key: str | None
 
     @classmethod
-    def created(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
+    def with_private_key(cls, key: SSHKey, private_key: str | None) -> "CreatedSSHKeyView":
         """Show a new key with its private key."""
         return cls(**structs.asdict(SSHKeyView.of(key)), private_key=private_key)

@@ -8,32 +8,32 @@ from pileus.api.wire.constraints import Number
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
-class InterfaceProfileField(Struct, kw_only=True):
+class InterfaceDdosFieldAnswer(Struct, kw_only=True):
     """The answer to a field of the template: any JSON in `field_value`, or text in `value`."""
 
     base_field: int
     field_value: Any = None
     value: str | None = None
 
-    def answer(self) -> dict[str, Any]:
+    def to_answer(self) -> dict[str, Any]:
         """Return the answer as the domain takes it."""
         value = self.value if self.field_value is None else self.field_value
         return {"base_field": self.base_field, "field_value": value}
 
 
-class InterfaceDdosProfile(Struct, kw_only=True):
+class NewInterfaceDdosProfile(Struct, kw_only=True):
     """The DDoS profile that a new interface is protected by."""
 
     profile_template: int
     profile_template_name: str | None = None
-    fields: list[InterfaceProfileField] = field(default_factory=list)
+    fields: list[InterfaceDdosFieldAnswer] = field(default_factory=list)
 
-    def new_profile(self) -> NewDdosProfile:
+    def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""
-        return NewDdosProfile(template_id=self.profile_template, answers=[entry.answer() for entry in self.fields])
+        return NewDdosProfile(template_id=self.profile_template, answers=[entry.to_answer() for entry in self.fields])
 
 
-class ProfileField(Struct, kw_only=True):
+class DdosFieldAnswer(Struct, kw_only=True):
     """The answer to a field of the template: any JSON."""
 
     base_field: Number
@@ -45,9 +45,9 @@ class CreateDdosProfile(Struct, kw_only=True):
 
     ip_address: str
     profile_template: Number
-    fields: list[ProfileField] = field(default_factory=list)
+    fields: list[DdosFieldAnswer] = field(default_factory=list)
 
-    def new_profile(self) -> NewDdosProfile:
+    def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""
         answers = [{"base_field": entry.base_field, "field_value": entry.field_value} for entry in self.fields]
         return NewDdosProfile(template_id=self.profile_template, answers=answers)

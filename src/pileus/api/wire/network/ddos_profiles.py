@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.times import NEVER, format_zulu
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
 
@@ -19,9 +20,7 @@ ALARM_NAMES = {
 }
 
 
-class TemplateFieldView(Struct, kw_only=True):
-    """A field of a template."""
-
+class _FieldView(Struct, kw_only=True):
     id: int
     name: str
     description: str | None
@@ -30,72 +29,57 @@ class TemplateFieldView(Struct, kw_only=True):
     default: str | None
     validation_schema: Any
 
+
+class DdosTemplateFieldView(_FieldView, kw_only=True):
+    """A field of a template."""
+
     @classmethod
-    def of(cls, template_field: DdosTemplateField) -> "TemplateFieldView":
+    def of(cls, template_field: DdosTemplateField) -> "DdosTemplateFieldView":
         """Return the view of a field."""
-        return cls(
-            id=template_field.id,
-            name=template_field.name,
-            description=template_field.description,
-            field_type=template_field.field_type,
-            required=template_field.required,
-            default=template_field.default,
-            validation_schema=template_field.validation_schema,
-        )
+        return make_view(cls, template_field)
 
 
-class TemplateView(Struct, kw_only=True):
+class DdosTemplateView(Struct, kw_only=True):
     """A template of DDoS profiles."""
 
     id: int
     name: str
     description: str | None
-    fields: list[TemplateFieldView]
+    fields: list[DdosTemplateFieldView]
 
     @classmethod
-    def of(cls, template: DdosTemplate) -> "TemplateView":
+    def of(cls, template: DdosTemplate) -> "DdosTemplateView":
         """Return the view of a template."""
-        fields = [TemplateFieldView.of(template_field) for template_field in template.fields]
+        fields = [DdosTemplateFieldView.of(template_field) for template_field in template.fields]
         return cls(id=template.id, name=template.name, description=template.description, fields=fields)
 
 
-class ProfileFieldView(Struct, kw_only=True):
+class DdosProfileFieldView(_FieldView, kw_only=True):
     """A field of the template with the profile's answer."""
 
-    id: int
-    name: str
-    description: str | None
-    field_type: str | None
-    required: bool | None
-    default: str | None
-    validation_schema: Any
     base_field: int
     field_value: Any
 
     @classmethod
-    def of(cls, answer: dict[str, Any], template_field: DdosTemplateField) -> "ProfileFieldView":
+    def of(cls, answer: dict[str, Any], template_field: DdosTemplateField) -> "DdosProfileFieldView":
         """Return the view of an answer."""
-        return cls(
+        return make_view(
+            cls,
+            template_field,
             id=answer.get("id", template_field.id),
-            name=template_field.name,
-            description=template_field.description,
-            field_type=template_field.field_type,
-            required=template_field.required,
-            default=template_field.default,
-            validation_schema=template_field.validation_schema,
             base_field=template_field.id,
             field_value=answer.get("field_value", answer.get("value")),
         )
 
 
-class ProfileOptions(Struct, kw_only=True):
+class DdosProfileOptionsView(Struct, kw_only=True):
     """Whether the profile is active, and whether it uses BGP."""
 
     active: bool
     bgp: bool
 
 
-class ProfileStatus(Struct, kw_only=True):
+class DdosProfileStatusView(Struct, kw_only=True):
     """The status (`Active`, `Queued` or `Error`) and the error."""
 
     status: str
@@ -107,11 +91,11 @@ class DdosProfileView(Struct, kw_only=True):
 
     id: int
     site: str | None
-    options: ProfileOptions
-    status: ProfileStatus | None
-    profile_template: TemplateView | None
+    options: DdosProfileOptionsView
+    status: DdosProfileStatusView | None
+    profile_template: DdosTemplateView | None
     profile_template_description: str | None
-    fields: list[ProfileFieldView]
+    fields: list[DdosProfileFieldView]
     protocols: list[dict[str, Any]] | None
 
     @classmethod
@@ -120,9 +104,9 @@ class DdosProfileView(Struct, kw_only=True):
         return cls(
             id=profile.id,
             site=profile.site or "",
-            options=ProfileOptions(active=profile.active, bgp=profile.bgp),
-            status=ProfileStatus(status=profile.status, error_description=profile.error_description),
-            profile_template=None if template is None else TemplateView.of(template),
+            options=DdosProfileOptionsView(active=profile.active, bgp=profile.bgp),
+            status=DdosProfileStatusView(status=profile.status, error_description=profile.error_description),
+            profile_template=None if template is None else DdosTemplateView.of(template),
             profile_template_description=None if template is None else template.description,
             fields=_field_views(profile, template),
             protocols=profile.protocols or [],
@@ -139,8 +123,7 @@ class DdosProfileDetails(DdosProfileView, kw_only=True):
     def of(cls, profile: DdosProfile, template: DdosTemplate | None) -> "DdosProfileDetails":
         """Return the view of a profile."""
         view = DdosProfileView.of(profile, template)
-        fields = {name: getattr(view, name) for name in DdosProfileView.__struct_fields__}
-        return cls(**fields, ip_address=profile.ip_address, managed_by="user")
+        return make_view(cls, view, ip_address=profile.ip_address, managed_by="user")
 
 
 class DdosRegionCoverage(Struct, kw_only=True):
@@ -157,7 +140,7 @@ class DdosAccessibility(Struct, kw_only=True):
     message: str
 
 
-class DdosPrice(Struct, kw_only=True):
+class DdosProtectionPrice(Struct, kw_only=True):
     """The price of the protection of one address."""
 
     feature_name: str
@@ -170,10 +153,10 @@ class DdosPrice(Struct, kw_only=True):
     price_per_30d: float | None
 
 
-class DdosPricing(Struct, kw_only=True):
+class DdosPriceWithMonthDays(Struct, kw_only=True):
     """The price of DDoS protection, and the number of days in this month and the next."""
 
-    price: DdosPrice
+    price: DdosProtectionPrice
     current_month_days: int
     current_month_days_last: int
     next_month_days: int
@@ -203,10 +186,10 @@ class BlackholePortView(Struct, kw_only=True, rename=ALARM_NAMES):
         )
 
 
-def _field_views(profile: DdosProfile, template: DdosTemplate | None) -> list[ProfileFieldView]:
+def _field_views(profile: DdosProfile, template: DdosTemplate | None) -> list[DdosProfileFieldView]:
     by_id = {} if template is None else {template_field.id: template_field for template_field in template.fields}
     answers = [answer for answer in profile.fields if answer.get("base_field") in by_id]
-    return [ProfileFieldView.of(answer, by_id[answer["base_field"]]) for answer in answers]
+    return [DdosProfileFieldView.of(answer, by_id[answer["base_field"]]) for answer in answers]
 
 
 def _format_duration(microseconds: int) -> str:

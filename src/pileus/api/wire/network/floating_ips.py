@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.legacy import legacy_tag_fields
@@ -38,19 +38,10 @@ class FloatingIPView(Struct, kw_only=True):
     @classmethod
     def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "FloatingIPView":
         """Return the view of a floating IP."""
-        return cls(
-            id=floating_ip.id,
-            floating_ip_address=floating_ip.floating_ip_address,
-            fixed_ip_address=floating_ip.fixed_ip_address,
-            port_id=floating_ip.port_id,
-            router_id=floating_ip.router_id,
-            status=floating_ip.status,
-            tags=tag_views(tags),
-            **common_fields(floating_ip, region_name),
-        )
+        return make_view(cls, floating_ip, tags=tag_views(tags), **common_view_fields(floating_ip, region_name))
 
 
-class ListedFloatingIP(FloatingIPView, kw_only=True):
+class FloatingIPWithInstanceView(FloatingIPView, kw_only=True):
     """A floating IP with its instance. `loadbalancer` is always null."""
 
     instance: InstanceView | None
@@ -70,7 +61,7 @@ class LegacyFloatingIPView(FloatingIPView, kw_only=True):
         return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
-class LegacyListedFloatingIP(ListedFloatingIP, kw_only=True):
+class LegacyFloatingIPWithInstanceView(FloatingIPWithInstanceView, kw_only=True):
     """A floating IP of a list with the additional field names that older clients read."""
 
     metadata: dict[str, str]
@@ -93,7 +84,7 @@ class UpdateFloatingIP(Struct, kw_only=True):
     fixed_ip_address: str | UnsetType | None = UNSET
     tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> FloatingIPPatch:
+    def to_patch(self) -> FloatingIPPatch:
         """Return the fields of the request, with valid tags. Raises Invalid."""
         patch = FloatingIPPatch()
         if self.tags is not UNSET:
@@ -118,13 +109,13 @@ class AssignFloatingIP(Struct, kw_only=True):
     fixed_ip_address: str | None = None
 
 
-class PriceFloatingIPs(Struct, kw_only=True):
+class FloatingIPPriceRequest(Struct, kw_only=True):
     """The number of floating IPs to price."""
 
     count: Annotated[int, Meta(ge=1, le=1000)]
 
 
-class ConvertFloatingIP(Struct, kw_only=True):
+class ConvertFloatingIPToReservedFixedIP(Struct, kw_only=True):
     """The resource type that a floating IP is converted to."""
 
     target_type: Literal["reserved_fixed_ip"]

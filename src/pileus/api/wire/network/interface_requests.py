@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.api.wire.constraints import InterfaceName, IpFamily, PortGroup, Uuid
-from pileus.api.wire.network.ddos_profile_requests import InterfaceDdosProfile
+from pileus.api.wire.network.ddos_profile_requests import NewInterfaceDdosProfile
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType
 
@@ -13,7 +13,7 @@ from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceTyp
 class NewFloatingIP(Struct, kw_only=True, tag_field="source", tag="new"):
     """A floating IP to create for the interface."""
 
-    def choice(self) -> FloatingIPChoice:
+    def to_floating_ip_choice(self) -> FloatingIPChoice:
         """Return the choice."""
         return FloatingIPChoice()
 
@@ -23,7 +23,7 @@ class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing
 
     existing_floating_id: Uuid
 
-    def choice(self) -> FloatingIPChoice:
+    def to_floating_ip_choice(self) -> FloatingIPChoice:
         """Return the choice."""
         return FloatingIPChoice(existing_id=self.existing_floating_id)
 
@@ -31,7 +31,7 @@ class ExistingFloatingIP(Struct, kw_only=True, tag_field="source", tag="existing
 InterfaceFloatingIP = NewFloatingIP | ExistingFloatingIP
 
 
-class GroupId(Struct, kw_only=True):
+class SecurityGroupId(Struct, kw_only=True):
     """A security group, by id."""
 
     id: Uuid
@@ -39,7 +39,7 @@ class GroupId(Struct, kw_only=True):
 
 class _NewInterface(Struct, kw_only=True, tag_field="type"):
     interface_name: InterfaceName | None = None
-    security_groups: list[GroupId] | None = None
+    security_groups: list[SecurityGroupId] | None = None
     port_group: PortGroup = 0
 
     def _new_interface(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:
@@ -57,7 +57,7 @@ class NewExternalInterface(_NewInterface, kw_only=True, tag="external"):
 
     ip_family: IpFamily | None = "ipv4"
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
@@ -69,13 +69,13 @@ class NewSubnetInterface(_NewInterface, kw_only=True, tag="subnet"):
     subnet_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(
             InterfaceType.SUBNET,
             network_id=self.network_id,
             subnet_id=self.subnet_id,
-            floating_ip=self.floating_ip and self.floating_ip.choice(),
+            floating_ip=self.floating_ip and self.floating_ip.to_floating_ip_choice(),
         )
 
 
@@ -87,88 +87,90 @@ class NewAnySubnetInterface(_NewInterface, kw_only=True, tag="any_subnet"):
     ip_family: IpFamily | None = "ipv4"
     floating_ip: InterfaceFloatingIP | None = None
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(
             InterfaceType.ANY_SUBNET,
             network_id=self.network_id,
             ip_address=self.ip_address,
             ip_family=self.ip_family or "ipv4",
-            floating_ip=self.floating_ip and self.floating_ip.choice(),
+            floating_ip=self.floating_ip and self.floating_ip.to_floating_ip_choice(),
         )
 
 
-class NewReservedInterface(_NewInterface, kw_only=True, tag="reserved_fixed_ip"):
+class NewReservedFixedIPInterface(_NewInterface, kw_only=True, tag="reserved_fixed_ip"):
     """An interface at a reserved fixed IP, given by its port."""
 
     port_id: Uuid
     floating_ip: InterfaceFloatingIP | None = None
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(
             InterfaceType.RESERVED_FIXED_IP,
             port_id=self.port_id,
-            floating_ip=self.floating_ip and self.floating_ip.choice(),
+            floating_ip=self.floating_ip and self.floating_ip.to_floating_ip_choice(),
         )
 
 
-NewInterface = NewExternalInterface | NewSubnetInterface | NewAnySubnetInterface | NewReservedInterface
+NewInterface = NewExternalInterface | NewSubnetInterface | NewAnySubnetInterface | NewReservedFixedIPInterface
 
 
 class _AttachInterface(_NewInterface, kw_only=True):
-    ddos_profile: InterfaceDdosProfile | None = None
+    ddos_profile: NewInterfaceDdosProfile | None = None
 
 
-class AttachExternal(_AttachInterface, kw_only=True, tag="external"):
+class AttachExternalInterface(_AttachInterface, kw_only=True, tag="external"):
     """Attach an interface with a public address."""
 
     ip_family: IpFamily | None = None
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(InterfaceType.EXTERNAL, ip_family=self.ip_family or "ipv4")
 
 
-class AttachSubnet(_AttachInterface, kw_only=True, tag="subnet"):
+class AttachSubnetInterface(_AttachInterface, kw_only=True, tag="subnet"):
     """Attach an interface in a subnet."""
 
     subnet_id: Uuid
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(InterfaceType.SUBNET, subnet_id=self.subnet_id)
 
 
-class AttachAnySubnet(_AttachInterface, kw_only=True, tag="any_subnet"):
+class AttachAnySubnetInterface(_AttachInterface, kw_only=True, tag="any_subnet"):
     """Attach an interface in a network, in the subnet with the most free addresses."""
 
     network_id: Uuid
     ip_family: IpFamily | None = None
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(
             InterfaceType.ANY_SUBNET, network_id=self.network_id, ip_family=self.ip_family or "ipv4"
         )
 
 
-class AttachReserved(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
+class AttachReservedFixedIPInterface(_AttachInterface, kw_only=True, tag="reserved_fixed_ip"):
     """Attach an interface at a reserved fixed IP, given by its port."""
 
     port_id: Uuid
 
-    def new_interface(self) -> instance_orders.NewInterface:
+    def to_new_interface(self) -> instance_orders.NewInterface:
         """Return the interface to create."""
         return self._new_interface(InterfaceType.RESERVED_FIXED_IP, port_id=self.port_id)
 
 
-AttachInterface = AttachExternal | AttachSubnet | AttachAnySubnet | AttachReserved
+AttachInterface = (
+    AttachExternalInterface | AttachSubnetInterface | AttachAnySubnetInterface | AttachReservedFixedIPInterface
+)
 
 TYPE_OF_FIELD = {"subnet_id": "subnet", "network_id": "any_subnet", "port_id": "reserved_fixed_ip"}
 
 
-def with_inferred_type(raw: dict[str, Any]) -> dict[str, Any]:
+def with_inferred_interface_type(raw: dict[str, Any]) -> dict[str, Any]:
     """Return the body with the type that older clients leave out: it follows from the id that the body has."""
     if raw.get("type") is not None:
         return raw

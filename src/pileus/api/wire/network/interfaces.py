@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.network.floating_ips import FloatingIPView
-from pileus.api.wire.network.networks import NetworkDetails
-from pileus.api.wire.network.ports import AddressPairView
+from pileus.api.wire.network.networks import NetworkWithSubnetsView
+from pileus.api.wire.network.ports import AllowedAddressPairView
 from pileus.domain.network.ports import AssignedAddress, Port
 
 
@@ -26,8 +27,8 @@ class InterfaceView(Struct, kw_only=True):
     network_id: str
     port_security_enabled: bool
     ip_assignments: list[IpAssignment]
-    allowed_address_pairs: list[AddressPairView]
-    network_details: NetworkDetails
+    allowed_address_pairs: list[AllowedAddressPairView]
+    network_details: NetworkWithSubnetsView
     floatingip_details: list[FloatingIPView]
 
     @classmethod
@@ -35,18 +36,16 @@ class InterfaceView(Struct, kw_only=True):
         cls,
         port: Port,
         addresses: Iterable[AssignedAddress],
-        network_details: NetworkDetails,
+        network_details: NetworkWithSubnetsView,
         floating_ips: list[FloatingIPView],
     ) -> "InterfaceView":
         """Return the view of a port as an interface."""
-        return cls(
+        return make_view(
+            cls,
+            port,
             port_id=port.id,
-            interface_name=port.interface_name,
-            mac_address=port.mac_address,
-            network_id=port.network_id,
-            port_security_enabled=port.port_security_enabled,
             ip_assignments=[IpAssignment(ip_address=address.ip, subnet_id=address.subnet_id) for address in addresses],
-            allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
+            allowed_address_pairs=[AllowedAddressPairView.of(pair) for pair in port.allowed_address_pairs],
             network_details=network_details,
             floatingip_details=floating_ips,
         )

@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.constraints import Name
 from pileus.api.wire.network.subnets import SubnetView
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
-from pileus.domain.network.networks import Network, NetworkPatch, Subnet
-from pileus.domain.tags import Tag, validate_tags
+from pileus.api.wire.patches import UpdateResource
+from pileus.api.wire.tags import NewTags, TagView, tag_views
+from pileus.domain.network.networks import Network, Subnet
+from pileus.domain.tags import Tag
 
 NetworkType = Literal["vlan", "vxlan"]
 NetworkOrder = Literal["created_at.asc", "created_at.desc", "name.asc", "name.desc", "priority.desc"]
@@ -45,7 +46,12 @@ class NetworkView(_NetworkView, kw_only=True):
     @classmethod
     def of(cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str) -> "NetworkView":
         """Return the view of a network."""
-        return cls(subnets=[subnet.id for subnet in subnets], **_common_fields(network, tags, region_name))
+        return make_view(
+            cls,
+            network,
+            subnets=[subnet.id for subnet in subnets],
+            **_computed_fields(network, tags, region_name),
+        )
 
 
 class LegacyNetworkView(NetworkView, kw_only=True):
@@ -58,11 +64,11 @@ class LegacyNetworkView(NetworkView, kw_only=True):
         cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
     ) -> "LegacyNetworkView":
         """Return the view of a network with both sets of field names."""
-        fields = _common_fields(network, tags, region_name)
-        return cls(subnets=[subnet.id for subnet in subnets], metadata=fields["tags"], **fields)
+        view = NetworkView.of(network, subnets, tags, region_name)
+        return make_view(cls, view, metadata=view.tags)
 
 
-class NetworkDetails(_NetworkView, kw_only=True):
+class NetworkWithSubnetsView(_NetworkView, kw_only=True):
     """A network with its subnets."""
 
     subnets: Sequence[SubnetView]
@@ -70,12 +76,12 @@ class NetworkDetails(_NetworkView, kw_only=True):
     @classmethod
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
-    ) -> "NetworkDetails":
+    ) -> "NetworkWithSubnetsView":
         """Return the view of a network with its subnets."""
-        return cls(subnets=subnets, **_common_fields(network, tags, region_name))
+        return make_view(cls, network, subnets=subnets, **_computed_fields(network, tags, region_name))
 
 
-class LegacyNetworkDetails(NetworkDetails, kw_only=True):
+class LegacyNetworkWithSubnetsView(NetworkWithSubnetsView, kw_only=True):
     """A network with its subnets and the additional field names that older clients read."""
 
     metadata: list[TagView]
@@ -83,10 +89,10 @@ class LegacyNetworkDetails(NetworkDetails, kw_only=True):
     @classmethod
     def of(
         cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
-    ) -> "LegacyNetworkDetails":
+    ) -> "LegacyNetworkWithSubnetsView":
         """Return the view of a network with its subnets and both sets of field names."""
-        fields = _common_fields(network, tags, region_name)
-        return cls(subnets=subnets, metadata=fields["tags"], **fields)
+        view = NetworkWithSubnetsView.of(network, subnets, tags, region_name)
+        return make_view(cls, view, metadata=view.tags)
 
 
 class PortWithInstance(Struct, kw_only=True):
@@ -107,33 +113,9 @@ class CreateNetwork(Struct, kw_only=True):
     metadata: NewTags | None = None
 
 
-class UpdateNetwork(Struct, kw_only=True):
+class UpdateNetwork(UpdateResource, kw_only=True):
     """A JSON merge patch (RFC 7386) of a network. Absent fields stay; null removes all tags."""
 
-    name: Name | UnsetType = UNSET
-    tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> NetworkPatch:
-        """Return the fields of the request, with valid tags. Raises Invalid."""
-        patch = NetworkPatch()
-        if self.name is not UNSET:
-            patch["name"] = self.name
-        if self.tags is not UNSET:
-            patch["tags"] = None if self.tags is None else validate_tags(self.tags)
-        return patch
-
-
-def _common_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
-    return {
-        "id": network.id,
-        "name": network.name,
-        "type": network.type,
-        "mtu": network.mtu,
-        "segmentation_id": network.segmentation_id,
-        "external": network.external,
-        "shared": network.shared,
-        "default": network.is_default,
-        "port_security_enabled": network.port_security_enabled,
-        "tags": tag_views(tags),
-        **common_fields(network, region_name),
-    }
+def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
+    return {"default": network.is_default, "tags": tag_views(tags), **common_view_fields(network, region_name)}

@@ -8,19 +8,19 @@ from pileus.api.wire.constraints import MacAddress
 from pileus.domain.network.ports import AddressPair
 
 
-class AddressPairView(Struct, kw_only=True):
+class AllowedAddressPairView(Struct, kw_only=True):
     """An address, or a range of addresses, that a port may send from besides its own."""
 
     ip_address: str
     mac_address: str | None
 
     @classmethod
-    def of(cls, pair: AddressPair) -> "AddressPairView":
+    def of(cls, pair: AddressPair) -> "AllowedAddressPairView":
         """Return the view of a pair."""
         return cls(ip_address=pair.ip_address, mac_address=pair.mac_address)
 
 
-class SecurityGroupName(Struct, kw_only=True):
+class SecurityGroupReference(Struct, kw_only=True):
     """A security group, by id and name."""
 
     id: str
@@ -32,7 +32,7 @@ class PortSecurityGroups(Struct, kw_only=True):
 
     id: str
     name: str
-    security_groups: list[SecurityGroupName]
+    security_groups: list[SecurityGroupReference]
 
 
 class AllowedAddressPair(Struct, kw_only=True):
@@ -41,12 +41,12 @@ class AllowedAddressPair(Struct, kw_only=True):
     ip_address: str
     mac_address: MacAddress | None = None
 
-    def pair(self) -> AddressPair:
+    def to_address_pair(self) -> AddressPair:
         """Return the record, with the MAC address in lower case."""
         return AddressPair(self.ip_address, self.mac_address and self.mac_address.lower())
 
 
-class AllowAddressPairs(Struct, kw_only=True):
+class SetAllowedAddressPairs(Struct, kw_only=True):
     """All the allowed address pairs of a port."""
 
     allowed_address_pairs: Annotated[list[AllowedAddressPair], Meta(max_length=10)] = field(default_factory=list)

@@ -5,9 +5,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.network.networks import NetworkView
-from pileus.api.wire.network.ports import AddressPairView
+from pileus.api.wire.network.ports import AllowedAddressPairView
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.domain.compute.instances import Instance
 from pileus.domain.network.ports import AssignedAddress, Port
@@ -19,14 +19,14 @@ ReservedOrder = Literal[
 ]  # fmt: skip
 
 
-class AttachmentView(Struct, kw_only=True):
+class ReservedFixedIPAttachmentView(Struct, kw_only=True):
     """A resource that uses the address."""
 
     resource_id: str | None
     resource_type: str | None
 
 
-class ReservationView(Struct, kw_only=True):
+class FixedIPReservationView(Struct, kw_only=True):
     """The status of the address, `available` or `attached`, and the resource that it is attached to."""
 
     status: str
@@ -48,9 +48,9 @@ class ReservedFixedIPView(Struct, kw_only=True):
     is_external: bool
     is_vip: bool
     status: str
-    reservation: ReservationView
-    attachments: list[AttachmentView]
-    allowed_address_pairs: list[AddressPairView]
+    reservation: FixedIPReservationView
+    attachments: list[ReservedFixedIPAttachmentView]
+    allowed_address_pairs: list[AllowedAddressPairView]
     project_id: int
     region: str
     region_id: int
@@ -62,30 +62,30 @@ class ReservedFixedIPView(Struct, kw_only=True):
     @classmethod
     def of(cls, reserved: ReservedFixedIP, network: NetworkView, region_name: str) -> "ReservedFixedIPView":
         """Return the view of a reserved fixed IP."""
-        port, ipv4, ipv6 = reserved.port, reserved.address(4), reserved.address(6)
+        port, ipv4, ipv6 = reserved.port, reserved.address_of_version(4), reserved.address_of_version(6)
         attachments = [
-            AttachmentView(resource_id=instance_id, resource_type="instance") for instance_id in reserved.instance_ids
+            ReservedFixedIPAttachmentView(resource_id=instance_id, resource_type="instance")
+            for instance_id in reserved.instance_ids
         ]
-        return cls(
+        return make_view(
+            cls,
+            port,
             port_id=port.id,
-            name=port.name,
             fixed_ip_address=ipv4.ip if ipv4 else None,
             fixed_ipv6_address=ipv6.ip if ipv6 else None,
             subnet_id=ipv4.subnet_id if ipv4 else None,
             subnet_v6_id=ipv6.subnet_id if ipv6 else None,
-            network_id=port.network_id,
             network=network,
             is_external=reserved.network.external,
-            is_vip=port.is_vip,
             status="ACTIVE" if attachments else "DOWN",
             reservation=_reservation_view(reserved),
             attachments=attachments,
-            allowed_address_pairs=[AddressPairView.of(pair) for pair in port.allowed_address_pairs],
-            **common_fields(port, region_name),
+            allowed_address_pairs=[AllowedAddressPairView.of(pair) for pair in port.allowed_address_pairs],
+            **common_view_fields(port, region_name),
         )
 
 
-class AssignmentInSubnet(Struct, kw_only=True):
+class IpAssignmentWithSubnet(Struct, kw_only=True):
     """An address of a port, with its subnet."""
 
     ip_address: str
@@ -93,14 +93,14 @@ class AssignmentInSubnet(Struct, kw_only=True):
     subnet: SubnetView
 
 
-class DeviceView(Struct, kw_only=True):
+class VirtualIPDeviceView(Struct, kw_only=True):
     """A port of an instance that is connected to a virtual IP, or can be."""
 
     port_id: str
     instance_id: str
     instance_name: str
     network: NetworkView
-    ip_assignments: list[AssignmentInSubnet]
+    ip_assignments: list[IpAssignmentWithSubnet]
 
     @classmethod
     def of(
@@ -110,7 +110,7 @@ class DeviceView(Struct, kw_only=True):
         network: NetworkView,
         addresses: list[AssignedAddress],
         subnets: Mapping[str, SubnetView],
-    ) -> "DeviceView":
+    ) -> "VirtualIPDeviceView":
         """Return the view of a port."""
         return cls(
             port_id=port.id,
@@ -118,7 +118,7 @@ class DeviceView(Struct, kw_only=True):
             instance_name=instance.name,
             network=network,
             ip_assignments=[
-                AssignmentInSubnet(
+                IpAssignmentWithSubnet(
                     ip_address=address.ip, subnet_id=address.subnet_id, subnet=subnets[address.subnet_id]
                 )
                 for address in addresses
@@ -126,7 +126,7 @@ class DeviceView(Struct, kw_only=True):
         )
 
 
-def _reservation_view(reserved: ReservedFixedIP) -> ReservationView:
+def _reservation_view(reserved: ReservedFixedIP) -> FixedIPReservationView:
     if not reserved.instance_ids:
-        return ReservationView(status="available", resource_id=None, resource_type=None)
-    return ReservationView(status="attached", resource_id=reserved.instance_ids[0], resource_type="instance")
+        return FixedIPReservationView(status="available", resource_id=None, resource_type=None)
+    return FixedIPReservationView(status="attached", resource_id=reserved.instance_ids[0], resource_type="instance")

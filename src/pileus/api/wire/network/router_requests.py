@@ -5,24 +5,24 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.network.subnet_requests import RouteIn
+from pileus.api.wire.network.subnet_requests import NewRoute
 from pileus.domain.network.routers import NewExternalGateway, NewRouter, RouterPatch
 from pileus.domain.network.subnets import normalize_routes
 
 
-class NewGateway(Struct, kw_only=True):
+class CreateExternalGateway(Struct, kw_only=True):
     """The external gateway: in the region's external network (`default`), or in the network `network_id` (`manual`)."""
 
     type: Literal["default", "manual"] | None = None
     network_id: Uuid | None = None
     enable_snat: bool = True
 
-    def new_gateway(self) -> NewExternalGateway:
+    def to_new_gateway(self) -> NewExternalGateway:
         """Return the gateway to create."""
         return NewExternalGateway(type=self.type, network_id=self.network_id, enable_snat=self.enable_snat)
 
 
-class Gateway(Struct, kw_only=True):
+class UpdateExternalGateway(Struct, kw_only=True):
     """The external gateway, in the external network `network_id`."""
 
     network_id: Uuid
@@ -41,18 +41,18 @@ class CreateRouter(Struct, kw_only=True):
     """A router to create."""
 
     name: Name
-    external_gateway_info: NewGateway | None = None
+    external_gateway_info: CreateExternalGateway | None = None
     interfaces: list[NewRouterInterface] | None = None
-    routes: list[RouteIn] | None = None
+    routes: list[NewRoute] | None = None
 
-    def new_router(self) -> NewRouter:
+    def to_new_router(self) -> NewRouter:
         """Return the router to create."""
         gateway = self.external_gateway_info
         return NewRouter(
             name=self.name,
-            external_gateway=gateway.new_gateway() if gateway else None,
+            external_gateway=gateway.to_new_gateway() if gateway else None,
             subnet_ids=[interface.subnet_id for interface in self.interfaces or ()],
-            routes=[route.route() for route in self.routes or ()],
+            routes=[route.to_route() for route in self.routes or ()],
         )
 
 
@@ -60,10 +60,10 @@ class UpdateRouter(Struct, kw_only=True):
     """Changes to a router. Absent fields stay; a gateway of null is removed; `routes` replace all routes."""
 
     name: Name | UnsetType = UNSET
-    external_gateway_info: Gateway | UnsetType | None = UNSET
-    routes: list[RouteIn] | UnsetType = UNSET
+    external_gateway_info: UpdateExternalGateway | UnsetType | None = UNSET
+    routes: list[NewRoute] | UnsetType = UNSET
 
-    def patch(self) -> RouterPatch:
+    def to_patch(self) -> RouterPatch:
         """Return the fields of the request. Raises Invalid."""
         patch = RouterPatch()
         if self.name is not UNSET:
@@ -71,7 +71,7 @@ class UpdateRouter(Struct, kw_only=True):
         if self.external_gateway_info is not UNSET:
             patch.update(_gateway_patch(self.external_gateway_info))
         if self.routes is not UNSET:
-            patch["routes"] = normalize_routes(route.route() for route in self.routes)
+            patch["routes"] = normalize_routes(route.to_route() for route in self.routes)
         return patch
 
 
@@ -79,29 +79,29 @@ class UpdateRouterAndWait(Struct, kw_only=True):
     """Changes to a router, as version 1 takes them: absent and null fields stay."""
 
     name: Name | None = None
-    external_gateway_info: Gateway | None = None
-    routes: list[RouteIn] | None = None
+    external_gateway_info: UpdateExternalGateway | None = None
+    routes: list[NewRoute] | None = None
 
-    def patch(self) -> RouterPatch:
+    def to_patch(self) -> RouterPatch:
         """Return the fields of the request. Raises Invalid."""
         fields = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
-        return UpdateRouter(**fields).patch()
+        return UpdateRouter(**fields).to_patch()
 
 
-class AttachSubnet(Struct, kw_only=True):
+class AttachSubnetToRouter(Struct, kw_only=True):
     """A subnet to attach, and the router's address there, by default the subnet's gateway."""
 
     subnet_id: Uuid
     ip_address: str | None = None
 
 
-class DetachSubnet(Struct, kw_only=True):
+class DetachSubnetFromRouter(Struct, kw_only=True):
     """A subnet to detach."""
 
     subnet_id: Uuid
 
 
-def _gateway_patch(gateway: Gateway | None) -> RouterPatch:
+def _gateway_patch(gateway: UpdateExternalGateway | None) -> RouterPatch:
     if gateway is None:
         return RouterPatch(external_network_id=None)
     return RouterPatch(external_network_id=gateway.network_id, enable_snat=gateway.enable_snat)

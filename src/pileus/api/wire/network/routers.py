@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.network.interfaces import IpAssignment
 from pileus.api.wire.network.subnets import RouteView
 from pileus.domain.network.ports import AssignedAddress
@@ -49,15 +49,14 @@ class RouterView(Struct, kw_only=True):
     @classmethod
     def of(cls, router: Router, interfaces: Sequence[RouterInterface], region_name: str) -> "RouterView":
         """Return the view of a router."""
-        return cls(
-            id=router.id,
-            name=router.name,
-            status=router.status,
+        return make_view(
+            cls,
+            router,
             distributed=False,
             external_gateway_info=_gateway_view(router, interfaces),
             interfaces=[_interface_view(interface) for interface in interfaces if not interface.port.gateway],
             routes=[RouteView.of(route) for route in router.routes],
-            **common_fields(router, region_name),
+            **common_view_fields(router, region_name),
         )
 
 

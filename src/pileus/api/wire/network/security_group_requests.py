@@ -17,7 +17,7 @@ Protocol = Literal[
 PortNumber = Annotated[int, Meta(ge=0, le=65535)]
 
 
-class Rule(Struct, kw_only=True):
+class CreateSecurityGroupRule(Struct, kw_only=True):
     """A rule to create. A protocol of `any` or null is any protocol."""
 
     direction: Direction
@@ -29,12 +29,12 @@ class Rule(Struct, kw_only=True):
     remote_group_id: Uuid | None = None
     description: Description | None = ""
 
-    def rule(self) -> NewRule:
+    def to_new_rule(self) -> NewRule:
         """Return the rule to create."""
         return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
 
 
-Rules = Annotated[list[Rule], Meta(max_length=MAX_RULES)]
+Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=MAX_RULES)]
 
 
 class CreateSecurityGroup(Struct, kw_only=True):
@@ -45,9 +45,9 @@ class CreateSecurityGroup(Struct, kw_only=True):
     rules: Rules | None = None
     tags: NewTags | None = None
 
-    def new_rules(self) -> list[NewRule] | None:
+    def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules to create; None means the default ones."""
-        return None if self.rules is None else [rule.rule() for rule in self.rules]
+        return None if self.rules is None else [rule.to_new_rule() for rule in self.rules]
 
 
 class UpdateSecurityGroup(Struct, kw_only=True):
@@ -58,9 +58,9 @@ class UpdateSecurityGroup(Struct, kw_only=True):
     description: str | None = None
     rules: Rules | None = None
 
-    def new_rules(self) -> list[NewRule] | None:
+    def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules that replace all others; None means no change."""
-        return None if self.rules is None else [rule.rule() for rule in self.rules]
+        return None if self.rules is None else [rule.to_new_rule() for rule in self.rules]
 
 
 class NewLegacySecurityGroup(Struct, kw_only=True):
@@ -72,10 +72,10 @@ class NewLegacySecurityGroup(Struct, kw_only=True):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def new_rules(self) -> list[NewRule] | None:
+    def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules to create; None means the default ones."""
         rules = self.security_group_rules
-        return None if rules is None else [rule.rule() for rule in rules]
+        return None if rules is None else [rule.to_new_rule() for rule in rules]
 
 
 class CreateLegacySecurityGroup(Struct, kw_only=True):
@@ -85,11 +85,11 @@ class CreateLegacySecurityGroup(Struct, kw_only=True):
     instances: list[Uuid] = field(default_factory=list)
 
 
-class AddRule(Rule, kw_only=True, tag_field="action", tag="create"):
+class SecurityGroupRuleAddition(CreateSecurityGroupRule, kw_only=True, tag_field="action", tag="create"):
     """A rule to create."""
 
 
-class DeleteRule(Struct, kw_only=True, tag_field="action", tag="delete"):
+class SecurityGroupRuleDeletion(Struct, kw_only=True, tag_field="action", tag="delete"):
     """A rule to delete."""
 
     security_group_rule_id: Uuid
@@ -100,12 +100,14 @@ class UpdateLegacySecurityGroup(Struct, kw_only=True):
 
     name: Name | None = None
     tags: TagChanges | UnsetType | None = UNSET
-    changed_rules: Annotated[list[AddRule | DeleteRule], Meta(max_length=2 * MAX_RULES)] = field(default_factory=list)
+    changed_rules: Annotated[
+        list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion], Meta(max_length=2 * MAX_RULES)
+    ] = field(default_factory=list)
 
-    def edits(self) -> list[NewRule | str]:
+    def rule_additions_and_deletions(self) -> list[NewRule | str]:
         """Return the rules to create and the ids of the rules to delete, in the order of the request."""
         return [
-            change.security_group_rule_id if isinstance(change, DeleteRule) else change.rule()
+            change.security_group_rule_id if isinstance(change, SecurityGroupRuleDeletion) else change.to_new_rule()
             for change in self.changed_rules
         ]
 

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from pileus.api.wire.common import make_view
 from pileus.api.wire.tags import TagView, tag_views
-from pileus.api.wire.times import offset
+from pileus.api.wire.times import format_with_offset
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields
+from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields_by_name
 from pileus.domain.tags import Tag
 
 
@@ -36,9 +37,9 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             id=rule.id,
             security_group_id=rule.security_group_id,
             revision_number=rule.revision,
-            created_at=offset(rule.created_at),
-            updated_at=offset(rule.updated_at),
-            **rule_fields(rule),
+            created_at=format_with_offset(rule.created_at),
+            updated_at=format_with_offset(rule.updated_at),
+            **rule_fields_by_name(rule),
         )
 
 
@@ -62,18 +63,15 @@ class SecurityGroupView(Struct, kw_only=True):
         cls, group: SecurityGroup, rules: Iterable[SecurityGroupRule], tags: Iterable[Tag], region_name: str
     ) -> "SecurityGroupView":
         """Return the view of a group."""
-        return cls(
-            id=group.id,
-            name=group.name,
-            description=group.description,
+        return make_view(
+            cls,
+            group,
             security_group_rules=[SecurityGroupRuleView.of(rule) for rule in rules],
             tags_v2=tag_views(tags),
             revision_number=group.revision,
-            project_id=group.project_id,
             region=region_name,
-            region_id=group.region_id,
-            created_at=offset(group.created_at),
-            updated_at=offset(group.updated_at),
+            created_at=format_with_offset(group.created_at),
+            updated_at=format_with_offset(group.updated_at),
         )
 
 

@@ -11,13 +11,13 @@ from pileus.domain.network.subnets import NewSubnet, SubnetPatch
 from pileus.domain.tags import validate_tags
 
 
-class RouteIn(Struct, kw_only=True):
+class NewRoute(Struct, kw_only=True):
     """A route: the destination network and the address of the next hop."""
 
     destination: str
     nexthop: str
 
-    def route(self) -> Route:
+    def to_route(self) -> Route:
         """Return the record, spelled as in the request."""
         return Route(destination=self.destination, nexthop=self.nexthop)
 
@@ -32,13 +32,13 @@ class CreateSubnet(Struct, kw_only=True):
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool = True
     dns_nameservers: list[str] | None = None
-    host_routes: list[RouteIn] | None = None
+    host_routes: list[NewRoute] | None = None
     connect_to_network_router: bool = True
     router_id_to_connect: Uuid | None = None
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def new_subnet(self) -> NewSubnet:
+    def to_new_subnet(self) -> NewSubnet:
         """Return the subnet to create."""
         return NewSubnet(
             name=self.name,
@@ -47,7 +47,7 @@ class CreateSubnet(Struct, kw_only=True):
             gateway_ip=self.gateway_ip,
             enable_dhcp=self.enable_dhcp,
             dns_nameservers=self.dns_nameservers,
-            host_routes=[route.route() for route in self.host_routes or ()],
+            host_routes=[route.to_route() for route in self.host_routes or ()],
         )
 
 
@@ -58,17 +58,17 @@ class UpdateSubnet(Struct, kw_only=True):
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool | None = None
     dns_nameservers: list[str] | None = None
-    host_routes: list[RouteIn] | None = None
+    host_routes: list[NewRoute] | None = None
     tags: TagChanges | UnsetType | None = UNSET
 
-    def patch(self) -> SubnetPatch:
+    def to_patch(self) -> SubnetPatch:
         """Return the fields of the request, with valid tags. Raises Invalid."""
         plain = {name: getattr(self, name) for name in ("name", "enable_dhcp", "dns_nameservers")}
         patch = cast("SubnetPatch", {name: value for name, value in plain.items() if value is not None})
         if self.gateway_ip is not UNSET:
             patch["gateway_ip"] = self.gateway_ip
         if self.host_routes is not None:
-            patch["host_routes"] = [route.route() for route in self.host_routes]
+            patch["host_routes"] = [route.to_route() for route in self.host_routes]
         if self.tags is not UNSET:
             patch["tags"] = None if self.tags is None else validate_tags(self.tags)
         return patch

@@ -6,7 +6,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.network.networks import Route, Subnet
 from pileus.domain.tags import Tag
@@ -57,24 +57,19 @@ class SubnetView(Struct, kw_only=True):
 
     @classmethod
     def of(
-        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available: int | None = None
+        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available_ips: int | None = None
     ) -> "SubnetView":
         """Return the view of a subnet. A subnet without a project is shown in the caller's project."""
-        return cls(
-            id=subnet.id,
-            name=subnet.name,
-            network_id=subnet.network_id,
-            cidr=subnet.cidr,
-            ip_version=subnet.ip_version,
-            gateway_ip=subnet.gateway_ip,
-            enable_dhcp=subnet.enable_dhcp,
+        return make_view(
+            cls,
+            subnet,
             dns_nameservers=subnet.dns_nameservers or [],
             host_routes=[RouteView.of(route) for route in subnet.host_routes],
             has_router=False,
-            available_ips=None if available is None else _count(available),
-            total_ips=_count(subnet.total_addresses),
+            available_ips=None if available_ips is None else _count(available_ips),
+            total_ips=_count(subnet.assignable_address_count),
             tags=tag_views(tags),
-            **common_fields(subnet, region_name, project_id),
+            **common_view_fields(subnet, region_name, project_id),
         )
 
 
@@ -85,10 +80,10 @@ class LegacySubnetView(SubnetView, kw_only=True):
 
     @classmethod
     def of(
-        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available: int | None = None
+        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available_ips: int | None = None
     ) -> "LegacySubnetView":
         """Return the view of a subnet with both sets of field names."""
-        view = SubnetView.of(subnet, tags, region_name, project_id, available)
+        view = SubnetView.of(subnet, tags, region_name, project_id, available_ips)
         return cls(**asdict(view), metadata=view.tags)
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from pileus.api.wire.account.prices import Currency, ItemPrice, PriceStatus, hourly, monthly
+from pileus.api.wire.account.prices import Currency, PriceStatus, ResourcePrice, hourly_amount, monthly_amount
+from pileus.api.wire.common import make_view
 from pileus.api.wire.constraints import VolumeType
 from pileus.api.wire.storage.schedules import ScheduleView, schedule_view
 from pileus.domain.account.prices import Price
@@ -38,20 +39,15 @@ class LifecyclePolicyView(Struct, kw_only=True):
         cls, policy: LifecyclePolicy, schedules: Iterable[Schedule], volumes: Iterable[tuple[str, str]]
     ) -> "LifecyclePolicyView":
         """Make the view of a policy. `volumes` are pairs of id and name."""
-        return cls(
-            id=policy.id,
-            name=policy.name,
-            action=policy.action,
-            status=policy.status,
-            project_id=policy.project_id,
-            region_id=policy.region_id,
-            user_id=policy.user_id,
+        return make_view(
+            cls,
+            policy,
             schedules=[schedule_view(schedule) for schedule in schedules],
             volumes=[PolicyVolume(volume_id=volume_id, volume_name=name) for volume_id, name in volumes],
         )
 
 
-class PolicyUsage(Struct, kw_only=True):
+class PolicyUsageEstimate(Struct, kw_only=True):
     """The usage of a policy once it keeps all its snapshots.
 
     The number of snapshots, their size in GiB, the number per volume, and the price.
@@ -60,10 +56,10 @@ class PolicyUsage(Struct, kw_only=True):
     max_volume_snapshot_count_usage: int
     max_volume_snapshot_size_usage: int
     max_volume_snapshot_sequence_length: int
-    max_cost: ItemPrice
+    max_cost: ResourcePrice
 
 
-class TypePrice(Struct, kw_only=True):
+class VolumeTypePrice(Struct, kw_only=True):
     """The price of the snapshots of volumes of one type."""
 
     type: VolumeType
@@ -71,19 +67,19 @@ class TypePrice(Struct, kw_only=True):
     discount: float | None
 
 
-class TypePrices(Struct, kw_only=True):
+class VolumeTypePrices(Struct, kw_only=True):
     """Prices by volume type."""
 
-    volumes: list[TypePrice]
+    volumes: list[VolumeTypePrice]
 
 
-class PolicyPrice(Struct, kw_only=True):
+class LifecyclePolicyPrice(Struct, kw_only=True):
     """The price of a policy once it keeps all its snapshots."""
 
     currency_code: Currency
     price_status: PriceStatus
-    per_hour: TypePrices
-    per_month: TypePrices
+    per_hour: VolumeTypePrices
+    per_month: VolumeTypePrices
     total_price_per_hour: float | None
     total_price_per_month: float | None
     price_without_discount_per_month: float | None
@@ -91,21 +87,25 @@ class PolicyPrice(Struct, kw_only=True):
     tax_percent: float
 
     @classmethod
-    def of(cls, prices: Mapping[str, Price], catalogue: Catalogue) -> "PolicyPrice":
+    def of(cls, prices: Mapping[str, Price], catalogue: Catalogue) -> "LifecyclePolicyPrice":
         """Make the view of prices by volume type. There are no discounts."""
         total = sum(prices.values(), Price())
         return cls(
             currency_code=catalogue.currency,
             price_status="show",
-            per_hour=TypePrices(volumes=[_type_price(name, hourly(price)) for name, price in sorted(prices.items())]),
-            per_month=TypePrices(volumes=[_type_price(name, monthly(price)) for name, price in sorted(prices.items())]),
-            total_price_per_hour=hourly(total),
-            total_price_per_month=monthly(total),
-            price_without_discount_per_month=monthly(total),
+            per_hour=VolumeTypePrices(
+                volumes=[_type_price(name, hourly_amount(price)) for name, price in sorted(prices.items())]
+            ),
+            per_month=VolumeTypePrices(
+                volumes=[_type_price(name, monthly_amount(price)) for name, price in sorted(prices.items())]
+            ),
+            total_price_per_hour=hourly_amount(total),
+            total_price_per_month=monthly_amount(total),
+            price_without_discount_per_month=monthly_amount(total),
             discount=0,
             tax_percent=float(catalogue.prices.tax_percent),
         )
 
 
-def _type_price(name: str, price: float | None) -> TypePrice:
-    return TypePrice(type=name, price=price or 0, discount=0)  # type: ignore[arg-type]  # volumes have no others
+def _type_price(name: str, price: float | None) -> VolumeTypePrice:
+    return VolumeTypePrice(type=name, price=price or 0, discount=0)  # type: ignore[arg-type]  # volumes have no others

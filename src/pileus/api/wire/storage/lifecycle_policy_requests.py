@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.constraints import END, Uuid
-from pileus.api.wire.patches import present_fields
+from pileus.api.wire.patches import sent_fields
 from pileus.api.wire.storage.schedule_requests import CreateSchedule
 from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule
 
@@ -35,9 +35,9 @@ class UpdateLifecyclePolicy(Struct, kw_only=True):
     name: PolicyName | UnsetType = UNSET
     status: Status | UnsetType = UNSET
 
-    def changes(self) -> dict[str, Any]:
+    def changed_fields(self) -> dict[str, Any]:
         """Return the fields that were sent."""
-        return present_fields(self)
+        return sent_fields(self)
 
 
 class AddSchedules(Struct, kw_only=True):
@@ -52,19 +52,19 @@ class RemoveSchedules(Struct, kw_only=True):
     schedule_ids: Annotated[list[str], Meta(max_length=MAX_IDS)]
 
 
-class PolicyVolumes(Struct, kw_only=True):
+class PolicyVolumeIds(Struct, kw_only=True):
     """The volumes to add to a policy, or to remove from it."""
 
     volume_ids: Annotated[list[str], Meta(max_length=MAX_IDS)]
 
 
-class PricePolicy(Struct, kw_only=True):
+class PolicyPriceRequest(Struct, kw_only=True):
     """A policy to price by volume type."""
 
     volume_ids: Annotated[list[Uuid], Meta(min_length=1, max_length=100)]
     schedules: NewSchedules = field(default_factory=list)
 
 
-def new_schedules(body: CreateLifecyclePolicy | AddSchedules | PricePolicy) -> list[NewSchedule]:
+def to_new_schedules(body: CreateLifecyclePolicy | AddSchedules | PolicyPriceRequest) -> list[NewSchedule]:
     """Return the domain's descriptions of the schedules, not yet checked."""
-    return [schedule.new_schedule() for schedule in body.schedules]
+    return [schedule.to_new_schedule() for schedule in body.schedules]

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import asdict
 
-from pileus.api.wire.patches import present_fields
-from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, Span
+from pileus.api.wire.patches import sent_fields
+from pileus.domain.storage.schedules import DEFAULT_TEMPLATE, Cron, Interval, NewSchedule, TimeSpan
 
 TIMING_FIELDS = frozenset({"type", *Cron.__struct_fields__, *Interval.__struct_fields__})
 Quantity = Annotated[int, Meta(ge=1, le=10000)]
@@ -22,9 +22,9 @@ class RetentionTime(Struct, kw_only=True):
     hours: int | None = None
     minutes: int | None = None
 
-    def span(self) -> Span:
+    def to_span(self) -> TimeSpan:
         """Return the domain's length of time."""
-        return Span(**asdict(self))
+        return TimeSpan(**asdict(self))
 
 
 class _CreateSchedule(Struct, kw_only=True, tag_field="type"):
@@ -36,7 +36,7 @@ class _CreateSchedule(Struct, kw_only=True, tag_field="type"):
         return NewSchedule(
             timing=timing,
             max_quantity=self.max_quantity,
-            retention_time=self.retention_time.span() if self.retention_time else None,
+            retention_time=self.retention_time.to_span() if self.retention_time else None,
             resource_name_template=self.resource_name_template,
         )
 
@@ -55,7 +55,7 @@ class CreateCronSchedule(_CreateSchedule, kw_only=True, tag="cron"):
     minute: Expression | None = None
     timezone: Expression | None = None
 
-    def new_schedule(self) -> NewSchedule:
+    def to_new_schedule(self) -> NewSchedule:
         """Return the domain's description of the schedule, not yet checked."""
         return self._new_schedule(Cron(**{name: getattr(self, name) for name in Cron.__struct_fields__}))
 
@@ -68,7 +68,7 @@ class CreateIntervalSchedule(_CreateSchedule, kw_only=True, tag="interval"):
     hours: int | None = None
     minutes: int | None = None
 
-    def new_schedule(self) -> NewSchedule:
+    def to_new_schedule(self) -> NewSchedule:
         """Return the domain's description of the schedule, not yet checked."""
         return self._new_schedule(Interval(**{name: getattr(self, name) for name in Interval.__struct_fields__}))
 
@@ -95,11 +95,11 @@ class UpdateSchedule(Struct, kw_only=True):
     retention_time: RetentionTime | UnsetType = UNSET
     resource_name_template: Template | UnsetType = UNSET
 
-    def changes(self) -> dict[str, Any]:
+    def changed_fields(self) -> dict[str, Any]:
         """Return the changes of the schedule's own fields."""
-        changes = {name: value for name, value in present_fields(self).items() if name not in TIMING_FIELDS}
-        return changes | ({} if self.retention_time is UNSET else {"retention_time": self.retention_time.span()})
+        changes = {name: value for name, value in sent_fields(self).items() if name not in TIMING_FIELDS}
+        return changes | ({} if self.retention_time is UNSET else {"retention_time": self.retention_time.to_span()})
 
-    def timing(self) -> dict[str, Any]:
+    def changed_timing_fields(self) -> dict[str, Any]:
         """Return the changes of its timing."""
-        return {name: value for name, value in present_fields(self).items() if name in TIMING_FIELDS}
+        return {name: value for name, value in sent_fields(self).items() if name in TIMING_FIELDS}

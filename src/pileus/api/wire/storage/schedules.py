@@ -6,12 +6,12 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from pileus.api.wire.storage.schedule_requests import Quantity
-from pileus.domain.storage.schedules import Cron, Schedule, Span
+from pileus.domain.storage.schedules import Cron, Schedule, TimeSpan
 
 OWNER: Literal["lifecycle_policy"] = "lifecycle_policy"
 
 
-class SpanView(Struct, kw_only=True):
+class RetentionTimeView(Struct, kw_only=True):
     """A length of time."""
 
     weeks: int | None
@@ -20,7 +20,7 @@ class SpanView(Struct, kw_only=True):
     minutes: int | None
 
     @classmethod
-    def of(cls, span: Span | None) -> "SpanView | None":
+    def of(cls, span: TimeSpan | None) -> "RetentionTimeView | None":
         """Make the view of a length of time; None stays None."""
         return None if span is None else cls(**asdict(span))
 
@@ -31,7 +31,7 @@ class _ScheduleView(Struct, kw_only=True, tag_field="type"):
     owner_id: int
     user_id: int
     max_quantity: Quantity
-    retention_time: SpanView | None
+    retention_time: RetentionTimeView | None
     resource_name_template: str | None
 
 
@@ -68,7 +68,7 @@ def schedule_view(schedule: Schedule) -> ScheduleView:
         owner_id=schedule.lifecycle_policy_id,
         user_id=schedule.user_id,
         max_quantity=schedule.max_quantity,
-        retention_time=SpanView.of(schedule.retention_time),
+        retention_time=RetentionTimeView.of(schedule.retention_time),
         resource_name_template=schedule.resource_name_template,
         **asdict(schedule.timing),
     )

@@ -16,12 +16,12 @@ class CreateSnapshot(Struct, kw_only=True):
     tags: NewTags | None = None
     metadata: NewTags | None = None
 
-    def tag_values(self) -> dict[str, str]:
+    def effective_tags(self) -> dict[str, str]:
         """Return the tags under either name. Raises Invalid."""
         return validate_tags(self.tags or self.metadata or {})
 
 
-class PriceSnapshot(Struct, kw_only=True):
+class SnapshotPriceRequest(Struct, kw_only=True):
     """The volume to price a snapshot of."""
 
     volume_id: str

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.storage.volumes import Snapshot
@@ -33,16 +33,7 @@ class SnapshotView(Struct, kw_only=True):
     @classmethod
     def of(cls, snapshot: Snapshot, tags: Iterable[Tag], region_name: str) -> "SnapshotView":
         """Make the view of a snapshot."""
-        return cls(
-            id=snapshot.id,
-            name=snapshot.name,
-            description=snapshot.description,
-            status=snapshot.status,
-            size=snapshot.size,
-            volume_id=snapshot.volume_id,
-            tags=tag_views(tags),
-            **common_fields(snapshot, region_name),
-        )
+        return make_view(cls, snapshot, tags=tag_views(tags), **common_view_fields(snapshot, region_name))
 
 
 class LegacySnapshotView(SnapshotView, kw_only=True):

@@ -3,13 +3,13 @@
 from msgspec import Struct, field
 from msgspec.structs import asdict
 
-from pileus.api.wire.common import common_fields
+from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.legacy import legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
-from pileus.api.wire.times import offset
+from pileus.api.wire.times import format_with_offset
 from pileus.domain.compute.images import Image
 from pileus.domain.storage.volume_details import VolumeAttachmentDetails, VolumeDetails
-from pileus.domain.storage.volume_types import VolumeLimits
+from pileus.domain.storage.volume_types import VolumePerformanceLimits
 from pileus.domain.storage.volumes import Volume
 
 IMAGE_FIELDS = ("min_disk", "min_ram", "size", "disk_format", "os_distro", "os_type", "os_version", "architecture",
@@ -39,7 +39,7 @@ class VolumeAttachmentView(Struct, kw_only=True):
             instance_name=details.instance_name,
             flavor_id=details.flavor_id,
             device=attachment.device,
-            attached_at=offset(attachment.attached_at),
+            attached_at=format_with_offset(attachment.attached_at),
         )
 
 
@@ -52,7 +52,7 @@ class VolumeLimiterStats(Struct, kw_only=True):
     mbps_burst_limit: int = field(name="MBps_burst_limit")
 
     @classmethod
-    def of(cls, limits: VolumeLimits) -> "VolumeLimiterStats":
+    def of(cls, limits: VolumePerformanceLimits) -> "VolumeLimiterStats":
         """Make the view of a volume's limits."""
         return cls(
             iops_base_limit=limits.iops_base,
@@ -86,23 +86,22 @@ class VolumeView(Struct, kw_only=True):
     updated_at: str
 
     @classmethod
-    def of(cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None) -> "VolumeView":
+    def of(
+        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
+    ) -> "VolumeView":
         """Make the view of a volume."""
         attachment = details.attachment
-        return cls(
-            id=volume.id,
-            name=volume.name,
-            status=volume.status,
-            size=volume.size,
+        return make_view(
+            cls,
+            volume,
             volume_type=volume.type_name,
-            bootable=volume.bootable,
             is_root_volume=attachment is not None and attachment.attachment.boot_index == 0,
             attachments=[VolumeAttachmentView.of(attachment)] if attachment else [],
             limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
             snapshot_ids=details.snapshot_ids,
             volume_image_metadata=_image_metadata(volume.image_id, details.image),
             tags=tag_views(details.tags),
-            **common_fields(volume, region_name),
+            **common_view_fields(volume, region_name),
         )
 
 
@@ -114,7 +113,7 @@ class LegacyVolumeView(VolumeView, kw_only=True):
 
     @classmethod
     def of(
-        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumeLimits | None
+        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
     ) -> "LegacyVolumeView":
         """Make the view of a volume with the older fields."""
         view = VolumeView.of(volume, details, region_name, limits)

@@ -31,7 +31,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await fabric.restore()
+    await fabric.restore_saved_state()
     async with serve_control(fabric):
         LOG.info("The fabric is up")
         await stop.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.qemu.fabric.state import Reply, Report, Request, State
+from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, StateReply, StateRequest
 from pileus.drivers.qemu.paths import short_socket_path
 
 SOCKET = "fabric.sock"
@@ -18,18 +18,18 @@ REPLY_TIMEOUT = 30.0
 """Seconds."""
 
 
-class FabricGone(OSError):
+class FabricNotRunning(OSError):
     """The fabric does not answer: it does not run."""
 
 
-async def apply_state(folder: Path, state: State) -> Report:
+async def apply_state(folder: Path, state: FabricState) -> FabricReport:
     """Send the fabric a new state. Raises FabricGone, and DriverError if the state cannot be applied."""
-    return await _request(folder, Request(state=state))
+    return await _request(folder, StateRequest(state=state))
 
 
-async def report(folder: Path) -> Report:
+async def fetch_report(folder: Path) -> FabricReport:
     """Return the fabric's report. Raises FabricGone."""
-    return await _request(folder, Request())
+    return await _request(folder, StateRequest())
 
 
 def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
@@ -48,15 +48,15 @@ def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes
         )
 
 
-async def _request(folder: Path, request: Request) -> Report:
+async def _request(folder: Path, request: StateRequest) -> FabricReport:
     try:
         async with asyncio.timeout(REPLY_TIMEOUT):
             line = await _exchange(folder, msgspec.json.encode(request) + b"\n")
     except (OSError, TimeoutError) as problem:
-        raise FabricGone from problem
+        raise FabricNotRunning from problem
     if not line:
-        raise FabricGone
-    reply = msgspec.json.decode(line, type=Reply)
+        raise FabricNotRunning
+    reply = msgspec.json.decode(line, type=StateReply)
     if reply.report is None:
         raise DriverError(f"The network could not be applied: {reply.wrong}", retryable=True)
     return reply.report

@@ -10,7 +10,7 @@ import msgspec
 
 from pileus.drivers.qemu.fabric.client import LINE_LIMIT, SOCKET
 from pileus.drivers.qemu.fabric.fabric import Fabric
-from pileus.drivers.qemu.fabric.state import Reply, Request
+from pileus.drivers.qemu.fabric.state import StateReply, StateRequest
 
 LOG = logging.getLogger(__name__)
 
@@ -38,15 +38,15 @@ async def serve_control(fabric: Fabric) -> AsyncIterator[None]:
         yield
 
 
-async def _handle_request(fabric: Fabric, line: bytes) -> Reply:
+async def _handle_request(fabric: Fabric, line: bytes) -> StateReply:
     try:
-        request = msgspec.json.decode(line, type=Request)
+        request = msgspec.json.decode(line, type=StateRequest)
     except msgspec.MsgspecError as problem:
-        return Reply(wrong=str(problem))
+        return StateReply(wrong=str(problem))
     try:
         if request.state is not None:
             await fabric.apply(request.state)
     except (OSError, ValueError) as problem:
         LOG.exception("The state could not be brought about")
-        return Reply(wrong=str(problem))
-    return Reply(report=fabric.report())
+        return StateReply(wrong=str(problem))
+    return StateReply(report=fabric.report())

@@ -7,7 +7,7 @@ from ipaddress import ip_address, ip_network
 from msgspec import Struct
 
 from pileus.domain.network.networks import Route
-from pileus.drivers.qemu.fabric.frames import BROADCAST, ETHERNET, IPV4_HEADER, packed, udp
+from pileus.drivers.qemu.fabric.frames import BROADCAST, ETHERNET, IPV4_HEADER, build_udp_frame, pack_ip_address
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
 
 METADATA, LINK = "169.254.169.254", "169.254.0.0/16"
@@ -19,7 +19,7 @@ LEASE_SECONDS = 86400
 
 
 class Lease(Struct, frozen=True, kw_only=True):
-    """What an interface gets by DHCP."""
+    """The configuration that an interface gets by DHCP."""
 
     address: str
     cidr: str
@@ -30,12 +30,12 @@ class Lease(Struct, frozen=True, kw_only=True):
     host_name: str
 
     @property
-    def server(self) -> str:
+    def server_address(self) -> str:
         """The address of the DHCP server."""
         return self.gateway or METADATA
 
 
-def reply_to(frame: bytes, lease: Lease | None, server_mac: bytes) -> bytes | None:
+def build_dhcp_reply(frame: bytes, lease: Lease | None, server_mac: bytes) -> bytes | None:
     """Return the reply to a client's frame, sent from `server_mac`; None if there is none."""
     message = frame[ETHERNET + IPV4_HEADER + 8 :]
     if (
@@ -47,28 +47,32 @@ def reply_to(frame: bytes, lease: Lease | None, server_mac: bytes) -> bytes | No
         return None
     options = dict(parse_options(message[HEADER_SIZE + 4 :]))
     kind = options.get(53, b"\0")[0]
-    if kind not in (DISCOVER, REQUEST, INFORM) or options.get(54, packed(lease.server)) != packed(lease.server):
+    if kind not in (DISCOVER, REQUEST, INFORM) or options.get(
+        54, pack_ip_address(lease.server_address)
+    ) != pack_ip_address(lease.server_address):
         return None
-    requested = options.get(50) or (message[12:16] if kind == REQUEST else packed(lease.address))
-    reply_kind = OFFER if kind == DISCOVER else ACK if kind == INFORM or requested == packed(lease.address) else NAK
+    requested = options.get(50) or (message[12:16] if kind == REQUEST else pack_ip_address(lease.address))
+    reply_kind = (
+        OFFER if kind == DISCOVER else ACK if kind == INFORM or requested == pack_ip_address(lease.address) else NAK
+    )
     return _build_reply(message, lease, reply_kind, server_mac)
 
 
 def _build_reply(message: bytes, lease: Lease, kind: int, server_mac: bytes) -> bytes:
-    address = b"\0" * 4 if kind == NAK else packed(lease.address)
+    address = b"\0" * 4 if kind == NAK else pack_ip_address(lease.address)
     head = struct.pack("!BBBB4sHH", 2, 1, 6, 0, message[4:8], 0, int.from_bytes(message[10:12], "big"))
-    head += message[12:16] + address + packed(lease.server) + b"\0" * 4 + message[28:44] + bytes(192)
+    head += message[12:16] + address + pack_ip_address(lease.server_address) + b"\0" * 4 + message[28:44] + bytes(192)
     options = b"".join(bytes((code, len(value))) + value for code, value in _reply_options(lease, kind))
     payload = (head + MAGIC_COOKIE + options + b"\xff").ljust(300, b"\0")
     ends = (server_mac, BROADCAST if kind == NAK else message[28:34])
-    target = b"\xff" * 4 if kind == NAK else packed(lease.address)
-    return udp(ends, (packed(lease.server), target), (SERVER_PORT, CLIENT_PORT), payload)
+    target = b"\xff" * 4 if kind == NAK else pack_ip_address(lease.address)
+    return build_udp_frame(ends, (pack_ip_address(lease.server_address), target), (SERVER_PORT, CLIENT_PORT), payload)
 
 
 def _reply_options(lease: Lease, kind: int) -> Iterator[tuple[int, bytes]]:
     """Yield the options of a reply."""
     yield 53, bytes((kind,))
-    yield 54, packed(lease.server)
+    yield 54, pack_ip_address(lease.server_address)
     if kind == NAK:
         return
     network = ip_network(lease.cidr)
@@ -78,9 +82,9 @@ def _reply_options(lease: Lease, kind: int) -> Iterator[tuple[int, bytes]]:
     yield 12, lease.host_name.encode()
     yield 26, lease.mtu.to_bytes(2, "big")
     if lease.gateway:
-        yield 3, packed(lease.gateway)
+        yield 3, pack_ip_address(lease.gateway)
     resolvers = [resolver for resolver in lease.resolvers if ip_address(resolver).version == 4]
-    yield 6, b"".join(map(packed, resolvers or [RESOLVER]))
+    yield 6, b"".join(map(pack_ip_address, resolvers or [RESOLVER]))
     routes = [route for route in lease.routes if ip_network(route.destination).version == 4]
     if routes or not lease.gateway:
         yield 121, b"".join(_encode_route(route) for route in _with_default_route(lease, routes))
@@ -101,7 +105,7 @@ def _with_default_route(lease: Lease, routes: list[Route]) -> Iterator[Route]:
 def _encode_route(route: Route) -> bytes:
     network = ip_network(route.destination)
     width = -(-network.prefixlen // 8)
-    return bytes((network.prefixlen,)) + network.network_address.packed[:width] + packed(route.nexthop)
+    return bytes((network.prefixlen,)) + network.network_address.packed[:width] + pack_ip_address(route.nexthop)
 
 
 def parse_options(content: bytes) -> Iterator[tuple[int, bytes]]:

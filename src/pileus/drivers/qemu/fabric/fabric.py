@@ -12,9 +12,15 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
-from pileus.drivers.qemu.fabric.state import Forward, Guest, Report, SavedState, State
+from pileus.drivers.qemu.fabric.state import (
+    FabricReport,
+    FabricState,
+    GuestMetadata,
+    MachinePortForward,
+    SavedFabricState,
+)
 from pileus.drivers.qemu.fabric.switch import Switch
 from pileus.drivers.qemu.fabric.tables import MTU, NetworkTables
 from pileus.drivers.qemu.fabric.taps import Tap
@@ -31,18 +37,18 @@ class Fabric:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.switch = Switch(library)
-        self._state = State(revision=0)
+        self._state = FabricState(revision=0)
         self._host_ports: dict[str, int] = {}
-        self._forwards: list[Forward] = []
+        self._forwards: list[MachinePortForward] = []
 
-    async def restore(self) -> None:
+    async def restore_saved_state(self) -> None:
         """Apply the saved state of an earlier process, if there is one."""
         if STATE_FILE.exists():
-            saved = msgspec.json.decode(STATE_FILE.read_bytes(), type=SavedState)
+            saved = msgspec.json.decode(STATE_FILE.read_bytes(), type=SavedFabricState)
             self._host_ports = saved.host_ports
             await self.apply(saved.state)
 
-    async def apply(self, state: State) -> None:
+    async def apply(self, state: FabricState) -> None:
         """Apply a state, unless a later one has been applied. Raises OSError for bridges that cannot be connected."""
         if state.revision <= self._state.revision:
             return
@@ -54,10 +60,10 @@ class Fabric:
         self._save()
         self._update_taps()
 
-    def report(self) -> Report:
+    def report(self) -> FabricReport:
         """Return the revision of the state, port forwards and counters."""
         counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
-        return Report(revision=self._state.revision, forwards=self._forwards, counters=counters)
+        return FabricReport(revision=self._state.revision, forwards=self._forwards, counters=counters)
 
     def close(self) -> None:
         """Close all sockets and devices."""
@@ -77,7 +83,7 @@ class Fabric:
             if port_id in switch.ports:
                 switch.ports[port_id].update(wire, shared=shared)
             else:
-                switch.ports[port_id] = Port(wire, switch.from_machine, shared=shared)
+                switch.ports[port_id] = SwitchPort(wire, switch.handle_machine_frame, shared=shared)
             switch.ports[port_id].firewall.update_rules(tables.firewall_rules(wire.nic))
         switch.rebuild_index()
 
@@ -86,11 +92,11 @@ class Fabric:
         for port_id, port in self.switch.ports.items():
             if port_id not in self.switch.uplinks:
                 mtu = min(self.switch.tables.mtus.get(port.nic.network_id, MTU), MTU)
-                uplink = Uplink(self.switch.library, port, self.switch.from_host, mtu)
+                uplink = Uplink(self.switch.library, port, self.switch.handle_uplink_frame, mtu)
                 self.switch.uplinks[port_id] = uplink
                 await uplink.serve_metadata(partial(self._metadata_source, port))
 
-    def _metadata_source(self, port: Port) -> tuple[Guest, str, str] | None:
+    def _metadata_source(self, port: SwitchPort) -> tuple[GuestMetadata, str, str] | None:
         """Return the guest behind a port, and the addresses by which it asks for metadata."""
         guest = self.switch.tables.guests.get(port.machine_id)
         address = next((address for address in port.nic.addresses if ":" not in address), "")
@@ -101,7 +107,7 @@ class Fabric:
         targets = {
             f"{port_id} {protocol} {address} {port_number}": (port, protocol, address, port_number)
             for port_id, port in self.switch.ports.items()
-            for protocol, address, port_number in self.switch.tables.open_ports(port.nic)
+            for protocol, address, port_number in self.switch.tables.publicly_open_ports(port.nic)
         }
         self._host_ports = {key: host_port for key, host_port in self._host_ports.items() if key in targets}
         rules: dict[str, set[ForwardRule]] = {port_id: set() for port_id in self.switch.ports}
@@ -111,11 +117,13 @@ class Fabric:
                     ForwardRule(protocol=protocol, address=address, port=port_number, host_port=host_port)
                 )
         for port_id, port_rules in rules.items():
-            self.switch.uplinks[port_id].close_all_except(port_rules)
+            self.switch.uplinks[port_id].close_forwards_except(port_rules)
         forwards = [self._open_forward(key, *target) for key, target in targets.items()]
         self._forwards = [forward for forward in forwards if forward]
 
-    def _open_forward(self, key: str, port: Port, protocol: str, address: str, port_number: int) -> Forward | None:
+    def _open_forward(
+        self, key: str, port: SwitchPort, protocol: str, address: str, port_number: int
+    ) -> MachinePortForward | None:
         """Open a forward by a free port of the host; return None if no port is free."""
         uplink = self.switch.uplinks[port.nic.port_id]
         previous = [self._host_ports[key]] if key in self._host_ports else []
@@ -127,7 +135,7 @@ class Fabric:
                 port_forward = PortForward(
                     protocol=protocol, address=address, port=port_number, host_address=LOOPBACK, host_port=host_port
                 )
-                return Forward(port_id=port.nic.port_id, machine_id=port.machine_id, way=port_forward)
+                return MachinePortForward(port_id=port.nic.port_id, machine_id=port.machine_id, way=port_forward)
         LOG.error("No port of the host is free for port %d of %s", port_number, address)
         return None
 
@@ -149,7 +157,7 @@ class Fabric:
         errors = []
         for network_id in bridges.keys() - switch.taps.keys():
             try:
-                switch.taps[network_id] = Tap(bridges[network_id], network_id, switch.from_tap)
+                switch.taps[network_id] = Tap(bridges[network_id], network_id, switch.handle_bridge_frame)
             except OSError as problem:
                 errors.append(f"bridge {bridges[network_id].name} cannot be connected: {problem}")
         if errors:
@@ -158,5 +166,5 @@ class Fabric:
     def _save(self) -> None:
         new = STATE_FILE.with_suffix(".new")
         new.touch(mode=0o600)
-        new.write_bytes(msgspec.json.encode(SavedState(state=self._state, host_ports=self._host_ports)))
+        new.write_bytes(msgspec.json.encode(SavedFabricState(state=self._state, host_ports=self._host_ports)))
         os.replace(new, STATE_FILE)  # noqa: PTH105  # a relative name

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from msgspec import Struct
 
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.qemu.fabric.frames import ICMP, ICMPV6, TCP, UDP, Packet, packed
+from pileus.drivers.qemu.fabric.frames import ICMP, ICMPV6, TCP, UDP, Packet, pack_ip_address
 
 PROTOCOL_NUMBERS = {
     "icmp": ICMP, "ipv6-icmp": ICMPV6, "icmpv6": ICMPV6, "tcp": TCP, "udp": UDP, "sctp": 132, "dccp": 33,
@@ -36,8 +36,8 @@ class CompiledRule(Struct, frozen=True):
     """Networks and masks as numbers; an empty tuple matches any address."""
     members: frozenset[bytes] | None
 
-    def matches(self, version: int, key: Key, message: tuple[int, int]) -> bool:
-        """Whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
+    def matches(self, version: int, key: Key, icmp_type_and_code: tuple[int, int]) -> bool:
+        """Return whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
         protocol, _, _, remote, _ = key
         if self.version not in (None, version) or self.protocol not in (None, protocol):
             return False
@@ -45,7 +45,7 @@ class CompiledRule(Struct, frozen=True):
             return False
         number = int.from_bytes(remote, "big")
         return any(number & mask == network for network, mask in self.networks or ((0, 0),)) and self._matches_port(
-            key, message
+            key, icmp_type_and_code
         )
 
     def _matches_port(self, key: Key, message: tuple[int, int]) -> bool:
@@ -54,7 +54,7 @@ class CompiledRule(Struct, frozen=True):
         return self.low < 0 or self.low <= key[4] <= self.high
 
 
-class Flow(Struct):
+class TrackedConnection(Struct):
     """An accepted connection: the direction of its first packet, when it expires, and what rules match it by."""
 
     direction: str
@@ -69,7 +69,7 @@ class Firewall:
 
     def __init__(self) -> None:
         self._rules: dict[str, list[CompiledRule]] = {IN: [], OUT: []}
-        self._flows: dict[Key, Flow] = {}
+        self._flows: dict[Key, TrackedConnection] = {}
 
     def update_rules(self, rules: dict[str, list[CompiledRule]]) -> None:
         """Replace the rules, and end connections that the new rules do not allow."""
@@ -89,7 +89,7 @@ class Firewall:
             return True
         if not packet.first:
             return False
-        flow = Flow(
+        flow = TrackedConnection(
             direction, now + OTHER_TIMEOUT, packet.version, _rule_key(packet, direction), (packet.kind, packet.code)
         )
         if not self._is_allowed(flow):
@@ -105,7 +105,7 @@ class Firewall:
         flow = self._flows.get(key)
         return flow is not None and flow.expires > time.monotonic()
 
-    def _is_allowed(self, flow: Flow) -> bool:
+    def _is_allowed(self, flow: TrackedConnection) -> bool:
         return any(rule.matches(flow.version, flow.rule_key, flow.message) for rule in self._rules[flow.direction])
 
     def _make_room(self, now: float) -> None:
@@ -129,11 +129,13 @@ def _rule_key(packet: Packet, direction: str) -> Key:
     return packet.protocol, b"", 0, remote, packet.dport
 
 
-def compile_rules(rules: Iterable[NewRule], members: Mapping[str, frozenset[bytes]]) -> dict[str, list[CompiledRule]]:
-    """Compile the rules of all groups of an interface, by direction; `members` are the addresses in each group."""
+def compile_rules_by_direction(
+    rules: Iterable[NewRule], addresses_by_group: Mapping[str, frozenset[bytes]]
+) -> dict[str, list[CompiledRule]]:
+    """Compile the rules of all groups of an interface, by direction."""
     compiled: dict[str, list[CompiledRule]] = {IN: [], OUT: []}
     for rule in rules:
-        compiled[rule.direction].append(_compile_rule(rule, members))
+        compiled[rule.direction].append(_compile_rule(rule, addresses_by_group))
     return compiled
 
 
@@ -162,10 +164,10 @@ def _protocol_number(protocol: str | None, version: int | None) -> int | None:
     return int(protocol) if protocol.isdigit() else PROTOCOL_NUMBERS.get(protocol, 255)
 
 
-def group_addresses(wires: Iterable[tuple[list[str], list[str]]]) -> dict[str, frozenset[bytes]]:
+def collect_addresses_by_group(wires: Iterable[tuple[list[str], list[str]]]) -> dict[str, frozenset[bytes]]:
     """Return the addresses in each group, from the groups and addresses of every interface."""
     addresses_by_group: dict[str, set[bytes]] = {}
     for groups, addresses in wires:
         for group in groups:
-            addresses_by_group.setdefault(group, set()).update(map(packed, addresses))
+            addresses_by_group.setdefault(group, set()).update(map(pack_ip_address, addresses))
     return {group: frozenset(members) for group, members in addresses_by_group.items()}

@@ -20,7 +20,7 @@ CHECKSUM_OFFSETS = {TCP: 16, UDP: 6, ICMP: 2}
 """The offset of the checksum in a protocol's header."""
 
 
-class Ends(NamedTuple):
+class AddressesAndPorts(NamedTuple):
     """Source and destination; for an ICMP echo both ports are its identifier."""
 
     source: bytes
@@ -29,7 +29,7 @@ class Ends(NamedTuple):
     dport: int
 
 
-class PortField(NamedTuple):
+class PortRewrite(NamedTuple):
     """The offset of the ports in a frame, or of an echo's identifier, and their new content."""
 
     offset: int
@@ -56,7 +56,7 @@ class Packet(Struct):
     quoted: "Packet | None" = None
 
 
-def parse_packet(frame: bytes, offset: int = ETHERNET, depth: int = 0) -> Packet | None:
+def parse_ip_packet(frame: bytes, offset: int = ETHERNET, depth: int = 0) -> Packet | None:
     """Parse the IP packet in a frame; return None for other frames and for truncated ones."""
     if len(frame) < offset + IPV4_HEADER:
         return None
@@ -104,25 +104,25 @@ def _parse_payload(packet: Packet, frame: bytes, offset: int, depth: int) -> Non
         if packet.kind in ((0, 8) if packet.protocol == ICMP else (128, 129)):
             packet.sport = packet.dport = int.from_bytes(frame[offset + 4 : offset + 6], "big")
         elif depth == 0 and packet.kind in ((3, 11, 12) if packet.protocol == ICMP else (1, 2, 3, 4)):
-            packet.quoted = parse_packet(frame, offset + 8, 1)
+            packet.quoted = parse_ip_packet(frame, offset + 8, 1)
 
 
-def mac(text: str) -> bytes:
+def parse_mac_address(text: str) -> bytes:
     """Convert a hardware address to six bytes."""
     return bytes.fromhex(text.replace(":", ""))
 
 
-def link_local(hardware: bytes) -> bytes:
+def link_local_address(mac_address: bytes) -> bytes:
     """Return the link-local address of an interface, by its hardware address (RFC 4291, appendix A)."""
-    return b"\xfe\x80" + bytes(6) + bytes((hardware[0] ^ 2,)) + hardware[1:3] + b"\xff\xfe" + hardware[3:]
+    return b"\xfe\x80" + bytes(6) + bytes((mac_address[0] ^ 2,)) + mac_address[1:3] + b"\xff\xfe" + mac_address[3:]
 
 
-def packed(address: str) -> bytes:
+def pack_ip_address(address: str) -> bytes:
     """Convert an IP address to four or sixteen bytes."""
     return (IPv6Address(address) if ":" in address else IPv4Address(address)).packed
 
 
-def arp(operation: int, sender: tuple[bytes, bytes], target: tuple[bytes, bytes]) -> bytes:
+def build_arp_frame(operation: int, sender: tuple[bytes, bytes], target: tuple[bytes, bytes]) -> bytes:
     """Build an ARP frame; sender and target are pairs of hardware and IP address."""
     destination = BROADCAST if operation == REQUEST else target[0]
     return struct.pack("!6s6sHHHBBH", destination, sender[0], ARP, 1, IPV4, 6, 4, operation) + b"".join(
@@ -130,25 +130,35 @@ def arp(operation: int, sender: tuple[bytes, bytes], target: tuple[bytes, bytes]
     )
 
 
-def ipv4(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], protocol: int, payload: bytes) -> bytes:
-    """Build an IPv4 packet; `ends` are source and destination hardware addresses, `addresses` the IP addresses."""
-    head = struct.pack("!BBHHHBBH", 0x45, 0, IPV4_HEADER + len(payload), 0, 0, 64, protocol, 0) + b"".join(addresses)
-    summed = head[:10] + checksum(head).to_bytes(2, "big") + head[12:]
-    return ends[1] + ends[0] + IPV4.to_bytes(2, "big") + summed + payload
+def build_ipv4_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], protocol: int, payload: bytes
+) -> bytes:
+    """Build an IPv4 packet; each pair of addresses is source and destination."""
+    head = struct.pack("!BBHHHBBH", 0x45, 0, IPV4_HEADER + len(payload), 0, 0, 64, protocol, 0) + b"".join(ip_addresses)
+    summed = head[:10] + internet_checksum(head).to_bytes(2, "big") + head[12:]
+    return mac_addresses[1] + mac_addresses[0] + IPV4.to_bytes(2, "big") + summed + payload
 
 
-def udp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes) -> bytes:
+def build_udp_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], ports: tuple[int, int], payload: bytes
+) -> bytes:
     """Build a UDP datagram without a checksum, which is optional in IPv4."""
-    return ipv4(ends, addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload)
+    return build_ipv4_frame(
+        mac_addresses, ip_addresses, UDP, struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+    )
 
 
-def icmp(ends: tuple[bytes, bytes], addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes) -> bytes:
+def build_icmp_frame(
+    mac_addresses: tuple[bytes, bytes], ip_addresses: tuple[bytes, bytes], kind: int, code: int, payload: bytes
+) -> bytes:
     """Build an ICMP message; the payload begins after the checksum."""
     message = bytes((kind, code, 0, 0)) + payload
-    return ipv4(ends, addresses, ICMP, message[:2] + checksum(message).to_bytes(2, "big") + message[4:])
+    return build_ipv4_frame(
+        mac_addresses, ip_addresses, ICMP, message[:2] + internet_checksum(message).to_bytes(2, "big") + message[4:]
+    )
 
 
-def checksum(data: bytes) -> int:
+def internet_checksum(data: bytes) -> int:
     """Return the Internet checksum (RFC 1071)."""
     if len(data) % 2:
         data += b"\0"
@@ -158,19 +168,19 @@ def checksum(data: bytes) -> int:
     return ~total & 0xFFFF
 
 
-def forwarded(frame: bytes, source: bytes, target: bytes) -> bytes | None:
+def routed_ipv4_frame(frame: bytes, source_mac: bytes, target_mac: bytes) -> bytes | None:
     """Return an IPv4 frame as a router forwards it, with new hardware addresses; None if its TTL expires."""
     if frame[ETHERNET + 8] <= 1:
         return None
     head = bytearray(frame[ETHERNET : ETHERNET + 4 * (frame[ETHERNET] & 15)])
     head[8] -= 1
     head[10:12] = b"\0\0"
-    head[10:12] = checksum(bytes(head)).to_bytes(2, "big")
-    return target + source + frame[12:ETHERNET] + bytes(head) + frame[ETHERNET + len(head) :]
+    head[10:12] = internet_checksum(bytes(head)).to_bytes(2, "big")
+    return target_mac + source_mac + frame[12:ETHERNET] + bytes(head) + frame[ETHERNET + len(head) :]
 
 
-def is_well_formed(frame: bytes) -> bool:
-    """Whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
+def is_well_formed_ipv4(frame: bytes) -> bool:
+    """Return whether a frame holds a complete, unfragmented IPv4 packet of TCP, UDP or ICMP with consistent lengths."""
     head = frame[ETHERNET:]
     if len(head) < IPV4_HEADER or head[0] != 0x45:  # version 4, a header without options
         return False
@@ -178,7 +188,7 @@ def is_well_formed(frame: bytes) -> bool:
     if (
         fragment_field & (MORE_FRAGMENTS | OFFSET_MASK)
         or not IPV4_HEADER <= length <= len(head)
-        or checksum(head[:IPV4_HEADER])
+        or internet_checksum(head[:IPV4_HEADER])
     ):
         return False
     protocol, content = head[9], head[IPV4_HEADER:length]
@@ -189,12 +199,12 @@ def is_well_formed(frame: bytes) -> bool:
     return protocol == ICMP and len(content) >= 8  # the shortest header of each
 
 
-def reversed_ends(ends: Ends) -> Ends:
+def reversed_ends(ends: AddressesAndPorts) -> AddressesAndPorts:
     """Return the ends of replies."""
-    return Ends(ends.target, ends.dport, ends.source, ends.sport)
+    return AddressesAndPorts(ends.target, ends.dport, ends.source, ends.sport)
 
 
-def translated(frame: bytes, ends: Ends) -> bytes:
+def translated_ipv4_frame(frame: bytes, ends: AddressesAndPorts) -> bytes:
     """Return an IPv4 frame with other addresses and ports, and updated checksums."""
     changed, start = bytearray(frame), ETHERNET + 4 * (frame[ETHERNET] & 15)
     old, new = frame[ETHERNET + 12 : ETHERNET + 20], ends.source + ends.target
@@ -217,28 +227,28 @@ def translated(frame: bytes, ends: Ends) -> bytes:
     return bytes(changed)
 
 
-def translate_icmp_error(frame: bytes, ends: Ends) -> bytes:
+def translated_icmp_error(frame: bytes, ends: AddressesAndPorts) -> bytes:
     """Return an ICMP error with the ends `ends`, which quotes a packet that went the other way."""
     start, length = ETHERNET + 4 * (frame[ETHERNET] & 15), int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
     inner = start + 8
     reply_ends = reversed_ends(ends)
-    changed = bytearray(translated(frame, Ends(ends.source, 0, ends.target, 0)))
+    changed = bytearray(translated_ipv4_frame(frame, AddressesAndPorts(ends.source, 0, ends.target, 0)))
     payload_start = inner + 4 * (frame[inner] & 15)
     ports = _port_field(frame[inner + 9], payload_start, reply_ends)
     changed[inner + 12 : inner + 20] = reply_ends.source + reply_ends.target
     if len(changed) >= ports.offset + len(ports.content):
         changed[ports.offset : ports.offset + len(ports.content)] = ports.content
     changed[inner + 10 : inner + 12] = b"\0\0"
-    changed[inner + 10 : inner + 12] = checksum(bytes(changed[inner:payload_start])).to_bytes(2, "big")
+    changed[inner + 10 : inner + 12] = internet_checksum(bytes(changed[inner:payload_start])).to_bytes(2, "big")
     changed[start + 2 : start + 4] = b"\0\0"
-    changed[start + 2 : start + 4] = checksum(bytes(changed[start : ETHERNET + length])).to_bytes(2, "big")
+    changed[start + 2 : start + 4] = internet_checksum(bytes(changed[start : ETHERNET + length])).to_bytes(2, "big")
     return bytes(changed)
 
 
-def _port_field(protocol: int, start: int, ends: Ends) -> PortField:
+def _port_field(protocol: int, start: int, ends: AddressesAndPorts) -> PortRewrite:
     if protocol == ICMP:
-        return PortField(start + 4, struct.pack("!H", ends.sport))
-    return PortField(start, struct.pack("!HH", ends.sport, ends.dport))
+        return PortRewrite(start + 4, struct.pack("!H", ends.sport))
+    return PortRewrite(start, struct.pack("!HH", ends.sport, ends.dport))
 
 
 def _update_checksum(frame: bytearray, offset: int, old: bytes, new: bytes) -> None:

@@ -10,11 +10,11 @@ from urllib.parse import quote, unquote
 
 import h11
 
-from pileus.drivers.qemu.fabric.state import Guest
+from pileus.drivers.qemu.fabric.state import GuestMetadata
 
 REQUEST_TIMEOUT, REQUEST_LIMIT = 10.0, 16384
 """Seconds for a request, and bytes of it."""
-MetadataSource = Callable[[], tuple[Guest, str, str] | None]
+MetadataSource = Callable[[], tuple[GuestMetadata, str, str] | None]
 """Returns the guest that asks, and the first IP address and the hardware address of its interface."""
 
 
@@ -63,11 +63,11 @@ class MetadataService:
             return 405, b"Only GET and HEAD\n"
         source = self._source()
         path = unquote(request.target.decode("ascii", "replace").partition("?")[0])
-        text = None if source is None else metadata_paths(*source).get(path.rstrip("/"))
+        text = None if source is None else metadata_content_by_path(*source).get(path.rstrip("/"))
         return (404, b"Not found\n") if text is None else (200, text.encode())
 
 
-def metadata_paths(guest: Guest, address: str, mac_address: str) -> dict[str, str]:
+def metadata_content_by_path(guest: GuestMetadata, address: str, mac_address: str) -> dict[str, str]:
     """Return all that a guest can ask for, by path."""
     items = {
         "instance-id": guest.machine_id,
@@ -85,7 +85,7 @@ def metadata_paths(guest: Guest, address: str, mac_address: str) -> dict[str, st
     return paths | _version_paths(guest) | {"/latest/meta-data": "\n".join(names)}
 
 
-def _version_paths(guest: Guest) -> dict[str, str]:
+def _version_paths(guest: GuestMetadata) -> dict[str, str]:
     """Return the versions, the user data and the document of OpenStack."""
     document = {
         "uuid": guest.machine_id,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.drivers.qemu.fabric.frames import Ends, Packet, reversed_ends
+from pileus.drivers.qemu.fabric.frames import AddressesAndPorts, Packet, reversed_ends
 
 CONNECTION_LIMIT = 8192
 """Connections that one end may have opened; a further one replaces its oldest."""
@@ -19,9 +19,9 @@ Binding = tuple[bytes, str, bytes]
 
 
 class Translation(Struct):
-    """How packets of a connection are translated in one direction: their new ends, and the endpoint they go to."""
+    """The translation of a connection in one direction: the new ends of packets, and the endpoint they go to."""
 
-    ends: Ends
+    ends: AddressesAndPorts
     endpoint_id: str
     mac: bytes | None
     """The hardware address to send to, where the fabric does not know it."""
@@ -52,7 +52,7 @@ class Nat:
             self._add_fragments(endpoint_id, packet, translation)
         return translation
 
-    def open(
+    def open_connection(
         self,
         source_endpoint: tuple[str, bytes],
         target_id: str,
@@ -72,30 +72,30 @@ class Nat:
         ):
             return None
         key, reply_key = _connection_key(packet.protocol, packet), _connection_key(packet.protocol, reversed_ends(ends))
-        reply_ends = Ends(packet.target, packet.dport, packet.source, packet.sport)
+        reply_ends = AddressesAndPorts(packet.target, packet.dport, packet.source, packet.sport)
         self._connections[target_id][reply_key] = Translation(reply_ends, source_id, mac, (source_id, key), bindings)
         translation = Translation(ends, target_id, None, (target_id, reply_key), bindings)
         self._insert(source_id, key, translation)
         self._add_fragments(source_id, packet, translation)
         return translation
 
-    def retain(self, bindings: set[Binding], endpoint_ids: set[str]) -> None:
+    def remove_stale_connections(self, valid_bindings: set[Binding], existing_endpoint_ids: set[str]) -> None:
         """Remove connections whose bindings or endpoints are gone."""
         for endpoint_id, connections in list(self._connections.items()):
             remaining = {
                 key: translation for key, translation in connections.items()
-                if endpoint_ids.issuperset((endpoint_id, translation.endpoint_id))
-                and bindings.issuperset(translation.bindings)
+                if existing_endpoint_ids.issuperset((endpoint_id, translation.endpoint_id))
+                and valid_bindings.issuperset(translation.bindings)
             }  # fmt: skip
             by_age = OrderedDict.fromkeys(key for key in self._by_age.pop(endpoint_id, ()) if key in remaining)
             del self._connections[endpoint_id]
             if remaining:
                 self._connections[endpoint_id], self._by_age[endpoint_id] = remaining, by_age
 
-    def _choose_ends(self, endpoint_id: str, packet: Packet, source: bytes, target: bytes) -> Ends | None:
+    def _choose_ends(self, endpoint_id: str, packet: Packet, source: bytes, target: bytes) -> AddressesAndPorts | None:
         """Return unused ends for a connection at the endpoint that it goes to."""
         for port in _candidate_ports(packet, source):
-            ends = Ends(source, port, target, port if packet.kind >= 0 else packet.dport)
+            ends = AddressesAndPorts(source, port, target, port if packet.kind >= 0 else packet.dport)
             if _connection_key(packet.protocol, reversed_ends(ends)) not in self._connections[endpoint_id]:
                 return ends
         return None
@@ -135,5 +135,5 @@ def _candidate_ports(packet: Packet, source: bytes) -> Iterator[int]:
         yield from (random.randint(FIRST_PORT, LAST_PORT) for _ in range(PORT_ATTEMPTS))  # noqa: S311  # no secret
 
 
-def _connection_key(protocol: int, ends: Packet | Ends) -> Key:
+def _connection_key(protocol: int, ends: Packet | AddressesAndPorts) -> Key:
     return protocol, ends.source, ends.sport, ends.target, ends.dport

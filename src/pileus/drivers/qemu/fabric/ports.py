@@ -9,19 +9,19 @@ from contextlib import suppress
 from pathlib import Path
 
 from pileus.drivers.qemu.fabric.firewall import Firewall
-from pileus.drivers.qemu.fabric.frames import link_local, mac, packed
-from pileus.drivers.qemu.fabric.state import Counters, Wire
+from pileus.drivers.qemu.fabric.frames import link_local_address, pack_ip_address, parse_mac_address
+from pileus.drivers.qemu.fabric.state import MachineNic, PortTrafficCounters
 
 FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
 """Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""
 BUFFER_SIZE = 1 << 20
 
 
-class Port:
+class SwitchPort:
     """The port of one interface: its addresses, its firewall and its counters."""
 
-    def __init__(self, wire: Wire, on_frame: Callable[["Port", bytes], None], *, shared: bool) -> None:
-        self.counters, self.firewall = Counters(), Firewall()
+    def __init__(self, wire: MachineNic, on_frame: Callable[["SwitchPort", bytes], None], *, shared: bool) -> None:
+        self.counters, self.firewall = PortTrafficCounters(), Firewall()
         self._on_frame = on_frame
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
@@ -31,7 +31,7 @@ class Port:
         self._loop.add_reader(self._socket, self._read)
         self.update(wire, shared=shared)
 
-    def update(self, wire: Wire, *, shared: bool) -> None:
+    def update(self, wire: MachineNic, *, shared: bool) -> None:
         """Set the interface of the port, whose addresses may change.
 
         In a network that tenants share, source addresses are checked even without port security.
@@ -40,15 +40,15 @@ class Port:
         nic = wire.nic
         self.checks_source = nic.secured or shared
         self.id, self.network_id = nic.port_id, nic.network_id
-        self.mac = mac(nic.mac_address)
-        self.addresses = {packed(address) for address in nic.addresses}
-        self.macs = {self.mac, *(mac(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
-        self.own_addresses = self.addresses | {link_local(mac_address) for mac_address in self.macs}
+        self.mac = parse_mac_address(nic.mac_address)
+        self.addresses = {pack_ip_address(address) for address in nic.addresses}
+        self.macs = {self.mac, *(parse_mac_address(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
+        self.own_addresses = self.addresses | {link_local_address(mac_address) for mac_address in self.macs}
         # A pair may be an address range.
         self.pairs = [_parse_range(pair.ip_address) for pair in nic.pairs]
 
     def may_send_from(self, address: bytes) -> bool:
-        """Whether the machine may use an address as its source: its own, or one of its address pairs."""
+        """Return whether the machine may use an address as its source: its own, or one of its address pairs."""
         if address in self.own_addresses:
             return True
         number = int.from_bytes(address, "big")
@@ -124,7 +124,7 @@ def _bind_socket(path: Path) -> socket.socket:
 def _parse_range(text: str) -> tuple[int, int, int]:
     """Parse an address or range: the network and mask as numbers, and the width of an address in bytes."""
     address, _, length = text.partition("/")
-    content = packed(address)
+    content = pack_ip_address(address)
     bits = 8 * len(content)
     mask = (1 << bits) - (1 << (bits - int(length or bits)))
     return int.from_bytes(content, "big") & mask, mask, len(content)

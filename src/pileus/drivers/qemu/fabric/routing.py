@@ -9,23 +9,23 @@ from pileus.drivers.qemu.fabric.frames import (
     ICMP,
     ICMPV6,
     Packet,
-    forwarded,
-    icmp,
-    packed,
-    parse_packet,
-    translate_icmp_error,
-    translated,
+    build_icmp_frame,
+    pack_ip_address,
+    parse_ip_packet,
+    routed_ipv4_frame,
+    translated_icmp_error,
+    translated_ipv4_frame,
 )
 from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import HOST
-from pileus.drivers.qemu.fabric.state import State
-from pileus.drivers.qemu.fabric.tables import FloatingTarget, NetworkTables, own_mac
+from pileus.drivers.qemu.fabric.state import FabricState
+from pileus.drivers.qemu.fabric.tables import NetworkTables, TranslationTarget, gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import Uplink  # noqa: TC001  # an attribute's type
 from pileus.outbound.ssrf_guard import CLOUD_SERVICES
 
-HOST_IP = packed(HOST)
+HOST_IP = pack_ip_address(HOST)
 LINK_LOCAL, HOST_LOCAL, MULTICAST = b"\xa9\xfe", (0, 127), 224
 """The first bytes of addresses that are not routed: link-local, local to a host, multicast and above (RFC 6890)."""
 PROVIDER_ADDRESSES = frozenset(address.packed for address in CLOUD_SERVICES)
@@ -49,14 +49,14 @@ class Routing:
 
     def __init__(self, library: ctypes.CDLL) -> None:
         self.library = library
-        self.tables = NetworkTables(State(revision=0))
+        self.tables = NetworkTables(FabricState(revision=0))
         self.nat = Nat()
-        self.ports: dict[str, Port] = {}
+        self.ports: dict[str, SwitchPort] = {}
         self.uplinks: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}
-        self.by_mac: dict[tuple[str, bytes], Port] = {}
-        self.by_address: dict[tuple[str, bytes], Port] = {}
-        self.in_network: dict[str, list[Port]] = {}
+        self.by_mac: dict[tuple[str, bytes], SwitchPort] = {}
+        self.by_address: dict[tuple[str, bytes], SwitchPort] = {}
+        self.in_network: dict[str, list[SwitchPort]] = {}
 
     def rebuild_index(self) -> None:
         """Rebuild the tables after ports have changed."""
@@ -65,7 +65,7 @@ class Routing:
             self.in_network.setdefault(port.network_id, []).append(port)
             self.by_mac |= {(port.network_id, mac): port for mac in port.macs}
             self.by_address |= {(port.network_id, address): port for address in port.addresses}
-        self.nat.retain(self.tables.bindings, {*self.ports, *self.tables.bridges})
+        self.nat.remove_stale_connections(self.tables.bindings, {*self.ports, *self.tables.bridges})
 
     def route(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         """Route a packet that was sent to the gateway of a network. Return whether it was sent on."""
@@ -77,16 +77,16 @@ class Routing:
             return self._open_to_floating_ip(endpoint, frame, packet, floating_target)
         if target in self.tables.own_addresses[endpoint.network_id]:
             return self._answer_ping(endpoint, frame, packet)
-        if not isinstance(endpoint, Port) or not is_routed(target):
-            return target == HOST_IP and isinstance(endpoint, Port) and self.send_out(endpoint, frame)
+        if not isinstance(endpoint, SwitchPort) or not is_routable_address(target):
+            return target == HOST_IP and isinstance(endpoint, SwitchPort) and self.send_to_uplink(endpoint, frame)
         return self._route_to_network(endpoint, frame, packet)
 
-    def send_out(self, port: Port, frame: bytes) -> bool:
+    def send_to_uplink(self, port: SwitchPort, frame: bytes) -> bool:
         """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
         uplink = self.uplinks.get(port.id)
         return uplink is not None and uplink.send(frame)
 
-    def deliver(self, port: Port, frame: bytes, packet: Packet | None) -> bool:
+    def deliver(self, port: SwitchPort, frame: bytes, packet: Packet | None) -> bool:
         """Send a frame to a machine if its firewall accepts it. Return whether it does."""
         accepted = (
             packet is None or not port.nic.secured or is_neighbour_discovery(packet) or port.firewall.accept(packet, IN)
@@ -95,7 +95,7 @@ class Routing:
             port.send(frame)
         return accepted
 
-    def _route_to_network(self, port: Port, frame: bytes, packet: Packet) -> bool:
+    def _route_to_network(self, port: SwitchPort, frame: bytes, packet: Packet) -> bool:
         """Route to a machine in a connected network, to an external network, or out of the host."""
         network_id, target = port.network_id, packet.target
         next_hop = self._next_hop(network_id, target)
@@ -106,10 +106,10 @@ class Routing:
             if external_port := self.by_address.get((external_id, target)):
                 return self._open_connection(port, frame, packet, (external_port, target), ())
         if network_id in self.tables.networks_with_uplink:
-            return self.send_out(port, frame)
+            return self.send_to_uplink(port, frame)
         return self._send_unreachable(port, frame, packet)
 
-    def _find_port(self, network_id: str, address: bytes) -> Port | None:
+    def _find_port(self, network_id: str, address: bytes) -> SwitchPort | None:
         """Return the port with an address, in the network or in those that a router connects with it."""
         ports = (
             self.by_address.get((connected_id, address)) for connected_id in self.tables.connected.get(network_id, ())
@@ -123,7 +123,7 @@ class Routing:
         return next((hop.nexthop for hop in hops if number & hop.mask == hop.network), b"")
 
     def _open_to_floating_ip(
-        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: FloatingTarget
+        self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: TranslationTarget
     ) -> bool:
         """Open a connection to the port behind a floating IP."""
         target_port = self.ports.get(floating_target.port_id)
@@ -137,18 +137,20 @@ class Routing:
         endpoint: Endpoint,
         frame: bytes,
         packet: Packet,
-        destination: tuple[Port, bytes],
+        destination: tuple[SwitchPort, bytes],
         bindings: tuple[Binding, ...],
     ) -> bool:
         """Open a connection to an address of a port, with the public address of the source."""
         target_port, target = destination
         source = packet.source
-        public = self.tables.public_binding(endpoint.id, endpoint.network_id, source)
+        public = self.tables.find_nat_binding(endpoint.id, endpoint.network_id, source)
         if endpoint.network_id not in self.tables.external:
             if public is None:
                 return self._send_unreachable(endpoint, frame, packet)
             source, bindings = public[0], (*bindings, public)
-        translation = self.nat.open((endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings)
+        translation = self.nat.open_connection(
+            (endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings
+        )
         return translation is not None and self._send_translated(translation, frame, packet)
 
     def _send_translated(self, translation: Translation, frame: bytes, packet: Packet) -> bool:
@@ -157,15 +159,17 @@ class Routing:
         if target_port is None:
             return False
         changed = (
-            translate_icmp_error(frame, translation.ends) if packet.quoted else translated(frame, translation.ends)
+            translated_icmp_error(frame, translation.ends)
+            if packet.quoted
+            else translated_ipv4_frame(frame, translation.ends)
         )
-        return self._send_routed(target_port, translation.mac, changed, parse_packet(changed) or packet)
+        return self._send_routed(target_port, translation.mac, changed, parse_ip_packet(changed) or packet)
 
-    def _send_routed(self, target_port: Port | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
-        if isinstance(target_port, Port):
-            sent = forwarded(frame, own_mac(target_port.network_id), target_port.mac)
+    def _send_routed(self, target_port: SwitchPort | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
+        if isinstance(target_port, SwitchPort):
+            sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), target_port.mac)
             return sent is not None and self.deliver(target_port, sent, packet)
-        sent = forwarded(frame, own_mac(target_port.network_id), mac) if mac else None
+        sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), mac) if mac else None
         return sent is not None and target_port.send(sent)
 
     def _answer_ping(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
@@ -174,20 +178,24 @@ class Routing:
             return False
         start = ETHERNET + 4 * (frame[ETHERNET] & 15)
         length = int.from_bytes(frame[ETHERNET + 2 : ETHERNET + 4], "big")
-        ends = (own_mac(endpoint.network_id), frame[6:12])
-        endpoint.send(icmp(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length]))
+        ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
+        endpoint.send(
+            build_icmp_frame(ends, (packet.target, packet.source), 0, 0, frame[start + 4 : ETHERNET + length])
+        )
         return True
 
     def _send_unreachable(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         gateway = next(iter(self.tables.own_addresses[endpoint.network_id]), None)
         if gateway and packet.first and packet.quoted is None:
-            ends = (own_mac(endpoint.network_id), frame[6:12])
-            endpoint.send(icmp(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28]))
+            ends = (gateway_mac_address(endpoint.network_id), frame[6:12])
+            endpoint.send(
+                build_icmp_frame(ends, (gateway, packet.source), 3, 0, bytes(4) + frame[ETHERNET : ETHERNET + 28])
+            )
         return False
 
 
-def is_routed(target: bytes) -> bool:
-    """Whether an IPv4 address is routed."""
+def is_routable_address(target: bytes) -> bool:
+    """Return whether an IPv4 address is routed."""
     return (
         target[0] not in HOST_LOCAL
         and target[0] < MULTICAST
@@ -197,5 +205,5 @@ def is_routed(target: bytes) -> bool:
 
 
 def is_neighbour_discovery(packet: Packet) -> bool:
-    """Whether a packet is one of those that an IPv6 network needs to work."""
+    """Return whether a packet is one of those that an IPv6 network needs to work."""
     return packet.protocol == ICMPV6 and packet.kind in NEIGHBOUR_TYPES

@@ -26,7 +26,7 @@ from ctypes import (
 )
 from ctypes.util import find_library
 
-from pileus.drivers.qemu.fabric.frames import packed
+from pileus.drivers.qemu.fabric.frames import pack_ip_address
 
 NETWORK, MASK, HOST, RESOLVER = "169.254.0.0", "255.255.0.0", "169.254.0.1", "169.254.169.253"
 """The addresses of libslirp for machines: link-local, so that they fit any network."""
@@ -125,7 +125,7 @@ class Slirp:
         self._library.slirp_input(self._instance, frame, len(frame))
         self._schedule_update()
 
-    def add_forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
+    def add_host_forward(self, protocol: str, host_port: int, address: str, port: int) -> bool:
         """Forward a port of the host's loopback address to the machine. Return whether the port was free."""
         error = self._library.slirp_add_hostfwd(
             self._instance, int(protocol == "udp"), _in_addr(LOOPBACK), host_port, _in_addr(address), port
@@ -133,12 +133,12 @@ class Slirp:
         self._schedule_update()
         return not error
 
-    def remove_forward(self, protocol: str, host_port: int) -> None:
+    def remove_host_forward(self, protocol: str, host_port: int) -> None:
         """Close a forwarded port of the host."""
         self._library.slirp_remove_hostfwd(self._instance, int(protocol == "udp"), _in_addr(LOOPBACK), host_port)
         self._schedule_update()
 
-    def connect_socket(self, path: str, address: str, port: int) -> bool:
+    def connect_address_to_unix_socket(self, path: str, address: str, port: int) -> bool:
         """Connect what the machine sends to a link-local address with a Unix socket. Return whether that succeeded."""
         return not self._library.slirp_add_unix(self._instance, path.encode(), byref(_in_addr(address)), port)
 
@@ -199,7 +199,7 @@ class Slirp:
             self._epoll.register(descriptor, events)
 
     def _poll(self) -> None:
-        """Let libslirp handle the events that have come."""
+        """Make libslirp handle the pending events."""
         ready = {descriptor: _from_epoll(events) for descriptor, events in self._epoll.poll(0)}
         descriptors = self._order
 
@@ -255,7 +255,7 @@ def _config(mtu: int) -> Config:
 
 
 def _in_addr(address: str) -> InAddr:
-    return InAddr(int.from_bytes(packed(address), "little"))
+    return InAddr(int.from_bytes(pack_ip_address(address), "little"))
 
 
 def _to_epoll(events: int, table: tuple[tuple[int, int], ...]) -> int:

@@ -3,17 +3,24 @@
 from msgspec import Struct, field
 
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Nic, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 
 
-class Wire(Struct, frozen=True, kw_only=True):
+class MachineNic(Struct, frozen=True, kw_only=True):
     """An interface and its machine."""
 
     machine_id: str
-    nic: Nic
+    nic: NicSpec
 
 
-class Guest(Struct, frozen=True, kw_only=True):
+class GuestMetadata(Struct, frozen=True, kw_only=True):
     """The metadata of a machine."""
 
     machine_id: str
@@ -24,39 +31,39 @@ class Guest(Struct, frozen=True, kw_only=True):
     user_data: str | None = None
 
 
-class RouterState(Struct, frozen=True, kw_only=True):
+class RouterWithNics(Struct, frozen=True, kw_only=True):
     """A router and its interfaces in networks."""
 
     router: RouterSpec
-    nics: list[Nic] = field(default_factory=list)
+    nics: list[NicSpec] = field(default_factory=list)
 
 
-class Bridge(Struct, frozen=True, kw_only=True):
+class HostBridge(Struct, frozen=True, kw_only=True):
     """A bridge of the host for a network: by a TAP device, or without one, by a device from QEMU's bridge helper."""
 
     name: str
     device: str | None = None
 
 
-class State(Struct, frozen=True, kw_only=True):
+class FabricState(Struct, frozen=True, kw_only=True):
     """The whole network of a host; a state with a higher revision is later.
 
     `outside` are the ids of external networks; `bridges` are the bridges by network id.
     """
 
     revision: int
-    wires: list[Wire] = field(default_factory=list)
+    wires: list[MachineNic] = field(default_factory=list)
     networks: list[NetworkSpec] = field(default_factory=list)
     subnets: list[SubnetSpec] = field(default_factory=list)
-    routers: list[RouterState] = field(default_factory=list)
+    routers: list[RouterWithNics] = field(default_factory=list)
     security_groups: list[SecurityGroupSpec] = field(default_factory=list)
     floating_ips: list[FloatingIPSpec] = field(default_factory=list)
-    guests: list[Guest] = field(default_factory=list)
+    guests: list[GuestMetadata] = field(default_factory=list)
     outside: list[str] = field(default_factory=list)
-    bridges: dict[str, Bridge] = field(default_factory=dict)
+    bridges: dict[str, HostBridge] = field(default_factory=dict)
 
 
-class Forward(Struct, frozen=True, kw_only=True):
+class MachinePortForward(Struct, frozen=True, kw_only=True):
     """A forwarded port of the host."""
 
     port_id: str
@@ -64,7 +71,7 @@ class Forward(Struct, frozen=True, kw_only=True):
     way: PortForward
 
 
-class Counters(Struct, kw_only=True):
+class PortTrafficCounters(Struct, kw_only=True):
     """Traffic of a port; `in` is towards the machine."""
 
     bytes_in: int = 0
@@ -74,29 +81,29 @@ class Counters(Struct, kw_only=True):
     dropped: int = 0
 
 
-class Report(Struct, kw_only=True):
+class FabricReport(Struct, kw_only=True):
     """The applied revision, the forwarded ports, and counters by port id."""
 
     revision: int
-    forwards: list[Forward] = field(default_factory=list)
-    counters: dict[str, Counters] = field(default_factory=dict)
+    forwards: list[MachinePortForward] = field(default_factory=list)
+    counters: dict[str, PortTrafficCounters] = field(default_factory=dict)
 
 
-class Request(Struct, frozen=True, kw_only=True):
+class StateRequest(Struct, frozen=True, kw_only=True):
     """A request to apply a state, or without one, to report only."""
 
-    state: State | None = None
+    state: FabricState | None = None
 
 
-class Reply(Struct, frozen=True, kw_only=True):
+class StateReply(Struct, frozen=True, kw_only=True):
     """A report, or the reason why there is none."""
 
-    report: Report | None = None
+    report: FabricReport | None = None
     wrong: str | None = None
 
 
-class SavedState(Struct, frozen=True, kw_only=True):
+class SavedFabricState(Struct, frozen=True, kw_only=True):
     """The file of the fabric: its state, and the host port of each forward."""
 
-    state: State
+    state: FabricState
     host_ports: dict[str, int] = field(default_factory=dict)

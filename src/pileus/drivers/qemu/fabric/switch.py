@@ -13,17 +13,17 @@ from pileus.drivers.qemu.fabric.frames import (
     TCP,
     UDP,
     Packet,
-    arp,
-    packed,
-    parse_packet,
+    build_arp_frame,
+    pack_ip_address,
+    parse_ip_packet,
 )
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.routing import LINK_LOCAL, Endpoint, Routing, is_neighbour_discovery
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
-from pileus.drivers.qemu.fabric.tables import own_mac
+from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
 
-METADATA_IP, RESOLVER_IP = packed(dhcp.METADATA), packed(RESOLVER)
+METADATA_IP, RESOLVER_IP = pack_ip_address(dhcp.METADATA), pack_ip_address(RESOLVER)
 UNSPECIFIED = b"\0" * 4
 ROUTER_ONLY_TYPES = frozenset({134, 137})
 """ICMPv6 types that only routers may send."""
@@ -34,7 +34,7 @@ ADVERTISEMENT, ADVERTISED_ADDRESS = 136, ETHERNET + 48
 class Switch(Routing):
     """Handles the frames of machines, of libslirp and of bridges."""
 
-    def from_machine(self, port: Port, frame: bytes) -> None:
+    def handle_machine_frame(self, port: SwitchPort, frame: bytes) -> None:
         """Handle a frame from a machine."""
         if len(frame) < ETHERNET or (port.checks_source and frame[6:12] not in port.macs):
             port.counters.dropped += 1
@@ -50,29 +50,29 @@ class Switch(Routing):
             forwarded = not port.checks_source and self._forward(port, frame, None)
         port.counters.dropped += not forwarded
 
-    def from_host(self, port: Port, frame: bytes) -> None:
+    def handle_uplink_frame(self, port: SwitchPort, frame: bytes) -> None:
         """Handle a frame for a machine from outside of the host."""
-        packet = parse_packet(frame)
+        packet = parse_ip_packet(frame)
         if packet is None:
             return
         is_service = packet.source in (METADATA_IP, RESOLVER_IP)
         if is_service or not port.nic.secured or port.firewall.accept(packet, IN):
-            port.send(port.mac + own_mac(port.network_id) + frame[12:])
+            port.send(port.mac + gateway_mac_address(port.network_id) + frame[12:])
         else:
             port.counters.dropped += 1
 
-    def from_tap(self, tap: Tap, frame: bytes) -> None:
+    def handle_bridge_frame(self, tap: Tap, frame: bytes) -> None:
         """Handle a frame from a bridge of the host."""
         kind = int.from_bytes(frame[12:14], "big")
         if kind == ARP and self._answer_arp(tap, frame):
             return
-        packet = parse_packet(frame) if kind in (IPV4, IPV6) else None
-        if packet and kind == IPV4 and frame[:6] == own_mac(tap.network_id):
+        packet = parse_ip_packet(frame) if kind in (IPV4, IPV6) else None
+        if packet and kind == IPV4 and frame[:6] == gateway_mac_address(tap.network_id):
             self.route(tap, frame, packet)
         else:
             self._forward(tap, frame, packet)
 
-    def _handle_arp(self, port: Port, frame: bytes) -> bool:
+    def _handle_arp(self, port: SwitchPort, frame: bytes) -> bool:
         if len(frame) < 42:  # of a complete request
             return False
         sender_ip = frame[28:32]
@@ -84,15 +84,17 @@ class Switch(Routing):
     def _answer_arp(self, endpoint: Endpoint, frame: bytes) -> bool:
         """Answer an ARP request for an address of the fabric. Return whether it was one."""
         sender_ip, target = frame[28:32], frame[38:42]
-        is_link_local = isinstance(endpoint, Port) and target[:2] == LINK_LOCAL and sender_ip[:2] != LINK_LOCAL
+        is_link_local = isinstance(endpoint, SwitchPort) and target[:2] == LINK_LOCAL and sender_ip[:2] != LINK_LOCAL
         is_own = is_link_local or target in self.tables.own_addresses.get(endpoint.network_id, ())
         if not is_own or int.from_bytes(frame[20:22], "big") != REQUEST:
             return False
-        endpoint.send(arp(REPLY, (own_mac(endpoint.network_id), target), (frame[22:28], sender_ip)))
+        endpoint.send(
+            build_arp_frame(REPLY, (gateway_mac_address(endpoint.network_id), target), (frame[22:28], sender_ip))
+        )
         return True
 
-    def _handle_ipv4(self, port: Port, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take
-        packet = parse_packet(frame)
+    def _handle_ipv4(self, port: SwitchPort, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take
+        packet = parse_ip_packet(frame)
         if packet is None:
             return False
         if packet.protocol == UDP and (packet.sport, packet.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
@@ -100,15 +102,15 @@ class Switch(Routing):
         if port.checks_source and not port.may_send_from(packet.source):
             return False
         if _is_service(packet):
-            return self.send_out(port, frame)
+            return self.send_to_uplink(port, frame)
         if port.nic.secured and not port.firewall.accept(packet, OUT):
             return False
-        if frame[:6] == own_mac(port.network_id):
+        if frame[:6] == gateway_mac_address(port.network_id):
             return self.route(port, frame, packet)
         return self._forward(port, frame, packet)
 
-    def _handle_ipv6(self, port: Port, frame: bytes) -> bool:
-        packet = parse_packet(frame)
+    def _handle_ipv6(self, port: SwitchPort, frame: bytes) -> bool:
+        packet = parse_ip_packet(frame)
         if packet is None:
             return False
         if port.checks_source:
@@ -119,8 +121,8 @@ class Switch(Routing):
             return False
         return self._forward(port, frame, packet)
 
-    def _answer_dhcp(self, port: Port, frame: bytes) -> bool:
-        reply = dhcp.reply_to(frame, self.tables.lease(port.nic), own_mac(port.network_id))
+    def _answer_dhcp(self, port: SwitchPort, frame: bytes) -> bool:
+        reply = dhcp.build_dhcp_reply(frame, self.tables.lease(port.nic), gateway_mac_address(port.network_id))
         if reply is not None:
             port.send(reply)
         elif port.network_id in self.taps:
@@ -142,8 +144,8 @@ class Switch(Routing):
         return other_tap.send(frame) if other_tap else False
 
 
-def _is_spoofed_advertisement(port: Port, frame: bytes, packet: Packet) -> bool:
-    """Whether a machine claims to be a router, or to have an address that it may not use (RFC 4861)."""
+def _is_spoofed_advertisement(port: SwitchPort, frame: bytes, packet: Packet) -> bool:
+    """Return whether a machine claims to be a router, or to have an address that it may not use (RFC 4861)."""
     if packet.protocol != ICMPV6 or packet.kind not in (*ROUTER_ONLY_TYPES, ADVERTISEMENT):
         return False
     has_no_extension_headers = frame[ETHERNET + 6] == ICMPV6
@@ -155,7 +157,7 @@ def _is_spoofed_advertisement(port: Port, frame: bytes, packet: Packet) -> bool:
 
 
 def _is_service(packet: Packet) -> bool:
-    """Whether a packet is for the metadata service or the resolver, which every machine may use."""
+    """Return whether a packet is for the metadata service or the resolver, which every machine may use."""
     if packet.target == METADATA_IP:
         return packet.protocol == TCP and packet.dport == 80  # of HTTP
     return packet.target == RESOLVER_IP and packet.protocol in (TCP, UDP) and packet.dport == 53  # of DNS

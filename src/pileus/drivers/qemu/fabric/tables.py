@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.network import Nic, RouterSpec, SubnetSpec
+from pileus.drivers.protocols.network import NicSpec, RouterSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.dhcp import Lease
-from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, compile_rules, group_addresses
-from pileus.drivers.qemu.fabric.frames import packed
+from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, collect_addresses_by_group, compile_rules_by_direction
+from pileus.drivers.qemu.fabric.frames import pack_ip_address
 from pileus.drivers.qemu.fabric.nat import Binding
-from pileus.drivers.qemu.fabric.state import State
+from pileus.drivers.qemu.fabric.state import FabricState
 
 MTU = 1500
 RANGE_LIMIT = 16
@@ -31,7 +31,7 @@ class StaticRoute(Struct, frozen=True):
     nexthop: bytes
 
 
-class FloatingTarget(Struct, frozen=True):
+class TranslationTarget(Struct, frozen=True):
     """The port and fixed address of a floating IP."""
 
     port_id: str
@@ -41,14 +41,16 @@ class FloatingTarget(Struct, frozen=True):
 class NetworkTables:
     """Lookup tables, built once for each state."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: FabricState) -> None:
         self.wires = {wire.nic.port_id: wire for wire in state.wires}
         self.guests = {guest.machine_id: guest for guest in state.guests}
         self.bridges = dict(state.bridges)
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
         self._subnets = _by_network(state.subnets)
         self._rules = {group.id: group.rules for group in state.security_groups}
-        self._group_addresses = group_addresses((wire.nic.groups, wire.nic.addresses) for wire in state.wires)
+        self._group_addresses = collect_addresses_by_group(
+            (wire.nic.groups, wire.nic.addresses) for wire in state.wires
+        )
         self.external = frozenset(state.outside)
         self.own_addresses = {
             network_id: set(self._find_own_addresses(state, network_id)) for network_id in self._network_ids(state)
@@ -58,7 +60,9 @@ class NetworkTables:
         self.networks_with_uplink = set(state.outside)
         self.static_routes: dict[str, list[StaticRoute]] = {}
         self.floating_ips = {
-            packed(floating_ip.ip_address): FloatingTarget(floating_ip.port_id, packed(floating_ip.fixed_ip_address))
+            pack_ip_address(floating_ip.ip_address): TranslationTarget(
+                floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address)
+            )
             for floating_ip in state.floating_ips
         }
         self._floating_ip_of = {target: address for address, target in self.floating_ips.items()}
@@ -69,18 +73,18 @@ class NetworkTables:
             *((address, network_id, b"") for network_id, address in self._router_address_of.items()),
         }
 
-    def public_binding(self, port_id: str, network_id: str, address: bytes) -> Binding | None:
+    def find_nat_binding(self, port_id: str, network_id: str, address: bytes) -> Binding | None:
         """Return the binding of an inner address to its floating IP, or else to its router's address."""
-        if floating := self._floating_ip_of.get(FloatingTarget(port_id, address)):
+        if floating := self._floating_ip_of.get(TranslationTarget(port_id, address)):
             return floating, port_id, address
         router = self._router_address_of.get(network_id)
         return (router, network_id, b"") if router else None
 
-    def firewall_rules(self, nic: Nic) -> dict[str, list[CompiledRule]]:
+    def firewall_rules(self, nic: NicSpec) -> dict[str, list[CompiledRule]]:
         """Return the compiled security group rules of an interface."""
-        return compile_rules(self._security_rules(nic), self._group_addresses)
+        return compile_rules_by_direction(self._security_rules(nic), self._group_addresses)
 
-    def lease(self, nic: Nic) -> Lease | None:
+    def lease(self, nic: NicSpec) -> Lease | None:
         """Return what an interface gets by DHCP; None without DHCP."""
         for address in nic.addresses:
             subnet = self._find_subnet(nic.network_id, address)
@@ -88,14 +92,14 @@ class NetworkTables:
                 return self._make_lease(nic, address, subnet)
         return None
 
-    def open_ports(self, nic: Nic) -> Iterator[tuple[str, str, int]]:
+    def publicly_open_ports(self, nic: NicSpec) -> Iterator[tuple[str, str, int]]:
         """Yield protocol, address and port of all that is open to every source, which the host forwards."""
         ports = {port_key for rule in self._security_rules(nic) for port_key in _ports_opened_by(rule)}
         for address in nic.addresses:
             if ":" not in address:
                 yield from ((protocol, address, port) for protocol, port in sorted(ports))
 
-    def _make_lease(self, nic: Nic, address: str, subnet: SubnetSpec) -> Lease:
+    def _make_lease(self, nic: NicSpec, address: str, subnet: SubnetSpec) -> Lease:
         guest = self.guests.get(self.wires[nic.port_id].machine_id)
         return Lease(
             address=address,
@@ -108,22 +112,22 @@ class NetworkTables:
         )
 
     def _is_unused_address(self, address: str) -> bool:
-        """Whether an address is in one of the fabric's networks but no machine has it: there is no resolver then."""
+        """Return whether no machine has an address in one of the fabric's networks: there is no resolver then."""
         if any(address in wire.nic.addresses for wire in self.wires.values()):
             return False
         return any(self._find_subnet(network_id, address) for network_id in self._subnets)
 
-    def _security_rules(self, nic: Nic) -> list[NewRule]:
+    def _security_rules(self, nic: NicSpec) -> list[NewRule]:
         return [rule for group in nic.groups for rule in self._rules.get(group, ())]
 
     def _find_subnet(self, network_id: str, address: str) -> SubnetSpec | None:
         candidates = self._subnets.get(network_id, ())
         return next((subnet for subnet in candidates if ip_address(address) in ip_network(subnet.cidr)), None)
 
-    def _network_ids(self, state: State) -> set[str]:
+    def _network_ids(self, state: FabricState) -> set[str]:
         return {*self.mtus, *self._subnets, *(wire.nic.network_id for wire in state.wires)}
 
-    def _find_own_addresses(self, state: State, network_id: str) -> Iterator[bytes]:
+    def _find_own_addresses(self, state: FabricState, network_id: str) -> Iterator[bytes]:
         """Yield the addresses that the fabric answers for in a network.
 
         These are floating IPs and addresses of routers and gateways; bridged networks have gateways of their own.
@@ -146,9 +150,9 @@ class NetworkTables:
                 for nic in router_state.nics
                 for ip in _addresses_in(nic, network_id)
             }
-        yield from (packed(ip) for ip in addresses - machines if ":" not in ip)
+        yield from (pack_ip_address(ip) for ip in addresses - machines if ":" not in ip)
 
-    def _add_routers(self, state: State) -> None:
+    def _add_routers(self, state: FabricState) -> None:
         """Record which networks routers connect, and which external networks they lead to.
 
         External networks reach those behind a router only if it does not translate addresses.
@@ -163,17 +167,17 @@ class NetworkTables:
             if gateway:
                 self._add_external_gateway(inner_ids, gateway, router_state.router)
 
-    def _add_external_gateway(self, inner_ids: set[str], gateway: Nic, router: RouterSpec) -> None:
+    def _add_external_gateway(self, inner_ids: set[str], gateway: NicSpec, router: RouterSpec) -> None:
         self.networks_with_uplink |= inner_ids
         address = next((address for address in gateway.addresses if ":" not in address), None)
         for network_id in inner_ids:
             self.external_gateways.setdefault(network_id, set()).add(gateway.network_id)
             if router.translates and address:
-                self._router_address_of.setdefault(network_id, packed(address))
+                self._router_address_of.setdefault(network_id, pack_ip_address(address))
 
 
 @lru_cache(4096)
-def own_mac(network_id: str) -> bytes:
+def gateway_mac_address(network_id: str) -> bytes:
     """Return the fabric's own hardware address in a network."""
     return b"\x02" + hashlib.sha256(network_id.encode()).digest()[:5]
 
@@ -185,13 +189,13 @@ def _by_network(subnets: Iterable[SubnetSpec]) -> dict[str, list[SubnetSpec]]:
     return by_network
 
 
-def _addresses_in(nic: Nic | None, network_id: str) -> list[str]:
+def _addresses_in(nic: NicSpec | None, network_id: str) -> list[str]:
     return nic.addresses if nic and nic.network_id == network_id else []
 
 
 def _static_route(route: Route) -> StaticRoute:
     network = ip_network(route.destination)
-    return StaticRoute(int(network.network_address), int(network.netmask), packed(route.nexthop))
+    return StaticRoute(int(network.network_address), int(network.netmask), pack_ip_address(route.nexthop))
 
 
 def _ports_opened_by(rule: NewRule) -> Iterator[tuple[str, int]]:

@@ -10,7 +10,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from pileus.drivers.qemu.fabric.state import Bridge
+from pileus.drivers.qemu.fabric.state import HostBridge
 
 TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
@@ -24,9 +24,9 @@ FRAME_LIMIT, BATCH, HELPER_TIMEOUT = 65550, 64, 10.0
 class Tap:
     """A TAP device that was created before, or one from the bridge helper."""
 
-    def __init__(self, bridge: Bridge, network_id: str, on_frame: Callable[["Tap", bytes], None]) -> None:
+    def __init__(self, bridge: HostBridge, network_id: str, on_frame: Callable[["Tap", bytes], None]) -> None:
         self.bridge, self.id, self.network_id, self._on_frame = bridge, network_id, network_id, on_frame
-        self._descriptor = open_tap(bridge.device) if bridge.device else open_via_helper(bridge.name)
+        self._descriptor = open_tap(bridge.device) if bridge.device else open_tap_by_bridge_helper(bridge.name)
         asyncio.get_running_loop().add_reader(self._descriptor, self._read)
 
     def send(self, frame: bytes) -> bool:
@@ -66,14 +66,14 @@ def open_tap(name: str) -> int:
     return descriptor
 
 
-def find_helper() -> Path | None:
+def find_qemu_bridge_helper() -> Path | None:
     """Return QEMU's bridge helper, if it is setuid root."""
     return next((path for path in HELPER_PATHS if path.exists() and path.stat().st_mode & stat.S_ISUID), None)
 
 
-def open_via_helper(bridge: str) -> int:
+def open_tap_by_bridge_helper(bridge: str) -> int:
     """Open a temporary device that the helper creates on a bridge; it is removed when it is closed. Raises OSError."""
-    program = find_helper()
+    program = find_qemu_bridge_helper()
     if program is None:
         raise OSError("qemu-bridge-helper is missing, or not setuid root (chmod u+s)")
     own_socket, helper_socket = socket.socketpair()

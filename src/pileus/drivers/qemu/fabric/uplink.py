@@ -8,9 +8,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from pileus.drivers.qemu.fabric.dhcp import METADATA
-from pileus.drivers.qemu.fabric.frames import ARP, REPLY, arp, is_well_formed
+from pileus.drivers.qemu.fabric.frames import ARP, REPLY, build_arp_frame, is_well_formed_ipv4
 from pileus.drivers.qemu.fabric.metadata import MetadataService, MetadataSource
-from pileus.drivers.qemu.fabric.ports import Port
+from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import Slirp
 
 HTTP = 80
@@ -28,7 +28,9 @@ class ForwardRule(Struct, frozen=True, kw_only=True):
 class Uplink:
     """The uplink of one interface."""
 
-    def __init__(self, library: ctypes.CDLL, port: Port, on_frame: Callable[[Port, bytes], None], mtu: int) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, port: SwitchPort, on_frame: Callable[[SwitchPort, bytes], None], mtu: int
+    ) -> None:
         self._port, self._on_frame = port, on_frame
         self._slirp = Slirp(library, self._from_slirp, mtu)
         self._forwards: set[ForwardRule] = set()
@@ -40,28 +42,28 @@ class Uplink:
         self._socket.unlink(missing_ok=True)
         self._metadata = MetadataService(source)
         await self._metadata.listen(str(self._socket))
-        self._slirp.connect_socket(str(self._socket), METADATA, HTTP)
+        self._slirp.connect_address_to_unix_socket(str(self._socket), METADATA, HTTP)
 
     def send(self, frame: bytes) -> bool:
         """Send a frame of the machine out of the host. Return whether it is well-formed.
 
         One process runs libslirp for all machines, and some versions of it fail on fragments and inconsistent lengths.
         """
-        if not is_well_formed(frame):
+        if not is_well_formed_ipv4(frame):
             return False
         self._slirp.pass_frame(frame)
         return True
 
-    def close_all_except(self, kept: set[ForwardRule]) -> None:
+    def close_forwards_except(self, kept: set[ForwardRule]) -> None:
         """Close all forwards but these."""
         for rule in self._forwards - kept:
-            self._slirp.remove_forward(rule.protocol, rule.host_port)
+            self._slirp.remove_host_forward(rule.protocol, rule.host_port)
         self._forwards &= kept
 
     def open_forward(self, rule: ForwardRule) -> bool:
         """Open a forward, if it is not open. Return whether the host port was free."""
         if rule not in self._forwards:
-            if not self._slirp.add_forward(rule.protocol, rule.host_port, rule.address, rule.port):
+            if not self._slirp.add_host_forward(rule.protocol, rule.host_port, rule.address, rule.port):
                 return False
             self._forwards.add(rule)
         return True
@@ -78,6 +80,6 @@ class Uplink:
         if int.from_bytes(frame[12:14], "big") != ARP:
             self._on_frame(self._port, frame)
         elif frame[38:42] in self._port.addresses:
-            reply = arp(REPLY, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
+            reply = build_arp_frame(REPLY, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
             # libslirp must not be called from within its own callback.
             asyncio.get_running_loop().call_soon(self._slirp.pass_frame, reply)

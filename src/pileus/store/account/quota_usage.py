@@ -37,13 +37,13 @@ NAMES = (
 )  # fmt: skip
 
 
-async def count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def count_by_quota(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """Return the usage of the place's tenant in its region, over all its projects."""
     parameters = {"client_id": place.client_id, "region_id": place.region_id}
     used: dict[str, int] = {}
     for flavor_id, servers in await tx.all(INSTANCES, **parameters):
         flavor = catalogue.flavor(flavor_id)
-        for name, number in flavor.quota_counts.items() if flavor else ():
+        for name, number in flavor.quota_counts_per_server.items() if flavor else ():
             used[name] = used.get(name, 0) + number * servers
     row = await tx.one(
         RESOURCES, to_floating_ip=TO_FLOATING_IP, to_reserved_fixed_ip=TO_RESERVED_FIXED_IP, **parameters
@@ -51,7 +51,7 @@ async def count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     return used | dict(zip(NAMES, map(int, row or ()), strict=False))
 
 
-async def count_global(tx: Tx, client_id: int) -> dict[str, int]:
+async def count_global_by_quota(tx: Tx, client_id: int) -> dict[str, int]:
     """Return the usage of a tenant that is counted over all regions."""
     row = await tx.one(
         "SELECT (SELECT count(*) FROM ssh_keys WHERE client_id = :client_id),"
@@ -61,13 +61,13 @@ async def count_global(tx: Tx, client_id: int) -> dict[str, int]:
     return dict(zip(("keypair_count", "project_count"), map(int, row or ()), strict=False))
 
 
-async def lock_and_count(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
+async def lock_tenant_and_count_by_quota(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
     """Lock the tenant and return its usage; concurrent requests of the tenant wait until the transaction ends."""
     await clients.lock(tx, place.client_id)
-    return await count(tx, place, catalogue)
+    return await count_by_quota(tx, place, catalogue)
 
 
-async def lock_and_count_global(tx: Tx, client_id: int) -> dict[str, int]:
+async def lock_tenant_and_count_global_by_quota(tx: Tx, client_id: int) -> dict[str, int]:
     """Lock the tenant and return its usage that is counted over all regions."""
     await clients.lock(tx, client_id)
-    return await count_global(tx, client_id)
+    return await count_global_by_quota(tx, client_id)

@@ -9,7 +9,7 @@ from typing import Any
 Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
-class SyncThread:
+class SerialExecutor:
     """Run functions in one thread, in order."""
 
     def __init__(self, name: str) -> None:
@@ -17,7 +17,7 @@ class SyncThread:
         self._thread = Thread(target=self._run_jobs, name=name, daemon=True)
         self._thread.start()
 
-    async def do(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in the thread and await its result; raises what it raises."""
         loop = asyncio.get_running_loop()
         result = loop.create_future()
@@ -34,7 +34,7 @@ class SyncThread:
             loop, future, function, arguments = job
             try:
                 result, error = function(*arguments), None
-            except Exception as exception:  # noqa: BLE001  # raised by `do` again
+            except Exception as exception:  # noqa: BLE001  # raised by `run` again
                 result, error = None, exception
             loop.call_soon_threadsafe(_settle, future, result, error)
 

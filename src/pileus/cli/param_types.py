@@ -11,7 +11,7 @@ OPEN, CLOSE = "[{", "]}"
 LITERALS = {"true": True, "false": False, "null": None}
 
 
-class ObjectType(click.ParamType[Any]):
+class ObjectParamType(click.ParamType[Any]):
     """An object: `key=value,key=value`, or JSON. Values of `text_keys` stay text."""
 
     name = "KEY=VALUE,…"
@@ -41,7 +41,7 @@ class ObjectType(click.ParamType[Any]):
         return _parse_json(self, text, param, ctx) if text[:1] in OPEN and text else text
 
 
-class TagType(click.ParamType[Any]):
+class TagParamType(click.ParamType[Any]):
     """Tags: `KEY=VALUE` sets a tag, `KEY-` removes one; or a map as JSON."""
 
     name = "KEY=VALUE"

@@ -1,9 +1,9 @@
-"""The nouns of the API that are commands, such as `pileus instances`, and their paths in the official client."""
+"""The kinds of resource that are commands, such as `pileus instances`, and their paths in the official client."""
 
 from msgspec import Struct
 
 
-class Noun(Struct, frozen=True, kw_only=True):
+class ResourceKind(Struct, frozen=True, kw_only=True):
     """A kind of resource; `path` is its place in the client, `columns` are those of a table.
 
     `id_parameter` is the name of its id in the client's methods, `id_field` that in the resource.
@@ -28,7 +28,7 @@ NIGHTLY = (
     "--schedules type=cron,hour=3,max_quantity=7 --volume-ids data"
 )
 _ALL = (
-    Noun(
+    ResourceKind(
         word="instances",
         path="instances",
         help="Virtual machines.",
@@ -45,7 +45,7 @@ _ALL = (
             ("Stop one by its name, and wait for it", "pileus instances stop web --wait"),
         ),
     ),
-    Noun(
+    ResourceKind(
         word="images",
         path="instances.images",
         help="Images to boot from.",
@@ -58,19 +58,19 @@ _ALL = (
             ),
         ),
     ),
-    Noun(
+    ResourceKind(
         word="flavors",
         path="instances.flavors",
         help="Sizes of instances.",
         columns=("flavor_id", "vcpus", "ram", "disabled"),
     ),
-    Noun(
+    ResourceKind(
         word="interfaces",
         path="instances.interfaces",
         help="Network interfaces of instances.",
         columns=("port_id", "mac_address", "network_id", "ip_assignments"),
     ),
-    Noun(
+    ResourceKind(
         word="volumes",
         path="volumes",
         help="Block storage volumes.",
@@ -84,14 +84,14 @@ _ALL = (
             ("Attach it to an instance", "pileus volumes attach-to-instance data --instance-id web --wait"),
         ),
     ),
-    Noun(
+    ResourceKind(
         word="snapshots",
         path="volume_snapshots",
         help="Snapshots of volumes.",
         columns=("id", "name", "status", "size", "volume_id", "created_at"),
         id_parameter="snapshot_id",
     ),
-    Noun(
+    ResourceKind(
         word="snapshot-schedules",
         path="snapshot_schedules",
         help="Schedules that take snapshots and delete old ones.",
@@ -99,35 +99,35 @@ _ALL = (
         id_parameter="policy_id",
         examples=(("Take a snapshot each night and keep seven", NIGHTLY),),
     ),
-    Noun(
+    ResourceKind(
         word="networks",
         path="networks",
         help="Private networks.",
         columns=("id", "name", "type", "external", "subnets"),
         id_parameter="network_id",
     ),
-    Noun(
+    ResourceKind(
         word="subnets",
         path="networks.subnets",
         help="Ranges of addresses.",
         columns=("id", "name", "cidr", "gateway_ip", "network_id"),
         id_parameter="subnet_id",
     ),
-    Noun(
+    ResourceKind(
         word="routers",
         path="networks.routers",
         help="Routers between networks.",
         columns=("id", "name", "status", "interfaces"),
         id_parameter="router_id",
     ),
-    Noun(
+    ResourceKind(
         word="floating-ips",
         path="floating_ips",
         help="Public addresses that can be reassigned.",
         columns=("id", "floating_ip_address", "fixed_ip_address", "status", "port_id"),
         id_parameter="floating_ip_id",
     ),
-    Noun(
+    ResourceKind(
         word="reserved-fixed-ips",
         path="reserved_fixed_ips",
         help="Reserved addresses.",
@@ -135,27 +135,27 @@ _ALL = (
         id_parameter="port_id",
         id_field="port_id",
     ),
-    Noun(
+    ResourceKind(
         word="security-groups",
         path="security_groups",
         help="Firewall rules of instances, in groups.",
         columns=("id", "name", "description"),
         id_parameter="group_id",
     ),
-    Noun(
+    ResourceKind(
         word="security-group-rules",
         path="security_groups.rules",
         help="Single rules of security groups.",
         columns=COMMON,
     ),
-    Noun(
+    ResourceKind(
         word="ssh-keys",
         path="ssh_keys",
         help="SSH keys of instances.",
         columns=("id", "name", "fingerprint", "state"),
         id_parameter="ssh_key_id",
     ),
-    Noun(
+    ResourceKind(
         word="placement-groups",
         path="placement_groups",
         help="Groups of instances on the same host, or on different ones.",
@@ -163,41 +163,43 @@ _ALL = (
         id_parameter="group_id",
         id_field="servergroup_id",
     ),
-    Noun(
+    ResourceKind(
         word="baremetal",
         path="baremetal.servers",
         help="Bare metal servers.",
         columns=("id", "name", "status", "flavor_id", "addresses", "tags"),
         id_parameter="server_id",
     ),
-    Noun(
+    ResourceKind(
         word="projects",
         path="projects",
         help="Projects of a tenant.",
         columns=("id", "name", "state", "is_default"),
         id_parameter="project_id",
     ),
-    Noun(
+    ResourceKind(
         word="regions",
         path="regions",
         help="Regions of the cloud.",
         columns=("id", "display_name", "state", "country"),
         id_parameter="region_id",
     ),
-    Noun(word="quotas", path="quotas", help="Quotas and usage.", columns=COMMON),
-    Noun(
+    ResourceKind(word="quotas", path="quotas", help="Quotas and usage.", columns=COMMON),
+    ResourceKind(
         word="tasks",
         path="tasks",
         help="Long operations and their results.",
         columns=("id", "task_type", "state", "created_on", "error"),
         id_parameter="task_id",
     ),
-    Noun(
+    ResourceKind(
         word="audit-log",
         path="audit_logs",
         help="User actions.",
         columns=("timestamp", "email", "api_group", "action_type", "resources"),
     ),
-    Noun(word="costs", path="cost_reports", help="Costs of resources.", columns=("type_name", "cost", "currency")),
+    ResourceKind(
+        word="costs", path="cost_reports", help="Costs of resources.", columns=("type_name", "cost", "currency")
+    ),
 )
-NOUNS = {noun.word: noun for noun in _ALL}
+RESOURCE_KINDS = {kind.word: kind for kind in _ALL}

@@ -21,7 +21,7 @@ MAX_REPORT_DAYS = 31
 AMOUNT_PRECISION = Decimal("0.00001")
 
 
-class ResourceType(StrEnum):
+class BilledResourceType(StrEnum):
     """The resource types of the public API's reports that are recorded here."""
 
     BAREMETAL = "baremetal"
@@ -33,13 +33,13 @@ class ResourceType(StrEnum):
     VOLUME = "volume"
 
 
-SIZE_UNITS = {ResourceType.IMAGE: "bytes", ResourceType.SNAPSHOT: "GiB", ResourceType.VOLUME: "GiB"}
+SIZE_UNITS = {BilledResourceType.IMAGE: "bytes", BilledResourceType.SNAPSHOT: "GiB", BilledResourceType.VOLUME: "GiB"}
 """Types that are charged by size, with the unit of their `last_size`."""
 PRICE_FACTS = {
-    ResourceType.BAREMETAL: "flavor",
-    ResourceType.INSTANCE: "flavor",
-    ResourceType.SNAPSHOT: "volume_type",
-    ResourceType.VOLUME: "volume_type",
+    BilledResourceType.BAREMETAL: "flavor",
+    BilledResourceType.INSTANCE: "flavor",
+    BilledResourceType.SNAPSHOT: "volume_type",
+    BilledResourceType.VOLUME: "volume_type",
 }
 """The fact that determines the price of a resource of a type."""
 
@@ -58,66 +58,66 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     facts: dict[str, Any]
     tags: dict[str, str] = field(default_factory=dict)
 
-    def clipped_to(self, window: "Window") -> "UsageRecord | None":
+    def clipped_to(self, window: "TimeWindow") -> "UsageRecord | None":
         """Return the part of the record within a window, or None."""
         start, end = max(self.started_at, window.start), min(self.ended_at, window.end)
         return replace(self, started_at=start, ended_at=end) if start < end else None
 
     @property
-    def fields_for_report(self) -> dict[str, Any]:
+    def filterable_fields(self) -> dict[str, Any]:
         """The fields that reports can filter by."""
         return {"uuid": self.resource_id, "type": self.type, "last_name": self.name, **self.facts}
 
     @property
-    def quantity(self) -> Decimal:
+    def charged_quantity(self) -> Decimal:
         """The charged quantity: minutes, or minutes times GiB."""
         minutes = Decimal(self.ended_at - self.started_at) / MINUTE
         if self.type not in SIZE_UNITS:
             return minutes
         size = Decimal(self.facts["last_size"] or 0)
-        return minutes * (size / GIB if self.type == ResourceType.IMAGE else size)
+        return minutes * (size / GIB if self.type == BilledResourceType.IMAGE else size)
 
     def cost(self, catalogue: Catalogue) -> Decimal | None:
         """Return the cost at the catalogue's current prices, or None for a flavor without a price."""
         price = self._price(catalogue)
-        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.quantity
+        return None if price is None else price.per_month / (HOURS_PER_MONTH * 60) * self.charged_quantity
 
     def _price(self, catalogue: Catalogue) -> Price | None:
         """Return the price of one unit per month."""
-        match ResourceType(self.type):
-            case ResourceType.INSTANCE | ResourceType.BAREMETAL:
+        match BilledResourceType(self.type):
+            case BilledResourceType.INSTANCE | BilledResourceType.BAREMETAL:
                 flavor = catalogue.flavor(self.facts["flavor"])
-                return prices.of_flavor(flavor) if flavor else None
-            case ResourceType.VOLUME:
-                return prices.of_volume(catalogue, 1, self.facts["volume_type"])
-            case ResourceType.SNAPSHOT:
-                return prices.of_snapshot(catalogue, 1)
-            case ResourceType.IMAGE:
-                return prices.of_image(catalogue, GIB)
-            case ResourceType.FLOATING_IP:
-                return prices.of_floating_ip(catalogue)
-            case ResourceType.EXTERNAL_IP:
-                return prices.of_external_ip(catalogue)
+                return prices.flavor_price(flavor) if flavor else None
+            case BilledResourceType.VOLUME:
+                return prices.volume_price(catalogue, 1, self.facts["volume_type"])
+            case BilledResourceType.SNAPSHOT:
+                return prices.snapshot_price(catalogue, 1)
+            case BilledResourceType.IMAGE:
+                return prices.image_price(catalogue, GIB)
+            case BilledResourceType.FLOATING_IP:
+                return prices.floating_ip_price(catalogue)
+            case BilledResourceType.EXTERNAL_IP:
+                return prices.external_ip_price(catalogue)
 
 
-class Window(Struct, frozen=True):
+class TimeWindow(Struct, frozen=True):
     """A period of time; the end is exclusive."""
 
     start: int
     end: int
 
 
-def report_window(start: int, end: int, now: int, *, last_day: bool) -> Window:
-    """Return the window of whole days (UTC); `last_day` includes the last one. Raises Invalid."""
-    first, last = start // DAY * DAY, end // DAY * DAY + (DAY if last_day else 0)
+def report_window(start: int, end: int, now: int, *, include_last_day: bool) -> TimeWindow:
+    """Return the window of whole days (UTC); `include_last_day` includes the last one. Raises Invalid."""
+    first, last = start // DAY * DAY, end // DAY * DAY + (DAY if include_last_day else 0)
     if last < first:
         raise invalid(time_to="Input should not be before time_from")
-    if last - first > (MAX_REPORT_DAYS + 1 if last_day else MAX_REPORT_DAYS) * DAY:
+    if last - first > (MAX_REPORT_DAYS + 1 if include_last_day else MAX_REPORT_DAYS) * DAY:
         raise invalid(time_to=f"A report covers at most {MAX_REPORT_DAYS} days")
-    return Window(first, min(last, now))
+    return TimeWindow(first, min(last, now))
 
 
-class ReportLine(Struct, frozen=True, kw_only=True):
+class UsageReportLine(Struct, frozen=True, kw_only=True):
     """The usage of one resource, or of one type of resources, in a window."""
 
     record: UsageRecord
@@ -127,33 +127,33 @@ class ReportLine(Struct, frozen=True, kw_only=True):
     last_seen: int
 
 
-def resource_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
+def lines_by_resource(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[UsageReportLine]:
     """Return a line per resource and price, with the resource's last state."""
     return _group_lines(records, catalogue, lambda record: (record.resource_id, record.type, _price_fact(record)))
 
 
-def total_lines(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[ReportLine]:
+def lines_by_type_and_region(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[UsageReportLine]:
     """Return a line per type, region and price."""
     return _group_lines(records, catalogue, lambda record: (record.type, record.region_id, _price_fact(record)))
 
 
 def _price_fact(record: UsageRecord) -> str:
-    return str(record.facts.get(PRICE_FACTS.get(ResourceType(record.type), ""), ""))
+    return str(record.facts.get(PRICE_FACTS.get(BilledResourceType(record.type), ""), ""))
 
 
-def _group_lines(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[ReportLine]:
+def _group_lines(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[UsageReportLine]:
     groups: dict[Any, list[UsageRecord]] = {}
     for record in records:
         groups.setdefault(key(record), []).append(record)
     return [_new_line(group, catalogue) for group in groups.values()]
 
 
-def _new_line(group: Sequence[UsageRecord], catalogue: Catalogue) -> ReportLine:
+def _new_line(group: Sequence[UsageRecord], catalogue: Catalogue) -> UsageReportLine:
     costs = [record.cost(catalogue) for record in group]
     known = [cost for cost in costs if cost is not None]
-    return ReportLine(
+    return UsageReportLine(
         record=max(group, key=lambda record: record.ended_at),
-        quantity=sum((record.quantity for record in group), Decimal(0)),
+        quantity=sum((record.charged_quantity for record in group), Decimal(0)),
         cost=sum(known, Decimal(0)) if len(known) == len(costs) else None,
         first_seen=min(record.started_at for record in group),
         last_seen=max(record.ended_at for record in group),
@@ -171,7 +171,7 @@ SORT_KEYS: Mapping[str, Any] = {
 }
 
 
-def sort_lines(lines: Iterable[ReportLine], order_by: Sequence[str]) -> list[ReportLine]:
+def sort_report_lines(lines: Iterable[UsageReportLine], order_by: Sequence[str]) -> list[UsageReportLine]:
     """Sort lines by the API's sort keys (`column.direction`), the first as primary key."""
     result = sorted(lines, key=lambda line: (line.record.type, line.record.resource_id, line.first_seen))
     for sort_key in reversed(order_by):
@@ -227,9 +227,9 @@ class UsageFilter(Struct, frozen=True, kw_only=True):
         return all(results) if self.all_tags else any(results)
 
     def _matches_field(self, record: UsageRecord) -> bool:
-        return self.field is None or str(record.fields_for_report.get(self.field)) in self.values
+        return self.field is None or str(record.filterable_fields.get(self.field)) in self.values
 
 
-def round_amount(amount: Decimal, *, is_rounded: bool) -> float:
+def amount_to_float(amount: Decimal, *, is_rounded: bool) -> float:
     """Return an amount as a float, rounded to five decimal places if `is_rounded`."""
     return float(amount.quantize(AMOUNT_PRECISION) if is_rounded else amount)

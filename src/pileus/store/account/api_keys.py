@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pileus.domain.account.keys import ApiKey
+from pileus.domain.account.api_keys import ApiKey
 from pileus.domain.places import Caller
 from pileus.store import counters
 from pileus.store.database import Tx
@@ -23,7 +23,7 @@ class RevocationCount:
 
 REVOCATIONS = RevocationCount()
 KEY_WITH_EMAIL = (
-    f"SELECT u.email, {TABLE.columns_as('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+    f"SELECT u.email, {TABLE.qualified_columns('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
 )
 
 
@@ -32,7 +32,7 @@ async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
     row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
-    key = TABLE.record(row[1:])
+    key = TABLE.record_from_row(row[1:])
     caller = Caller(client_id=key.client_id, user_id=key.user_id, email=row[0], token_id=key.id, role=key.role)
     return key, caller
 
@@ -55,7 +55,7 @@ async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     )
 
 
-async def replace_digest(tx: Tx, key_id: int, digest: str) -> None:
+async def replace_digest_and_reinstate(tx: Tx, key_id: int, digest: str) -> None:
     """Replace the secret of a key and undo its revocation."""
     REVOCATIONS.times += 1
     await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
@@ -70,5 +70,5 @@ async def allocate_id(tx: Tx) -> int:
 
 
 async def exists(tx: Tx, key_id: int) -> bool:
-    """Whether a key with this id exists."""
+    """Return whether a key with this id exists."""
     return await tx.one("SELECT 1 FROM api_keys WHERE id = :id", id=key_id) is not None

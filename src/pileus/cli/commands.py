@@ -1,4 +1,4 @@
-"""Formatting of help and errors: sections of commands and options, examples, errors in one line."""
+"""Commands with sections in their help, examples, and errors in one line."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
@@ -10,7 +10,7 @@ Rows = list[tuple[str, str]]
 MAX_NAME_WIDTH = 32
 
 
-class Failure(click.ClickException):
+class CommandError(click.ClickException):
     """An error that the user can fix. It is printed in one line, without a traceback."""
 
     def show(self, file: Any = None) -> None:
@@ -18,7 +18,7 @@ class Failure(click.ClickException):
         click.echo(f"{click.style('pileus:', fg='red', bold=True)} {self.message}", file=file, err=file is None)
 
 
-class UsageError(Failure):
+class UsageError(CommandError):
     """The command line is invalid. The exit code is 2."""
 
     exit_code = 2
@@ -55,7 +55,7 @@ class SwitchOption(SectionOption):
         return record and (self.opts[0], record[1])
 
 
-class Command(click.Command):
+class SectionedCommand(click.Command):
     """A command whose help has sections of options, and examples."""
 
     context_class = HelpContext
@@ -79,11 +79,11 @@ class Command(click.Command):
         write_examples(formatter, self.examples)
 
 
-class Group(click.Group):
+class LazySectionedGroup(click.Group):
     """Commands in sections, imported on demand. `sections` maps headings to command names and `module:name` paths."""
 
     context_class = HelpContext
-    command_class = Command
+    command_class = SectionedCommand
 
     def __init__(
         self,

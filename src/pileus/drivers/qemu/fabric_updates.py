@@ -6,16 +6,16 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.state import Guest, Report, RouterState, State, Wire
+from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, GuestMetadata, MachineNic, RouterWithNics
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.seed import host_name, user_data
-from pileus.drivers.qemu.state import HostState
+from pileus.drivers.qemu.seed_disks import cloud_init_user_data, valid_host_name
+from pileus.drivers.qemu.state import QemuStateFile
 
 FABRIC = "fabric"
 """The name of the fabric among the child processes; no machine's id."""
@@ -23,40 +23,40 @@ START_ATTEMPTS, START_INTERVAL = 100, 0.1
 """How often, and after how many seconds each, a fabric that was just started is tried."""
 
 
-class FabricWiring:
+class FabricUpdater:
     """Sends the state of the network to the fabric, and starts the fabric if it does not run."""
 
     def __init__(
-        self, control: MachineControl, state: HostState, catalogue: Catalogue, bridges: dict[str, str]
+        self, control: MachineControl, state: QemuStateFile, catalogue: Catalogue, bridges: dict[str, str]
     ) -> None:
         self._directory, self._records, self._children = control.directory, control.records, control.children
         self._state, self._bridges = state, bridges
         self._external_networks, self._external_subnets = _external(catalogue)
         self._lock = asyncio.Lock()
 
-    async def apply(self) -> Report:
+    async def send_network_state(self) -> FabricReport:
         """Send the present state to the fabric; of two states, it keeps the later. Raises DriverError."""
         async with self._lock:
             state = self._read_state()
-            with suppress(client.FabricGone):
+            with suppress(client.FabricNotRunning):
                 return await client.apply_state(self._directory.net, state)
             if (child := self._children.by_name.get(FABRIC)) is not None:
                 child.kill()
             self._children.track(FABRIC, client.start(self._directory.net, self._directory.user_ids()))
             return await self._apply_when_started(state)
 
-    async def report(self) -> Report:
+    async def fetch_report(self) -> FabricReport:
         """Return the fabric's port forwards and counters. Raises DriverError."""
         try:
-            return await client.report(self._directory.net)
-        except client.FabricGone:
-            return await self.apply()
+            return await client.fetch_report(self._directory.net)
+        except client.FabricNotRunning:
+            return await self.send_network_state()
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
         """Return the ports of the host that are forwarded to a machine."""
-        return [forward.way for forward in (await self.report()).forwards if forward.machine_id == machine_id]
+        return [forward.way for forward in (await self.fetch_report()).forwards if forward.machine_id == machine_id]
 
-    def seeded_subnets(self) -> list[SubnetSpec]:
+    def subnets_for_seed_disks(self) -> list[SubnetSpec]:
         """Return every subnet as it is described in seed disks: only a bridge has an IPv6 gateway."""
         bridged = {network.id for network in self._external_networks if network.name in self._bridges}
         return [
@@ -66,26 +66,29 @@ class FabricWiring:
             for subnet in self._subnets()
         ]
 
-    async def _apply_when_started(self, state: State) -> Report:
+    async def _apply_when_started(self, state: FabricState) -> FabricReport:
         for _ in range(START_ATTEMPTS):
             await asyncio.sleep(START_INTERVAL)
-            with suppress(client.FabricGone):
+            with suppress(client.FabricNotRunning):
                 return await client.apply_state(self._directory.net, state)
         raise DriverError(f"The network does not come up: see {self._directory.net / 'fabric.log'}", retryable=True)
 
-    def _read_state(self) -> State:
-        with self._state.network_transaction() as revision:
-            return State(
+    def _read_state(self) -> FabricState:
+        with self._state.read_network_revision() as revision:
+            return FabricState(
                 revision=revision,
-                wires=[Wire(machine_id=machine_id, nic=nic) for machine_id, nic in self._state.nics_by_machine()],
-                networks=[*self._state.specs("networks", NetworkSpec), *self._external_networks],
+                wires=[
+                    MachineNic(machine_id=machine_id, nic=nic)
+                    for machine_id, nic in self._state.all_nics_with_machine_ids()
+                ],
+                networks=[*self._state.load_all_specs("networks", NetworkSpec), *self._external_networks],
                 subnets=self._subnets(),
                 routers=[
-                    RouterState(router=router, nics=self._state.router_nics(router.id))
-                    for router in self._state.specs("routers", RouterSpec)
+                    RouterWithNics(router=router, nics=self._state.router_nics(router.id))
+                    for router in self._state.load_all_specs("routers", RouterSpec)
                 ],
-                security_groups=self._state.specs("security_groups", SecurityGroupSpec),
-                floating_ips=self._state.specs("floating_ips", FloatingIPSpec),
+                security_groups=self._state.load_all_specs("security_groups", SecurityGroupSpec),
+                floating_ips=self._state.load_all_specs("floating_ips", FloatingIPSpec),
                 guests=[_guest(record.machine) for record in self._records.by_id().values()],
                 outside=[network.id for network in self._external_networks],
                 bridges=connect_bridges(self._bridges, self._external_networks, self._directory),
@@ -93,22 +96,22 @@ class FabricWiring:
 
     def _subnets(self) -> list[SubnetSpec]:
         """Return every subnet, those of external networks too."""
-        return [*self._state.specs("subnets", SubnetSpec), *self._external_subnets]
+        return [*self._state.load_all_specs("subnets", SubnetSpec), *self._external_subnets]
 
 
 def _external(catalogue: Catalogue) -> tuple[list[NetworkSpec], list[SubnetSpec]]:
     """Return the external networks of the catalogue, and their subnets."""
-    records = [record for region in catalogue.regions for record in catalogue.network_records(region.id, 0)]
+    records = [record for region in catalogue.regions for record in catalogue.external_network_records(region.id, 0)]
     subnets = [SubnetSpec.of(subnet) for _, network_subnets in records for subnet in network_subnets]
     return [NetworkSpec.of(network) for network, _ in records], subnets
 
 
-def _guest(machine: Machine) -> Guest:
-    own_data = user_data(machine) if machine.boot.user_data else None
-    return Guest(
+def _guest(machine: MachineSpec) -> GuestMetadata:
+    own_data = cloud_init_user_data(machine) if machine.boot.user_data else None
+    return GuestMetadata(
         machine_id=machine.id,
         name=machine.name,
-        host_name=host_name(machine.name),
+        host_name=valid_host_name(machine.name),
         tags=machine.tags,
         ssh_public_key=machine.ssh_public_key,
         user_data=own_data.decode("utf-8", "replace") if own_data else None,

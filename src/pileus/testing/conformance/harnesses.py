@@ -1,4 +1,4 @@
-"""How the suite runs a driver. A driver may offer a subclass as entry point of the group `pileus.driver_testing`."""
+"""Set-up of a driver for the suite. A driver may offer a subclass in the entry point group `pileus.driver_testing`."""
 
 import os
 from importlib import resources
@@ -11,11 +11,11 @@ from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, Driver
 from pileus.settings import load
 
 
-class Unavailable(Exception):
+class MissingRequirement(Exception):
     """A test cannot run here; the message says what is missing. The test is skipped."""
 
 
-class DriverUnderTest:
+class DriverTestHarness:
     """The defaults: the driver is created as the server creates it, and needs neither an image nor cleaning up."""
 
     def __init__(self, factory: DriverFactory) -> None:
@@ -36,18 +36,18 @@ class DriverUnderTest:
         """Delete all that the driver runs, and close it."""
 
 
-def load_under_test(name: str) -> DriverUnderTest:
+def load_test_harness(name: str) -> DriverTestHarness:
     """Return the driver's own class, or else the default. Raises UnknownDriver."""
-    factory = registry.load(registry.find_driver(name))
-    location = registry.find(registry.TESTING, name)
-    kind = registry.load(location) if location else DriverUnderTest
-    under_test: DriverUnderTest = kind(factory)
-    return under_test
+    factory = registry.load_object(registry.find_driver_location(name))
+    location = registry.find_location(registry.TESTING, name)
+    kind = registry.load_object(location) if location else DriverTestHarness
+    harness: DriverTestHarness = kind(factory)
+    return harness
 
 
-def config_for(name: str, data: Path) -> DriverConfig[Any]:
+def make_driver_config(name: str, data: Path) -> DriverConfig[Any]:
     """Return a configuration with the built-in catalogue; the driver's settings come from the environment."""
     catalogue = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
-    settings = load({}, os.environ).of_driver(name)
+    settings = load({}, os.environ).driver_settings(name)
     # The suite serves images on this host.
     return DriverConfig(data, catalogue, settings, download_limits=DownloadLimits(allow_private=True))

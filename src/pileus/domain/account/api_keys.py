@@ -24,11 +24,11 @@ class ApiKey(Struct, frozen=True, kw_only=True):
 
     def is_valid_token(self, token: str, now: int) -> bool:
         """Return whether `token` is this key's and the key is in force. Compares in constant time."""
-        is_same = hmac.compare_digest(self.digest, hash_token(token))
+        is_same = hmac.compare_digest(self.digest, hash_api_token(token))
         return is_same and self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
-def hash_token(token: str) -> str:
+def hash_api_token(token: str) -> str:
     """Return the digest of a token. The secret is random and long, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 

@@ -14,21 +14,21 @@ from typing import Any
 import bcrypt
 import pycdlib
 
-from pileus.drivers.protocols.compute import Machine
+from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.network import Nic, SubnetSpec
+from pileus.drivers.protocols.network import NicSpec, SubnetSpec
 
 PASSWORD_LIMIT = 72
 """Bytes of a password that bcrypt uses."""
 
 
-def seed(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
+def make_seed_disk(machine: MachineSpec, subnets: Sequence[SubnetSpec]) -> bytes:
     """Return the disk as an ISO 9660 file system. Raises DriverError for a password that is too long."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
     files = {
         "meta-data": _meta_data(machine).encode(),
-        "user-data": user_data(machine),
+        "user-data": cloud_init_user_data(machine),
         "network-config": _network_config(machine.nics, subnets).encode(),
     }
     for number, (file, content) in enumerate(files.items()):
@@ -39,11 +39,11 @@ def seed(machine: Machine, subnets: Sequence[SubnetSpec]) -> bytes:
     return image.getvalue()
 
 
-def user_data(machine: Machine) -> bytes:
+def cloud_init_user_data(machine: MachineSpec) -> bytes:
     """Return the tenant's user data, or else a configuration with the ordered users, keys and password."""
     if machine.boot.user_data:
         return _decode(machine.boot.user_data)
-    config: dict[str, Any] = {"hostname": host_name(machine.name), "manage_etc_hosts": True}
+    config: dict[str, Any] = {"hostname": valid_host_name(machine.name), "manage_etc_hosts": True}
     if machine.ssh_public_key:
         config["ssh_authorized_keys"] = [machine.ssh_public_key]
     if machine.boot.password:
@@ -59,7 +59,7 @@ def _decode(user_data: str) -> bytes:
         return user_data.encode()
 
 
-def host_name(name: str) -> str:
+def valid_host_name(name: str) -> str:
     """Convert a name to a valid host name (RFC 1123)."""
     letters = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in name.lower())
     return letters.strip("-")[:63] or "machine"
@@ -77,20 +77,20 @@ def _password_config(username: str | None, password: str, key: str | None) -> di
     return {"users": ["default", {**user, **keys, "sudo": "ALL=(ALL) NOPASSWD:ALL"}], "ssh_pwauth": True}
 
 
-def _meta_data(machine: Machine) -> str:
-    meta_data: dict[str, Any] = {"instance-id": machine.id, "local-hostname": host_name(machine.name)}
+def _meta_data(machine: MachineSpec) -> str:
+    meta_data: dict[str, Any] = {"instance-id": machine.id, "local-hostname": valid_host_name(machine.name)}
     if machine.ssh_public_key:
         meta_data["public-keys"] = [machine.ssh_public_key]
     return json.dumps(meta_data, indent=2)
 
 
-def _network_config(nics: Sequence[Nic], subnets: Sequence[SubnetSpec]) -> str:
+def _network_config(nics: Sequence[NicSpec], subnets: Sequence[SubnetSpec]) -> str:
     """Return cloud-init's network configuration: interfaces by MAC address, with DHCP or with static addresses."""
     interfaces = {f"nic{number}": _interface_config(nic, subnets) for number, nic in enumerate(nics)}
     return json.dumps({"version": 2, "ethernets": interfaces}, indent=2)
 
 
-def _interface_config(nic: Nic, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
+def _interface_config(nic: NicSpec, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
     dhcp, addresses, routes = False, [], []
     for address in nic.addresses:
         subnet = _find_subnet(address, nic.network_id, subnets)

@@ -25,10 +25,10 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     scope = cast("dict[str, Any]", request.scope)
     state: AppState = request.app.state.app_state
     headers = dict(scope["headers"])
-    caller = await state.authenticator.caller(headers.get(b"authorization", b""), state.now())
+    caller = await state.authenticator.authenticate(headers.get(b"authorization", b""), state.now())
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
-    params, client = check_path_params(scope["path_params"]), scope.get("client")
+    params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     CONTEXT.set(
         RequestContext(
             app=state,
@@ -44,7 +44,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     )
 
 
-def check_path_params(params: dict[str, Any]) -> dict[str, Any]:
+def require_valid_path_params(params: dict[str, Any]) -> dict[str, Any]:
     """Return the path parameters. Raises NotFound for values that no database column can hold."""
     for name, value in params.items():
         if value > MAX_NUMBER if isinstance(value, int) else "\0" in value:

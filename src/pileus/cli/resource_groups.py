@@ -1,0 +1,38 @@
+"""The command groups of the kinds of resource. The official client is imported only when a group is used."""
+
+import click
+
+from pileus.cli import machine_access
+from pileus.cli.commands import LazySectionedGroup, SectionedCommand
+from pileus.cli.resource_commands import make_resource_command, methods_by_verb
+from pileus.cli.resource_kinds import RESOURCE_KINDS
+
+
+class ResourceCommandGroup(LazySectionedGroup):
+    """The commands of a kind of resource."""
+
+    def __init__(self, word: str) -> None:
+        self.kind = RESOURCE_KINDS[word]
+        super().__init__(word, help=self.kind.help, examples=self.kind.examples)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
+        """Return the names of the commands."""
+        return [*methods_by_verb(self.kind), *self._extra_commands()]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own signature
+        """Return a command, made on demand."""
+        extra = self._extra_commands()
+        if cmd_name in extra:
+            return extra[cmd_name]
+        return make_resource_command(self.kind, cmd_name) if cmd_name in methods_by_verb(self.kind) else None
+
+    def _extra_commands(self) -> dict[str, SectionedCommand]:
+        """Return the commands that the client has no methods for."""
+        return machine_access.machine_access_commands() if self.kind.word == "instances" else {}
+
+
+def __getattr__(name: str) -> ResourceCommandGroup:
+    """Return the command group of a kind of resource by its word."""
+    if name not in RESOURCE_KINDS:
+        raise AttributeError(name)
+    return ResourceCommandGroup(name)
