@@ -1,1 +1,1 @@
-"""What one request does in one transaction: look up, decide, save, start a task, write the audit log. No HTTP."""
+"""The changes of one request, each in one transaction: look up, decide, save, start a task, write the audit log."""

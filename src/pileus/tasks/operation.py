@@ -75,7 +75,7 @@ class Step(Generic[A_contra]):
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[A]):
-    """How tasks of a type run.
+    """The steps and completions that tasks of a type run.
 
     `done` runs after the last step and `failed` after the last undo. Both write to the database, in the transaction
     that ends the task. `done` may return the created resources.

@@ -45,7 +45,7 @@ class Reconciler:
         await repeat(self._reconcile, INTERVAL, self._sleep_until_nudged, LOG, "Reconciling failed")
 
     async def watch_driver(self, driver: SupportsWatching) -> None:
-        """Let the driver watch its machines and reconcile when one changes, until cancelled; failures are logged."""
+        """Reconcile whenever the driver reports a change, until cancelled. Failures are logged."""
         await repeat(partial(driver.watch_machines, self.nudge), INTERVAL, self._sleep, LOG, "Watching machines failed")
 
     async def _sleep_until_nudged(self, seconds: float) -> None:

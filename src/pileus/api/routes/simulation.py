@@ -69,7 +69,7 @@ class FlavorCapacityView(Struct, kw_only=True):
 
 
 class SetInstanceIsolation(Struct, kw_only=True):
-    """Whether an instance is isolated, and the reason."""
+    """The isolation of an instance, and its reason."""
 
     isolated: bool
     reason: str | None = None
@@ -166,7 +166,7 @@ async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody
 
 @put("/time", opt=ADMINISTER, status_code=204)
 async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
-    """Let state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+    """Make state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
     driver = ctx.app.driver
     assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     driver.set_transition_time(data.mode)

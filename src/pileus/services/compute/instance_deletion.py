@@ -46,7 +46,7 @@ class SelectedResourceIds(Struct, frozen=True, kw_only=True):
 
 
 class InstanceDeletionRequest(Struct, frozen=True, kw_only=True):
-    """What to delete together with an instance; `ports` are those of reserved fixed IPs."""
+    """The resources to delete together with an instance; `ports` are those of reserved fixed IPs."""
 
     volumes: SelectedResourceIds = SelectedResourceIds()
     floating_ips: SelectedResourceIds

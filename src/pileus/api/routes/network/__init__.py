@@ -1,1 +1,1 @@
-"""Of this room, networks, addresses, and what guards them."""
+"""Routes of the network family: networks, addresses, routers, security groups and DDoS profiles."""

@@ -14,7 +14,7 @@ class CreateSSHKey(Struct, kw_only=True):
 
 
 class ShareSSHKey(Struct, kw_only=True):
-    """Whether all users of the project can use the key, or only its owner."""
+    """The sharing of a key: with all users of the project, or with nobody."""
 
     shared_in_project: bool
 

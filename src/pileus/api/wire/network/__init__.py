@@ -1,1 +1,1 @@
-"""Of this room, networks, addresses, and what guards them."""
+"""Wire types of the network family."""

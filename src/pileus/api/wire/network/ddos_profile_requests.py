@@ -54,7 +54,7 @@ class CreateDdosProfile(Struct, kw_only=True):
 
 
 class SwitchDdosProfile(Struct, kw_only=True):
-    """Whether the profile is active, and whether it uses BGP."""
+    """The switches of a DDoS profile: active or not, with BGP or not."""
 
     active: bool
     bgp: bool

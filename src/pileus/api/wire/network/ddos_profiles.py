@@ -73,7 +73,7 @@ class DdosProfileFieldView(_FieldView, kw_only=True):
 
 
 class DdosProfileOptionsView(Struct, kw_only=True):
-    """Whether the profile is active, and whether it uses BGP."""
+    """The switches of a DDoS profile: active or not, with BGP or not."""
 
     active: bool
     bgp: bool
@@ -127,13 +127,13 @@ class DdosProfileDetails(DdosProfileView, kw_only=True):
 
 
 class DdosRegionCoverage(Struct, kw_only=True):
-    """Whether a region has DDoS protection."""
+    """The coverage of a region by DDoS protection."""
 
     is_covered: bool
 
 
 class DdosAccessibility(Struct, kw_only=True):
-    """Whether DDoS protection can be used now, with an HTTP status code and its text."""
+    """The availability of DDoS protection, with an HTTP status code and its text."""
 
     is_accessible: bool
     http_code: int

@@ -81,7 +81,7 @@ CreateReservedFixedIP = (
 
 
 class UpdateReservedFixedIP(Struct, kw_only=True):
-    """Whether the reserved fixed IP is a virtual IP."""
+    """A change of a reserved fixed IP to a virtual IP, or back."""
 
     is_vip: bool
 
