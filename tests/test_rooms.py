@@ -50,6 +50,7 @@ COMPOSITION = {
     "__main__",
     "app",
     "api_keys",
+    "client_variables",
     "initial_data",
     "logs",
     "server",
@@ -63,6 +64,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     # `serve` and `keys` work without a server.
     "cli.serve": {"app", "server", "settings"},
     "cli.keys": {"api_keys", "app", "domain", "initial_data", "store"},
+    # `env` prints what `serve` prints.
+    "cli.env": {"client_variables", "settings"},
     # `catalog check` uses the checks of the server.
     "cli.catalog": {"domain"},
     # The pattern of API keys, and the settings of drivers.

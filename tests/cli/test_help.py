@@ -57,7 +57,9 @@ def test_root_help_lists_each_setting_with_variable_and_default() -> None:
 @pytest.mark.parametrize("line", LINES)
 def test_every_example_is_a_valid_command_line(line: str) -> None:
     assert "pileus " in line
-    for part in line.replace("export GCORE_API_KEY=$(", "").split(" && "):
+    line = line.replace("export GCORE_API_KEY=$(", "")
+    line = re.sub(r'^eval "\$\((.*)\)"$', r"\1", line)
+    for part in re.split(r" \| source$| >>? \S+$", line)[0].split(" && "):
         words = [word for word in shlex.split(part.removesuffix(" 2>/dev/null)")) if not re.match("[A-Z_]+=", word)]
         assert words[0] == "pileus"
         parse_words(pileus, words[1:])

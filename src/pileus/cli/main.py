@@ -12,6 +12,7 @@ TITLE = "Settings (an option overrides a variable, a variable overrides the file
 SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",
+        "env": "pileus.cli.env:env",
         "demo": "pileus.cli.demo:demo",
         "settings": "pileus.cli.settings:settings",
         "catalog": "pileus.cli.catalog:catalog",
@@ -30,6 +31,7 @@ EXAMPLES = (
         "Serve on all addresses, with PostgreSQL and four processes",
         "PILEUS_DATABASE=postgresql://… pileus serve --host 0.0.0.0 --workers 4",
     ),
+    ("Configure every official client in this shell for the server of `pileus serve`", 'eval "$(pileus env)"'),
     ("Read the settings from a file", "pileus serve --config pileus.toml"),
     ("List the instances", "pileus instances list"),
     ("Create a key for a pipeline, valid for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
@@ -56,6 +58,6 @@ class RootGroup(LazySectionedGroup):
 def pileus() -> None:
     """A compute-cloud control plane that serves the Gcore Cloud REST API.
 
-    `pileus serve` starts the server. Existing clients work with it unchanged if they have its address (GCORE_BASE_URL)
-    and a key (GCORE_API_KEY).
+    `pileus serve` starts the server. Existing clients work with it unchanged if they have its address and a key:
+    `pileus env` prints the variables that they read.
     """

@@ -22,8 +22,8 @@ EXAMPLES = (
 def serve(given: dict[str, GivenSettingValue]) -> None:
     """Start the server; Ctrl-C stops it.
 
-    When it is ready, it prints the variables that the official SDKs and tools read. An option overrides a variable, and
-    a variable overrides the file of --config.
+    When it is ready, it prints the variables that the official SDKs read, and the line for other clients and
+    terminals: see `pileus env --help`. An option overrides a variable, and a variable overrides the file of --config.
     """
     settings = load_settings(given)
     from pileus.server import StartError, run  # noqa: PLC0415  # `--help` must not load the server

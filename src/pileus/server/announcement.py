@@ -8,7 +8,8 @@ import sys
 
 import msgspec
 
-from pileus.initial_data import KEY_FILE, PROJECT, load_catalogue
+from pileus.client_variables import SDK, env_command_line, variables_of
+from pileus.initial_data import KEY_FILE
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -30,16 +31,15 @@ async def wait_until_ready(settings: Settings) -> None:
 
 def print_connection_help(settings: Settings, first_token: str | None) -> None:
     """Print the variables that clients need, ready to paste into a shell. A new key is shown only here."""
-    base = settings.base_url
+    variables = variables_of(SDK, settings, _key_for_display(settings, first_token))
+    exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     sys.stdout.write(
         f"""Pileus is ready.
 
-export GCORE_BASE_URL={base}
-export GCORE_API_KEY={_key_for_display(settings, first_token)}
-export GCORE_CLOUD_PROJECT_ID={PROJECT}
-export GCORE_CLOUD_REGION_ID={load_catalogue(settings).default_region}
+{exports}
 
-API reference: {base}/schema      Ctrl-C stops.
+Other clients and terminals: eval "$({env_command_line(settings)})"
+API reference: {settings.base_url}/schema      Ctrl-C stops.
 """
     )
     sys.stdout.flush()
