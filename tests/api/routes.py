@@ -30,6 +30,8 @@ BODIES: dict[str, Any] = {
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
     "POST /cloud/v1/downloadimage/{project_id}/{region_id}": {"name": "fetched", "url": "https://images.example.org/x"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
+    "PATCH /cloud/v1/instances/{project_id}/{region_id}/{instance_id}": {"tags": {}},
+    "PATCH /cloud/v1/bminstances/{project_id}/{region_id}/{server_id}": {"tags": {}},
     "PATCH /cloud/v1/ddos/profiles/{project_id}/{region_id}/{profile_id}": {
         "ip_address": "203.0.113.9",
         "profile_template": 1,

@@ -171,7 +171,7 @@ async def test_each_role_has_its_documented_access(tenant: Tenant, role: Role) -
     instance = await an_instance(tenant)
     client, path = tenant.clients[role], tenant.path("instances", instance.id)
 
-    reading, writing = await client.get(path), await client.patch(path, json={})
+    reading, writing = await client.get(path), await client.patch(path, json={"tags": {}})
     administering = await client.get("/_pileus/faults")
 
     assert reading.status_code == 200

@@ -21,6 +21,7 @@ from tests.builders import an_instance
 from tests.tenants import Tenant, client_of, new_tenant
 
 WITH_BODY = [endpoint for endpoint in AUTHENTICATED if endpoint.body_type() is not None]
+PATCHES = [endpoint for endpoint in WITH_BODY if endpoint.method == "PATCH"]
 WITH_QUERY = [endpoint for endpoint in AUTHENTICATED if endpoint.queries]
 PAGED = [endpoint for endpoint in AUTHENTICATED if "limit" in endpoint.queries]
 NUMBERED = [endpoint for endpoint in AUTHENTICATED if {"project_id", "region_id"} & endpoint.named]
@@ -51,6 +52,16 @@ async def test_every_route_rejects_an_unreadable_body(tenant: Tenant, endpoint: 
             endpoint.method, endpoint.filled(foreign_missing_ids(tenant)), content=content
         )
         assert list(error_body(answer, 400)["invalid_fields"]) == ["body"]
+
+
+@pytest.mark.parametrize("endpoint", PATCHES, ids=lambda endpoint: endpoint.name)
+async def test_every_patch_rejects_an_empty_body(tenant: Tenant, endpoint: Endpoint) -> None:
+    answer = await tenant.api.patch(endpoint.filled(foreign_missing_ids(tenant)), content=b"")
+
+    body = error_body(answer, 400)
+    assert body["exception_class"] == "ValidationError"
+    assert body["message"] == "Validation Error: Invalid JSON: EOF while parsing a value at line 1 column 0"
+    assert "invalid_fields" not in body
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda endpoint: endpoint.name)

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gcore import BadRequestError
 from litestar import Litestar
 from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
@@ -66,7 +67,6 @@ async def test_the_response_is_the_updated_instance(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("patch", "expected"),
     [
-        ({}, LABELS),
         ({"tags": {}}, LABELS),
         ({"name": "other"}, LABELS),
         ({"tags": {"env": "test"}}, {"env": "test", "team": "a"}),
@@ -172,9 +172,7 @@ async def test_all_invalid_fields_are_named_and_nothing_changes(
     assert await get_audit_log(tenant) == []
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{", b"null", b"[]", b'"name"', b"7", b"name=web", b"\xff\xfe", b'{"name":}']
-)
+@pytest.mark.parametrize("content", [b"{", b"null", b"[]", b'"name"', b"7", b"name=web", b"\xff\xfe", b'{"name":}'])
 async def test_a_body_that_is_not_a_json_object_is_refused(tenant: Tenant, content: bytes) -> None:
     instance = await an_instance(tenant)
 
@@ -214,14 +212,15 @@ async def test_a_foreign_instance_is_not_found_like_an_unknown_one(tenant: Tenan
 
     for path in paths:
         client = tenant.api if path == paths[3] else stranger.api
-        for body in ({"name": "mine"}, {}):
+        bodies: list[dict[str, Any]] = [{"name": "mine"}, {"tags": {}}]
+        for body in bodies:
             answer = (
                 await client.patch(path, json=body) if path != paths[2] else await tenant.api.patch(path, json=body)
             )
             assert answer.status_code == 404
             assert answer.json()["exception_class"] == "NotFoundError"
             assert answer.json()["message"] == f"Instance {instance.id} could not be found"
-    unknown = await tenant.api.patch(tenant.path("instances", UNKNOWN_ID), json={})
+    unknown = await tenant.api.patch(tenant.path("instances", UNKNOWN_ID), json={"tags": {}})
     assert unknown.json()["message"] == f"Instance {UNKNOWN_ID} could not be found"
     assert (await get_instance(tenant, instance))["name"] == "web"
 
@@ -231,7 +230,8 @@ async def test_a_locked_instance_cannot_be_updated_until_it_is_unlocked(tenant: 
     db = tenant.running.app_state.db
     locked = await db.write(lambda tx: instances.save(tx, instance, instance.locked("task-1")))
 
-    for body in ({"name": "other"}, {"tags": {"a": "b"}}, {"tags": None}, {}):
+    bodies: list[dict[str, Any]] = [{"name": "other"}, {"tags": {"a": "b"}}, {"tags": None}, {"tags": {}}]
+    for body in bodies:
         answer = await patch_instance(tenant, instance, body)
         assert answer.status_code == 409
         assert answer.json()["exception_class"] == "ConflictError"
@@ -239,7 +239,7 @@ async def test_a_locked_instance_cannot_be_updated_until_it_is_unlocked(tenant: 
     assert await get_audit_log(tenant) == []
 
     await db.write(lambda tx: instances.save(tx, locked, locked.unlocked()))
-    assert user_tags(await patch_instance(tenant, instance, {})) == LABELS
+    assert user_tags(await patch_instance(tenant, instance, {"tags": {}})) == LABELS
 
 
 async def test_every_update_is_in_the_audit_log(tenant: Tenant) -> None:
@@ -260,7 +260,7 @@ async def test_an_update_without_its_audit_entry_is_rolled_back(tenant: Tenant) 
     broken = dataclasses.replace(cloud, new_id=lambda: "always-the-same")
     async with client_of(create_app(Settings(), broken, ServerMetrics(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
-        assert (await api.patch(path, json={})).status_code in (200, 409)
+        assert (await api.patch(path, json={"tags": {}})).status_code in (200, 409)
         before = await get_instance(tenant, instance)
         answer = await api.patch(path, json={"name": "other", "tags": {"env": "test"}})
 
@@ -293,7 +293,7 @@ async def test_concurrent_updates_of_different_keys_all_succeed(tenant: Tenant) 
     answers = await asyncio.gather(*(patch_instance(tenant, instance, {"tags": {f"k{n}": f"v{n}"}}) for n in range(64)))
 
     assert [user_tags(answer)[f"k{n}"] for n, answer in enumerate(answers)] == [f"v{n}" for n in range(64)]
-    assert user_tags(await patch_instance(tenant, instance, {})) == {f"k{n}": f"v{n}" for n in range(64)}
+    assert user_tags(await patch_instance(tenant, instance, {"tags": {}})) == {f"k{n}": f"v{n}" for n in range(64)}
     assert len(await get_audit_log(tenant)) == 65
 
 
@@ -320,7 +320,7 @@ async def test_concurrent_removals_and_additions_are_serializable(tenant: Tenant
     answers = await asyncio.gather(*removing)
 
     assert [answer.status_code for answer in answers] == [200] * 16
-    assert set(user_tags(await patch_instance(tenant, instance, {})).values()) <= {"new"}
+    assert set(user_tags(await patch_instance(tenant, instance, {"tags": {}})).values()) <= {"new"}
 
 
 async def test_one_of_two_concurrent_updates_of_a_key_wins(tenant: Tenant) -> None:
@@ -329,7 +329,7 @@ async def test_one_of_two_concurrent_updates_of_a_key_wins(tenant: Tenant) -> No
     for _ in range(10):
         answers = await asyncio.gather(*(patch_instance(tenant, instance, {"tags": {"one": value}}) for value in "ab"))
         assert {user_tags(answer)["one"] for answer in answers} <= {"a", "b"}
-        assert user_tags(await patch_instance(tenant, instance, {}))["one"] in "ab"
+        assert user_tags(await patch_instance(tenant, instance, {"tags": {}}))["one"] in "ab"
 
 
 async def test_the_official_client_updates(tenant: Tenant) -> None:
@@ -338,7 +338,9 @@ async def test_the_official_client_updates(tenant: Tenant) -> None:
     changed = await tenant.sdk.cloud.instances.update(
         instance_id=instance.id, name="by-sdk", tags={"env": None, "via": "sdk"}
     )
-    unchanged = await tenant.sdk.cloud.instances.update(instance_id=instance.id)
+    unchanged = await tenant.sdk.cloud.instances.update(instance_id=instance.id, tags={})
+    with pytest.raises(BadRequestError, match="you need to specify a name or tags"):
+        await tenant.sdk.cloud.instances.update(instance_id=instance.id)
 
     assert (changed.id, changed.name, changed.project_id, changed.region_id) == (
         instance.id,

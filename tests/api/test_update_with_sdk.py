@@ -101,7 +101,7 @@ def test_tags_are_merged_and_removed(client: Gcore, instance: Instance) -> None:
     client.cloud.instances.update(instance_id=instance.id, tags={"keep": "1", "drop": "1"})
 
     merged = client.cloud.instances.update(instance_id=instance.id, tags={"drop": None, "new": "2", "never": None})
-    untouched = client.cloud.instances.update(instance_id=instance.id)
+    untouched = client.cloud.instances.update(instance_id=instance.id, tags={})
     emptied = client.cloud.instances.update(instance_id=instance.id, tags=None)
 
     assert user_tags(merged) == {"keep": "1", "new": "2"} == user_tags(untouched)
@@ -120,6 +120,8 @@ def test_errors_become_the_clients_exceptions(client: Gcore, instance: Instance)
     update = client.cloud.instances.update
     with pytest.raises(BadRequestError) as refused:
         update(instance_id=instance.id, name="-", tags={"a b": "c"})
+    with pytest.raises(BadRequestError, match="you need to specify a name or tags"):
+        update(instance_id=instance.id)
     with pytest.raises(NotFoundError, match=f"Instance {UNKNOWN_ID} could not be found"):
         update(instance_id=UNKNOWN_ID, name="other")
     with pytest.raises(NotFoundError, match=f"Instance {instance.id} could not be found"):

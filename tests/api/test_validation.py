@@ -131,7 +131,6 @@ def test_an_error_is_reported_by_field_with_the_public_text(
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"   ",
         b"{",
         b'{"name": }',
@@ -171,6 +170,13 @@ def test_absence_null_and_the_text_null_are_distinguished() -> None:
     assert decode_body(b"{}", UpdateInstance).tags is UNSET
     assert decode_body(b'{"tags": null}', UpdateInstance).tags is None
     assert decode_body(b'{"tags": {"a": "null", "b": null}}', UpdateInstance).tags == {"a": "null", "b": None}
+
+
+def test_an_empty_body_is_rejected_without_fields() -> None:
+    problem = errors_of(b"", UpdateInstance)
+
+    assert problem.message == "Validation Error: Invalid JSON: EOF while parsing a value at line 1 column 0"
+    assert problem.fields == {}
 
 
 def test_an_empty_body_is_the_default_if_one_is_given() -> None:

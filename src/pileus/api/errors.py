@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
-from pileus.api.validation import translate_parameter_errors
+from pileus.api.validation import EMPTY_BODY, is_body_missing, translate_parameter_errors
 from pileus.domain.errors import (
     BodyTooLarge,
     Conflict,
@@ -53,8 +53,10 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
 
 
 def validation_error_response(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:
-    """Make the answer for parameters that the framework could not parse."""
+    """Make the answer for an empty body, or for parameters that the framework could not parse."""
     failures = error.extra if isinstance(error.extra, list) else []
+    if is_body_missing(failures):
+        return problem_response(request, Invalid(EMPTY_BODY))
     fields = translate_parameter_errors([{**failure, "key": _public_name(request, failure)} for failure in failures])
     if missing := MISSING.match(error.detail):
         fields = {missing["name"]: ["Field required"]}

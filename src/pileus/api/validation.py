@@ -17,6 +17,7 @@ from pileus.domain.errors import Invalid
 
 T = TypeVar("T")
 
+EMPTY_BODY = "Validation Error: Invalid JSON: EOF while parsing a value at line 1 column 0"
 NUL = "String should not contain NUL characters"
 ERROR_TEXTS: Mapping[str, str] = {
     r"Expected `int( \| null)?`, got": "Input should be a valid integer",
@@ -40,7 +41,9 @@ def decode_body(body: bytes, type_: type[T], *, default: T | None = None) -> T: 
 def decode_body(body: bytes, type_: UnionType, *, default: Any = None) -> Any: ...
 def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
     """Decode a body as `type_`; an empty body is `default`, if given. Raises Invalid."""
-    if not body and default is not None:
+    if not body:
+        if default is None:
+            raise Invalid(EMPTY_BODY)
         return default
     try:
         # JSON can contain NUL only in this spelling, so other bodies need no check.
@@ -70,18 +73,24 @@ def body_validation_problem(raw: object, type_: Any, fallback_text: str = "Input
     return _invalid(find_field_errors(raw, type_) or {BODY: [fallback_text]})
 
 
+def is_body_missing(failures: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether the framework's errors include that a required body is empty."""
+    return any(failure.get("key") == "data" and _is_missing(failure) for failure in failures)
+
+
 def translate_parameter_errors(failures: Sequence[Mapping[str, Any]]) -> FieldErrors:
     """Translate the framework's errors of parameters (`key`, `message`) to the texts of the public API."""
     errors: FieldErrors = {}
     for failure in failures:
-        name, text = str(failure.get("key", "parameters")), str(failure.get("message", ""))
-        # The framework reports a missing body, and path parameters that the handler does not take, with this text.
-        is_missing = text == repr(name)
-        if name == "data" and is_missing:
-            errors[BODY] = ["Field required"]
-        elif not is_missing:
+        if not _is_missing(failure):
+            name, text = str(failure.get("key", "parameters")), str(failure.get("message", ""))
             errors.setdefault(name, []).append(_translate(text))
     return errors
+
+
+def _is_missing(failure: Mapping[str, Any]) -> bool:
+    # The framework reports a missing body, and path parameters that the handler does not take, with this text.
+    return failure.get("message") == repr(failure.get("key"))
 
 
 def _translate(message: str) -> str:

@@ -25,9 +25,8 @@ def new_instance(**more: Any) -> CreateInstance:
 @pytest.mark.parametrize(
     ("body", "patch"),
     [
-        (b"{}", {}),
-        (b'{"flavor": {}, "vm_state": "active"}', {}),
         (b'{"name": "new"}', {"name": "new"}),
+        (b'{"name": "new", "flavor": {}, "vm_state": "active"}', {"name": "new"}),
         (b'{"tags": null}', {"tags": None}),
         (b'{"tags": {}}', {"tags": {}}),
         (b'{"tags": {" a ": " b ", "c": null}}', {"tags": {"a": "b", "c": None}}),
@@ -35,6 +34,14 @@ def new_instance(**more: Any) -> CreateInstance:
 )
 def test_a_patch_holds_only_the_fields_that_were_sent(body: bytes, patch: dict[str, Any]) -> None:
     assert decode_body(body, UpdateInstance).to_patch() == patch
+
+
+@pytest.mark.parametrize("body", [b"{}", b'{"flavor": {}, "vm_state": "active"}'])
+def test_a_patch_with_neither_name_nor_tags_is_refused(body: bytes) -> None:
+    with pytest.raises(Invalid, match=r"^To update an instance you need to specify a name or tags$") as caught:
+        decode_body(body, UpdateInstance).to_patch()
+
+    assert caught.value.fields == {}
 
 
 def test_a_patch_with_a_bad_tag_is_refused() -> None:

@@ -86,7 +86,8 @@ async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Updat
     """Rename a bare metal server or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
-    tags. Read-only tags never change. The response is 409 while a task has locked the server.
+    tags. Read-only tags never change. The response is 400 if the body has neither `name` nor `tags`, and 409 while a
+    task has locked the server.
     """
     server, details = await ctx.write(
         lambda tx: instance_service.update_instance(

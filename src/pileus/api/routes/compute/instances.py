@@ -99,7 +99,8 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     """Rename an instance or change its tags, by JSON merge patch (RFC 7386).
 
     A tag with a value is set, a tag with null is removed, and other tags do not change; `"tags": null` removes all
-    tags. Read-only tags never change. The response is 409 while a task has locked the instance.
+    tags. Read-only tags never change. The response is 400 if the body has neither `name` nor `tags`, and 409 while a
+    task has locked the instance.
     """
     instance, details = await ctx.write(
         lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.to_patch())

@@ -21,13 +21,23 @@ from pileus.api.wire.tags import NewTags
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import InstanceOrder
 from pileus.domain.compute.instances import PowerAction
+from pileus.domain.errors import Invalid
+from pileus.domain.patches import ResourcePatch
 from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
+NO_NAME_OR_TAGS = "To update an instance you need to specify a name or tags"
 
 
 class UpdateInstance(UpdateResource, kw_only=True):
-    """A JSON merge patch (RFC 7386): an absent field does not change; tags can be null."""
+    """A JSON merge patch (RFC 7386) of a name, tags or both: an absent field does not change; tags can be null."""
+
+    def to_patch(self) -> ResourcePatch:
+        """Return the fields that were sent, with valid tags. Raises Invalid, also if no field was sent."""
+        patch = super().to_patch()
+        if not patch:
+            raise Invalid(NO_NAME_OR_TAGS)
+        return patch
 
 
 class _NewVolume(Struct, kw_only=True, tag_field="source"):
