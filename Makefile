@@ -44,7 +44,7 @@ coverage: ## List the files that the last `make test` did not cover completely
 quick: $(VENV)/.dev ## Run lint and the tests that need no database and no server, in under 20 s
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
-	$(BIN)/python -m pytest -n 2 tests/domain tests/api/wire tests/test_rooms.py tests/test_names.py
+	$(BIN)/python -m pytest tests/domain tests/api/wire tests/test_rooms.py tests/test_names.py
 
 check: $(VENV)/.dev ## Check format, lint, types, imports, names, and the examples in the documents
 	$(BIN)/ruff format --check $(CHECKED)
