@@ -12,10 +12,8 @@ import pytest
 from tests.servers import Server
 
 ROOT = Path(__file__).resolve().parents[2]
-ARCHITECTURE = ROOT / "ARCHITECTURE.md"
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-NAMED_FILE = re.compile(r"`((?:api|tasks|store|domain|drivers|tests)/[a-z_/]+\.(?:py|txt))`")
 
 
 def _blocks(language: str, prefix: str = "") -> list[Any]:
@@ -53,11 +51,3 @@ def test_a_curl_example_is_answered(code: str, server: Server) -> None:
 
     assert done.returncode == 0, done.stderr
     assert '"results"' in done.stdout
-
-
-def test_every_file_that_the_architecture_names_is_there() -> None:
-    named = set(NAMED_FILE.findall(ARCHITECTURE.read_text()))
-
-    missing = [name for name in named if not any((base / name).exists() for base in (ROOT, ROOT / "src" / "pileus"))]
-
-    assert missing == []
