@@ -30,7 +30,9 @@ SHORT, LONG = re.compile("<([0-9a-f]+)>"), re.compile("0*([0-9a-f]+)-0000-4000-8
 IMAGES = "http://images.invalid/"
 EMPTY = re.compile(r'"\w+":\[\],?')
 DAY = 86_400_000_000
-NAMES = sorted(OPERATIONS)
+NEWER_TYPES: set[str] = set()
+"""Task types that the previous version did not have."""
+NAMES = sorted(set(OPERATIONS) - NEWER_TYPES)
 FINAL_STATES = {"new": "FINISHED", "begun": "FINISHED", "undoing": "ERROR"}
 """The final state of a task by its progress."""
 # Columns and tables that are not compared: locks, progress, counters, and copies of the catalogue.
@@ -155,7 +157,7 @@ def _simulated(machines: Contents) -> Contents:
 
 
 async def test_the_previous_version_left_a_task_of_every_type(upgrade: Upgrade) -> None:
-    assert {task.task_type for task in upgrade.unfinished if task.progress == "new"} == set(OPERATIONS)
+    assert {task.task_type for task in upgrade.unfinished if task.progress == "new"} == set(NAMES)
     assert {task.progress for task in upgrade.unfinished} == set(FINAL_STATES)
 
 
