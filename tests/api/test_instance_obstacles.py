@@ -35,6 +35,16 @@ async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
 
 
+async def test_missing_capacity_is_reported_before_a_missing_image(tenant: Tenant) -> None:
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
+    missing_image = boot(image_id="00000000-0000-4000-8000-000000000000")
+
+    answer = await order_instance(tenant, flavor="g2-standard-2-4", volumes=[missing_image])
+    await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
+
+    assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
+
+
 async def test_an_exceeded_quota_is_reported_with_limit_and_usage(tenant: Tenant) -> None:
     limit = tenant.running.app_state.catalogue.quotas["volume_size"]
     disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)

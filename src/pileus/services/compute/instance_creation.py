@@ -14,7 +14,6 @@ from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.services.account.quotas import check_quotas
-from pileus.services.compute.capacities import check_capacity
 from pileus.services.compute.order_sources import resolve_order_references
 from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces
 from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
@@ -33,8 +32,7 @@ async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: Instance
     """
     ctx.require_region()
     await projects.require_active(tx, ctx.place)
-    sources = await resolve_order_references(tx, ctx, order)
-    await check_capacity(tx, ctx, driver, sources.flavor)
+    sources = await resolve_order_references(tx, ctx, driver, order)
     plan = plan_instance(order, sources, ctx, task_id)
     await check_quotas(tx, ctx, quota_checks.count_demand_by_quota(plan.resource_demand(order, sources.flavor)))
     plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)

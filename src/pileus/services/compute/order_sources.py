@@ -11,17 +11,23 @@ from pileus.domain.context import Context
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Volume
+from pileus.drivers.protocols.compute import Compute
+from pileus.services.compute.capacities import check_capacity
 from pileus.store import tags
 from pileus.store.compute import images, placement_groups, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volumes
 
 
-async def resolve_order_references(tx: Tx, ctx: Context, order: InstanceOrder) -> ResolvedOrder:
-    """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid or Conflict."""
+async def resolve_order_references(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder) -> ResolvedOrder:
+    """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid, Conflict or NoCapacity.
+
+    A region without capacity for the flavor refuses the order before its other references are read.
+    """
     ssh_key_id = await _find_ssh_key_id(tx, ctx, order.ssh_key_name)
     order.check_baremetal_boot_source()
     flavor = _require_flavor(ctx, order)
+    await check_capacity(tx, ctx, driver, flavor)
     if order.placement_group_id:
         (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
     disks = await resolve_volume_sources(tx, ctx, order.volumes)
