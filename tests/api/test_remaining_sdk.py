@@ -64,7 +64,9 @@ async def test_rules_of_security_groups_are_created_replaced_and_deleted(tenant:
     created = await wait_finished(tenant, await rules.create(group.id, direction="ingress", protocol="icmp"))
     (rule_id,) = created.created_resources.security_group_rules
     with pytest.deprecated_call():
-        replaced = await rules.replace(rule_id, direction="egress", protocol="tcp")
+        replaced = await rules.replace(
+            rule_id, direction="egress", protocol="icmp", extra_body={"security_group_id": group.id}
+        )
     await wait_finished(tenant, await rules.delete(replaced.id, group_id=group.id))
 
     assert replaced.direction == "egress"

@@ -13,6 +13,7 @@ from tests.storage import set_quotas
 from tests.tasks.security_group_scenarios import PING, SSH
 from tests.tenants import REGION, Tenant
 
+ANY_INGRESS = {"direction": "ingress", "protocol": "any"}
 OLDER, NEWER = "securitygroups", "security_groups"
 
 
@@ -45,8 +46,10 @@ async def test_a_group_is_created_with_its_rules_in_the_driver(tenant: Tenant) -
 async def test_default_rules_allow_egress_and_an_empty_list_allows_nothing(tenant: Tenant) -> None:
     usual, closed = await create_group(tenant), await create_group(tenant, rules=[])
 
-    assert (rules(usual), rules(closed)) == ([("egress", None), ("egress", None)], [])
-    assert {rule["ethertype"] for rule in usual["security_group_rules"]} == {"IPv4", "IPv6"}
+    assert (len(rules(usual)), rules(closed)) == (39, [])
+    assert {rule["direction"] for rule in usual["security_group_rules"]} == {"egress"}
+    assert driver_rules(tenant, usual["id"]) == rules(usual)
+    assert closed["revision_number"] == 2
 
 
 @pytest.mark.parametrize(
@@ -182,8 +185,8 @@ async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
     assert (patched["name"], rules(patched)) == ("web2", [("ingress", "icmp")])
     (ping,) = patched["security_group_rules"]
     rule_path = tenant.path("securitygrouprules", ping["id"])
-    replaced = (await tenant.api.put(rule_path, json={"direction": "egress", "protocol": "any"})).json()
-    assert (replaced["direction"], replaced["protocol"]) == ("egress", None)
+    replaced = (await tenant.api.put(rule_path, json={**ANY_INGRESS, "security_group_id": view["id"]})).json()
+    assert (replaced["direction"], replaced["protocol"]) == ("ingress", None)
     dropped = await tenant.api.delete(tenant.path("securitygrouprules", replaced["id"]))
     assert (dropped.status_code, driver_rules(tenant, view["id"])) == (204, [])
 
@@ -196,7 +199,7 @@ async def test_a_copy_has_the_same_rules_and_revert_restores_the_default_rules(t
     reverted = (await tenant.api.post(f"{path}/revert")).json()
 
     assert (copy["name"], copy["description"], rules(copy)) == ("second", "first", [("ingress", "tcp")])
-    assert rules(reverted) == driver_rules(tenant, view["id"]) == [("egress", None), ("egress", None)]
+    assert rules(reverted) == driver_rules(tenant, view["id"]) == rules(await create_group(tenant))
 
 
 async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) -> None:
@@ -210,7 +213,9 @@ async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) 
     reverted = (await tenant.api.post(f"{path}/revert")).json()
 
     assert (default["name"], refused.status_code) == ("default", 409)
-    assert {rule["port_range_min"] for rule in reverted["security_group_rules"]} == {None, 22, 3389}
+    assert rules(reverted) == rules(default)
+    assert len(rules(default)) == 39 + 6
+    assert {rule["port_range_min"] for rule in default["security_group_rules"]} == {None, 1, 22, 26, 3389}
 
 
 async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
@@ -294,5 +299,5 @@ async def test_the_official_sdk_manages_security_groups(tenant: Tenant) -> None:
     listed = [group.name async for group in groups.list(**where)]
     await groups.delete(group_id=copy.id, **where)
 
-    assert (renamed.name, len(reverted.security_group_rules or [])) == ("other", 2)
+    assert (renamed.name, len(reverted.security_group_rules or [])) == ("other", 39)
     assert set(listed) == {"default", "other", "copy"}

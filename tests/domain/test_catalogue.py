@@ -21,6 +21,7 @@ from pileus.domain.catalogue import (
 )
 from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import Invalid
+from pileus.domain.network.security_rules import NewRule
 from tests.domain.builders import NOW, catalogue_text, the_catalogue
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "catalogue.md"
@@ -174,6 +175,27 @@ def test_minimal_catalogue_is_valid() -> None:
     assert (catalogue.prices.floating_ip_per_hour, catalogue.servers.count, catalogue.quotas) == (Decimal(0), 16, {})
 
 
+def test_catalogue_without_a_policy_for_security_groups_has_the_bundled_one() -> None:
+    text = re.sub(r"^\[security_groups\]\n.*?^\[\[", "[[", catalogue_text(), count=1, flags=re.MULTILINE | re.DOTALL)
+
+    assert "prohibited_egress_ports" not in text
+    assert parse_catalogue(text).security_groups == the_catalogue().security_groups
+
+
+def test_egress_can_be_allowed_completely() -> None:
+    text = re.sub(
+        r"^prohibited_egress_ports.*?^\]$",
+        "prohibited_egress_ports = []\ndefault_egress_rules = [{}]",
+        catalogue_text(), count=1, flags=re.MULTILINE | re.DOTALL,
+    )  # fmt: skip
+
+    policy = parse_catalogue(text).security_groups
+
+    rules = policy.default_rules(is_default_group=False)
+    assert rules == [NewRule(direction="egress", ethertype=ethertype) for ethertype in ("IPv4", "IPv6")]
+    policy.check_rules(rules)
+
+
 def test_volume_limits_grow_with_the_size_up_to_a_maximum() -> None:
     standard = the_catalogue().volume_type("standard")
     local = the_catalogue().volume_type("ssd_local")
@@ -234,6 +256,13 @@ WRONG = [
     ("count = 16", "count = 0", "servers.count", "Expected 'int' >= 1"),
     ("vm_count = 1000", "vm_count = -1", "quotas.vm_count", "-1 is less than 0"),
     ("vm_count = 1000", "vms = 1", "quotas.vms", "There is no such quota"),
+    ("[1, 24], [26, 65535]", "[1, 65535]", "security_groups.default_egress_rules", "port 25"),
+    ("egress_ports = [25]", "egress_ports = [443]", "security_groups.default_egress_rules", "port 443"),
+    ("[1, 24], [26, 65535]", "[9, 1]", "security_groups.default_egress_rules", "the smaller one first"),
+    ("[1, 24], [26, 65535]", "[1, 2], [1, 2]", "security_groups.default_egress_rules", "Two rules are the same"),
+    ('"pgm", "rsvp"', '"smtp"', "security_groups.default_egress_rules[0].protocols[7]", "Invalid enum value"),
+    ("[22, 22], [3389, 3389]", "[3389, 22]", "security_groups.default_group_ingress_rules", "the smaller one first"),
+    ('["ipv6-icmp"]', '["icmp"]', "security_groups.default_group_ingress_rules", "Protocol icmp is prohibited"),
 ]
 
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 import pileus.store
 from pileus.domain.errors import Stale
 from pileus.store.database import Database, Row, Tx
-from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.rows import ROWS_PER_INSERT, Table, in_list_placeholders
 from tests.store.test_schema import TABLES, select
 
 
@@ -80,6 +80,20 @@ async def test_a_record_is_read_as_it_was_written(things: Database, thing: Thing
     assert await find_thing(things) == thing
     async with things.scan() as tx:
         assert await THINGS.find(tx, "lit = :lit", lit=int(thing.lit)) == [thing]
+
+
+async def test_many_records_are_inserted_by_few_statements(things: Database) -> None:
+    records = [replace(FULL, id=f"t-{number}", lit=number % 2 == 0) for number in range(ROWS_PER_INSERT + 1)]
+
+    async def write(tx: Tx) -> int:
+        spy = Spy(tx)
+        await THINGS.add_all(spy, [])
+        await THINGS.add_all(spy, records)
+        return len(spy.statements)
+
+    assert await things.write(write) == 2
+    async with things.scan() as tx:
+        assert sorted(await THINGS.find(tx, "1 = 1"), key=lambda thing: int(thing.id[2:])) == records
 
 
 async def test_a_missing_record_is_none(things: Database) -> None:

@@ -25,6 +25,7 @@ from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
 from pileus.domain.network.ddos_profiles import DdosTemplate
 from pileus.domain.network.networks import Network, Subnet, canonical_ip
+from pileus.domain.network.security_group_policies import SecurityGroupPolicy
 from pileus.domain.storage.volume_types import VolumeType
 
 NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
@@ -129,6 +130,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     prices: Prices = field(default_factory=Prices)
     servers: SimulatedHosts = field(default_factory=SimulatedHosts)
     quotas: dict[str, int] = field(default_factory=dict)
+    security_groups: SecurityGroupPolicy = field(default_factory=SecurityGroupPolicy)
 
     def region(self, region_id: int) -> Region | None:
         """Return the region of that id."""

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.compute.instances import InstanceKind
+from pileus.domain.errors import Problem
 from pileus.domain.names import NAME_REGEX
+from pileus.domain.network.security_rules import plan_replaced_rules
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -35,6 +37,7 @@ def find_catalogue_errors(catalogue: Catalogue) -> dict[str, list[str]]:
         _network_errors,
         _app_template_errors,
         _quota_errors,
+        _security_group_errors,
     ):
         for path, text in check(catalogue):
             errors.setdefault(path, []).append(text)
@@ -169,3 +172,15 @@ def _quota_count_errors(path: str, counts: Mapping[str, int]) -> FieldErrors:
             yield f"{path}.{name}", "There is no such quota"
         if count < 0:
             yield f"{path}.{name}", f"{count} is less than 0"
+
+
+def _security_group_errors(catalogue: Catalogue) -> FieldErrors:
+    policy = catalogue.security_groups
+    for key, is_default_group in (("default_egress_rules", False), ("default_group_ingress_rules", True)):
+        rules = policy.default_rules(is_default_group=is_default_group)
+        try:
+            plan_replaced_rules("", rules, [], str, 0)
+            policy.check_rules(rules)
+        except Problem as problem:
+            yield f"security_groups.{key}", problem.message
+            return  # the rules of the default group include the others

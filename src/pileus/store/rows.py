@@ -12,6 +12,7 @@ from pileus.domain.errors import Stale, not_found
 from pileus.store.database import Row, Tx
 
 R = TypeVar("R", bound=Struct)
+ROWS_PER_INSERT = 50
 PLAIN_TYPES = (str, int, type(None))
 
 
@@ -61,6 +62,17 @@ class Table(Generic[R]):
         """Insert a record."""
         await tx.run(self._insert, **self.column_values(record))
         return record
+
+    async def add_all(self, tx: Tx, records: Sequence[R]) -> None:
+        """Insert records, many by one statement."""
+        for start in range(0, len(records), ROWS_PER_INSERT):
+            marks: list[str] = []
+            values: dict[str, Any] = {}
+            for number, record in enumerate(records[start : start + ROWS_PER_INSERT]):
+                row = {f"{field}_{number}": value for field, value in self.column_values(record).items()}
+                marks.append(f"({', '.join(f':{name}' for name in row)})")
+                values |= row
+            await tx.run(f"INSERT INTO {self.name} ({self.columns}) VALUES {', '.join(marks)}", **values)
 
     async def save(self, tx: Tx, before: R, after: R) -> R:
         """Write the fields that differ between two states of a record; raises Stale if another request changed it."""

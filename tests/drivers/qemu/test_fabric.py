@@ -2,17 +2,19 @@
 
 import struct
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pileus.domain.network.networks import Route
-from pileus.domain.network.security_rules import NewRule
+from pileus.domain.network.security_group_policies import SecurityGroupPolicy
+from pileus.domain.network.security_rules import NewRule, Protocol
 from pileus.drivers.protocols.network import NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import (
     IN,
     OUT,
+    PROTOCOL_NUMBERS,
     Firewall,
     collect_addresses_by_group,
     compile_rules_by_direction,
@@ -20,6 +22,7 @@ from pileus.drivers.qemu.fabric.firewall import (
 from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
+    ICMPV6,
     TCP,
     UDP,
     AddressesAndPorts,
@@ -68,6 +71,30 @@ def test_replies_of_accepted_connections_pass_and_nothing_else() -> None:
     assert not open_to_ssh.accept(tcp(PEER, ME, 4000, 23), IN)
     assert not open_to_ssh.accept(tcp(ME, PEER, 22, 4001), OUT)
     assert not open_to_ssh.accept(Packet(4, UDP, pack_ip_address(PEER), pack_ip_address(ME), 4000, 22), IN)
+
+
+def test_the_rules_of_a_new_group_let_everything_out_but_port_25() -> None:
+    policy = SecurityGroupPolicy()
+    usual = firewall(*policy.default_rules(is_default_group=False))
+    ends = {4: (ME, OTHER), 6: ("fd00::5", "2001:db8::9")}
+
+    def passes(version: int, protocol: int, direction: str, dport: int = 0, kind: int = -1) -> bool:
+        local, remote = map(pack_ip_address, ends[version])
+        source, target = (local, remote) if direction == OUT else (remote, local)
+        return usual.accept(Packet(version, protocol, source, target, 40000, dport, kind, 0), direction)
+
+    for version, protocol in ((4, TCP), (4, UDP), (6, TCP), (6, UDP)):
+        refused = [dport for dport in (1, 22, 24, 25, 26, 53, 443, 65535) if not passes(version, protocol, OUT, dport)]
+        assert refused == [25]
+    assert passes(4, ICMP, OUT, kind=8)
+    assert passes(6, ICMPV6, OUT, kind=128)
+    assert all(passes(version, number, OUT) for version in (4, 6) for number in (2, 8, 46, 47, 50, 51, 89, 112, 132))
+    assert all(passes(6, number, OUT) for number in (41, 59))
+    assert not any(passes(version, protocol, IN, 23) for version in (4, 6) for protocol in (TCP, UDP))
+
+
+def test_every_protocol_of_rules_has_its_number() -> None:
+    assert set(get_args(Protocol)) - {"any"} <= set(PROTOCOL_NUMBERS)
 
 
 def test_connections_end_when_their_rule_is_removed() -> None:

@@ -7,15 +7,13 @@ from msgspec.structs import asdict
 
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.network.ports import Port
-from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, plan_replaced_rules
+from pileus.domain.network.security_group_policies import SecurityGroupPolicy
+from pileus.domain.network.security_rules import SecurityGroupRule, plan_replaced_rules
 from pileus.domain.places import Place
 from pileus.domain.resources import TenantResource
 
 GroupsByPort = Iterable[tuple[str | None, Sequence[str]]]
 """Pairs of a port id (None: all ports) and names of security groups."""
-
-DEFAULT_RULES = (("ingress", "icmp", None), ("ingress", "tcp", 22), ("ingress", "tcp", 3389), ("egress", None, None))
-"""Direction, protocol and port."""
 
 
 class SecurityGroup(TenantResource, frozen=True, kw_only=True):
@@ -41,16 +39,6 @@ class SecurityGroup(TenantResource, frozen=True, kw_only=True):
                 f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it"
             )
         return self.require_unlocked()
-
-
-def default_security_group_rules(group: SecurityGroup) -> list[NewRule]:
-    """Return the initial rules: all egress is allowed, and some ingress if it is the default group."""
-    ports_allowed = DEFAULT_RULES if group.is_default else (("egress", None, None),)
-    return [
-        NewRule(direction=direction, ethertype=ethertype, protocol=protocol, port_range_min=port, port_range_max=port)
-        for direction, protocol, port in ports_allowed
-        for ethertype in ("IPv4", "IPv6")
-    ]
 
 
 def plan_group_additions(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
@@ -107,8 +95,8 @@ def new_security_group(  # noqa: PLR0913  # the fields of the record
 
 
 def new_default_security_group(
-    place: Place, new_id: Callable[[], str], now: int
+    place: Place, policy: SecurityGroupPolicy, new_id: Callable[[], str], now: int
 ) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
     """Create a project's default group with its initial rules."""
     group = new_security_group(place, new_id, now, "default", description="Default security group", is_default=True)
-    return group, plan_replaced_rules(group.id, default_security_group_rules(group), [], new_id, now)
+    return group, plan_replaced_rules(group.id, policy.default_rules(is_default_group=True), [], new_id, now)

@@ -2,12 +2,20 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from ipaddress import ip_network
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.errors import Conflict, Invalid, invalid, not_found
+
+Direction = Literal["egress", "ingress"]
+Ethertype = Literal["IPv4", "IPv6"]
+Protocol = Literal[
+    "ah", "any", "dccp", "egp", "esp", "gre", "icmp", "igmp", "ipencap", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp",
+    "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp",
+]  # fmt: skip
+PortNumber = Annotated[int, Meta(ge=0, le=65535)]
 
 MAX_RULES = 250
 """The most rules that one group can have."""
@@ -28,7 +36,7 @@ class NewRule(Struct, frozen=True, kw_only=True):
     port_range_max: int | None = None
     remote_ip_prefix: str | None = None
     remote_group_id: str | None = None
-    description: str | None = None
+    description: str | None = ""
 
 
 class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
@@ -38,12 +46,12 @@ class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
     security_group_id: str
     created_at: int
     updated_at: int
-    revision: int = 1
+    revision: int = 0
 
     @property
     def as_new_rule(self) -> NewRule:
-        """The rule without the fields of its record."""
-        return NewRule(**rule_fields_by_name(self))
+        """The rule without the fields of its record; earlier versions stored an absent description as null."""
+        return NewRule(**rule_fields_by_name(self) | {"description": self.description or ""})
 
 
 def rule_fields_by_name(rule: NewRule) -> dict[str, Any]:
@@ -53,7 +61,8 @@ def rule_fields_by_name(rule: NewRule) -> dict[str, Any]:
 
 def normalize_rule(rule: NewRule) -> NewRule:
     """Return the rule in canonical form. Raises Invalid for a contradictory rule."""
-    rule = replace(rule, protocol=None if rule.protocol == "any" else rule.protocol)
+    protocol = None if rule.protocol == "any" else rule.protocol
+    rule = replace(rule, protocol=protocol, description=rule.description or "")
     _check_ports(rule)
     if rule.remote_ip_prefix is None:
         return rule
@@ -95,9 +104,12 @@ def plan_replaced_rules(
     rules = [normalize_rule(rule) for rule in requested]
     if len(rules) > MAX_RULES:
         raise invalid(rules=f"A security group has at most {MAX_RULES} rules")
-    for index, rule in enumerate(rules):
-        if any(allows_same_traffic(rule, other) for other in rules[:index]):
+    allowed: set[NewRule] = set()
+    for rule in rules:
+        traffic = replace(rule, description=None)
+        if traffic in allowed:
             raise Conflict(f"Two rules are the same: {describe_rule(rule)}")
+        allowed.add(traffic)
     existing_by_content = {rule.as_new_rule: rule for rule in existing}
     return [existing_by_content.get(rule) or new_rule_record(group_id, rule, new_id(), now) for rule in rules]
 
@@ -133,5 +145,9 @@ def describe_rule(rule: NewRule) -> str:
 
 def new_rule_record(group_id: str, rule: NewRule, rule_id: str, now: int) -> SecurityGroupRule:
     """Create the record of a rule. Raises Invalid."""
+    if rule.protocol == "icmp" and rule.ethertype == "IPv6":
+        raise Invalid(
+            "Protocol icmp is prohibited for ethertype IPv6. You should specify ipv6-icmp for ethertype: IPv6"
+        )
     fields = rule_fields_by_name(normalize_rule(rule))
     return SecurityGroupRule(id=rule_id, security_group_id=group_id, created_at=now, updated_at=now, **fields)

@@ -75,19 +75,25 @@ class FabricUpdater:
 
     def _read_state(self) -> FabricState:
         with self._state.read_network_revision() as revision:
+            wires = [
+                MachineNic(machine_id=machine_id, nic=nic)
+                for machine_id, nic in self._state.all_nics_with_machine_ids()
+            ]
+            used_group_ids = {group_id for wire in wires for group_id in wire.nic.groups}
             return FabricState(
                 revision=revision,
-                wires=[
-                    MachineNic(machine_id=machine_id, nic=nic)
-                    for machine_id, nic in self._state.all_nics_with_machine_ids()
-                ],
+                wires=wires,
                 networks=[*self._state.load_all_specs("networks", NetworkSpec), *self._external_networks],
                 subnets=self._subnets(),
                 routers=[
                     RouterWithNics(router=router, nics=self._state.router_nics(router.id))
                     for router in self._state.load_all_specs("routers", RouterSpec)
                 ],
-                security_groups=self._state.load_all_specs("security_groups", SecurityGroupSpec),
+                security_groups=[
+                    group
+                    for group in self._state.load_all_specs("security_groups", SecurityGroupSpec)
+                    if group.id in used_group_ids
+                ],
                 floating_ips=self._state.load_all_specs("floating_ips", FloatingIPSpec),
                 guests=[_guest(record.machine) for record in self._records.by_id().values()],
                 outside=[network.id for network in self._external_networks],

@@ -221,7 +221,8 @@ async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> lis
         return [group.require_unlocked().id for group in groups]
     group = await security_groups.find_default(tx, ctx.place)
     if group is None:
-        group = await security_groups.add(tx, *new_default_security_group(ctx.place, ctx.new_id, ctx.now()))
+        policy = ctx.catalogue.security_groups
+        group = await security_groups.add(tx, *new_default_security_group(ctx.place, policy, ctx.new_id, ctx.now()))
     return [group.id]
 
 

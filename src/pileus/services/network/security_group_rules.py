@@ -22,7 +22,7 @@ async def create_security_group_rule(
     tx: Tx, ctx: Context, group_id: str, rule: NewRule, task_id: str
 ) -> SecurityGroupRule:
     """Start the task that adds a rule to the group, and return the rule. Raises NotFound, Invalid or Conflict."""
-    record = new_rule_record(group_id, rule, ctx.new_id(), ctx.now())
+    record = _plan_rule(ctx, group_id, rule)
     group = await security_groups.get(tx, ctx.place, group_id)
     change = SecurityGroupChange(rules=with_rule(await security_groups.list_rules(tx, group_id), record))
     await start_security_group_update(
@@ -31,14 +31,13 @@ async def create_security_group_rule(
     return record
 
 
-async def replace_security_group_rule(
-    tx: Tx, ctx: Context, rule_id: str, rule: NewRule, task_id: str
+async def replace_security_group_rule(  # the ids of group, rule and task
+    tx: Tx, ctx: Context, group_id: str, rule_id: str, rule: NewRule, task_id: str
 ) -> SecurityGroupRule:
-    """Start the task that replaces a rule by a new one, and return the new rule."""
-    old = await security_groups.get_rule(tx, ctx.place, rule_id)
-    record = new_rule_record(old.security_group_id, rule, ctx.new_id(), ctx.now())
-    group = await security_groups.get(tx, ctx.place, old.security_group_id)
-    remaining = without_rule(await security_groups.list_rules(tx, group.id), rule_id)
+    """Start the task that replaces a rule of the group by a new one, and return the new rule."""
+    record = _plan_rule(ctx, group_id, rule)
+    group = await security_groups.get(tx, ctx.place, group_id)
+    remaining = without_rule(await security_groups.list_rules(tx, group_id), rule_id)
     await start_security_group_update(tx, ctx, group, SecurityGroupChange(rules=with_rule(remaining, record)), task_id)
     return record
 
@@ -61,7 +60,7 @@ async def add_and_remove_rules(
     edits: Iterable[NewRule | str],
     task_id: str,
     *,
-    name: str | None,
+    name: str | UnsetType,
     tag_changes: TagPatch | UnsetType | None,
 ) -> Task | None:
     """Start the task that adds new rules to a group and removes rules by id, in the order of `edits`.
@@ -72,8 +71,15 @@ async def add_and_remove_rules(
     rules = await security_groups.list_rules(tx, group_id)
     for edit in edits:
         if isinstance(edit, NewRule):
-            rules = with_rule(rules, new_rule_record(group_id, edit, ctx.new_id(), ctx.now()))
+            rules = with_rule(rules, _plan_rule(ctx, group_id, edit))
         else:
             rules = without_rule(rules, edit)
     change = SecurityGroupChange(name=name, rules=rules, tags=validate_tag_changes(tag_changes))
     return await start_security_group_update(tx, ctx, group, change, task_id)
+
+
+def _plan_rule(ctx: Context, group_id: str, rule: NewRule) -> SecurityGroupRule:
+    """Return the record of a new rule. Raises Invalid."""
+    record = new_rule_record(group_id, rule, ctx.new_id(), ctx.now())
+    ctx.catalogue.security_groups.check_rules([record])
+    return record

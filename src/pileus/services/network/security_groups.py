@@ -9,7 +9,6 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.network.security_groups import (
     SecurityGroup,
-    default_security_group_rules,
     new_default_security_group,
     new_security_group,
 )
@@ -36,12 +35,12 @@ AUDIT_GROUP = "securitygroup"
 class SecurityGroupChange(Struct, frozen=True, kw_only=True):
     """Changes to a security group.
 
-    A name, description or rules of None, and tags of `{}`, change nothing. `rules` replace all rules. `tags` are a
-    merge patch; None removes all tags.
+    Rules of None, and tags of `{}`, change nothing. `rules` replace all rules. `tags` are a merge patch; None removes
+    all tags.
     """
 
-    name: str | None = None
-    description: str | None = None
+    name: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
     rules: Sequence[SecurityGroupRule] | None = None
     tags: TagPatch | None = field(default_factory=dict)
 
@@ -50,7 +49,8 @@ async def ensure_default_security_group(tx: Tx, ctx: Context) -> None:
     """Save the project's default group, if there is none yet. Raises NotFound for the project."""
     await projects.require_existing(tx, ctx.place)
     if await security_groups.find_default(tx, ctx.place) is None:
-        await security_groups.add(tx, *new_default_security_group(ctx.place, ctx.new_id, ctx.now()))
+        policy = ctx.catalogue.security_groups
+        await security_groups.add(tx, *new_default_security_group(ctx.place, policy, ctx.new_id, ctx.now()))
 
 
 async def create_security_group(
@@ -72,8 +72,9 @@ async def create_security_group(
     await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"firewall_count": 1})
     group = new_security_group(ctx.place, ctx.new_id, ctx.now(), name, description=description).locked(task_id)
-    new_rules = default_security_group_rules(group) if rules is None else list(rules)
-    records = plan_replaced_rules(group.id, new_rules, [], ctx.new_id, ctx.now())
+    default_rules = ctx.catalogue.security_groups.default_rules(is_default_group=False)
+    new_rules = default_rules if rules is None else list(rules)
+    records = _plan_rules(ctx, group.id, new_rules, [])
     await _check_remote_groups(tx, ctx, records)
     await security_groups.add(tx, group, records)
     await tags.add(tx, security_groups.KIND, ctx.place, group.id, new_tags)
@@ -97,8 +98,8 @@ async def update_security_group(
     group_id: str,
     task_id: str,
     *,
-    name: str | None,
-    description: str | None,
+    name: str | UnsetType,
+    description: str | UnsetType,
     rules: Iterable[NewRule] | None,
     tag_changes: TagPatch | UnsetType | None,
 ) -> Task | None:
@@ -107,7 +108,7 @@ async def update_security_group(
     records = None
     if rules is not None:
         existing = await security_groups.list_rules(tx, group_id)
-        records = plan_replaced_rules(group_id, rules, existing, ctx.new_id, ctx.now())
+        records = _plan_rules(ctx, group_id, rules, existing)
     change = SecurityGroupChange(
         name=name, description=description, rules=records, tags=validate_tag_changes(tag_changes)
     )
@@ -118,7 +119,8 @@ async def revert_to_default_rules(tx: Tx, ctx: Context, group_id: str, task_id: 
     """Start the task that gives a group the default rules again; return None if it has them."""
     group = await security_groups.get(tx, ctx.place, group_id)
     existing = await security_groups.list_rules(tx, group_id)
-    rules = plan_replaced_rules(group_id, default_security_group_rules(group), existing, ctx.new_id, ctx.now())
+    default_rules = ctx.catalogue.security_groups.default_rules(is_default_group=group.is_default)
+    rules = _plan_rules(ctx, group_id, default_rules, existing)
     return await start_security_group_update(tx, ctx, group, SecurityGroupChange(rules=rules), task_id)
 
 
@@ -148,8 +150,8 @@ async def start_security_group_update(
     group = group.require_unlocked()
     args = UpdateSecurityGroupArgs(
         group_id=group.id,
-        name=UNSET if change.name in (None, group.name) else change.name,
-        description=UNSET if change.description in (None, group.description) else change.description,
+        name=UNSET if change.name == group.name else change.name,
+        description=UNSET if change.description == group.description else change.description,
         rules=await _find_changed_rules(tx, ctx, group, change.rules),
         tags=await _find_changed_tags(tx, group, change.tags),
     )
@@ -168,6 +170,19 @@ def validate_tag_changes(changes: TagPatch | UnsetType | None) -> TagPatch | Non
     if isinstance(changes, UnsetType):
         return {}
     return None if changes is None else validate_tags(changes)
+
+
+def _plan_rules(
+    ctx: Context, group_id: str, requested: Iterable[NewRule], existing: Sequence[SecurityGroupRule]
+) -> list[SecurityGroupRule]:
+    """Return the records of a group that has exactly the requested rules. Raises Invalid or Conflict.
+
+    A rule that the group has already may stay, even if the catalogue has prohibited its port since.
+    """
+    records = plan_replaced_rules(group_id, requested, existing, ctx.new_id, ctx.now())
+    existing_ids = {rule.id for rule in existing}
+    ctx.catalogue.security_groups.check_rules(record for record in records if record.id not in existing_ids)
+    return records
 
 
 async def _find_changed_rules(

@@ -63,11 +63,10 @@ async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:
     return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_parameters(place))
 
 
-async def add(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule] = ()) -> SecurityGroup:
+async def add(tx: Tx, group: SecurityGroup, rules: Sequence[SecurityGroupRule] = ()) -> SecurityGroup:
     """Insert a group with its rules."""
     await TABLE.add(tx, group)
-    for rule in rules:
-        await RULES.add(tx, rule)
+    await RULES.add_all(tx, rules)
     return group
 
 
@@ -127,11 +126,10 @@ async def replace_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule
     requested = {rule.id: rule for rule in rules}
     for rule_id in existing.keys() - requested.keys():
         await RULES.remove(tx, rule_id)
-    for rule_id, rule in requested.items():
-        if rule_id not in existing:
-            await RULES.add(tx, rule)
-        elif existing[rule_id].as_new_rule != rule.as_new_rule:
-            await RULES.save(tx, existing[rule_id], rule)
+    await RULES.add_all(tx, [rule for rule_id, rule in requested.items() if rule_id not in existing])
+    for rule_id in existing.keys() & requested.keys():
+        if existing[rule_id].as_new_rule != requested[rule_id].as_new_rule:
+            await RULES.save(tx, existing[rule_id], requested[rule_id])
 
 
 async def remove(tx: Tx, group_id: str) -> None:

@@ -5,7 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx
-from pileus.api.wire.network.security_group_requests import CreateSecurityGroupRule
+from pileus.api.wire.network.security_group_requests import CreateSecurityGroupRule, ReplaceSecurityGroupRule
 from pileus.api.wire.network.security_groups import SecurityGroupRuleView
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import security_group_rules as rule_service
@@ -50,14 +50,16 @@ async def add_security_group_rule(
 
 @put(ONE, opt=WRITE, deprecated=True, tags=["Security Groups"])
 async def replace_security_group_rule(
-    ctx: Ctx, rule_id: FromPath[str], data: JSONBody[CreateSecurityGroupRule]
+    ctx: Ctx, rule_id: FromPath[str], data: JSONBody[ReplaceSecurityGroupRule]
 ) -> SecurityGroupRuleView:
-    """Replace a rule by a new one. Waits up to 25 seconds for the task and returns the new rule.
+    """Replace a rule by a new one in its security group. Waits up to 25 seconds for the task and returns the new rule.
 
     Deprecated: use PATCH of the security group in version 2.
     """
     rule = await ctx.submit_task_and_wait(
-        lambda tx, task_id: rule_service.replace_security_group_rule(tx, ctx, rule_id, data.to_new_rule(), task_id)
+        lambda tx, task_id: rule_service.replace_security_group_rule(
+            tx, ctx, data.security_group_id, rule_id, data.to_new_rule(), task_id
+        )
     )
     return SecurityGroupRuleView.of(rule)
 

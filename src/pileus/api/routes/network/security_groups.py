@@ -57,7 +57,11 @@ async def list_security_groups(
 
 @post(ALL_V2, opt=WRITE, status_code=200, tags=["Security Groups"])
 async def create_security_group(ctx: Ctx, data: JSONBody[CreateSecurityGroup]) -> TaskIds:
-    """Create a security group. Without `rules` all egress is allowed and no ingress; with `[]` nothing is allowed."""
+    """Create a security group. Without `rules` it gets the default rules; with `[]` nothing is allowed.
+
+    The default rules allow no ingress, and all egress but port 25. Egress rules that open port 25 for TCP or UDP, also
+    by a range or by all ports or protocols, are refused. Operators can change both.
+    """
     return await ctx.submit_task(
         lambda tx, task_id: security_group_service.create_security_group(
             tx, ctx, data.name, data.description, data.to_new_rules(), task_id, user_tags=data.tags or {}

@@ -1,20 +1,12 @@
 """Request bodies of security groups and their rules."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges
-from pileus.domain.network.security_rules import MAX_RULES, NewRule
-
-Direction = Literal["egress", "ingress"]
-Ethertype = Literal["IPv4", "IPv6"]
-Protocol = Literal[
-    "ah", "any", "dccp", "egp", "esp", "gre", "icmp", "igmp", "ipencap", "ipip", "ipv6-encap", "ipv6-frag", "ipv6-icmp",
-    "ipv6-nonxt", "ipv6-opts", "ipv6-route", "ospf", "pgm", "rsvp", "sctp", "tcp", "udp", "udplite", "vrrp",
-]  # fmt: skip
-PortNumber = Annotated[int, Meta(ge=0, le=65535)]
+from pileus.domain.network.security_rules import MAX_RULES, Direction, Ethertype, NewRule, PortNumber, Protocol
 
 
 class CreateSecurityGroupRule(Struct, kw_only=True):
@@ -34,11 +26,17 @@ class CreateSecurityGroupRule(Struct, kw_only=True):
         return NewRule(**{name: getattr(self, name) for name in NewRule.__struct_fields__})
 
 
+class ReplaceSecurityGroupRule(CreateSecurityGroupRule, kw_only=True):
+    """The rule that replaces another one of the same security group."""
+
+    security_group_id: Uuid
+
+
 Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=MAX_RULES)]
 
 
 class CreateSecurityGroup(Struct, kw_only=True):
-    """A security group to create. Without `rules` all egress is allowed and no ingress; with `[]` nothing is."""
+    """A security group to create. Without `rules` it gets the default egress rules; with `[]` nothing is allowed."""
 
     name: Name
     description: str = ""
@@ -51,16 +49,16 @@ class CreateSecurityGroup(Struct, kw_only=True):
 
 
 class UpdateSecurityGroup(Struct, kw_only=True):
-    """Changes to a security group. Absent fields stay; `rules` replace all rules."""
+    """Changes to a security group. Absent fields stay; `rules` replace all rules. Only `tags` can be null."""
 
-    name: Name | None = None
+    name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
-    description: str | None = None
-    rules: Rules | None = None
+    description: str | UnsetType = UNSET
+    rules: Rules | UnsetType = UNSET
 
     def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules that replace all others; None means no change."""
-        return None if self.rules is None else [rule.to_new_rule() for rule in self.rules]
+        return None if self.rules is UNSET else [rule.to_new_rule() for rule in self.rules]
 
 
 class NewLegacySecurityGroup(Struct, kw_only=True):
@@ -98,7 +96,7 @@ class SecurityGroupRuleDeletion(Struct, kw_only=True, tag_field="action", tag="d
 class UpdateLegacySecurityGroup(Struct, kw_only=True):
     """Changes to a security group, rule by rule, as version 1 takes them."""
 
-    name: Name | None = None
+    name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
     changed_rules: Annotated[
         list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion], Meta(max_length=2 * MAX_RULES)

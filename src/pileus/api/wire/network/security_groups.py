@@ -25,7 +25,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
     port_range_max: int | None
     remote_ip_prefix: str | None
     remote_group_id: str | None
-    description: str | None
+    description: str
     revision_number: int
     created_at: str
     updated_at: str
@@ -39,7 +39,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             revision_number=rule.revision,
             created_at=format_with_offset(rule.created_at),
             updated_at=format_with_offset(rule.updated_at),
-            **rule_fields_by_name(rule),
+            **rule_fields_by_name(rule.as_new_rule),
         )
 
 
