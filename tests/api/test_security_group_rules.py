@@ -129,6 +129,44 @@ async def test_a_group_without_rules_gets_the_recorded_ones(tenant: Tenant) -> N
     } == {(protocol, *ports) for protocol in ("tcp", "udp") for ports in ((1, 24), (26, 65535))}
 
 
+async def test_each_change_of_a_group_adds_one_to_its_revision(tenant: Tenant) -> None:
+    view = await create_group(tenant, rules=[])
+    path = tenant.path("security_groups", view["id"], version=2)
+
+    async def revision_after(answer: httpx.Response) -> int:
+        await tenant.wait_until_finished(answer)
+        return int((await get_view(tenant, "securitygroups", view["id"]))["revision_number"])
+
+    revisions = [
+        view["revision_number"],
+        await revision_after(await tenant.api.post(f"{path}/rules", json=SSH)),
+        await revision_after(await tenant.api.patch(path, json={"name": "other", "rules": [PING]})),
+        await revision_after(await tenant.api.patch(path, json={"tags": {"a": "b"}})),
+    ]
+
+    assert revisions == [2, 3, 4, 5]
+
+
+async def test_tasks_name_what_they_have_created(tenant: Tenant) -> None:
+    answer = await tenant.api.post(tenant.path("security_groups", version=2), json={"name": "web", "rules": [SSH]})
+    created = (await tenant.wait_until_finished(answer))["created_resources"]
+    (group_id,) = created["security_groups"]
+    path = tenant.path("security_groups", group_id, version=2)
+
+    updated = await tenant.wait_until_finished(await tenant.api.patch(path, json={"name": "other"}))
+    with_rule = await tenant.wait_until_finished(await tenant.api.post(f"{path}/rules", json=PING))
+    (rule_id,) = with_rule["created_resources"]["security_group_rules"]
+    deleted = await tenant.wait_until_finished(await tenant.api.delete(f"{path}/rules/{rule_id}"))
+
+    assert created["security_group_rules"] == []
+    assert (updated["task_type"], updated["created_resources"]["security_groups"]) == (
+        "update_security_group", [group_id],
+    )  # fmt: skip
+    assert with_rule["created_resources"]["security_groups"] == []
+    assert deleted["created_resources"] is None
+    assert deleted["data"] == {"security_group_id": group_id, "security_group_rule_id": rule_id}
+
+
 async def test_the_operator_decides_on_ports_and_default_rules(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     policy = SecurityGroupPolicy(prohibited_egress_ports=[], default_egress_rules=[RuleTemplate()])
     catalogue = replace(tenant.running.app_state.catalogue, security_groups=policy)

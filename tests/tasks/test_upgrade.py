@@ -3,7 +3,8 @@
 `previous_database.sql` is a database of the last version in which the arguments of tasks had no types. It has a client
 for each scenario, with a task that is new, begun or being undone. `previous_machines.sql` is the database of the
 simulated driver, and `previous_outcome.txt` lists the changes that the previous version itself made to both when it
-ended the tasks. Ids are abbreviated: `<1a>` is `0000001a-0000-4000-8000-000000000000`.
+ended the tasks; only the created resources of tasks on security groups are those of this version. Ids are abbreviated:
+`<1a>` is `0000001a-0000-4000-8000-000000000000`.
 """
 
 import re

@@ -50,8 +50,8 @@ class SecurityGroupRule(NewRule, frozen=True, kw_only=True):
 
     @property
     def as_new_rule(self) -> NewRule:
-        """The rule without the fields of its record; earlier versions stored an absent description as null."""
-        return NewRule(**rule_fields_by_name(self) | {"description": self.description or ""})
+        """The rule without the fields of its record."""
+        return NewRule(**rule_fields_by_name(self))
 
 
 def rule_fields_by_name(rule: NewRule) -> dict[str, Any]:
@@ -110,7 +110,8 @@ def plan_replaced_rules(
         if traffic in allowed:
             raise Conflict(f"Two rules are the same: {describe_rule(rule)}")
         allowed.add(traffic)
-    existing_by_content = {rule.as_new_rule: rule for rule in existing}
+    # Earlier versions stored null in place of an empty description.
+    existing_by_content = {replace(rule.as_new_rule, description=rule.description or ""): rule for rule in existing}
     return [existing_by_content.get(rule) or new_rule_record(group_id, rule, new_id(), now) for rule in rules]
 
 

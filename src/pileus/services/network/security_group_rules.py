@@ -25,8 +25,9 @@ async def create_security_group_rule(
     record = _plan_rule(ctx, group_id, rule)
     group = await security_groups.get(tx, ctx.place, group_id)
     change = SecurityGroupChange(rules=with_rule(await security_groups.list_rules(tx, group_id), record))
+    task_type, data = CREATE_SECURITY_GROUP_RULE, _make_task_data(group_id, record.id)
     await start_security_group_update(
-        tx, ctx, group, change, task_id, task_type=CREATE_SECURITY_GROUP_RULE, created_rule_id=record.id
+        tx, ctx, group, change, task_id, task_type=task_type, created_rule_id=record.id, data=data
     )
     return record
 
@@ -50,7 +51,8 @@ async def delete_security_group_rule(
         group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
     group = await security_groups.get(tx, ctx.place, group_id)
     change = SecurityGroupChange(rules=without_rule(await security_groups.list_rules(tx, group_id), rule_id))
-    return await start_security_group_update(tx, ctx, group, change, task_id, task_type=DELETE_SECURITY_GROUP_RULE)
+    task_type, data = DELETE_SECURITY_GROUP_RULE, _make_task_data(group_id, rule_id)
+    return await start_security_group_update(tx, ctx, group, change, task_id, task_type=task_type, data=data)
 
 
 async def add_and_remove_rules(
@@ -76,6 +78,10 @@ async def add_and_remove_rules(
             rules = without_rule(rules, edit)
     change = SecurityGroupChange(name=name, rules=rules, tags=validate_tag_changes(tag_changes))
     return await start_security_group_update(tx, ctx, group, change, task_id)
+
+
+def _make_task_data(group_id: str, rule_id: str) -> dict[str, str]:
+    return {"security_group_id": group_id, "security_group_rule_id": rule_id}
 
 
 def _plan_rule(ctx: Context, group_id: str, rule: NewRule) -> SecurityGroupRule:

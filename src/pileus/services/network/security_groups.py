@@ -145,8 +145,9 @@ async def start_security_group_update(
     *,
     task_type: TaskType[UpdateSecurityGroupArgs] = UPDATE_SECURITY_GROUP,
     created_rule_id: str | None = None,
+    data: Mapping[str, str] | None = None,
 ) -> Task | None:
-    """Lock the group and start the task that changes it; return None if nothing changes."""
+    """Lock the group and start the task that changes it; return None if nothing changes. Clients see `data`."""
     group = group.require_unlocked()
     args = UpdateSecurityGroupArgs(
         group_id=group.id,
@@ -162,7 +163,7 @@ async def start_security_group_update(
         args = replace(args, created=created_rule_id)
     audit_data = {key: value for key, value in to_builtins(args).items() if key != "group_id"}
     entry = AuditEntry(AUDIT_GROUP, "update", group.id, audit_data, name=group.name)
-    return await start_task(tx, ctx, task_id, task_type, args, data={"group_id": group.id}, entry=entry)
+    return await start_task(tx, ctx, task_id, task_type, args, data=dict(data or {"group_id": group.id}), entry=entry)
 
 
 def validate_tag_changes(changes: TagPatch | UnsetType | None) -> TagPatch | None:

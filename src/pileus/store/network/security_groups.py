@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pileus.domain.errors import not_found
+from pileus.domain.errors import Stale, not_found
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
@@ -68,6 +68,24 @@ async def add(tx: Tx, group: SecurityGroup, rules: Sequence[SecurityGroupRule] =
     await TABLE.add(tx, group)
     await RULES.add_all(tx, rules)
     return group
+
+
+async def save_unlocked(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> None:
+    """Save and unlock a group at the end of the task that has locked it, under the revision that its lock has given it.
+
+    A change then counts once in the revision. Nobody else can have written the group: the lock has prevented it. Raises
+    Stale.
+    """
+    if not await tx.run(
+        "UPDATE security_groups SET name = :name, description = :description, updated_at = :now, task_id = NULL"
+        " WHERE id = :id AND revision = :revision",
+        id=before.id,
+        revision=before.revision,
+        name=after.name,
+        description=after.description,
+        now=after.updated_at,
+    ):
+        raise Stale(f"Security group {before.id} was changed by another request")
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:

@@ -60,9 +60,9 @@ async def _destroy_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
 
 
 async def _save_created(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> CreatedResources:
-    await _unlock(tx, ctx)
-    rules = [rule.id for rule in await security_groups.list_rules(tx, ctx.args.group_id)]
-    return created_resources_by_kind(security_groups=[ctx.args.group_id], security_group_rules=rules)
+    group = await security_groups.require(tx, ctx.args.group_id)
+    await security_groups.save(tx, group, replace(group, task_id=None))
+    return created_resources_by_kind(security_groups=[ctx.args.group_id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
@@ -79,7 +79,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> No
 
 async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
     group = await security_groups.require(tx, ctx.args.group_id)
-    await security_groups.save(tx, group, replace(group, task_id=None))
+    await security_groups.save_unlocked(tx, group, group)
 
 
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
@@ -98,11 +98,16 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> Cr
         group,
         name=group.name if args.name is UNSET else args.name,
         description=group.description if args.description is UNSET else args.description,
-        task_id=None,
         updated_at=ctx.now(),
     )
-    await security_groups.save(tx, group, after)
+    await security_groups.save_unlocked(tx, group, after)
     return created_resources_by_kind(security_group_rules=[args.created]) if args.created else None
+
+
+async def _save_updated_group(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources:
+    """Save like `_save_updated`. As in the public API, the group counts as created by its update."""
+    await _save_updated(tx, ctx)
+    return created_resources_by_kind(security_groups=[ctx.args.group_id])
 
 
 _UPDATE = (Step("let it guard so", _apply_update, undo=_apply_saved),)
@@ -113,7 +118,7 @@ OPERATIONS = (
         done=_save_created,
         failed=_remove_created,
     ),
-    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated, failed=_unlock),
+    Operation(UPDATE_SECURITY_GROUP, steps=_UPDATE, done=_save_updated_group, failed=_unlock),
     Operation(CREATE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
     Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
     Operation(

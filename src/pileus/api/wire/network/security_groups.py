@@ -39,7 +39,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
             revision_number=rule.revision,
             created_at=format_with_offset(rule.created_at),
             updated_at=format_with_offset(rule.updated_at),
-            **rule_fields_by_name(rule.as_new_rule),
+            **rule_fields_by_name(rule) | {"description": rule.description or ""},
         )
 
 
