@@ -118,6 +118,16 @@ async def test_a_port_gets_the_requested_groups_or_the_default_group(tenant: Ten
     assert await list_group_names(tenant, await get_newest_port(tenant, instance)) == ["default"]
 
 
+async def test_a_security_group_that_is_named_twice_is_refused(tenant: Tenant) -> None:
+    instance, group = await an_instance(tenant), await a_security_group(tenant)
+
+    answer = await attach(tenant, instance, type="external", security_groups=[{"id": group.id}, {"id": group.id}])
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+    assert answer.json()["message"] == f"Duplicate items in the list: '{group.id}'"
+    assert len(await list_ports(tenant, instance)) == 1
+
+
 async def test_a_public_address_gets_a_ddos_profile(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
 

@@ -120,6 +120,52 @@ async def test_all_missing_fields_are_named_at_once(tenant: Tenant) -> None:
     assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
 
 
+@pytest.mark.parametrize(
+    ("of_instance", "of_interface"), [(["same", "same"], []), ([], ["same", "same"]), (["same"], ["other", "same"])]
+)
+async def test_a_security_group_that_is_named_twice_is_refused(
+    tenant: Tenant, of_instance: list[str], of_interface: list[str]
+) -> None:
+    ids = {name: (await a_security_group(tenant, name)).id for name in ("same", "other")}
+    before = await count_resources(tenant)
+
+    answer = await order_instance(
+        tenant,
+        security_groups=[{"id": ids[name]} for name in of_instance],
+        interfaces=[{"type": "external", "security_groups": [{"id": ids[name]} for name in of_interface]}],
+    )
+
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+    assert answer.json()["message"] == f"Duplicate items in the list: '{ids['same']}'"
+    assert await count_resources(tenant) == before
+
+
+async def test_two_interfaces_can_have_the_same_security_group(tenant: Tenant) -> None:
+    group = await a_security_group(tenant)
+    interface = {"type": "external", "security_groups": [{"id": group.id}]}
+
+    await tenant.wait_until_finished(await order_instance(tenant, interfaces=[interface, interface]))
+
+
+async def test_other_resources_that_are_named_twice_are_refused(tenant: Tenant) -> None:
+    volume, port, floating_ip = await a_volume(tenant), await a_port(tenant), await a_floating_ip(tenant)
+    network, _ = await a_network(tenant)
+    volumes = [boot(), *[{"source": "existing-volume", "volume_id": volume.id}] * 2]
+    interface = {
+        "type": "any_subnet",
+        "network_id": network.id,
+        "floating_ip": {"source": "existing", "existing_floating_id": floating_ip.id},
+    }
+
+    answers = [
+        await order_instance(tenant, volumes=volumes),
+        await order_instance(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}] * 2),
+        await order_instance(tenant, interfaces=[interface] * 2),
+    ]
+
+    assert [answer.status_code for answer in answers] == [400, 409, 409], [answer.text for answer in answers]
+
+
 async def test_resources_of_another_tenant_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     network, (subnet,) = await a_network(stranger)
     volume, port, group = await a_volume(stranger), await a_port(stranger), await a_security_group(stranger)

@@ -25,6 +25,7 @@ from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKin
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
 from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
+from pileus.domain.network.security_groups import check_named_once
 from pileus.domain.storage.disks import (
     ResolvedDisk,
     VolumeSourceRecords,
@@ -150,6 +151,8 @@ def _choose_name(order: InstanceOrder) -> str:
 def _check_order(order: InstanceOrder, flavor: Flavor) -> None:
     if flavor.disabled:
         raise NoCapacity(f"Flavor {flavor.id} is disabled")
+    for interface in order.interfaces:
+        check_named_once([*order.security_group_ids, *interface.security_group_ids])
     if order.security_group_ids and any(interface.security_group_ids for interface in order.interfaces):
         raise invalid(security_groups="Give security groups for the instance or for its interfaces, not for both")
     volume_sources = {volume.source for volume in order.volumes}

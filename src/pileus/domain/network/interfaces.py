@@ -10,6 +10,7 @@ from pileus.domain.errors import invalid, not_found
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
+from pileus.domain.network.security_groups import check_named_once
 
 
 class AttachedInterface(Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ def require_attachable_interface(instance: Instance, interface: NewInterface) ->
     """Return the interface if it can be attached to an existing instance. Raises Invalid."""
     if not instance.is_virtual and interface.type == InterfaceType.EXTERNAL:
         raise invalid(type="A bare metal server cannot be given a public interface later")
+    check_named_once(interface.security_group_ids)
     return interface
 
 

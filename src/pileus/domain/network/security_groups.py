@@ -1,11 +1,12 @@
 """Security groups: named sets of rules that filter the traffic of ports."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from msgspec.structs import asdict
 
-from pileus.domain.errors import Conflict, not_found
+from pileus.domain.errors import Conflict, Invalid, not_found
 from pileus.domain.network.ports import Port
 from pileus.domain.network.security_group_policies import SecurityGroupPolicy
 from pileus.domain.network.security_rules import SecurityGroupRule, plan_replaced_rules
@@ -39,6 +40,13 @@ class SecurityGroup(TenantResource, frozen=True, kw_only=True):
                 f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it"
             )
         return self.require_unlocked()
+
+
+def check_named_once(group_ids: Iterable[str]) -> None:
+    """Raise Invalid if an id is in the list more than once."""
+    duplicates = [group_id for group_id, count in Counter(group_ids).items() if count > 1]
+    if duplicates:
+        raise Invalid(f"Duplicate items in the list: {', '.join(map(repr, duplicates))}")
 
 
 def plan_group_additions(ports: Sequence[Port], requests: GroupsByPort) -> list[tuple[Port, str]]:
