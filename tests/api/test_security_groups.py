@@ -118,7 +118,8 @@ async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     assert (rules(after), driver_rules(tenant, view["id"])) == (rules(view), rules(view))
 
 
-async def test_a_locked_group_cannot_be_changed(tenant: Tenant) -> None:
+async def test_a_locked_group_cannot_be_changed(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant.running.app_state, "patience", 0)
     view = await create_group(tenant)
     await inject_fault(tenant, FaultKind.HOLD, "update_security_group")
     path = tenant.path(NEWER, view["id"], version=2)

@@ -43,12 +43,8 @@ async def replace_security_group_rule(  # the ids of group, rule and task
     return record
 
 
-async def delete_security_group_rule(
-    tx: Tx, ctx: Context, group_id: str | None, rule_id: str, task_id: str
-) -> Task | None:
-    """Start the task that removes a rule from its group, which is looked up if `group_id` is None."""
-    if group_id is None:
-        group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
+async def delete_security_group_rule(tx: Tx, ctx: Context, group_id: str, rule_id: str, task_id: str) -> Task | None:
+    """Start the task that removes a rule from its group."""
     group = await security_groups.get(tx, ctx.place, group_id)
     change = SecurityGroupChange(rules=without_rule(await security_groups.list_rules(tx, group_id), rule_id))
     task_type, data = DELETE_SECURITY_GROUP_RULE, _make_task_data(group_id, rule_id)
