@@ -164,7 +164,7 @@ async def test_tasks_name_what_they_have_created(tenant: Tenant) -> None:
     )  # fmt: skip
     assert with_rule["created_resources"]["security_groups"] == []
     assert deleted["created_resources"] is None
-    assert deleted["data"] == {"security_group_id": group_id, "security_group_rule_id": rule_id}
+    assert deleted["data"] == {"group_id": group_id, "security_group_id": group_id, "security_group_rule_id": rule_id}
 
 
 async def test_the_operator_decides_on_ports_and_default_rules(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,8 @@ async def add_and_remove_rules(
 
 
 def _make_task_data(group_id: str, rule_id: str) -> dict[str, str]:
-    return {"security_group_id": group_id, "security_group_rule_id": rule_id}
+    """Return the keys of the public API, and `group_id`, which the tasks of all changes of groups have."""
+    return {"group_id": group_id, "security_group_id": group_id, "security_group_rule_id": rule_id}
 
 
 def _plan_rule(ctx: Context, group_id: str, rule: NewRule) -> SecurityGroupRule:
