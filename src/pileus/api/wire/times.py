@@ -19,6 +19,7 @@ def format_zulu(microseconds: int) -> str:
     return format_without_offset(microseconds) + "Z"
 
 
+@lru_cache(maxsize=65536)
 def format_with_offset(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41+0000`, for volumes, networks, ports, addresses and images."""
     return format_without_offset(microseconds) + "+0000"

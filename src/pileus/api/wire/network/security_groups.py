@@ -9,7 +9,7 @@ from pileus.api.wire.common import make_view
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import format_with_offset
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule, rule_fields_by_name
+from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.tags import Tag
 
 
@@ -36,10 +36,17 @@ class SecurityGroupRuleView(Struct, kw_only=True):
         return cls(
             id=rule.id,
             security_group_id=rule.security_group_id,
+            direction=rule.direction,
+            ethertype=rule.ethertype,
+            protocol=rule.protocol,
+            port_range_min=rule.port_range_min,
+            port_range_max=rule.port_range_max,
+            remote_ip_prefix=rule.remote_ip_prefix,
+            remote_group_id=rule.remote_group_id,
+            description=rule.description or "",
             revision_number=rule.revision,
             created_at=format_with_offset(rule.created_at),
             updated_at=format_with_offset(rule.updated_at),
-            **rule_fields_by_name(rule) | {"description": rule.description or ""},
         )
 
 
