@@ -6,7 +6,7 @@ from litestar.di import Provide
 
 from pileus.api import authorization, errors, openapi, routes
 from pileus.api.context import CONTEXT, AppState, RequestContext
-from pileus.api.middleware import ServerMetrics, instrument_requests
+from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, simulation
@@ -45,7 +45,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
         state=State({"app_state": state, "metrics": metrics}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
-    app.asgi_handler = instrument_requests(app.asgi_handler, metrics)
+    app.asgi_handler = instrument_requests(answer_head_as_get(app.asgi_handler), metrics)
     return app
 
 

@@ -1,4 +1,4 @@
-"""Give each request an id, count it for Prometheus and log it."""
+"""Give each request an id, count it for Prometheus and log it; answer HEAD as GET."""
 
 import logging
 import os
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -15,6 +15,7 @@ LOG = logging.getLogger("pileus.requests")
 UNKNOWN = "(none)"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """All other methods are counted as one, because a client can invent any number of them."""
+NOT_ALLOWED = 405
 
 
 class ServerMetrics:
@@ -101,6 +102,43 @@ def instrument_requests(
                 _log_request(scope, request_id, status, seconds)
 
     return handle
+
+
+def answer_head_as_get(app: ASGIApp) -> ASGIApp:
+    """Wrap the application: answer HEAD as GET without the body, and name HEAD in `Allow` beside GET (RFC 9110, 9.3.2).
+
+    The application sees a GET, so that access checks, status and headers are the same.
+    """
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            await app(scope, receive, send)
+            return
+        method = scope["method"]
+
+        async def send_for_method(message: Message) -> None:
+            if message["type"] == "http.response.body" and method == "HEAD":
+                message["body"] = b""
+            elif message["type"] == "http.response.start" and (message["status"] == NOT_ALLOWED or method == "OPTIONS"):
+                message["headers"] = [_with_head(name, value) for name, value in message["headers"]]
+            await send(message)
+
+        if method == "HEAD":
+            scope["method"] = HttpMethod.GET
+        try:
+            await app(scope, receive, send_for_method)
+        finally:
+            # Metrics and logs name the method of the request.
+            scope["method"] = method
+
+    return handle
+
+
+def _with_head(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+    methods = value.split(b", ")
+    if name.lower() != b"allow" or b"GET" not in methods or b"HEAD" in methods:
+        return name, value
+    return name, b", ".join(sorted({*methods, b"HEAD"}))
 
 
 def _log_request(scope: Any, request_id: str, status: int, seconds: float) -> None:
