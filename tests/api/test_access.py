@@ -18,6 +18,7 @@ TABLE = Path(__file__).with_name("access.txt")
 ROLES = Path(__file__).resolve().parents[2] / "docs" / "roles.md"
 SECRET_READS = {
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
+    "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_spice_console",
     "GET /cloud/v3/baremetal/{project_id}/{region_id}/{server_id}/get_console",
 }
 """Reads that return secrets, and so need a higher role."""
@@ -48,7 +49,7 @@ def test_every_route_is_in_the_access_list() -> None:
 
 
 # A console gives control of the machine, so it needs the right to write.
-CONTROL = "/get_console"
+CONTROL = ("/get_console", "/get_spice_console")
 
 
 def test_reading_needs_the_lowest_role_and_changing_a_higher_one() -> None:

@@ -19,6 +19,7 @@ VOLATILE = {
     # Each request is counted, and each console has its own ticket.
     "GET /metrics",
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
+    "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_spice_console",
     "GET /cloud/v3/baremetal/{project_id}/{region_id}/{server_id}/get_console",
 }
 

@@ -60,13 +60,29 @@ async def list_instance_flavors(
     ctx: Ctx, instance_id: FromPath[str], include_prices: FromQuery[bool] = False
 ) -> Page[ListedFlavor | PricedFlavor]:
     """List the flavors that an instance can be changed to: other flavors of its kind that can boot its boot volume."""
+    return await _list_flavors_of_instance(ctx, instance_id, with_prices=include_prices)
+
+
+@post(
+    f"{INSTANCES}/{{instance_id:str}}/available_flavors", opt=READ, status_code=200, deprecated=True, tags=["Instances"]
+)
+async def list_instance_flavors_by_post(
+    ctx: Ctx, instance_id: FromPath[str], include_prices: FromQuery[bool] = False
+) -> Page[ListedFlavor | PricedFlavor]:
+    """List the flavors that an instance can be changed to, for older clients. A body is ignored."""
+    return await _list_flavors_of_instance(ctx, instance_id, with_prices=include_prices)
+
+
+async def _list_flavors_of_instance(
+    ctx: RequestContext, instance_id: str, *, with_prices: bool
+) -> Page[ListedFlavor | PricedFlavor]:
     async with ctx.db.scan() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
         source = await _source_of_volume(tx, ctx, await attachments.find_boot_volume(tx, instance_id))
     others = [
         flavor for flavor in ctx.catalogue.flavors if flavor.kind == instance.kind and flavor.id != instance.flavor_id
     ]
-    return _page_of_fitting(ctx, others, [source], with_prices=include_prices)
+    return _page_of_fitting(ctx, others, [source], with_prices=with_prices)
 
 
 @post(f"{INSTANCES}/available_flavors", opt=READ, status_code=200, tags=["Instances"])
@@ -135,4 +151,4 @@ async def _source_of_volume(tx: Tx, ctx: RequestContext, volume: Volume | None) 
     return VolumeBootSource(image, template)
 
 
-ROUTES = [list_flavors, list_instance_flavors, list_flavors_for_volumes]
+ROUTES = [list_flavors, list_instance_flavors, list_instance_flavors_by_post, list_flavors_for_volumes]

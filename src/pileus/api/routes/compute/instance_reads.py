@@ -1,9 +1,10 @@
 """Routes that show an instance's console and metrics, and prices, limits and names of instances."""
 
 from collections.abc import Iterable, Sequence
+from typing import Annotated
 
 from litestar import get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
@@ -12,6 +13,7 @@ from pileus.api.wire.account.price_requests import InstancePriceRequest, Planned
 from pileus.api.wire.account.prices import InstancePrice, ResourcePrice
 from pileus.api.wire.account.quota_requests import InstanceQuotaCheckRequest, PlannedInterface
 from pileus.api.wire.account.quotas import ExceededQuotas
+from pileus.api.wire.compute.instance_locations import InstanceLocation
 from pileus.api.wire.compute.instances import InstanceNamingRules, RemoteConsoleUrl, RemoteConsoleView
 from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.compute.metrics import DiskMetricsSample, InstanceMetricsSample
@@ -34,7 +36,7 @@ from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
 from pileus.store.account import projects, quota_usage, quotas
-from pileus.store.compute import instances
+from pileus.store.compute import instance_search, instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots
 
@@ -50,9 +52,40 @@ async def get_instance_console(
     ctx: Ctx, instance_id: FromPath[str], console_type: FromQuery[str | None] = None
 ) -> RemoteConsoleView:
     """Open the console of a running instance. The URL is valid for some time, for everyone who knows it."""
-    async with ctx.db.read() as tx:
-        instance = await instances.get(tx, ctx.place, instance_id)
-    return await open_console(ctx, instance, console_type)
+    return await _open_console_of_instance(ctx, instance_id, console_type)
+
+
+@get(f"{ONE}/get_spice_console", opt=WRITE, deprecated=True, tags=["Instances"])
+async def get_instance_spice_console(
+    ctx: Ctx, instance_id: FromPath[str], console_type: FromQuery[str | None] = None
+) -> RemoteConsoleView:
+    """Open the console of a running instance, for older clients. The answer is that of `get_console`."""
+    return await _open_console_of_instance(ctx, instance_id, console_type)
+
+
+@get("/cloud/v1/instances/search", opt=READ, deprecated=True, tags=["Instances"])
+async def search_instances(
+    ctx: Ctx,
+    name: FromQuery[str | None] = None,
+    instance_id: Annotated[str | None, QueryParameter(name="id")] = None,
+    limit: Limit = 1000,
+    offset: Offset = 0,
+) -> Page[InstanceLocation]:
+    """Find the project and region of instances, in all projects and regions, for older clients.
+
+    `name` matches a part of the name, in upper or lower case; `id` matches the whole id.
+    """
+    async with ctx.db.scan() as tx:
+        count, page = await instance_search.page(
+            tx, ctx.caller.client_id, name=name, instance_id=instance_id, limit=limit, offset=offset
+        )
+    return Page(
+        count=count,
+        results=[
+            InstanceLocation.of(instance, project_name, ctx.catalogue.region(instance.region_id))
+            for instance, project_name in page
+        ],
+    )
 
 
 @post(f"{ONE}/metrics", opt=READ, status_code=200, tags=["Instances"])
@@ -128,6 +161,14 @@ async def check_instance_limits(ctx: Ctx, data: JSONBody[InstanceQuotaCheckReque
     none.
     """
     return await find_exceeded_quotas(ctx, data)
+
+
+async def _open_console_of_instance(
+    ctx: RequestContext, instance_id: str, console_type: str | None
+) -> RemoteConsoleView:
+    async with ctx.db.read() as tx:
+        instance = await instances.get(tx, ctx.place, instance_id)
+    return await open_console(ctx, instance, console_type)
 
 
 async def open_console(ctx: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
@@ -207,6 +248,8 @@ def _metrics_view(sample: MachineSample) -> InstanceMetricsSample:
 
 ROUTES = [
     get_instance_console,
+    get_instance_spice_console,
+    search_instances,
     list_instance_metrics,
     get_available_names,
     preview_instance_price,
