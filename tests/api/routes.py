@@ -1,4 +1,4 @@
-"""All endpoints of the program, as the application knows them."""
+"""All endpoints that the program offers, as the application knows them."""
 
 import re
 from collections.abc import Iterator
@@ -88,6 +88,8 @@ def _endpoints(app: Litestar) -> Iterator[Endpoint]:
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(route, HTTPRoute)
+            if not handler.opt.get("offered", True):
+                continue
             yield from _endpoints_of(route.path_format, handler, paths.get(route.path_format, {}))
 
 

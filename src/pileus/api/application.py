@@ -9,7 +9,7 @@ from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
-from pileus.api.routes import consoles, health, machine_access, simulation
+from pileus.api.routes import consoles, health, machine_access, other_families, simulation
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.settings import Settings
@@ -27,6 +27,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
             *routes.ROUTES,
             health.make_metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
+            *other_families.ROUTES,
             *([simulation.ROUTER] if has_simulation else []),
             *([consoles.ROUTER] if has_consoles else []),
         ],

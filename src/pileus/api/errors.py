@@ -15,6 +15,7 @@ from pileus.domain.errors import (
     Invalid,
     NoCapacity,
     NotFound,
+    NotOffered,
     Problem,
     QuotaExceeded,
     Stale,
@@ -33,8 +34,11 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     Stale: (409, "ConflictError"),
     QuotaExceeded: (403, "QuotaLimitExceed"),
     BodyTooLarge: (413, "RequestEntityTooLarge"),
+    NotOffered: (501, "NotImplemented"),
     Unavailable: (503, "ServiceUnavailable"),
 }
+NO_RETRY = {"x-should-retry": "false"}
+"""The official SDKs repeat requests that are answered with 5xx, unless they get this header."""
 MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
 INTERNAL = "Internal server error: tell the operator the request_id"
 
@@ -49,7 +53,8 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
         extra["invalid_fields"] = problem.fields
     if problem.facts:
         extra["info"] = problem.facts
-    return _response(request, status, name, problem.message, extra=extra)
+    headers = NO_RETRY if isinstance(problem, NotOffered) else None
+    return _response(request, status, name, problem.message, extra=extra, headers=headers)
 
 
 def validation_error_response(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:

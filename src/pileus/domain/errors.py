@@ -10,6 +10,7 @@ Problem
 │   └── Stale          another request changed the record: load it again and decide again
 ├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
 ├── BodyTooLarge       the request's body is over the limit
+├── NotOffered         the public API has the operation, but this server does not offer it
 └── Unavailable        a part of the server cannot answer now
 """
 
@@ -68,6 +69,10 @@ class QuotaExceeded(Problem):
 
 class BodyTooLarge(Problem):
     """The request's body is over the limit."""
+
+
+class NotOffered(Problem):
+    """The public API has the operation, but this server does not offer it."""
 
 
 class Unavailable(Problem):
