@@ -56,14 +56,16 @@ COMPOSITION = {
     "server",
     "setting_fields",
     "settings",
+    "users",
 }
 EXCEPTIONS: dict[str, set[str]] = {
     # `pileus` defines the version.
     "api": {"__init__", "settings"},
     "cli": {"__init__"},
-    # `serve` and `keys` work without a server.
+    # `serve`, `keys` and `users` work without a server.
     "cli.serve": {"app", "server", "settings"},
     "cli.keys": {"api_keys", "app", "domain", "initial_data", "store"},
+    "cli.users": {"app", "domain.errors"},
     # `env` prints what `serve` prints.
     "cli.env": {"client_variables", "settings"},
     # `catalog check` uses the checks of the server.

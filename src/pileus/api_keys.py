@@ -20,18 +20,12 @@ class ApiKeyAdmin:
     db: Database
     now: int
 
-    async def has_first_tenant(self) -> bool:
-        """Return whether the database has its first tenant."""
-        async with self.db.read() as tx:
-            return await clients.exists(tx, CLIENT)
-
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
         """Create a key and return its token, which is not stored; a new tenant gets a user and a project."""
         now, client_id = self.now, CLIENT if client is None else client
 
         async def write(tx: Tx) -> str:
-            if not await clients.exists(tx, client_id):
-                await _add_tenant(tx, client_id, now)
+            await add_missing_tenant(tx, client_id, now)
             key_id = await api_keys.allocate_id(tx)
             token = generate_api_token(key_id)
             key = ApiKey(
@@ -59,7 +53,10 @@ class ApiKeyAdmin:
         return await self.db.write(lambda tx: api_keys.revoke(tx, key_id, self.now))
 
 
-async def _add_tenant(tx: Tx, client_id: int, now: int) -> None:
+async def add_missing_tenant(tx: Tx, client_id: int, now: int) -> None:
+    """Add a tenant with a user and a project, if it does not exist."""
+    if await clients.exists(tx, client_id):
+        return
     await clients.add(tx, client_id, f"client-{client_id}", now)
     user_id = await clients.allocate_user_id(tx)
     await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)

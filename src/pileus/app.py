@@ -23,9 +23,10 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.registry import find_driver_location, load_object
-from pileus.initial_data import load_catalogue, open_seeded_database, seed_database
+from pileus.initial_data import has_first_tenant, load_catalogue, open_seeded_database, seed_database
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
+from pileus.store.database import Database
 from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
@@ -35,6 +36,7 @@ from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.storage.scheduler import Scheduler
+from pileus.users import UserAdmin
 
 VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
 
@@ -124,13 +126,26 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
 @asynccontextmanager
 async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     """Open the API keys of a database without a server; a new database is seeded first."""
+    async with _open_without_server(settings) as db:
+        yield ApiKeyAdmin(db, current_time_micros())
+
+
+@asynccontextmanager
+async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
+    """Open the users of a database without a server; a new database is seeded first."""
+    async with _open_without_server(settings) as db:
+        yield UserAdmin(db, current_time_micros())
+
+
+@asynccontextmanager
+async def _open_without_server(settings: Settings) -> AsyncIterator[Database]:
     data = Path(settings.data)
     db = await open_database(settings.database, data)
     try:
-        api_keys = ApiKeyAdmin(db, current_time_micros())
-        if not await api_keys.has_first_tenant():
-            await seed_database(db, load_catalogue(settings), given_key=settings.api_key, data=data, now=api_keys.now)
-        yield api_keys
+        if not await has_first_tenant(db):
+            catalogue, now = load_catalogue(settings), current_time_micros()
+            await seed_database(db, catalogue, given_key=settings.api_key, data=data, now=now)
+        yield db
     finally:
         await db.close()
 

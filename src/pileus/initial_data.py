@@ -57,6 +57,12 @@ async def open_seeded_database(
         await db.close()
 
 
+async def has_first_tenant(db: Database) -> bool:
+    """Return whether the database has its first tenant."""
+    async with db.read() as tx:
+        return await clients.exists(tx, CLIENT)
+
+
 def load_catalogue(settings: Settings) -> Catalogue:
     """Return the operator's catalogue, or the built-in one; raises Invalid or SettingError."""
     if settings.catalogue:

@@ -27,6 +27,7 @@ BODIES: dict[str, Any] = {
     "POST /cloud/v1/cost_report/resources": PERIOD,
     "POST /cloud/v1/reservation_cost_report/totals": PERIOD,
     "POST /cloud/v1/usage_report": PERIOD,
+    "POST /iam/auth/jwt/refresh": {"refresh": "x"},
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
     "POST /cloud/v1/downloadimage/{project_id}/{region_id}": {"name": "fetched", "url": "https://images.example.org/x"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},

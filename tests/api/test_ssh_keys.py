@@ -42,7 +42,7 @@ async def colleague_client(tenant: Tenant) -> httpx.AsyncClient:
         user_id = 10_000_000 + await counters.increment(tx, "test_colleagues")
         number = await counters.increment(tx, "api_keys")
         token = generate_api_token(number)
-        await clients.add_user(tx, user_id, tenant.client_id, "colleague@example.com", 0)
+        await clients.add_user(tx, user_id, tenant.client_id, f"colleague-{user_id}@example.com", 0)
         fields: dict[str, Any] = {"id": number, "user_id": user_id, "digest": hash_api_token(token), "created_at": 0}
         await api_keys.add(tx, ApiKey(**fields, client_id=tenant.client_id, name="theirs", role=Role.ENGINEERS.value))
         return token

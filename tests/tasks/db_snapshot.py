@@ -29,6 +29,7 @@ IGNORED_TABLES = {
     "schema_versions",
     "faults",
     "api_keys",
+    "login_sessions",
 }
 # Columns that differ after a change was reverted.
 CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}

@@ -1,17 +1,18 @@
-"""Authenticate callers by API key, and cache them for a second to spare the database.
+"""Authenticate callers by API key or by the access token of a login, and cache them to spare the database.
 
-A key that this process revokes stops working at once; a key that another process revokes, within a second.
+A key or login that this process ends stops working at once; one that another process ends, within a second.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pileus.domain.account.api_keys import parse_key_id
+from pileus.domain.account.login_sessions import TokenKind, parse_session_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
-from pileus.store.account import api_keys
-from pileus.store.database import Database
+from pileus.store.account import api_keys, login_sessions
+from pileus.store.database import Database, Tx
 
 FRESH = 1.0
 """Seconds that a caller is cached."""
@@ -43,33 +44,63 @@ class Authenticator:
         if cached is None or clock >= cached.until or cached.revocations != api_keys.REVOCATIONS.times:
             cached = await self._read_caller(authorization_header, now, clock)
         elif cached.expires_at is not None and now >= cached.expires_at:
-            raise Unauthenticated("Token is invalid or expired", INVALID)
+            raise _unknown_token()
         return cached.caller
 
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._cache.pop(header, None)
-        number, token = _parse_header(header.decode("latin-1"))
+        scheme, token = _parse_header(header.decode("latin-1"))
         revocations = api_keys.REVOCATIONS.times
         async with self._db.read() as tx:
-            row = await api_keys.find_with_caller(tx, number)
-        if row is None or not row[0].is_valid_token(token, now):
-            raise Unauthenticated("Token is invalid or expired", INVALID)
-        key, caller = row
+            caller, expires_at = await _FIND_CALLER[scheme](tx, token, now)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
-        cached = self._cache[header] = CachedCaller(caller, clock + FRESH, key.expires_at, revocations)
+        cached = self._cache[header] = CachedCaller(caller, clock + FRESH, expires_at, revocations)
         return cached
 
 
-def _parse_header(header: str) -> tuple[int, str]:
-    """Return the number of the key and the whole token. Raises Unauthenticated."""
+def _parse_header(header: str) -> tuple[str, str]:
+    """Return the scheme in lower case, and the token. Raises Unauthenticated."""
     if not header:
         raise Unauthenticated("Authentication credentials were not provided.")
     scheme, _, token = header.partition(" ")
-    if scheme.lower() != "apikey":
-        raise Unauthenticated("Given token not valid for any token type", INVALID)
-    token = token.strip()
-    number = parse_key_id(token)
-    if number is None:
+    if scheme.lower() not in _FIND_CALLER:
+        raise _wrong_type()
+    return scheme.lower(), token.strip()
+
+
+async def _find_caller_of_key(tx: Tx, token: str, now: int) -> tuple[Caller, int | None]:
+    """Return the caller of an API key, and when it expires. Raises Unauthenticated."""
+    key_id = parse_key_id(token)
+    if key_id is None:
         raise Unauthenticated(f"Bad token: {token.partition('_')[0].partition('$')[0][:20]}", INVALID)
-    return number, token
+    row = await api_keys.find_with_caller(tx, key_id)
+    if row is None or not row[0].is_valid_token(token, now):
+        raise _unknown_token()
+    return row[1], row[0].expires_at
+
+
+async def _find_caller_of_login(tx: Tx, token: str, now: int) -> tuple[Caller, int | None]:
+    """Return the caller of an access token, and when it expires. Raises Unauthenticated."""
+    session_id = parse_session_id(TokenKind.ACCESS, token)
+    if session_id is None:
+        raise _wrong_type()
+    row = await login_sessions.find_with_caller(tx, session_id)
+    expires_at = None if row is None else row[0].find_access_expiry(token, now)
+    if row is None or expires_at is None:
+        raise _unknown_token()
+    return row[1], expires_at
+
+
+def _wrong_type() -> Unauthenticated:
+    return Unauthenticated("Given token not valid for any token type", INVALID)
+
+
+def _unknown_token() -> Unauthenticated:
+    return Unauthenticated("Token is invalid or expired", INVALID)
+
+
+_FIND_CALLER: dict[str, Callable[[Tx, str, int], Awaitable[tuple[Caller, int | None]]]] = {
+    "apikey": _find_caller_of_key,
+    "bearer": _find_caller_of_login,
+}

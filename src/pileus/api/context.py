@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
+from pileus.api.login_limits import LoginLimits
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
@@ -33,6 +34,7 @@ class AppState:
     legacy_fields: bool = False
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
+    login_limits: LoginLimits = field(default_factory=LoginLimits)
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:

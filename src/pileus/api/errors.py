@@ -19,6 +19,7 @@ from pileus.domain.errors import (
     Problem,
     QuotaExceeded,
     Stale,
+    TooManyRequests,
     Unauthenticated,
     Unavailable,
 )
@@ -34,6 +35,7 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     Stale: (409, "ConflictError"),
     QuotaExceeded: (403, "QuotaLimitExceed"),
     BodyTooLarge: (413, "RequestEntityTooLarge"),
+    TooManyRequests: (429, "TooManyRequests"),
     NotOffered: (501, "NotImplemented"),
     Unavailable: (503, "ServiceUnavailable"),
 }
@@ -53,8 +55,13 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
         extra["invalid_fields"] = problem.fields
     if problem.facts:
         extra["info"] = problem.facts
-    headers = NO_RETRY if isinstance(problem, NotOffered) else None
-    return _response(request, status, name, problem.message, extra=extra, headers=headers)
+    return _response(request, status, name, problem.message, extra=extra, headers=_headers_of(problem))
+
+
+def _headers_of(problem: Problem) -> dict[str, str] | None:
+    if isinstance(problem, TooManyRequests):
+        return {"retry-after": str(problem.retry_after)}
+    return NO_RETRY if isinstance(problem, NotOffered) else None
 
 
 def validation_error_response(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:

@@ -29,6 +29,8 @@ ERRORS = {
     "404": "The resource does not exist, or belongs to another tenant.",
     "409": "The resource exists already, is in use, is locked by a task, or is in the wrong state.",
 }
+LOGIN_ERRORS = {"429": "Too many logins have failed: `Retry-After` is the time to wait in seconds."}
+"""Further errors of operations with the tag `Logins`."""
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -105,9 +107,10 @@ def add_errors_and_security(schema: dict[str, Any]) -> dict[str, Any]:
     complete: dict[str, Any] = msgspec.json.decode(GENERIC_PAGE.sub(r"\1Page", text))
     complete["components"].setdefault("schemas", {})["Problem"] = PROBLEM
     complete["components"]["securitySchemes"] = {
-        "APIKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`APIKey <token>`"}
+        "APIKey": {"type": "apiKey", "in": "header", "name": "Authorization", "description": "`APIKey <token>`"},
+        "Login": {"type": "http", "scheme": "bearer", "description": "The access token of a login."},
     }
-    complete["security"] = [{"APIKey": []}]
+    complete["security"] = [{"APIKey": []}, {"Login": []}]
     for path, operations in complete["paths"].items():
         for operation in operations.values():
             _add_errors(operation)
@@ -127,7 +130,8 @@ def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:
 def _add_errors(operation: dict[str, Any]) -> None:
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     successes = {code: answer for code, answer in operation["responses"].items() if code.startswith("2")}
-    errors = {code: {"description": text, "content": content} for code, text in ERRORS.items()}
+    texts = ERRORS | (LOGIN_ERRORS if "Logins" in operation.get("tags", ()) else {})
+    errors = {code: {"description": text, "content": content} for code, text in texts.items()}
     operation["responses"] = successes | errors
 
 

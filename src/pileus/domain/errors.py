@@ -10,6 +10,7 @@ Problem
 │   └── Stale          another request changed the record: load it again and decide again
 ├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
 ├── BodyTooLarge       the request's body is over the limit
+├── TooManyRequests    wait before the next attempt: `retry_after` is the time in seconds
 ├── NotOffered         the public API has the operation, but this server does not offer it
 └── Unavailable        a part of the server cannot answer now
 """
@@ -69,6 +70,14 @@ class QuotaExceeded(Problem):
 
 class BodyTooLarge(Problem):
     """The request's body is over the limit."""
+
+
+class TooManyRequests(Problem):
+    """The caller has to wait for `retry_after` seconds."""
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class NotOffered(Problem):

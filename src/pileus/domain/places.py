@@ -12,10 +12,10 @@ class Place(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """The user and API key of a request; `role` is an `access.Role`."""
+    """The user of a request; `role` is an `access.Role`. `token_id` is the API key, or None after a login."""
 
     client_id: int
     user_id: int
     email: str
-    token_id: int
+    token_id: int | None
     role: str

@@ -1,7 +1,16 @@
 """The routes, one module per noun."""
 
 from pileus.api.routes import health, tasks
-from pileus.api.routes.account import projects, quotas, regions, reports, subscriptions, user_actions
+from pileus.api.routes.account import (
+    account_overviews,
+    logins,
+    projects,
+    quotas,
+    regions,
+    reports,
+    subscriptions,
+    user_actions,
+)
 from pileus.api.routes.compute import (
     app_templates,
     baremetal,
@@ -47,6 +56,7 @@ from pileus.api.routes.storage import (
 )
 
 ROUTES = [
+    *account_overviews.ROUTES,
     *baremetal.ROUTES,
     *baremetal_flavors.ROUTES,
     *health.ROUTES,
@@ -66,6 +76,7 @@ ROUTES = [
     *legacy_security_groups.ROUTES,
     *ddos_profiles.ROUTES,
     *subscriptions.ROUTES,
+    *logins.ROUTES,
     *tasks.ROUTES,
     *projects.ROUTES,
     *regions.ROUTES,

@@ -28,6 +28,14 @@ async def exists(tx: Tx, client_id: int) -> bool:
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 
+async def get_name(tx: Tx, client_id: int) -> str:
+    """Return the name of a tenant. Raises NotFound."""
+    row = await tx.one("SELECT name FROM clients WHERE id = :id", id=client_id)
+    if row is None:
+        raise not_found("Client", client_id)
+    return str(row[0])
+
+
 async def lock(tx: Tx, client_id: int) -> None:
     """Lock a tenant until the transaction ends; concurrent requests that lock it wait."""
     await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
