@@ -18,6 +18,7 @@ from pileus.api.middleware import ServerMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.ids import IdMaker
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
@@ -38,8 +39,6 @@ from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.storage.scheduler import Scheduler
 from pileus.users import UserAdmin
 
-VARIANT = dict(zip("0123456789abcdef", "89ab" * 4, strict=True))
-
 
 @dataclass(slots=True)
 class RunningCloud:
@@ -57,10 +56,8 @@ def current_time_micros() -> int:
     return time.time_ns() // 1000
 
 
-def new_random_uuid() -> str:
-    """Return a random UUID of version 4, in half the time of the standard library: every change needs at least one."""
-    digits = os.urandom(16).hex()
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{VARIANT[digits[16]]}{digits[17:20]}-{digits[20:]}"
+IDS = IdMaker(current_time_micros, os.urandom)
+"""Makes the ids of this process."""
 
 
 def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
@@ -89,15 +86,14 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     metrics = ServerMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
-        driver = create_driver(settings, catalogue)
-        task_waiters = TaskWaiters()
+        driver, task_waiters = create_driver(settings, catalogue), TaskWaiters()
         engine = Engine(
             db,
             OPERATIONS,
             driver,
             catalogue,
             current_time_micros,
-            new_random_uuid,
+            IDS.new_id,
             lease=int(settings.lease_seconds * 1_000_000),
             fault_injector=StoredFaultInjector(db),
             on_task_end=_on_task_end(metrics, task_waiters),
@@ -107,7 +103,8 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             db,
             catalogue,
             current_time_micros,
-            new_random_uuid,
+            IDS.new_id,
+            IDS.new_ordered_id,
             engine.nudge,
             driver,
             notifier,
@@ -115,7 +112,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             task_waiters=task_waiters,
         )
         app = create_app(settings, app_state, metrics)
-        scheduler = Scheduler(db, catalogue, current_time_micros, new_random_uuid, engine.nudge)
+        scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
         reconciler = Reconciler(db, driver, current_time_micros)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []

@@ -97,13 +97,14 @@ def an_order(*volumes: NewVolume, **changes: Any) -> InstanceOrder:
 
 def a_context() -> Context:
     """Ids are id-1, id-2 and so on."""
-    numbers = count(1)
+    ids = (f"id-{number}" for number in count(1))
     return Context(
         place=PLACE,
         caller=CALLER,
         catalogue=the_catalogue(),
         now=lambda: NOW,
-        new_id=lambda: f"id-{next(numbers)}",
+        new_id=lambda: next(ids),
+        new_ordered_id=lambda: next(ids),
     )
 
 

@@ -3,6 +3,7 @@
 A new operation is tested as soon as it is registered; it needs a scenario in `scenarios.py`.
 """
 
+import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import create_app
 from pileus.api.context import AppState
 from pileus.api.middleware import ServerMetrics
-from pileus.app import RunningCloud, new_random_uuid
+from pileus.app import RunningCloud
 from pileus.domain.errors import Conflict
+from pileus.domain.ids import IdMaker
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.simulated.driver import Simulated
@@ -100,10 +102,19 @@ async def running(
         db = await open_database(url, data)
         driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
+        id_maker = IdMaker(clock, os.urandom)
         cloud = AppState(
-            db, catalogue, clock, new_random_uuid, lambda: None, driver, SubscriptionNotifier(), patience=0
+            db,
+            catalogue,
+            clock,
+            id_maker.new_id,
+            id_maker.new_ordered_id,
+            lambda: None,
+            driver,
+            SubscriptionNotifier(),
+            patience=0,
         )
-        engine = Engine(db, OPERATIONS, driver, catalogue, clock, new_random_uuid, lease=LEASE)
+        engine = Engine(db, OPERATIONS, driver, catalogue, clock, id_maker.new_id, lease=LEASE)
         yield RunningCloud(
             create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
         )

@@ -48,7 +48,12 @@ class ScheduleBench:
         ids = (f"id-{number}" for number in iter(self.numbers))
         fields = {"db": self.bench.db, **changes}
         return Scheduler(
-            catalogue=the_catalogue(), now=self.bench.clock, new_id=lambda: next(ids), nudge=self._nudge, **fields
+            catalogue=the_catalogue(),
+            now=self.bench.clock,
+            new_id=lambda: next(ids),
+            new_ordered_id=lambda: next(ids),
+            nudge=self._nudge,
+            **fields,
         )
 
     async def add_schedule(self, *policy_volumes: Volume, **changes: Any) -> Schedule:

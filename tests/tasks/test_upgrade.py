@@ -7,6 +7,7 @@ ended the tasks; only the created resources of tasks on security groups are thos
 `<1a>` is `0000001a-0000-4000-8000-000000000000`.
 """
 
+import os
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from pileus.app import create_driver, new_random_uuid
+from pileus.app import create_driver
+from pileus.domain.ids import IdMaker
 from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 from pileus.tasks.engine import Engine
@@ -135,7 +137,9 @@ async def run_engine(data: Path) -> None:
     settings = Settings(data=data, image_sources="any", log_level="error")
     async with open_seeded_database(settings, exclusive=True) as home:
         driver = create_driver(settings, home.catalogue)
-        await Engine(home.db, OPERATIONS, driver, home.catalogue, Clock(NOW + DAY), new_random_uuid).run_until_idle()
+        clock = Clock(NOW + DAY)
+        new_id = IdMaker(clock, os.urandom).new_id
+        await Engine(home.db, OPERATIONS, driver, home.catalogue, clock, new_id).run_until_idle()
 
 
 @pytest.fixture(scope="module")

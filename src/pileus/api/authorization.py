@@ -35,6 +35,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
             catalogue=state.catalogue,
             now=state.now,
             new_id=state.new_id,
+            new_ordered_id=state.new_ordered_id,
             caller=caller,
             place=Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0)),
             request_id=scope["request_id"],

@@ -28,6 +28,7 @@ class AppState:
     catalogue: Catalogue
     now: Callable[[], int]
     new_id: Callable[[], str]
+    new_ordered_id: Callable[[], str]
     wake_engine: Callable[[], None]
     driver: Compute
     notifier: Notifier
@@ -61,7 +62,7 @@ class RequestContext(Context):
 
         If `work` returns None, no task has been started, and the answer has no id.
         """
-        task_id = self.new_id()
+        task_id = self.new_ordered_id()
         result = await self.app.db.write(lambda tx: work(tx, task_id))
         if result is None:
             return TaskIds(tasks=[])
@@ -73,7 +74,7 @@ class RequestContext(Context):
 
         Returns what `work` returns. If that is None, no task has been started, and there is nothing to wait for.
         """
-        task_id = self.new_id()
+        task_id = self.new_ordered_id()
         result = await self.app.db.write(lambda tx: work(tx, task_id))
         if result is not None:
             await self.wait_for_task(task_id)

@@ -13,8 +13,8 @@ from pileus.domain.places import Caller, Place
 class Context:
     """Passed through services and planners; clock and ids come from outside, so that rules stay pure.
 
-    `now` returns microseconds since 1970, `new_id` a random id. `request_id`, `source_ip` and `user_agent` go into
-    tasks and the audit log.
+    `now` returns microseconds since 1970, `new_id` a random id, `new_ordered_id` an id for a table that only grows.
+    `request_id`, `source_ip` and `user_agent` go into tasks and the audit log.
     """
 
     place: Place
@@ -22,6 +22,7 @@ class Context:
     catalogue: Catalogue
     now: Callable[[], int]
     new_id: Callable[[], str]
+    new_ordered_id: Callable[[], str]
     request_id: str = ""
     source_ip: str | None = None
     user_agent: str | None = None

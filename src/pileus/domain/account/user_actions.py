@@ -44,7 +44,7 @@ def new_user_action(ctx: Context, entry: AuditEntry, task_id: str | None) -> Use
     if name := entry.name or (entry.data or {}).get("name"):
         resource["search_field"] = name
     return UserAction(
-        id=ctx.new_id(),
+        id=ctx.new_ordered_id(),
         client_id=ctx.caller.client_id,
         user_id=ctx.caller.user_id,
         email=ctx.caller.email,

@@ -72,7 +72,7 @@ async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGrou
     port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
         await security_groups.add_to_port(tx, port_id, [group.id])
-    return await start_port_security_update(tx, ctx, port_ids, ctx.new_id())
+    return await start_port_security_update(tx, ctx, port_ids, ctx.new_ordered_id())
 
 
 async def _start_update(

@@ -81,8 +81,8 @@ async def connect_devices_to_vip(
     for port, pairs in plan_vip_connections(
         vip, await _list_connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
     ):
-        audit_data = {"vip_port_id": vip_port_id}
-        started.append(await start_address_pairs_update(tx, ctx, port, pairs, ctx.new_id(), audit_data=audit_data))
+        task_id, audit_data = ctx.new_ordered_id(), {"vip_port_id": vip_port_id}
+        started.append(await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data))
     await ports.save(tx, vip.port, vip.port_with_vip(ctx.now(), is_vip=True))
     entry = AuditEntry("vip_ip_addresses", "update", vip_port_id, {"port_ids": requested_ids}, name=vip.port.name)
     await write_audit_entry(tx, ctx, entry)

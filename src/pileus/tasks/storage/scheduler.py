@@ -42,6 +42,7 @@ class Scheduler:
     catalogue: Catalogue
     now: Callable[[], int]
     new_id: Callable[[], str]
+    new_ordered_id: Callable[[], str]
     nudge: Callable[[], None]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
@@ -134,7 +135,7 @@ class Scheduler:
         """Return a task that no request has started; its user is the creator of the schedule."""
         data = {"schedule_id": schedule.id, "lifecycle_policy_id": schedule.lifecycle_policy_id} if schedule else {}
         return Task(
-            id=self.new_id(),
+            id=self.new_ordered_id(),
             task_type=task_type.name,
             client_id=resource.client_id,
             user_id=schedule.user_id if schedule else 0,

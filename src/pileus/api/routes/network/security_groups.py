@@ -125,7 +125,7 @@ async def delete_security_group(ctx: Ctx, group_id: FromPath[str]) -> None:
 
     While a port has the group, or a rule of another group refers to it, the answer is 409.
     """
-    task_id = ctx.new_id()
+    task_id = ctx.new_ordered_id()
     await ctx.write(lambda tx: security_group_service.delete_security_group(tx, ctx, group_id, task_id))
     if await ctx.wait_for_task(task_id):
         await _check_deleted(ctx, group_id, task_id)
