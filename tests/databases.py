@@ -37,7 +37,7 @@ def delete_all_rows(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
-        schema = "".join(sql for _, _, sql in load_migrations())
+        schema = "".join(work for _, _, work in load_migrations() if isinstance(work, str))
         for (table,) in tables:
             verb = "DELETE FROM" if f"CREATE TABLE {table} " in schema else "DROP TABLE"
             if table != "schema_versions":

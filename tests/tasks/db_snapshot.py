@@ -41,7 +41,7 @@ KEPT_TABLES = {"clients", "flavors", "users", "projects", "counters", "schema_ve
 
 async def load_all_rows(db: Database, driver_file: Path) -> Rows:
     """Return the rows of all relevant tables of the database and of the simulated driver."""
-    columns = _compared(await _columns(db), IGNORED_TABLES)
+    columns = _compared(await load_columns(db), IGNORED_TABLES)
     # One statement, because tests call this often.
     parts = [
         f"SELECT '{table}', CAST(json_array({', '.join(names)}) AS TEXT) FROM {table}"
@@ -68,7 +68,8 @@ def _simulated(driver_file: Path) -> Rows:
     return rows
 
 
-async def _columns(db: Database) -> Columns:
+async def load_columns(db: Database) -> Columns:
+    """Return the columns of each table."""
     async with db.read() as tx:
         return _grouped(await tx.all(SQLITE_COLUMNS if isinstance(db, Sqlite) else POSTGRESQL_COLUMNS))
 
@@ -91,7 +92,7 @@ def _compared(columns: Columns, without: set[str]) -> Columns:
 
 async def delete_tenant_rows(db: Database, driver_file: Path) -> None:
     """Delete the rows of all tenants, so that the next comparison is fast."""
-    columns = await _columns(db)
+    columns = await load_columns(db)
 
     async def write(tx: Tx) -> None:
         no_foreign_keys = "PRAGMA defer_foreign_keys = ON", "SET LOCAL session_replication_role = replica"

@@ -11,7 +11,6 @@ from decimal import Decimal
 from functools import cached_property
 from ipaddress import ip_network
 from typing import Annotated, Any, Literal
-from uuid import UUID, uuid5
 
 import msgspec
 from msgspec import Meta, Struct, field
@@ -23,28 +22,28 @@ from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
+from pileus.domain.ids import derive_catalogue_id
 from pileus.domain.network.ddos_profiles import DdosTemplate
 from pileus.domain.network.networks import Network, Subnet, canonical_ip
 from pileus.domain.network.security_group_policies import SecurityGroupPolicy
 from pileus.domain.storage.volume_types import VolumeType
 
-NAMESPACE = UUID("502fe30e-896f-4a51-afa8-92b5647467e2")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def derive_public_image_id(region_id: int, name: str) -> str:
     """Return the id of a public image, derived from its name."""
-    return str(uuid5(NAMESPACE, f"image/{region_id}/{name}"))
+    return derive_catalogue_id(f"image/{region_id}/{name}")
 
 
 def derive_external_network_id(region_id: int, name: str) -> str:
     """Return the id of an external network, derived from its name."""
-    return str(uuid5(NAMESPACE, f"network/{region_id}/{name}"))
+    return derive_catalogue_id(f"network/{region_id}/{name}")
 
 
 def derive_external_subnet_id(region_id: int, network: str, name: str) -> str:
     """Return the id of a subnet of an external network, derived from its name."""
-    return str(uuid5(NAMESPACE, f"subnet/{region_id}/{network}/{name}"))
+    return derive_catalogue_id(f"subnet/{region_id}/{network}/{name}")
 
 
 class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,8 +33,8 @@ Work = Callable[[Tx], Awaitable[T]]
 OnCommit = Callable[[int, float], None]
 """Called after each commit with its number of writes and its duration in seconds."""
 
-Migration = tuple[int, str, str]
-"""Number, name and SQL."""
+Migration = tuple[int, str, str | Work[None]]
+"""Number, name, and SQL or a function of the transaction."""
 
 
 VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)"

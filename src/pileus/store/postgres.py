@@ -143,8 +143,11 @@ class Postgres:
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await connection.execute(VERSIONS)
             row = await (await connection.execute(NEWEST)).fetchone()
-            for number, name, sql in pending_migrations(migrations, row[0] if row else 0):
-                await connection.execute(sql)
+            for number, name, work in pending_migrations(migrations, row[0] if row else 0):
+                if isinstance(work, str):
+                    await connection.execute(work)
+                else:
+                    await work(_Statements(connection))
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     async def close(self) -> None:

@@ -4,15 +4,21 @@ from contextlib import AsyncExitStack
 from importlib import resources
 from pathlib import Path
 
-from pileus.store.database import Database, Migration, OnCommit
+from pileus.store.catalogue_id_migration import replace_catalogue_ids
+from pileus.store.database import Database, Migration, OnCommit, Work
 from pileus.store.sqlite import Sqlite
+
+FUNCTIONS: dict[int, tuple[str, Work[None]]] = {11: ("catalogue_ids", replace_catalogue_ids)}
+"""Migrations that SQL alone cannot do, by number."""
 
 
 def load_migrations() -> list[Migration]:
-    """Return every migration in order, from the files named `0001_name.sql`."""
+    """Return every migration in order, from the files named `0001_name.sql` and from `FUNCTIONS`."""
     folder = resources.files("pileus.store") / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
+    files = [file for file in folder.iterdir() if file.name.endswith(".sql")]
+    scripts = [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
+    functions = [(number, name, function) for number, (name, function) in FUNCTIONS.items()]
+    return sorted([*scripts, *functions], key=lambda migration: migration[0])
 
 
 async def open_database(url: str, data: Path, on_commit: OnCommit | None = None) -> Database:

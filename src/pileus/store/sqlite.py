@@ -226,16 +226,19 @@ class Sqlite:
         try:
             self._writer.execute(VERSIONS)
             (newest,) = self._writer.execute(NEWEST).fetchone()
-            for number, name, sql in pending_migrations(migrations, newest):
-                self._apply(number, name, sql)
+            for migration in pending_migrations(migrations, newest):
+                await self._apply(*migration)
             self._writer.execute("COMMIT")
         except BaseException:
             self._writer.rollback()
             raise
 
-    def _apply(self, number: int, name: str, sql: str) -> None:
-        for statement in sql.split(";\n"):
-            self._writer.execute(statement)
+    async def _apply(self, number: int, name: str, work: str | Work[None]) -> None:
+        if isinstance(work, str):
+            for statement in work.split(";\n"):
+                self._writer.execute(statement)
+        else:
+            await work(_Direct(self._writer))
         self._writer.execute("INSERT INTO schema_versions (version, name) VALUES (?, ?)", (number, name))
 
     async def close(self) -> None:

@@ -4,10 +4,11 @@ import asyncio
 import hashlib
 import os
 import shutil
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue, derive_public_image_id
+from pileus.domain.ids import canonical_id
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
@@ -25,6 +26,7 @@ from pileus.outbound.image_formats import HEAD, detect_format
 COPY_CHUNK = 1 << 20
 """Bytes."""
 FORMATS = ("qcow2", "raw")
+ID_LENGTH = 36
 OPERATOR_SUFFIXES = ("qcow2", "img", "raw")
 """Suffixes that operators' image files may have."""
 
@@ -42,6 +44,18 @@ class BaseImages:
     ) -> None:
         self._directory, self._qemu_img, self._records = directory, qemu_img, records
         self._catalogue, self._operator_files = catalogue, operator_files
+
+    def link_former_bases(self) -> None:
+        """Give the bases of the catalogue's former ids their present names too.
+
+        Overlays contain the former name, so it stays until no volume and no snapshot uses it.
+        """
+        for file in self._directory.images.glob("*.qcow2"):
+            identity, version = file.name[:ID_LENGTH], file.name[ID_LENGTH:]
+            if canonical_id(identity) != identity:
+                with suppress(FileExistsError):
+                    os.link(file, file.with_name(canonical_id(identity) + version), follow_symlinks=False)
+                self._records.mark_base_for_removal(file.stem)
 
     def base_file(self, base: str | None) -> Path | None:
         """Return the file of a base; None for None."""

@@ -283,6 +283,7 @@ class Qemu:
         slots, hotplug = DeviceSlots(self.state), Hotplug(self.control)
         self.qemu_img = QemuImg(self.programs, self.directory)
         base_images = BaseImages(self.directory, self.qemu_img, records, catalogue, operator_files)
+        base_images.link_former_bases()
         copier = VolumeCopier(self.control, self.qemu_img, records)
         self.volumes = VolumeFiles(self.control, self.qemu_img, records, base_images)
         self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
