@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from litestar import Request
 
+from pileus.api.canonical_ids import canonical_path_params, canonical_query
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
@@ -29,6 +30,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
+    scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
     CONTEXT.set(
         RequestContext(
             app=state,

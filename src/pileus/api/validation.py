@@ -8,10 +8,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from types import UnionType
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar, get_origin, overload
 
 import msgspec
 
+from pileus.api.canonical_ids import canonical_json, has_other_ids
 from pileus.api.validation_errors import BODY, FieldErrors, find_field_errors
 from pileus.domain.errors import Invalid
 
@@ -49,6 +50,9 @@ def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
         # JSON can contain NUL only in this spelling, so other bodies need no check.
         if b"\\u0000" in body:
             _check_no_nul(msgspec.json.decode(body))
+        # The keys of a mapping are the client's own, such as those of tags.
+        if get_origin(type_) is not dict and has_other_ids(body):
+            body = msgspec.json.encode(canonical_json(msgspec.json.decode(body)))
         return _decoder(type_).decode(body)
     except msgspec.ValidationError as error:
         raise body_validation_problem(_decode_untyped(body), type_, str(error)) from None
@@ -63,9 +67,11 @@ def convert_body(raw: object, type_: UnionType) -> Any: ...
 def convert_body(raw: object, type_: Any) -> Any:
     """Convert decoded JSON to `type_`. Raises Invalid."""
     try:
-        return msgspec.convert(raw, type_, strict=False)
+        return msgspec.convert(canonical_json(raw), type_, strict=False)
     except msgspec.ValidationError as error:
         raise body_validation_problem(raw, type_, str(error)) from None
+    except RecursionError as error:
+        raise _invalid_json(error) from None
 
 
 def body_validation_problem(raw: object, type_: Any, fallback_text: str = "Input is not valid") -> Invalid:

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct, field
 from pileus.api.wire.times import parse_range_start
 from pileus.domain.account.usage_reports import SORT_KEYS, TagCondition, TimeWindow, UsageFilter, report_window
 from pileus.domain.errors import invalid
+from pileus.domain.ids import canonical_id
 
 Direction = Literal["asc", "desc"]
 TypeName = Literal[
@@ -45,6 +46,11 @@ class FieldValueFilter(Struct, kw_only=True):
     type: TypeName
     field: str
     values: list[str]
+
+    @property
+    def canonical_values(self) -> list[str]:
+        """The values; ids are in the form in which they are stored."""
+        return self.values if self.field == "last_name" else [canonical_id(value) for value in self.values]
 
 
 class _Request(Struct, kw_only=True):
@@ -89,7 +95,7 @@ class ReportRequest(_Request, kw_only=True):
             tags=[TagCondition(key=tag.key, value=tag.value, is_exact=tag.strict) for tag in self._tag_conditions()],
             all_tags=self.tags is not None and self.tags.condition_type == "AND",
             field=schema.field if schema else None,
-            values=schema.values if schema else (),
+            values=schema.canonical_values if schema else (),
         )
 
     def _tag_conditions(self) -> list[ConditionOnTag]:
