@@ -100,7 +100,7 @@ async def _add_tenant(tx: Tx, now: int) -> None:
     await clients.add(tx, CLIENT, "default", now)
     await clients.add_user(tx, USER, CLIENT, "admin@localhost.localdomain", now)
     number = await counters.increment(tx, "projects")
-    await projects.add(tx, Project(id=number, client_id=CLIENT, name="default", is_default=True, created_at=now))
+    await projects.add(tx, Project(id=number, client_id=CLIENT, name="Default", is_default=True, created_at=now))
 
 
 async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
