@@ -244,7 +244,7 @@ WRONG = [
     ('"198.18.0.1"', '"198.18.0.0"', "networks[0].subnets[0].gateway_ip", "not an address of a host"),
     ('"198.18.0.1"', '"10.0.0.1"', "networks[0].subnets[0].gateway_ip", "not an address of a host"),
     ('"198.18.0.1"', '"gate"', "networks[0].subnets[0].gateway_ip", "not an address of a host"),
-    ('"198.18.0.2"', '"resolver"', "networks[0].subnets[0].dns_nameservers", "does not appear to be"),
+    ('"8.8.8.8"', '"resolver"', "networks[0].subnets[0].dns_nameservers", "does not appear to be"),
     ('name = "pub_net_v4"', 'name = "v4"', "networks[0].subnets[0].name", "3 to 63"),
     ('name = "pub_net_v6"', 'name = "pub_net_v4"', "networks[0].subnets[1].name", "there twice"),
     ('image_name = "ubuntu-22.04-x64"', 'image_name = "none"', "app_templates[0].image_name", "no image 'none'"),
