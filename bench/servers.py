@@ -19,8 +19,8 @@ from pileus.api.middleware import ServerMetrics, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
-from pileus.server.process import make_http_server
-from pileus.settings import Settings
+from pileus.server.connections import ConnectionLimits
+from pileus.server.http_server import HttpServer, listen
 
 KEY = "1_a-key-for-measuring-0123456789"
 INSTANCE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -131,7 +131,8 @@ def make_baseline(body: bytes) -> Litestar:
 
 
 async def _serve(body: bytes, port: int) -> None:
-    await make_http_server(make_baseline(body), Settings(port=port), websockets=False).serve()
+    server = HttpServer(make_baseline(body), ConnectionLimits(), websockets=False, drain_seconds=1)
+    await server.serve([listen("127.0.0.1", port)])
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ EXAMPLES = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
     "port": ("9000", 9000),
     "public_url": ("https://cloud.example.org/x", "https://cloud.example.org/x"),
+    "health_port": ("9090", 9090),
     "workers": ("4", 4),
     "data": ("/var/lib/pileus", Path("/var/lib/pileus")),
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
@@ -42,6 +43,10 @@ EXAMPLES = {
     "legacy_fields": ("1", True),
     "body_limit": ("65536", 65536),
     "header_timeout": ("0.5", 0.5),
+    "body_timeout": ("1.5", 1.5),
+    "idle_timeout": ("5", 5.0),
+    "connection_limit": ("100", 100),
+    "connection_limit_per_peer": ("7", 7),
     "image_sources": ("any", "any"),
     "subscribers": ("any", "any"),
     "image_limit": ("100", 100),

@@ -39,7 +39,8 @@ def configure(level: str, log_format: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if as_json else _text_formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    logging.getLogger("granian").setLevel(logging.WARNING)
+    # It would log each connection that is not HTTP: a client could fill the log.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # No format uses the thread or process, so records need not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 

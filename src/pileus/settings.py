@@ -61,6 +61,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             pattern=r"^(https?://[^\s/]+\S*)?$",
         ),
     ] = ""
+    health_port: Annotated[
+        int,
+        setting(
+            NETWORK,
+            "A port for /healthz, /readyz and /metrics that load on the other port cannot keep from answering; 0 for "
+            "none.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
     workers: Annotated[int, setting(NETWORK, "The number of server processes.", ge=1, le=256)] = 1
 
     data: Annotated[
@@ -130,12 +140,39 @@ class Settings(Struct, frozen=True, kw_only=True):
         float,
         setting(
             LIMITS,
-            "Seconds in which a connection has to send a complete request head; else it is closed. Idle connections "
-            "are closed too.",
+            "Seconds that a new connection, or a request, may take to send the complete request head; else it is "
+            "closed.",
             gt=0,
             le=3600,
         ),
     ] = 30
+    body_timeout: Annotated[
+        float,
+        setting(
+            LIMITS,
+            "Seconds that a client may take to send a request body, or to read an answer that waits; else its "
+            "connection is closed.",
+            gt=0,
+            le=3600,
+        ),
+    ] = 60
+    idle_timeout: Annotated[
+        float, setting(LIMITS, "Seconds between two requests after which a connection is closed.", ge=1, le=3600)
+    ] = 75
+    connection_limit: Annotated[
+        int,
+        setting(
+            LIMITS,
+            "The most connections of a server process. Over it, the connection that has been idle for longest is "
+            "closed; if none is idle, a new one is refused with 503.",
+            ge=16,
+            le=1 << 20,
+        ),
+    ] = 2048
+    connection_limit_per_peer: Annotated[
+        int,
+        setting(LIMITS, "The most connections of one address, except this machine's own.", ge=1, le=1 << 20),
+    ] = 512
     image_sources: Annotated[
         Literal["public", "any"],
         setting(

@@ -7,15 +7,14 @@ import sys
 
 import msgspec
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.http import HTTP1Settings
-from granian.server.embed import Server
-from litestar import Litestar
 
 from pileus.app import run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.connections import ConnectionLimits
+from pileus.server.health_listener import listen_for_health_checks
+from pileus.server.http_server import HttpServer, listen
 from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
 from pileus.settings import SettingError, Settings
 
@@ -56,34 +55,36 @@ def serve_as_worker() -> None:
 
 
 async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
-    """Start the cloud, then the HTTP server; stop them in the opposite order.."""
+    """Start the cloud, then the HTTP server; stop them in the opposite order."""
     async with run_cloud(settings, exclusive=exclusive) as cloud:
         gc.enable()
-        server = make_http_server(cloud.app, settings, websockets=isinstance(cloud.driver, SupportsScreenStreams))
-        serving = asyncio.create_task(server.serve())
+        server = HttpServer(
+            cloud.app,
+            _connection_limits(settings),
+            websockets=isinstance(cloud.driver, SupportsScreenStreams),
+            drain_seconds=DRAIN_SECONDS,
+        )
+        address = resolve_host(settings.host)
+        serving = asyncio.create_task(server.serve([listen(address, settings.port)]))
         ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
         stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        with listen_for_health_checks(server, cloud.app, address, settings.health_port):
+            await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             raise StartError(f"The HTTP server stopped unexpectedly: {serving.exception()}")
         ready.cancel()
-        server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
-        await asyncio.wait({serving}, timeout=DRAIN_SECONDS)
+        server.should_exit = True
+        await serving
     LOG.info("Stopped")
 
 
-def make_http_server(app: Litestar, settings: Settings, *, websockets: bool) -> Server:
-    """Make the HTTP server. Several processes can listen on the same port."""
-    return Server(
-        app,
-        address=resolve_host(settings.host),
-        port=settings.port,
-        interface=Interfaces.ASGINL,
-        websockets=websockets,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=int(settings.header_timeout * 1000)),
-        backlog=1024,
-        log_enabled=False,
+def _connection_limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        total=settings.connection_limit,
+        per_peer=settings.connection_limit_per_peer,
+        header_timeout=settings.header_timeout,
+        body_timeout=settings.body_timeout,
+        idle_timeout=settings.idle_timeout,
     )
 
 

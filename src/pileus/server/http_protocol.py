@@ -1,0 +1,178 @@
+"""HTTP/1.1 connections: uvicorn's protocol, with limits in time and number, and errors in the API's shape.
+
+Times are bounded in every state. A connection has a deadline while it waits for a request, for headers, for a body, or
+for a client that does not read. It has none while the application works. `ConnectionRegister.close_expired` enforces
+the deadlines once a second, so that a request needs no timer of its own.
+"""
+
+import asyncio
+import math
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from pileus.server.connections import ConnectionRegister
+
+RETRY_SECONDS = 1
+"""What `Retry-After` says to a refused connection."""
+NEVER = math.inf
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """One connection. It closes at its deadline, and makes room for others while it is idle."""
+
+    def __init__(self, register: ConnectionRegister, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.register = register
+        self.limits = register.limits
+        self.peer = ""
+        self.deadline = NEVER
+        self._host_count = 0
+        self._has_request = False
+        self._unanswered = 0
+        self._keeps_alive = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library does
+        """Accept the connection, or refuse it with 503 if the server is full."""
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
+        self.deadline = self.loop.time() + self.limits.header_timeout
+        if not self.register.admit(self):
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections. Repeat the request a little later.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.register.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, unless the connection is being closed."""
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin a request."""
+        super().on_message_begin()
+        self._host_count, self._has_request = 0, True
+        self.deadline = self.loop.time() + self.limits.header_timeout
+        self.register.mark_busy(self)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header, and count those that name the host."""
+        super().on_header(name, value)
+        if self.headers[-1][0] == b"host":
+            self._host_count += 1
+
+    def on_headers_complete(self) -> None:
+        """Start the application, unless the request does not name exactly one host (RFC 9112 3.2).
+
+        An answer that starts before the whole request has arrived closes the connection.
+        """
+        self.deadline = self.loop.time() + self.limits.body_timeout
+        if self._host_count > 1 or (not self._host_count and self.parser.get_http_version() == "1.1"):
+            self._refuse(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
+            return
+        super().on_headers_complete()
+        self._unanswered += 1
+        self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+
+    def on_body(self, body: bytes) -> None:
+        """Keep a part of the body, unless the request is refused."""
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End the request; the application may take as long as it needs."""
+        self.deadline = NEVER
+        if self.transport.is_closing():
+            return
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keeps_alive
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Start the next request that has arrived, or wait for one."""
+        self._unanswered -= 1
+        waits = not self.pipeline
+        super().on_response_complete()
+        if waits and not self.transport.is_closing():
+            self._has_request = False
+            self.register.mark_idle(self)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over to the WebSocket protocol, which registers it anew."""
+        self.register.remove(self)
+        super().handle_websocket_upgrade()
+
+    def pause_writing(self) -> None:
+        """Give a client that does not read its answer a deadline."""
+        super().pause_writing()
+        self.deadline = self.loop.time() + self.limits.body_timeout
+
+    def resume_writing(self) -> None:
+        """Remove the deadline of a client that did not read."""
+        super().resume_writing()
+        self.deadline = NEVER
+
+    def close_for_timeout(self) -> None:
+        """Close the connection; answer 408 if the headers of a request are incomplete."""
+        self.deadline = NEVER
+        if not self._has_request:
+            self.transport.close()
+        elif not self._unanswered:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
+        else:
+            self.transport.abort()
+
+    def close_as_idle(self) -> None:
+        """Close the connection without an answer."""
+        self.transport.close()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is not HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse(self, status: HTTPStatus, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        body = msgspec.json.encode({"exception_class": "HTTPError", "message": message})
+        headers = {"content-type": "application/json", "content-length": len(body), "connection": "close"}
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            headers["retry-after"] = RETRY_SECONDS
+        lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]
+        self.transport.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
+        self.transport.close()
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A WebSocket, which counts as a connection and is never idle."""
+
+    def __init__(self, register: ConnectionRegister, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.register = register
+        self.peer = ""
+        self.deadline = NEVER
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as the library does
+        """Register the connection."""
+        super().connection_made(transport)
+        self.peer = self.client[0] if self.client else ""
+        if self.register.admit(self):
+            self.register.mark_busy(self)
+        else:
+            self.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self.register.remove(self)
+        super().connection_lost(exc)
+
+    def close_for_timeout(self) -> None:
+        """Do nothing: a WebSocket has no deadline."""
+
+    def close_as_idle(self) -> None:
+        """Close the connection."""
+        self.transport.close()

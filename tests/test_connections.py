@@ -1,0 +1,179 @@
+"""Connections to a running server: how many, for how long, and what is not HTTP."""
+
+import json
+import select
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers import KEY, Server, free_port, run_server
+
+LONGEST = 10.0
+LIMIT = 16
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+SLOW_REQUEST = (
+    f"PATCH /cloud/v1/projects/1 HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: 20\r\n\r\n{{"
+).encode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the lowest limits."""
+    limits = ("--connection-limit", str(LIMIT), "--header-timeout", "2", "--body-timeout", "2", "--idle-timeout", "1")
+    with run_server(tmp_path_factory.mktemp("connections") / "data", *limits) as running:
+        yield running
+
+
+def connect(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])), timeout=LONGEST)
+
+
+def ask(connection: socket.socket, request: bytes) -> bytes:
+    """Send a request and return the whole answer that follows, which has a Content-Length."""
+    connection.sendall(request)
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        part = connection.recv(65536)
+        if not part:
+            return answer
+        answer += part
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    answer = b""
+    while part := connection.recv(65536):
+        answer += part
+    return answer
+
+
+def is_open(connection: socket.socket) -> bool:
+    readable, _, _ = select.select([connection], [], [], 0)
+    return not readable
+
+
+def test_silent_connections_make_room_for_new_clients(server: Server) -> None:
+    with ExitStack() as stack:
+        silent = [stack.enter_context(connect(server)) for _ in range(2 * LIMIT)]
+        client = stack.enter_context(connect(server))
+
+        assert ask(client, HEALTHZ).startswith(b"HTTP/1.1 200")
+        assert sum(is_open(connection) for connection in silent) <= LIMIT
+
+
+def test_a_connection_between_two_requests_makes_room_too(server: Server) -> None:
+    with ExitStack() as stack:
+        idle = [stack.enter_context(connect(server)) for _ in range(LIMIT)]
+        for connection in idle:
+            assert ask(connection, HEALTHZ).startswith(b"HTTP/1.1 200")
+
+        assert ask(stack.enter_context(connect(server)), HEALTHZ).startswith(b"HTTP/1.1 200")
+        assert idle[0].recv(1) == b""
+
+
+def test_a_full_server_refuses_in_the_shape_of_the_api_and_says_when_to_try_again(server: Server) -> None:
+    with ExitStack() as stack:
+        busy = [stack.enter_context(connect(server)) for _ in range(LIMIT)]
+        for connection in busy:
+            connection.sendall(SLOW_REQUEST)
+        refused = read_to_end(stack.enter_context(connect(server)))
+        while refused == b"":
+            refused = read_to_end(stack.enter_context(connect(server)))
+
+    head, _, body = refused.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 503")
+    assert b"retry-after: 1" in head
+    assert json.loads(body)["exception_class"] == "HTTPError"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [(b"", b""), (b"GET /healthz HTTP/1.1\r\nHo", b"HTTP/1.1 408"), (SLOW_REQUEST, b""), (HEALTHZ, b"HTTP/1.1 200")],
+    ids=["nothing", "half a head", "half a body", "one request"],
+)
+def test_a_connection_ends_when_its_time_is_up(sent: bytes, status: bytes, server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(sent)
+
+        assert read_to_end(connection)[: len(status) or None] == status
+
+
+@pytest.mark.parametrize("hosts", [b"", b"Host: a\r\nHost: b\r\n"])
+def test_a_request_names_one_host(hosts: bytes, server: Server) -> None:
+    with connect(server) as connection:
+        answer = ask(connection, b"GET /healthz HTTP/1.1\r\n" + hosts + b"\r\n")
+
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"] == "A request needs exactly one Host header."
+        assert connection.recv(1) == b""
+
+
+def test_what_is_not_http_is_refused(server: Server) -> None:
+    with connect(server) as connection:
+        assert ask(connection, b"\x16\x03\x01\x02\x00hello\r\n\r\n").startswith(b"HTTP/1.1 400")
+
+
+def test_an_answer_that_does_not_wait_for_the_body_closes_the_connection(server: Server) -> None:
+    with connect(server) as connection:
+        answer = ask(connection, b"PATCH /cloud/v1/projects/1 HTTP/1.1\r\nHost: x\r\nContent-Length: 20\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 401")
+    assert b"connection: close" in answer
+
+
+def test_requests_in_one_packet_are_answered_in_order(server: Server) -> None:
+    with connect(server) as connection:
+        answers = ask(connection, HEALTHZ * 2)
+        while answers.count(b'{"status":"ok"}') < 2:
+            answers += connection.recv(4096)
+
+    assert answers.count(b"HTTP/1.1 200") == 2
+
+
+@pytest.fixture(scope="module")
+def health_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def health(server_with_health_port: Server, health_port: int) -> Iterator[httpx.Client]:
+    assert server_with_health_port.process.poll() is None
+    with httpx.Client(base_url=f"http://127.0.0.1:{health_port}", timeout=LONGEST) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def server_with_health_port(tmp_path_factory: pytest.TempPathFactory, health_port: int) -> Iterator[Server]:
+    options = ("--connection-limit", str(LIMIT), "--health-port", str(health_port))
+    with run_server(tmp_path_factory.mktemp("health") / "data", *options) as running:
+        yield running
+
+
+def test_the_health_port_answers_while_the_other_port_is_full(
+    server_with_health_port: Server, health: httpx.Client
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(2 * LIMIT):
+            stack.enter_context(connect(server_with_health_port)).sendall(SLOW_REQUEST)
+
+        assert health.get("/healthz").json() == {"status": "ok"}
+        assert health.get("/readyz").json()["status"] == "ready"
+
+
+@pytest.mark.parametrize(("path", "status"), [("/metrics", 200), ("/cloud/v1/projects", 404)])
+def test_the_health_port_answers_health_checks_and_metrics_only(path: str, status: int, health: httpx.Client) -> None:
+    assert health.get(path).status_code == status
+
+
+def test_a_server_with_a_health_port_stops_cleanly(tmp_path: Path) -> None:
+    with run_server(tmp_path / "data", "--health-port", str(free_port())) as running:
+        assert running.stop(signal.SIGTERM) == 0
