@@ -42,6 +42,7 @@ EXAMPLES = {
     "log_format": ("json", "json"),
     "legacy_fields": ("1", True),
     "body_limit": ("65536", 65536),
+    "rate_limit": ("250", "250"),
     "header_timeout": ("0.5", 0.5),
     "body_timeout": ("1.5", 1.5),
     "idle_timeout": ("5", 5.0),

@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from pileus.api.application import create_app
 from pileus.api.context import AppState
 from pileus.api.middleware import ServerMetrics
+from pileus.api.rate_limits import RateLimiter
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
@@ -24,7 +25,13 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.registry import find_driver_location, load_object
-from pileus.initial_data import has_first_tenant, load_catalogue, open_seeded_database, seed_database
+from pileus.initial_data import (
+    PreparedDatabase,
+    has_first_tenant,
+    load_catalogue,
+    open_seeded_database,
+    seed_database,
+)
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store.database import Database
@@ -72,6 +79,12 @@ def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url))
 
 
+def make_rate_limiter(settings: Settings) -> RateLimiter | None:
+    """Create the limiter of the requests of a key, if the settings limit them."""
+    rate = settings.requests_per_second
+    return RateLimiter(rate, time.monotonic) if rate else None
+
+
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
     """Create the ASGI application. Without a running cloud, it only provides the routes and the OpenAPI document."""
     return create_app(settings, running.app_state if running else None, ServerMetrics(CollectorRegistry()))
@@ -87,17 +100,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
         driver, task_waiters = create_driver(settings, catalogue), TaskWaiters()
-        engine = Engine(
-            db,
-            OPERATIONS,
-            driver,
-            catalogue,
-            current_time_micros,
-            IDS.new_id,
-            lease=int(settings.lease_seconds * 1_000_000),
-            fault_injector=StoredFaultInjector(db),
-            on_task_end=_on_task_end(metrics, task_waiters),
-        )
+        engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters))
         notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")
         app_state = AppState(
             db,
@@ -110,6 +113,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             notifier,
             legacy_fields=settings.legacy_fields,
             task_waiters=task_waiters,
+            rate_limiter=make_rate_limiter(settings),
         )
         app = create_app(settings, app_state, metrics)
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
@@ -118,6 +122,20 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
         async with _run_in_background(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watchers):
             yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
+
+
+def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute, on_task_end: OnTaskEnd) -> Engine:
+    return Engine(
+        prepared.db,
+        OPERATIONS,
+        driver,
+        prepared.catalogue,
+        current_time_micros,
+        IDS.new_id,
+        lease=int(settings.lease_seconds * 1_000_000),
+        fault_injector=StoredFaultInjector(prepared.db),
+        on_task_end=on_task_end,
+    )
 
 
 @asynccontextmanager

@@ -45,6 +45,10 @@ def default_data_directory() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / "pileus"
 
 
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
+DEFAULT_RATE_LIMIT = 100
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The settings of the server and, in `drivers`, those that were given for each driver, by field."""
 
@@ -136,6 +140,16 @@ class Settings(Struct, frozen=True, kw_only=True):
     body_limit: Annotated[int, setting(LIMITS, "The largest accepted request body, in bytes.", ge=1024, le=1 << 30)] = (
         1 << 20
     )
+    rate_limit: Annotated[
+        str,
+        setting(
+            LIMITS,
+            "The requests a second that an API key may send to a server process; it may send those of 5 seconds at "
+            "once. Beyond it, requests get 429. auto is 100, but off for simulated machines on loopback.",
+            "auto, off or a number of requests a second",
+            pattern=r"^(auto|off|[1-9][0-9]{0,6})$",
+        ),
+    ] = "auto"
     header_timeout: Annotated[
         float,
         setting(
@@ -201,6 +215,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         """Return the URL of the server, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def requests_per_second(self) -> int:
+        """Return the rate limit of an API key; 0 for none."""
+        if self.rate_limit == "auto":
+            is_developers_own = self.driver == "simulated" and self.host in LOOPBACK_HOSTS
+            return 0 if is_developers_own else DEFAULT_RATE_LIMIT
+        return 0 if self.rate_limit == "off" else int(self.rate_limit)
 
     def driver_settings(self, name: str) -> Struct:
         """Return a driver's settings as the Struct that it declares. Raises UnknownDriver if that cannot be loaded."""

@@ -19,7 +19,10 @@ MAX_NUMBER = 2**63 - 1
 
 
 async def authorize(request: Request[Any, Any, Any]) -> None:
-    """Authenticate the caller, check the access of the route and set CONTEXT. Raises Unauthenticated or Forbidden."""
+    """Authenticate the caller, check the rate limit and the access of the route, and set CONTEXT.
+
+    Raises Unauthenticated, TooManyRequests or Forbidden.
+    """
     access = request.route_handler.opt.get("access", Access.ADMINISTER)
     if access is Access.OPEN or request.method == "OPTIONS":
         return
@@ -27,6 +30,8 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     state: AppState = request.app.state.app_state
     headers = dict(scope["headers"])
     caller = await state.authenticator.authenticate(headers.get(b"authorization", b""), state.now())
+    if state.rate_limiter:
+        state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")

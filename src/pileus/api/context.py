@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
 from pileus.api.login_limits import LoginLimits
+from pileus.api.rate_limits import RateLimiter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
@@ -36,6 +37,7 @@ class AppState:
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
+    rate_limiter: RateLimiter | None = None
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:

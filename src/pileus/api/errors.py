@@ -1,6 +1,7 @@
 """Map problems to HTTP answers: one table of statuses, one shape of the body."""
 
 import logging
+import math
 import re
 from typing import Any
 
@@ -60,7 +61,7 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
 
 def _headers_of(problem: Problem) -> dict[str, str] | None:
     if isinstance(problem, TooManyRequests):
-        return {"retry-after": str(problem.retry_after)}
+        return {"retry-after": str(math.ceil(problem.retry_after))}
     return NO_RETRY if isinstance(problem, NotOffered) else None
 
 

@@ -75,7 +75,7 @@ class BodyTooLarge(Problem):
 class TooManyRequests(Problem):
     """The caller has to wait for `retry_after` seconds."""
 
-    def __init__(self, message: str, retry_after: int) -> None:
+    def __init__(self, message: str, retry_after: float) -> None:
         super().__init__(message)
         self.retry_after = retry_after
 
