@@ -1,5 +1,6 @@
 """Bare metal servers: instances with flavors, lists and actions of their own."""
 
+from base64 import b64encode, encodebytes
 from typing import Any
 
 import pytest
@@ -283,6 +284,25 @@ async def test_unsuitable_images_cannot_be_installed(
 
     assert answer.status_code == status
     assert list(answer.json().get("invalid_fields", {})) == ([field] if field else [])
+
+
+@pytest.mark.parametrize("operation", ["create_bm", "rebuild_bm"])
+async def test_user_data_in_lines_are_stored_in_one(tenant: Tenant, operation: str) -> None:
+    content = b"#!/bin/sh\n# " + b"." * 80 + operation.encode()
+    body = {"user_data": encodebytes(content).decode()}
+    await inject_fault(tenant, FaultKind.HOLD, operation)
+    if operation == "rebuild_bm":
+        server, image = await an_instance(tenant, flavor_id=BARE_METAL), await an_image(tenant, is_baremetal=True)
+        path, body["image_id"] = tenant.path("bminstances", server.id, "rebuild"), image.id
+    else:
+        path, body = tenant.path("bminstances"), {**ORDER, **body}
+
+    answer = await tenant.api.post(path, json=body)
+
+    assert answer.status_code == 200
+    async with tenant.running.app_state.db.read() as tx:
+        row = await tx.one("SELECT id FROM instances WHERE boot LIKE :boot", boot=f"%{b64encode(content).decode()}%")
+    assert row is not None
 
 
 async def test_an_image_that_is_being_installed_cannot_be_deleted(tenant: Tenant) -> None:

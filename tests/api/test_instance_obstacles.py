@@ -98,6 +98,7 @@ async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step:
         ({"name": "good-name", "name_template": "{ip_octets}"}, "name"),
         ({"tags": {"a b": "c"}}, "tags"),
         ({"user_data": "not base64!"}, "user_data"),
+        ({"password": "x" * 512}, "password"),
         ({"volumes": [boot(size=1)]}, "size"),
         ({"volumes": [boot(), boot()]}, "boot_index"),
         ({"volumes": [boot(type_name="cardboard")]}, "type_name"),

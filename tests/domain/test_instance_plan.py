@@ -297,7 +297,7 @@ def test_image_determines_whether_an_ssh_key_is_allowed(
         ({}, (None, None, None)),
         ({"username": "", "password": "", "user_data": ""}, (None, None, None)),
         ({"user_data": SCRIPT}, (SCRIPT, None, None)),
-        ({"user_data": SCRIPT[:8] + "\n" + SCRIPT[8:]}, (SCRIPT[:8] + "\n" + SCRIPT[8:], None, None)),
+        ({"user_data": f" {SCRIPT[:8]}\r\n{SCRIPT[8:]}\n"}, (SCRIPT, None, None)),
         ({"password": "Secret-1"}, (None, None, "Secret-1")),
         ({"username": "me", "password": "Secret-1"}, (None, "me", "Secret-1")),
         ({"password": "Secret-1", "user_data": SCRIPT}, (None, None, "Secret-1")),

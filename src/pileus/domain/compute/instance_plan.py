@@ -4,8 +4,6 @@
 elsewhere: `InstancePlan.with_filled_names` fills a name template when the addresses are known.
 """
 
-import binascii
-from base64 import b64decode
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +20,7 @@ from pileus.domain.compute.instance_orders import (
     count_resource_demand,
 )
 from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKind
+from pileus.domain.compute.user_data import require_valid_user_data
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid
 from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
@@ -37,6 +36,8 @@ from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, devi
 from pileus.domain.tags import Tag, make_tags, merged_tags, validate_tags
 
 LONGEST_ADDRESS = "255.255.255.255"
+PASSWORD_LIMIT = 511
+"""Bytes of a password that libcrypt and PAM take."""
 
 
 class ResolvedOrder(Struct, frozen=True, kw_only=True):
@@ -205,19 +206,19 @@ def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBootData:
         raise invalid(username="A Windows instance has no username: the password is that of the user Admin")
     if order.username and not order.password:
         raise invalid(password="Field required")  # noqa: S106  # an error text
+    check_password(order.password or "")
     user_data = None if order.password and not is_windows else order.user_data or None
     return FirstBootData(
         user_data=require_valid_user_data(user_data), username=order.username or None, password=order.password or None
     )
 
 
-def require_valid_user_data(user_data: str | None) -> str | None:
-    """Return the user data if they are base64. Raises Invalid."""
-    try:
-        b64decode("".join((user_data or "").split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid(user_data="Input should be text in base64") from None
-    return user_data
+def check_password(password: str) -> None:
+    """Raises Invalid for a password that a guest could not check."""
+    if len(password.encode()) > PASSWORD_LIMIT:
+        raise invalid(password=f"Input should have at most {PASSWORD_LIMIT} bytes")
+    if "\0" in password:
+        raise invalid(password="Input should have no NUL character")  # noqa: S106  # an error text
 
 
 def image_system_tags(image: Image) -> dict[str, str]:
