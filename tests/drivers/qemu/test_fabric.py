@@ -1,7 +1,6 @@
 """Test the fabric's parts alone: firewall, DHCP, frames, lookup tables and metadata."""
 
 import struct
-from ipaddress import IPv4Address
 from typing import Any, get_args
 
 import pytest
@@ -37,8 +36,7 @@ from pileus.drivers.qemu.fabric.frames import (
     routed_ipv4_frame,
     translated_ipv4_frame,
 )
-from pileus.drivers.qemu.fabric.metadata import metadata_content_by_path
-from pileus.drivers.qemu.fabric.state import FabricState, GuestMetadata, MachineNic, RouterWithNics
+from pileus.drivers.qemu.fabric.state import FabricState, MachineNic, RouterWithNics
 from pileus.drivers.qemu.fabric.tables import NetworkTables
 
 ME, PEER, OTHER = "10.0.0.5", "10.0.0.6", "192.0.2.9"
@@ -291,15 +289,3 @@ def test_networks_with_an_uplink_are_external_or_have_an_external_gateway() -> N
     assert NetworkTables(a_state(routers=[without_gateway])).networks_with_uplink == set()
     assert NetworkTables(a_state(routers=[with_gateway], outside=["pub"])).networks_with_uplink == {"n-1", "pub"}
     assert NetworkTables(a_state(routers=[with_gateway])).own_addresses["n-1"] == {pack_ip_address("10.0.0.1")}
-
-
-def test_metadata_is_that_of_the_guest() -> None:
-    paths = metadata_content_by_path(
-        GuestMetadata(machine_id="m-1", name="Web 1", host_name="web-1", tags={"a b/c": "x"}), ME, "02:00:00:00:00:01"
-    )
-
-    assert paths["/latest/meta-data/instance-id"] == "m-1"
-    assert paths["/latest/meta-data/tags/instance/a b/c"] == "x"
-    assert paths["/latest/meta-data/local-ipv4"] == str(IPv4Address(ME))
-    assert "/latest/user-data" not in paths
-    assert "/latest/meta-data/public-keys" not in paths

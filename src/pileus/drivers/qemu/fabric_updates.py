@@ -6,6 +6,7 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.compute.user_data import decode_user_data
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward
@@ -14,7 +15,7 @@ from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, GuestMetadata, MachineNic, RouterWithNics
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.seed_disks import cloud_init_user_data, valid_host_name
+from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.state import QemuStateFile
 
 FABRIC = "fabric"
@@ -95,7 +96,7 @@ class FabricUpdater:
                     if group.id in used_group_ids
                 ],
                 floating_ips=self._state.load_all_specs("floating_ips", FloatingIPSpec),
-                guests=[_guest(record.machine) for record in self._records.by_id().values()],
+                guests=[guest_metadata(record.machine) for record in self._records.by_id().values()],
                 outside=[network.id for network in self._external_networks],
                 bridges=connect_bridges(self._bridges, self._external_networks, self._directory),
             )
@@ -112,13 +113,25 @@ def _external(catalogue: Catalogue) -> tuple[list[NetworkSpec], list[SubnetSpec]
     return [NetworkSpec.of(network) for network, _ in records], subnets
 
 
-def _guest(machine: MachineSpec) -> GuestMetadata:
-    own_data = cloud_init_user_data(machine) if machine.boot.user_data else None
+def guest_metadata(machine: MachineSpec) -> GuestMetadata:
+    """Return what the metadata service serves to a machine."""
+    text, binary = _user_data(machine)
     return GuestMetadata(
         machine_id=machine.id,
         name=machine.name,
         host_name=valid_host_name(machine.name),
         tags=machine.tags,
         ssh_public_key=machine.ssh_public_key,
-        user_data=own_data.decode("utf-8", "replace") if own_data else None,
+        user_data=text,
+        binary_user_data=binary,
+        instance_type=machine.flavor_id,
     )
+
+
+def _user_data(machine: MachineSpec) -> tuple[str | None, bytes | None]:
+    """Return the tenant's user data as text if possible, or else as bytes."""
+    content = decode_user_data(machine.boot.user_data or "")
+    try:
+        return content.decode() or None, None
+    except UnicodeDecodeError:
+        return None, content

@@ -12,12 +12,12 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.guests import PortForward
+from pileus.drivers.qemu.fabric.metadata import RequestingGuest
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
 from pileus.drivers.qemu.fabric.state import (
     FabricReport,
     FabricState,
-    GuestMetadata,
     MachinePortForward,
     SavedFabricState,
 )
@@ -96,11 +96,9 @@ class Fabric:
                 self.switch.uplinks[port_id] = uplink
                 await uplink.serve_metadata(partial(self._metadata_source, port))
 
-    def _metadata_source(self, port: SwitchPort) -> tuple[GuestMetadata, str, str] | None:
-        """Return the guest behind a port, and the addresses by which it asks for metadata."""
-        guest = self.switch.tables.guests.get(port.machine_id)
-        address = next((address for address in port.nic.addresses if ":" not in address), "")
-        return None if guest is None else (guest, address, port.nic.mac_address)
+    def _metadata_source(self, port: SwitchPort) -> RequestingGuest | None:
+        """Return the guest behind a port."""
+        return self.switch.tables.requesting_guest(port.nic)
 
     def _update_forwards(self) -> None:
         """Forward ports of the host as security groups allow; a forward keeps its host port."""

@@ -21,7 +21,7 @@ class MachineNic(Struct, frozen=True, kw_only=True):
 
 
 class GuestMetadata(Struct, frozen=True, kw_only=True):
-    """The metadata of a machine."""
+    """The metadata of a machine; user data that are no UTF-8 text are in `binary_user_data`."""
 
     machine_id: str
     name: str
@@ -29,6 +29,8 @@ class GuestMetadata(Struct, frozen=True, kw_only=True):
     tags: dict[str, str] = field(default_factory=dict)
     ssh_public_key: str | None = None
     user_data: str | None = None
+    binary_user_data: bytes | None = None
+    instance_type: str | None = None
 
 
 class RouterWithNics(Struct, frozen=True, kw_only=True):

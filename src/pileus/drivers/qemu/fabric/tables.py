@@ -6,6 +6,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
@@ -13,7 +14,9 @@ from pileus.drivers.protocols.network import NicSpec, RouterSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.dhcp import Lease
 from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, collect_addresses_by_group, compile_rules_by_direction
 from pileus.drivers.qemu.fabric.frames import pack_ip_address
+from pileus.drivers.qemu.fabric.metadata import RequestingGuest
 from pileus.drivers.qemu.fabric.nat import Binding
+from pileus.drivers.qemu.fabric.network_data import network_data
 from pileus.drivers.qemu.fabric.state import FabricState
 
 MTU = 1500
@@ -43,6 +46,9 @@ class NetworkTables:
 
     def __init__(self, state: FabricState) -> None:
         self.wires = {wire.nic.port_id: wire for wire in state.wires}
+        self._nics_by_machine_id: dict[str, list[NicSpec]] = {}
+        for wire in state.wires:
+            self._nics_by_machine_id.setdefault(wire.machine_id, []).append(wire.nic)
         self.guests = {guest.machine_id: guest for guest in state.guests}
         self.bridges = dict(state.bridges)
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
@@ -92,6 +98,21 @@ class NetworkTables:
                 return self._make_lease(nic, address, subnet)
         return None
 
+    def requesting_guest(self, nic: NicSpec) -> RequestingGuest | None:
+        """Return the guest behind an interface, which asks for its metadata; None if it is not known."""
+        machine_id = self.wires[nic.port_id].machine_id
+        metadata, nics = self.guests.get(machine_id), self._nics_by_machine_id[machine_id]
+        if metadata is None:
+            return None
+        subnets = [subnet for own in nics for subnet in self._advertised_subnets(own.network_id)]
+        return RequestingGuest(
+            metadata=metadata,
+            mac_address=nic.mac_address,
+            local_address=next((address for address in nic.addresses if ":" not in address), None),
+            public_address=self._find_public_address(nic),
+            network_data=network_data(nics, subnets, {own.network_id: self._mtu(own.network_id) for own in nics}),
+        )
+
     def publicly_open_ports(self, nic: NicSpec) -> Iterator[tuple[str, str, int]]:
         """Yield protocol, address and port of all that is open to every source, which the host forwards."""
         ports = {port_key for rule in self._security_rules(nic) for port_key in _ports_opened_by(rule)}
@@ -107,9 +128,30 @@ class NetworkTables:
             gateway=subnet.gateway_ip,
             resolvers=tuple(resolver for resolver in subnet.dns_nameservers if not self._is_unused_address(resolver)),
             routes=tuple(Route(route.destination, route.nexthop) for route in subnet.host_routes),
-            mtu=min(self.mtus.get(nic.network_id, MTU), MTU),
+            mtu=self._mtu(nic.network_id),
             host_name=guest.host_name if guest else "machine",
         )
+
+    def _mtu(self, network_id: str) -> int:
+        return min(self.mtus.get(network_id, MTU), MTU)
+
+    def _advertised_subnets(self, network_id: str) -> list[SubnetSpec]:
+        """Return the subnets of a network as in seed disks: only a bridge has an IPv6 gateway."""
+        return [
+            subnet if network_id in self.bridges or ":" not in subnet.cidr else replace(subnet, gateway_ip=None)
+            for subnet in self._subnets.get(network_id, ())
+        ]
+
+    def _find_public_address(self, nic: NicSpec) -> str | None:
+        """Return the IPv4 address by which other hosts reach an interface: its floating IP, or its own."""
+        for address in nic.addresses:
+            if ":" in address:
+                continue
+            if nic.network_id in self.external:
+                return address
+            if floating := self._floating_ip_of.get(TranslationTarget(nic.port_id, pack_ip_address(address))):
+                return str(ip_address(floating))
+        return None
 
     def _is_unused_address(self, address: str) -> bool:
         """Return whether no machine has an address in one of the fabric's networks: there is no resolver then."""
