@@ -3,10 +3,12 @@
 import os
 import signal
 import urllib.request
+from base64 import b64encode, encodebytes
+from hashlib import sha256
 
 from gcore import Gcore
 
-from tests.machines.real import LARGER, OPTIONS, RealCloud, processes, until
+from tests.machines.real import LARGER, OPTIONS, SMALL, RealCloud, processes, until
 from tests.servers import start_server
 
 METADATA = "http://169.254.169.254"
@@ -41,8 +43,8 @@ def test_metadata_follows_changes_of_name_and_tags(real: RealCloud, client: Gcor
 
 
 def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client: Gcore) -> None:
-    script = "IyEvYmluL3NoCmVjaG8gaGVsbG8gPiAvdmFyL3d3dy9oZWxsbwo="
-    instance_id = real.order(client, "served", user_data=script)
+    script = b"#!/bin/sh\n# " + b"." * 80 + b"\necho hello > /var/www/hello\necho RAN > /dev/ttyS0\n"
+    instance_id = real.order(client, "served", user_data=encodebytes(script).decode())
     real.ssh(instance_id, "true")
     instance = client.cloud.instances.get(instance_id=instance_id)
     group = client.cloud.security_groups.list(name=instance.security_groups[0].name).results[0]
@@ -62,7 +64,22 @@ def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client:
             return None
 
     assert until(read_page) == b"hello\n"
-    assert "tiny guest ready: served" in real.cli("instances", "log", instance_id)
+    log = real.cli("instances", "log", instance_id)
+    assert "tiny guest ready: served" in log
+    assert "RAN" in log
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_binary_user_data_come_byte_for_byte_by_dated_versions(real: RealCloud, client: Gcore) -> None:
+    content = bytes(range(256)) * 4
+    instance_id = real.order(client, "binary", user_data=b64encode(content).decode())
+
+    for path in ("/latest/user-data", "/2009-04-04/user-data", "/openstack/2012-08-10/user_data"):
+        checksum = real.ssh(instance_id, f"wget -qO- {METADATA}{path} | sha256sum").split()[0]
+        assert checksum == sha256(content).hexdigest()
+    assert read_metadata(real, instance_id, "/2009-04-04/meta-data/instance-id") == instance_id
+    assert read_metadata(real, instance_id, "/latest/meta-data/instance-type") == SMALL
+    assert '"availability_zone": "nova"' in read_metadata(real, instance_id, "/openstack/2018-08-27/meta_data.json")
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 

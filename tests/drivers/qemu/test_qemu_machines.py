@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import MachineMetadata
@@ -20,7 +19,7 @@ from pileus.drivers.qemu.cgroups import ensure_parent_cgroup
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric_updates import FABRIC
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
-from pileus.drivers.qemu.seed_disks import make_seed_disk, valid_host_name
+from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
 from pileus.tasks.cancellation import cancel_and_wait
@@ -96,16 +95,6 @@ async def test_ids_that_are_no_safe_file_names_are_refused(qemu: Qemu) -> None:
     for wrong in ("../../etc", "a/b", "", ".", "x" * 65):
         with pytest.raises(DriverError, match="no id"):
             await qemu.ensure_volume(a_disk(id=wrong))
-
-
-async def test_a_password_is_stored_as_a_hash_and_refused_if_too_long(qemu: Qemu) -> None:
-    machine = a_machine(boot=FirstBootData(password=PASSWORD, username="me"))
-    written = make_seed_disk(machine, [])
-
-    assert PASSWORD.encode() not in written
-    assert b"$2b$" in written
-    with pytest.raises(DriverError, match="72 bytes"):
-        await qemu.ensure_running_machine(replace(machine, boot=FirstBootData(password="x" * 73)))
 
 
 @pytest.mark.parametrize(("name", "host"), [("Web 1", "web-1"), ("a_b.c", "a-b-c"), ("...", "machine")])

@@ -3,27 +3,25 @@
 It holds no secret in plain text but what a tenant puts into user data: a password is stored as its hash.
 """
 
-import base64
-import binascii
 import io
 import json
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_interface, ip_network
 from typing import Any
 
-import bcrypt
 import pycdlib
+from passlib.hash import sha512_crypt
 
+from pileus.domain.compute.user_data import decode_user_data
 from pileus.drivers.protocols.compute import MachineSpec
-from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import NicSpec, SubnetSpec
+from pileus.drivers.qemu.interface_configs import address_configs
 
-PASSWORD_LIMIT = 72
-"""Bytes of a password that bcrypt uses."""
+HASH_ROUNDS = 100_000
+"""Rounds of SHA-512 for a password: about 50 ms."""
 
 
 def make_seed_disk(machine: MachineSpec, subnets: Sequence[SubnetSpec]) -> bytes:
-    """Return the disk as an ISO 9660 file system. Raises DriverError for a password that is too long."""
+    """Return the disk as an ISO 9660 file system."""
     iso = pycdlib.PyCdlib()
     iso.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident="cidata")
     files = {
@@ -42,21 +40,13 @@ def make_seed_disk(machine: MachineSpec, subnets: Sequence[SubnetSpec]) -> bytes
 def cloud_init_user_data(machine: MachineSpec) -> bytes:
     """Return the tenant's user data, or else a configuration with the ordered users, keys and password."""
     if machine.boot.user_data:
-        return _decode(machine.boot.user_data)
+        return decode_user_data(machine.boot.user_data)
     config: dict[str, Any] = {"hostname": valid_host_name(machine.name), "manage_etc_hosts": True}
     if machine.ssh_public_key:
         config["ssh_authorized_keys"] = [machine.ssh_public_key]
     if machine.boot.password:
         config |= _password_config(machine.boot.username, machine.boot.password, machine.ssh_public_key)
     return b"#cloud-config\n" + json.dumps(config, indent=2).encode() + b"\n"
-
-
-def _decode(user_data: str) -> bytes:
-    """Decode user data from base64, or return it as it is if it is not in base64."""
-    try:
-        return base64.b64decode(user_data, validate=True)
-    except binascii.Error:
-        return user_data.encode()
 
 
 def valid_host_name(name: str) -> str:
@@ -66,10 +56,8 @@ def valid_host_name(name: str) -> str:
 
 
 def _password_config(username: str | None, password: str, key: str | None) -> dict[str, Any]:
-    secret = password.encode()
-    if len(secret) > PASSWORD_LIMIT:
-        raise DriverError(f"A password may have {PASSWORD_LIMIT} bytes at most", retryable=False)
-    hashed = bcrypt.hashpw(secret, bcrypt.gensalt(10)).decode()
+    # cloud-init takes a hash that begins with $2b$ for a password, and old systems do not know bcrypt.
+    hashed = sha512_crypt.using(rounds=HASH_ROUNDS).hash(password)
     if not username:
         return {"password": hashed, "chpasswd": {"expire": False}, "ssh_pwauth": True}
     user = {"name": username, "hashed_passwd": hashed, "lock_passwd": False, "shell": "/bin/bash"}
@@ -91,21 +79,15 @@ def _network_config(nics: Sequence[NicSpec], subnets: Sequence[SubnetSpec]) -> s
 
 
 def _interface_config(nic: NicSpec, subnets: Sequence[SubnetSpec]) -> dict[str, Any]:
-    dhcp, addresses, routes = False, [], []
-    for address in nic.addresses:
-        subnet = _find_subnet(address, nic.network_id, subnets)
-        version = ip_address(address).version
-        if version == 4 and (subnet is None or subnet.enable_dhcp):  # the version of IP
-            dhcp = True
-            continue
-        length = ip_network(subnet.cidr).prefixlen if subnet else 64
-        addresses.append(str(ip_interface(f"{address}/{length}")))
-        if subnet and subnet.gateway_ip:
-            routes.append({"to": "default", "via": subnet.gateway_ip})
-    config = {"match": {"macaddress": nic.mac_address}, "dhcp4": dhcp, "dhcp6": False}
-    return config | ({"addresses": addresses} if addresses else {}) | ({"routes": routes} if routes else {})
-
-
-def _find_subnet(address: str, network_id: str, subnets: Sequence[SubnetSpec]) -> SubnetSpec | None:
-    candidates = (subnet for subnet in subnets if subnet.network_id == network_id)
-    return next((subnet for subnet in candidates if ip_address(address) in ip_network(subnet.cidr)), None)
+    """Return the configuration of an interface. What has DHCP gets routes and name servers by it."""
+    configs = list(address_configs(nic, subnets))
+    static = [config for config in configs if not config.dhcp]
+    name_servers = list(dict.fromkeys(server for config in static for server in config.name_servers))
+    optional = {
+        "addresses": [f"{config.address}/{config.prefix_length}" for config in static],
+        "routes": [{"to": route.destination, "via": route.nexthop} for config in static for route in config.routes],
+        "nameservers": {"addresses": name_servers} if name_servers else None,
+    }
+    uses_dhcp = any(config.dhcp for config in configs)
+    always = {"match": {"macaddress": nic.mac_address}, "dhcp4": uses_dhcp, "dhcp6": False}
+    return always | {name: value for name, value in optional.items() if value}
