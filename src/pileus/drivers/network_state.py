@@ -122,17 +122,29 @@ class NetworkState(StateFile):
         return {record_id: msgspec.json.decode(facts, type=kind) for record_id, facts in rows}
 
     async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct, change: str) -> None:
-        """Save a record and apply the change, unless it is recorded already."""
-        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
-        if row is None or row[0] != msgspec.json.encode(spec).decode():
-            await self._take_time(change)
-            self._put(table, record_id, parent, spec)
+        """Save a record and apply the change, unless it is recorded already. What cannot be applied is not saved."""
+        previous = self._db.execute(f"SELECT id, parent, facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
+        if previous is not None and previous[2] == msgspec.json.encode(spec).decode():
+            return
+        await self._take_time(change)
+        self._put(table, record_id, parent, spec)
+        try:
             await self._on_network_change()
+        except DriverError:
+            self._restore(table, record_id, previous)
+            raise
 
     def _put(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
         """Insert or replace a record."""
         facts = msgspec.json.encode(spec).decode()
         self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (record_id, parent, facts))
+
+    def _restore(self, table: str, record_id: str, previous: tuple[str, str | None, str] | None) -> None:
+        """Restore a record as it was, or delete it if there was none."""
+        if previous is None:
+            self._db.execute(f"DELETE FROM {table} WHERE id = ?", (record_id,))
+        else:
+            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", previous)
 
     async def _delete(self, table: str, record_id: str, parent: str | None = None) -> None:
         """Delete a record, if it belongs to the parent."""

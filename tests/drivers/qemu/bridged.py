@@ -11,6 +11,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +84,7 @@ async def first_bytes(address: str, port: int) -> str:
 async def a_calling_system(qemu: Qemu, nic: NicSpec) -> None:
     """Start a machine that sends an HTTP request to the host when it is up."""
     script = f"#!/bin/sh\nwget -qO- http://{HOST}:{CALL_PORT}/\n"
-    await a_system(qemu, nics=[nic], boot=FirstBootData(user_data=script))
+    await a_system(qemu, nics=[nic], boot=FirstBootData(user_data=b64encode(script.encode()).decode()))
 
 
 async def create_routed_network(qemu: Qemu) -> NicSpec:

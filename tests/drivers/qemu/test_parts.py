@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from pileus.domain.compute.instances import FirstBootData
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import StoredImage
+from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.host import HostCapacity
@@ -23,13 +24,16 @@ from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic
 
 
 class AppliedNetwork:
-    """Counts how often the network is applied."""
+    """Counts how often the network is applied, and fails if it is told so."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.fails = False
 
     async def apply(self) -> None:
         """Count."""
+        if self.fails:
+            raise DriverError("No fabric", retryable=True)
         self.count += 1
 
 
@@ -59,6 +63,24 @@ async def test_a_changed_interface_applies_the_network_and_an_unchanged_one_does
     assert state.machine_nics("m-1") == [replace(nic, secured=False)]
 
 
+async def test_a_change_of_the_network_that_fails_is_not_recorded(
+    state: QemuStateFile, network: AppliedNetwork
+) -> None:
+    nic, group = a_nic(), SecurityGroupSpec(id="g-1", name="before")
+    await state.ensure_security_group(group)
+    network.fails = True
+    for attempt in (state.ensure_security_group(replace(group, name="after")), state.ensure_interface("m-1", nic)):
+        with pytest.raises(DriverError):
+            await attempt
+
+    assert state.find_security_group("g-1") == group
+    assert state.machine_nics("m-1") == []
+
+    network.fails = False
+    await state.ensure_security_group(replace(group, name="after"))
+    assert (network.count, state.find_security_group("g-1")) == (2, replace(group, name="after"))
+
+
 def test_a_later_read_of_the_network_has_a_higher_revision(state: QemuStateFile) -> None:
     with state.read_network_revision() as first:
         pass
@@ -74,7 +96,7 @@ def test_a_device_keeps_its_slot_until_it_is_freed(state: QemuStateFile) -> None
     assert [slots.assign("m-1", f"d-{number}") for number in range(3)] == [1, 2, 3]
     assert slots.assign("m-1", "d-1") == 2
     assert slots.assign("m-2", "d-9") == 1
-    slots.free("d-1")
+    slots.free("m-1", "d-1")
     assert slots.assign("m-1", "d-3") == 2
 
 

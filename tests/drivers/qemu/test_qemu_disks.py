@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -264,8 +265,8 @@ async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server
 async def test_a_machine_on_a_full_disk_is_in_error_and_resumes_when_there_is_space(small: Path) -> None:
     driver: Qemu = create_qemu(small)
     system, data = a_disk(image_id=SYSTEM_IMAGE_ID, boot_index=0), a_disk()
-    script = "#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
-    machine = a_machine(disks=[system, data], nics=[a_nic()], boot=FirstBootData(user_data=script))
+    script = b"#!/bin/sh\ndd if=/dev/urandom of=/dev/vdb bs=1M count=64 conv=fsync && echo all written >/dev/ttyS0\n"
+    machine = a_machine(disks=[system, data], nics=[a_nic()], boot=FirstBootData(user_data=b64encode(script).decode()))
 
     async def has_status(status: str) -> bool:
         return await status_of(driver, machine.id) == status

@@ -127,7 +127,7 @@ REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
 class FirstBootData(Struct, frozen=True, kw_only=True):
-    """Data for the first boot. They are deleted after it."""
+    """Data for the first boot. They are deleted after it. `user_data` is base64 text."""
 
     user_data: str | None = None
     username: str | None = None

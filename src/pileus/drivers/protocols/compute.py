@@ -46,7 +46,10 @@ class Compute(Protocol):
     """Runs machines."""
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
-        """Run a machine, from any state; create it if there is none."""
+        """Run a machine, from any state; create it if there is none.
+
+        A machine that is started has the disks and interfaces that it names, and no others.
+        """
 
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine. Raises DriverError if there is none."""

@@ -12,6 +12,8 @@ from pileus.drivers.qemu.programs import CPUS, Programs
 
 SLOTS = 20
 """How many disks and interfaces a machine can have."""
+NO_SLOT = 0
+"""Stands for the slot of a device that is only named or removed."""
 VNC, SERIAL, SEED = "vnc.sock", "serial.log", "seed.iso"
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 Properties = dict[str, Any]

@@ -30,6 +30,7 @@ from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.consoles import ConsoleSockets
+from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.hotplug import Hotplug
@@ -290,10 +291,11 @@ class Qemu:
         self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
         self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
         self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
+        self.devices = MachineDevices(self.attachments, self.nics, slots)
 
     def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
         processes = QemuProcesses(self.control, self.programs, self.fabric_updater, patience)
-        self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.attachments, self.nics, processes)
+        self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.devices, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
         self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater)
         self.supervisor = MachineSupervisor(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.machine_records import MachineRecords
@@ -23,11 +24,15 @@ class MetadataPublisher:
         }
 
     async def ensure_machine_metadata(self, machine_id: str, metadata: MachineMetadata) -> None:
-        """Update the name and the tags of a machine, if it exists."""
+        """Update the name and the tags of a machine, if it exists. What cannot be served is not saved."""
         record = self._records.find(machine_id)
         if record is None:
             return
         machine = replace(record.machine, name=metadata.name, tags=metadata.tags)
         if machine != record.machine:
             self._records.save(replace(record, machine=machine))
-            await self._fabric_updater.send_network_state()
+            try:
+                await self._fabric_updater.send_network_state()
+            except DriverError:
+                self._records.save(replace(self._records.get(machine_id), machine=record.machine))
+                raise

@@ -1,5 +1,7 @@
 """Records of machines in the state file: their intended state, process and device slots."""
 
+from collections.abc import Collection
+
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
@@ -72,20 +74,37 @@ class DeviceSlots:
     def __init__(self, state: QemuStateFile) -> None:
         self._db = state.db
 
+    def has_slot(self, machine_id: str, device_id: str) -> bool:
+        """Return whether a device has a slot of a machine: only then can the machine have the device."""
+        return self._find(machine_id, device_id) is not None
+
     def assign(self, machine_id: str, device_id: str) -> int:
         """Return the slot of a device, the first free one if it has none. Raises DriverError if all are in use."""
-        with self._db:
-            row = self._db.execute("SELECT slot FROM slots WHERE device = ?", (device_id,)).fetchone()
-            if row:
-                return int(row[0])
-            rows = self._db.execute("SELECT slot FROM slots WHERE machine_id = ?", (machine_id,)).fetchall()
-            used = {slot for (slot,) in rows}
-            free = next((slot for slot in range(1, SLOTS + 1) if slot not in used), None)
-            if free is None:
-                raise DriverError(f"Machine {machine_id} has all {SLOTS} slots in use", retryable=False)
-            self._db.execute("INSERT INTO slots VALUES (?, ?, ?)", (machine_id, free, device_id))
-            return free
+        if (slot := self._find(machine_id, device_id)) is not None:
+            return slot
+        rows = self._db.execute("SELECT slot FROM slots WHERE machine_id = ?", (machine_id,)).fetchall()
+        free = next((slot for slot in range(1, SLOTS + 1) if (slot,) not in rows), None)
+        if free is None:
+            raise DriverError(
+                f"Machine {machine_id} has all {SLOTS} slots in use: each disk and each interface takes one",
+                retryable=False,
+            )
+        self._db.execute("INSERT OR REPLACE INTO slots VALUES (?, ?, ?)", (machine_id, free, device_id))
+        return free
 
-    def free(self, device_id: str) -> None:
+    def free(self, machine_id: str, device_id: str) -> None:
         """Free the slot of a device."""
-        self._db.execute("DELETE FROM slots WHERE device = ?", (device_id,))
+        self._db.execute("DELETE FROM slots WHERE machine_id = ? AND device = ?", (machine_id, device_id))
+
+    def free_all_except(self, machine_id: str, device_ids: Collection[str]) -> None:
+        """Free the slots of all other devices of a machine."""
+        rows = self._db.execute("SELECT device FROM slots WHERE machine_id = ?", (machine_id,)).fetchall()
+        for (device_id,) in rows:
+            if device_id not in device_ids:
+                self.free(machine_id, device_id)
+
+    def _find(self, machine_id: str, device_id: str) -> int | None:
+        row = self._db.execute(
+            "SELECT slot FROM slots WHERE machine_id = ? AND device = ?", (machine_id, device_id)
+        ).fetchone()
+        return row and int(row[0])

@@ -8,13 +8,12 @@ from msgspec.structs import replace
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import remove_cgroup
+from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.host import HostCapacity
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, SUSPENDED, MachineRecord
 from pileus.drivers.qemu.monitor import MonitorUnavailable
-from pileus.drivers.qemu.nics import NicAttachments
 from pileus.drivers.qemu.processes import QemuProcesses
-from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 
 ENDED_STATES = frozenset({"shutdown", "guest-panicked", "internal-error"})
 """States of QEMU that a machine leaves only by a new process."""
@@ -27,12 +26,11 @@ class MachineLifecycle:
         self,
         control: MachineControl,
         capacity: HostCapacity,
-        attachments: VolumeAttachments,
-        nics: NicAttachments,
+        devices: MachineDevices,
         processes: QemuProcesses,
     ) -> None:
         self._control, self._records, self._capacity = control, control.records, capacity
-        self._attachments, self._nics, self._processes = attachments, nics, processes
+        self._devices, self._processes = devices, processes
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it if it has a process that can go on."""
@@ -57,7 +55,7 @@ class MachineLifecycle:
         async with self._control.lock(machine_id):
             record = self._records.get(machine_id)
             if not self._control.children.is_running(record):
-                await self._start(record.machine)
+                await self._start_with_attached_devices(record.machine)
             async with self._control.require_monitor(machine_id) as monitor:
                 await monitor.execute_command("stop")
             self._records.save(replace(self._records.get(machine_id), intent=SUSPENDED, reason=None))
@@ -68,6 +66,7 @@ class MachineLifecycle:
             record = self._records.find(machine.id)
             if record and record.restarted_for == request_id:
                 return
+            self._check_startable(machine)
             if not hard:
                 await self._processes.shut_down_guest(machine.id)
             await self._processes.end_process(machine.id)
@@ -75,15 +74,15 @@ class MachineLifecycle:
             self._records.save(replace(self._records.get(machine.id), restarted_for=request_id))
 
     async def ensure_machine_size(self, machine: MachineSpec) -> None:
-        """Resize a machine; one that runs is restarted."""
+        """Resize a machine; one that runs, or did before a failed attempt, is restarted."""
         async with self._control.lock(machine.id):
             record = self._records.get(machine.id)
-            if record.machine.flavor_id == machine.flavor_id:
-                return
-            if not self._control.children.is_running(record):
+            if record.intent == STOPPED:
                 self._records.save(replace(record, machine=machine))
                 return
-            self._capacity.check_machine_fits(machine)
+            if record.machine.flavor_id == machine.flavor_id and self._control.children.is_running(record):
+                return
+            self._check_startable(machine)
             await self._processes.shut_down_guest(machine.id)
             await self._processes.end_process(machine.id)
             await self._start(machine)
@@ -96,29 +95,47 @@ class MachineLifecycle:
         async with self._control.lock(machine_id):
             await self._processes.end_process(machine_id)
             self._control.children.wait_and_untrack(machine_id)
-            self._attachments.detach_all_after_end(machine_id)
-            await self._nics.detach_all_after_end(machine_id)
+            await self._devices.detach_all_after_end(machine_id)
             self._records.delete(machine_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
             remove_cgroup(machine_id)
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
+    async def start_again(self, machine_id: str) -> None:
+        """Start a machine that is to run, with all that is attached to it, after its process has ended."""
+        async with self._control.lock(machine_id):
+            record = self._records.get(machine_id)
+            if record.intent == RUNNING and not self._control.children.is_running(record):
+                await self._start_with_attached_devices(record.machine)
+
     async def _start(self, machine: MachineSpec) -> None:
-        """Start a process for a machine. Raises DriverError."""
-        previous = self._records.find(machine.id)
-        self._capacity.check_machine_fits(machine)
+        """Start a process for a machine, with the disks and interfaces that it names. Raises DriverError."""
+        self._check_startable(machine)
+        self._devices.attach_only_named(machine)
+        await self._start_with_attached_devices(machine)
+
+    def _check_startable(self, machine: MachineSpec) -> None:
+        """Raise DriverError if a machine cannot run on this host."""
         if machine.image_id is not None:
             raise DriverError("The QEMU driver runs virtual machines only, no bare metal servers", retryable=False)
+        self._capacity.check_machine_fits(machine)
+        self._devices.check_attachable(machine)
+
+    async def _start_with_attached_devices(self, machine: MachineSpec) -> None:
+        """Start a process for a machine, with what is recorded as attached to it. Raises DriverError."""
+        previous = self._records.find(machine.id)
+        self._capacity.check_machine_fits(machine)
+        devices = self._devices.assign_slots(machine.id)
         folder = self._control.directory.machine_directory(machine.id)
         folder.mkdir(exist_ok=True, mode=0o700)
         self._control.directory.chown_to_qemu(folder)
-        disks = self._attachments.attach_all_before_start(machine)
         record = MachineRecord(
             machine=machine, intent=RUNNING, restarted_for=previous.restarted_for if previous else None
         )
         # Saved before the interfaces: the fabric serves metadata to the machines that have a record.
         self._records.save(record)
-        await self._processes.start(record, [*disks, *await self._nics.attach_all_before_start(machine)])
+        await self._devices.connect_nics()
+        await self._processes.start(record, devices)
 
     async def _resume(self, machine_id: str) -> bool:
         """Resume the process of a machine. Return whether the machine runs now."""

@@ -50,6 +50,11 @@ class QemuStateFile(NetworkState):
         """Insert or replace a machine's interface, without applying the network."""
         self._put("nics", nic.port_id, machine_id, nic)
 
+    def find_nic_machine_id(self, port_id: str) -> str | None:
+        """Return the machine that an interface is attached to."""
+        row = self.db.execute("SELECT parent FROM nics WHERE id = ?", (port_id,)).fetchone()
+        return row and str(row[0])
+
     def delete_nics(self, machine_id: str) -> None:
         """Delete all interfaces of a machine, without applying the network."""
         self.db.execute("DELETE FROM nics WHERE parent = ?", (machine_id,))

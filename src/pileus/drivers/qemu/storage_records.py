@@ -57,10 +57,14 @@ class StorageRecords:
         """Record that a volume was reverted for a request, and its new base."""
         self._db.execute("UPDATE volumes SET reverted_for = ?, base = ? WHERE id = ?", (request_id, base, volume_id))
 
+    def check_attachable(self, machine_id: str, volume_id: str) -> None:
+        """Raise DriverError if a volume does not exist or is attached to another machine."""
+        if self.get_volume(volume_id).machine_id not in (None, machine_id):
+            raise DriverError(f"Volume {volume_id} is attached to another machine", retryable=False)
+
     def attach_volume(self, machine_id: str, disk: DiskSpec) -> None:
         """Record a volume as attached. Raises DriverError if it is attached to another machine."""
-        if self.get_volume(disk.id).machine_id not in (None, machine_id):
-            raise DriverError(f"Volume {disk.id} is attached to another machine", retryable=False)
+        self.check_attachable(machine_id, disk.id)
         self._db.execute(
             "UPDATE volumes SET machine_id = ?, boot_index = ? WHERE id = ?", (machine_id, disk.boot_index, disk.id)
         )

@@ -99,7 +99,7 @@ class MachineSupervisor:
         machine_id = record.machine.id
         LOG.info("A machine is started again after a boot of the host", extra={"machine_id": machine_id})
         try:
-            await self._lifecycle.ensure_running_machine(record.machine)
+            await self._lifecycle.start_again(machine_id)
         except DriverError as problem:
             LOG.warning("A machine could not be started again", extra={"machine_id": machine_id, "why": str(problem)})
             # With the present boot in its record it is in error, and not tried again.

@@ -67,6 +67,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         if status == Status.ACTIVE:
             return
         await self._take_time("start" if status else "create")
+        self._detach_all_except_named(machine)
         self._save_machine(machine, Status.ACTIVE)
 
     async def ensure_stopped_machine(self, machine_id: str) -> None:
@@ -83,6 +84,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         if row and row[0] == request_id:
             return
         await self._take_time("restart" if not hard else "start")
+        self._detach_all_except_named(machine)
         self._save_machine(machine, Status.ACTIVE)
         self._db.execute("UPDATE machines SET restarted_for = ? WHERE id = ?", (request_id, machine.id))
 
@@ -204,6 +206,19 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         if status is None:
             raise DriverError(f"Machine {machine_id} does not exist", retryable=False)
         return status
+
+    def _detach_all_except_named(self, machine: MachineSpec) -> None:
+        """Detach the volumes and interfaces that a machine does not name."""
+        named_volumes = msgspec.json.encode([disk.id for disk in machine.disks]).decode()
+        named_nics = msgspec.json.encode([nic.port_id for nic in machine.nics]).decode()
+        self._db.execute(
+            "UPDATE volumes SET machine_id = NULL WHERE machine_id = ? AND id NOT IN (SELECT value FROM json_each(?))",
+            (machine.id, named_volumes),
+        )
+        self._db.execute(
+            "DELETE FROM nics WHERE parent = ? AND id NOT IN (SELECT value FROM json_each(?))",
+            (machine.id, named_nics),
+        )
 
     def _save_machine(self, machine: MachineSpec, status: Status) -> None:
         self._db.execute(

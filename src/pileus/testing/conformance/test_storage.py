@@ -1,6 +1,7 @@
 """Conformance of volumes, snapshots and images, if they are implemented."""
 
 import pytest
+from msgspec.structs import replace
 
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
@@ -17,6 +18,7 @@ from pileus.testing.conformance.helpers import (
     new_machine,
     require_capability,
     run_operating_system,
+    statuses_by_machine_id,
 )
 from pileus.testing.conformance.image_server import CHECKSUM, CONTENT, serve_image
 
@@ -60,6 +62,44 @@ async def test_a_volume_is_attached_to_one_machine_at_a_time(driver: Compute) ->
         await volume_driver.ensure_volume_attachment(other.id, disk)
     await driver.ensure_no_machine(machine.id)
     await volume_driver.ensure_volume_attachment(other.id, disk)
+
+
+async def test_a_started_machine_has_only_the_volumes_that_it_names(driver: Compute) -> None:
+    """What an interrupted or failed attachment has left behind is gone after a start."""
+    volume_driver, machine, other = require_capability(driver, SupportsVolumes), new_machine(), new_machine()
+    named, unnamed = new_disk(), new_disk()
+    for disk in (named, unnamed):
+        await volume_driver.ensure_volume(disk)
+    await driver.ensure_running_machine(other)
+    await driver.ensure_running_machine(machine)
+    await driver.ensure_stopped_machine(machine.id)
+    for disk in (named, unnamed):
+        await volume_driver.ensure_volume_attachment(machine.id, disk)
+
+    await driver.ensure_running_machine(replace(machine, disks=[named]))
+
+    await volume_driver.ensure_volume_attachment(other.id, unnamed)
+    with pytest.raises(DriverError):
+        await volume_driver.ensure_volume_attachment(other.id, named)
+
+
+async def test_a_refused_attachment_leaves_nothing_behind(driver: Compute) -> None:
+    volume_driver, machine, other = require_capability(driver, SupportsVolumes), new_machine(), new_machine()
+    disk, missing = new_disk(), new_disk()
+    await volume_driver.ensure_volume(disk)
+    for either in (machine, other):
+        await driver.ensure_running_machine(either)
+    await volume_driver.ensure_volume_attachment(machine.id, disk)
+
+    for refused_disk in (disk, missing):
+        with pytest.raises(DriverError):
+            await volume_driver.ensure_volume_attachment(other.id, refused_disk)
+        await call_twice(volume_driver.ensure_no_volume_attachment, other.id, refused_disk.id)
+
+    await driver.ensure_stopped_machine(other.id)
+    await driver.ensure_running_machine(other)
+    await volume_driver.ensure_volume_attachment(machine.id, disk)
+    assert (await statuses_by_machine_id(driver)) == {machine.id: "ACTIVE", other.id: "ACTIVE"}
 
 
 async def test_a_volume_grows_shrinks_back_and_changes_its_type(driver: Compute) -> None:
