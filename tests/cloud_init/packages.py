@@ -13,7 +13,10 @@ from tests.guest.build import CannotBuild, list_options, run
 FOLDER = IMAGE.with_name("cloud-init")
 """The unpacked packages, kept for later runs."""
 MODULES = "usr/lib/python3/dist-packages"
-PACKAGES = ("cloud-init", "python3-configobj", "python3-json-pointer", "python3-jsonpatch", "python3-six")
+PACKAGES = (
+    "cloud-init", "python3-configobj", "python3-jinja2", "python3-json-pointer", "python3-jsonpatch",
+    "python3-markupsafe", "python3-six",
+)  # fmt: skip
 """cloud-init and what it imports besides the packages that tests need."""
 READER = Path(__file__).with_name("reader.py")
 

@@ -4,6 +4,7 @@
 """
 
 import base64
+import inspect
 import json
 import logging
 import sys
@@ -56,7 +57,9 @@ def read_passwords(config: dict[str, Any]) -> dict[str, Any]:
     if "password" in config:
         module, cloud = import_module("cloudinit.config.cc_set_passwords"), SimpleNamespace(distro=Debian(calls))
         vars(module)["handle_ssh_pwauth"] = lambda *_: None
-        module.handle("cc_set_passwords", config, cloud, logging.getLogger(), [])
+        values = {"name": "", "cfg": config, "cloud": cloud, "log": logging.getLogger(), "args": []}
+        # Later versions have no parameter `log`.
+        module.handle(**{name: values[name] for name in inspect.signature(module.handle).parameters})
     hashes = {name: user["hashed_passwd"] for name, user in users.items() if "hashed_passwd" in user}
     return {"calls": calls, "hashes": hashes}
 

@@ -1,5 +1,7 @@
 """Test attachments that fail: nothing of them stays, and a start has what the control plane names."""
 
+import os
+import signal
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,11 +10,16 @@ from msgspec.structs import replace
 
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.drivers.protocols.network import NicSpec
+from pileus.drivers.qemu import monitor, programs
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.machine_records import STOPPED, MachineRecord
+from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.storage_records import StorageRecords
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of
+from tests.drivers.qemu.drivers import CATALOGUE
 
 ALL_SLOTS_IN_USE = f"all {SLOTS} slots in use"
 
@@ -194,3 +201,39 @@ async def test_a_failed_resize_is_undone_to_a_running_machine(qemu: Qemu) -> Non
 
     assert await status_of(qemu, machine.id) == "ACTIVE"
     assert qemu.records.get(machine.id).machine.ram == machine.ram
+
+
+async def test_an_attachment_that_gets_no_answer_is_repeated_or_undone(
+    qemu: Qemu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitor, "ANSWER_TIMEOUT", 0.5)
+    machine, disk, nic = a_machine(), a_disk(), a_nic()
+    await qemu.ensure_running_machine(machine)
+    await qemu.ensure_volume(disk)
+    pid = qemu.records.get(machine.id).pid or 0
+    os.kill(pid, signal.SIGSTOP)
+
+    for attempt in (qemu.ensure_volume_attachment(machine.id, disk), qemu.ensure_interface(machine.id, nic)):
+        with pytest.raises(DriverError, match="does not answer") as failed:
+            await attempt
+        assert failed.value.retryable
+
+    os.kill(pid, signal.SIGCONT)
+    await qemu.ensure_volume_attachment(machine.id, disk)
+    assert machine_id_of(qemu, disk.id) == machine.id
+    await qemu.ensure_no_interface(machine.id, nic.port_id)
+    assert qemu.state.find_nic(nic.port_id) is None
+    assert qemu.state.db.execute("SELECT count(*) FROM slots").fetchone() == (1,)
+
+
+async def test_metadata_that_cannot_be_served_are_not_recorded(data: Path) -> None:
+    """The reconciler sends them again as long as the record differs."""
+    driver = Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=QemuSettings(bridges="pub_net=br77"))
+    machine = a_machine(tags={"a": "b"})
+    driver.records.save(MachineRecord(machine=machine, intent=STOPPED))
+
+    with pytest.raises(DriverError, match="no bridge br77"):
+        await driver.ensure_machine_metadata(machine.id, MachineMetadata(name="other", tags={}))
+
+    assert await driver.list_descriptions() == {machine.id: MachineMetadata(name=machine.name, tags={"a": "b"})}
+    driver.close()
