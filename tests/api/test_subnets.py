@@ -4,8 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pileus.domain.faults import FaultKind
+from pileus.domain.network.networks import Route
+from pileus.store.network import subnets
 from tests.builders import a_network, a_port, driver_of, inject_fault
 from tests.networks import a_router, create, find_subnet, get_view, list_names, list_used_addresses
 from tests.storage import set_quotas
@@ -80,6 +83,39 @@ async def test_an_invalid_subnet_is_refused_with_its_field(tenant: Tenant, body:
     answer = await tenant.api.post(tenant.path("subnets"), json=whole)
 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+
+
+BOUNDS: dict[str, list[Any]] = {
+    "dns_nameservers": [f"192.0.2.{number}" for number in range(6)],
+    "host_routes": [{"destination": f"10.100.{number}.0/24", "nexthop": "10.0.0.9"} for number in range(21)],
+}
+"""One more of each than a subnet may have."""
+
+
+@pytest.mark.parametrize("field", BOUNDS)
+async def test_a_subnet_has_at_most_5_name_servers_and_20_host_routes(tenant: Tenant, field: str) -> None:
+    network, (subnet,) = await a_network(tenant)
+    path, body = tenant.path("subnets", subnet.id), {"name": "fresh", "network_id": network.id, "cidr": "10.1.0.0/24"}
+
+    allowed = await tenant.api.patch(path, json={field: BOUNDS[field][:-1]})
+    refused = await tenant.api.patch(path, json={field: BOUNDS[field]})
+    refused_creation = await tenant.api.post(tenant.path("subnets"), json={**body, field: BOUNDS[field]})
+
+    assert (allowed.status_code, len(allowed.json()[field])) == (200, len(BOUNDS[field]) - 1)
+    assert (refused.status_code, list(refused.json()["invalid_fields"])) == (400, [field])
+    assert (refused_creation.status_code, list(refused_creation.json()["invalid_fields"])) == (400, [field])
+    assert len((await get_view(tenant, "subnets", subnet.id))[field]) == len(BOUNDS[field]) - 1
+
+
+async def test_a_subnet_of_an_earlier_version_keeps_what_exceeds_the_bounds(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    routes = [Route(f"10.{number}.0.0/16", "10.0.0.9") for number in range(100, 140)]
+    earlier = replace(subnet, host_routes=routes)
+    await tenant.running.app_state.db.write(lambda tx: subnets.save(tx, subnet, earlier))
+
+    answer = await tenant.api.patch(tenant.path("subnets", subnet.id), json={"enable_dhcp": False})
+
+    assert (answer.status_code, len(answer.json()["host_routes"])) == (200, 40)
 
 
 async def test_concurrently_created_subnets_do_not_overlap(tenant: Tenant) -> None:

@@ -1,15 +1,14 @@
-"""Test the fabric's parts alone: firewall, DHCP, frames, lookup tables and metadata."""
+"""Test the fabric's parts alone: firewall, frames, lookup tables and metadata."""
 
 import struct
+from ipaddress import IPv4Address
 from typing import Any, get_args
 
 import pytest
 
-from pileus.domain.network.networks import Route
 from pileus.domain.network.security_group_policies import SecurityGroupPolicy
 from pileus.domain.network.security_rules import NewRule, Protocol
 from pileus.drivers.protocols.network import NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
-from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.firewall import (
     IN,
     OUT,
@@ -139,62 +138,6 @@ def test_icmp_passes_by_type_and_icmp_errors_by_their_quoted_connection() -> Non
     assert not pings.accept(error, IN)
     assert pings.accept(tcp(PEER, ME, 4000, 22), IN)
     assert pings.accept(error, IN)
-
-
-def request(kind: int, **options: bytes) -> bytes:
-    head = struct.pack("!BBBB4sHH16s6s10s", 1, 1, 6, 0, b"abcd", 0, 0, bytes(16), MACS[0], b"")
-    fields = b"".join(bytes((int(code[1:]), len(value))) + value for code, value in options.items())
-    payload = head.ljust(236, b"\0") + dhcp.MAGIC_COOKIE + bytes((53, 1, kind)) + fields + b"\xff"
-    return build_udp_frame((MACS[0], b"\xff" * 6), (bytes(4), b"\xff" * 4), (68, 67), payload)
-
-
-def lease(**changes: Any) -> dhcp.Lease:
-    fields = {"address": ME, "cidr": "10.0.0.0/24", "gateway": "10.0.0.1", "resolvers": ("192.0.2.53",)}
-    return dhcp.Lease(**{**fields, "routes": (), "mtu": 1450, "host_name": "web", **changes})
-
-
-def options_of(frame: bytes) -> dict[int, bytes]:
-    return dict(dhcp.parse_options(frame[ETHERNET + 20 + 8 + 240 :]))  # the other half of what it writes
-
-
-def test_dhcp_offers_the_address_of_the_port() -> None:
-    offer = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(), MACS[1])
-    assert offer is not None
-    options = options_of(offer)
-
-    assert offer[ETHERNET + 28 + 16 : ETHERNET + 28 + 20] == pack_ip_address(ME)
-    assert (options[53], options[3], options[6], options[26]) == (
-        b"\2",
-        pack_ip_address("10.0.0.1"),
-        pack_ip_address("192.0.2.53"),
-        b"\x05\xaa",
-    )
-    assert (options[1], options[12]) == (pack_ip_address("255.255.255.0"), b"web")
-    assert internet_checksum(offer[ETHERNET : ETHERNET + 20]) == 0
-
-
-def test_dhcp_refuses_another_address_and_ignores_requests_to_another_server() -> None:
-    wrong = dhcp.build_dhcp_reply(request(dhcp.REQUEST, o50=pack_ip_address(OTHER)), lease(), MACS[1])
-    assert wrong is not None
-
-    assert options_of(wrong)[53] == bytes((dhcp.NAK,))
-    assert dhcp.build_dhcp_reply(request(dhcp.REQUEST, o54=pack_ip_address(OTHER)), lease(), MACS[1]) is None
-    assert dhcp.build_dhcp_reply(request(dhcp.DISCOVER), None, MACS[1]) is None
-    assert dhcp.build_dhcp_reply(b"\0" * 60, lease(), MACS[1]) is None
-
-
-def test_dhcp_adds_the_default_route_to_classless_routes() -> None:
-    with_routes = dhcp.build_dhcp_reply(
-        request(dhcp.DISCOVER), lease(routes=(Route("10.9.0.0/16", "10.0.0.7"),)), MACS[1]
-    )
-    alone = dhcp.build_dhcp_reply(request(dhcp.DISCOVER), lease(gateway=None), MACS[1])
-    assert with_routes is not None
-    assert alone is not None
-
-    assert options_of(with_routes)[121] == b"\x10\x0a\x09" + pack_ip_address("10.0.0.7") + b"\0" + pack_ip_address(
-        "10.0.0.1"
-    )
-    assert options_of(alone)[121] == b"\x10\xa9\xfe" + bytes(4)
 
 
 def test_forwarding_and_translation_keep_checksums_right_until_the_ttl_expires() -> None:

@@ -57,7 +57,8 @@ async def create_subnet(ctx: Ctx, data: JSONBody[CreateSubnet]) -> TaskIds:
     The CIDR must be private. It must not overlap with other subnets of the network or of the router. Unless
     `connect_to_network_router` is false, the subnet is attached to the router `router_id_to_connect`, or else to the
     router that was created with the network, if there is one; the subnet needs a gateway then. Without
-    `dns_nameservers` hosts get the provider's name servers, with `[]` none. If the task fails, nothing remains.
+    `dns_nameservers` hosts get the provider's name servers, with `[]` none. A subnet can have at most 5 name servers
+    and 20 host routes. If the task fails, nothing remains.
     """
     return await ctx.submit_task(
         lambda tx, task_id: subnet_service.create_subnet(
@@ -84,7 +85,8 @@ async def update_subnet(ctx: Ctx, subnet_id: FromPath[str], data: JSONBody[Updat
     """Change name, tags, gateway, DHCP, name servers or host routes of a subnet, by JSON merge patch (RFC 7386).
 
     A gateway of null removes the gateway. The gateway cannot change while a port or router has the old or the new
-    address. Lists replace the previous lists. Waits up to 25 seconds for the task and returns the subnet.
+    address. Lists replace the previous lists; at most 5 name servers and 20 host routes. Waits up to 25 seconds for
+    the task and returns the subnet.
     """
     await ctx.submit_task_and_wait(
         lambda tx, task_id: subnet_service.update_subnet(tx, ctx, subnet_id, data.to_patch(), task_id)

@@ -1,13 +1,13 @@
 """Request bodies of subnets."""
 
-from typing import Literal, cast
+from typing import Annotated, Literal, cast
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.domain.network.networks import Route
-from pileus.domain.network.subnets import NewSubnet, SubnetPatch
+from pileus.domain.network.subnets import MAX_DNS_NAMESERVERS, MAX_HOST_ROUTES, NewSubnet, SubnetPatch
 from pileus.domain.tags import validate_tags
 
 
@@ -22,6 +22,10 @@ class NewRoute(Struct, kw_only=True):
         return Route(destination=self.destination, nexthop=self.nexthop)
 
 
+DnsNameservers = Annotated[list[str], Meta(max_length=MAX_DNS_NAMESERVERS)]
+HostRoutes = Annotated[list[NewRoute], Meta(max_length=MAX_HOST_ROUTES)]
+
+
 class CreateSubnet(Struct, kw_only=True):
     """A subnet to create. Without `gateway_ip` the first address is the gateway; with null there is none."""
 
@@ -31,8 +35,8 @@ class CreateSubnet(Struct, kw_only=True):
     ip_version: Literal[4, 6] | None = None
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool = True
-    dns_nameservers: list[str] | None = None
-    host_routes: list[NewRoute] | None = None
+    dns_nameservers: DnsNameservers | None = None
+    host_routes: HostRoutes | None = None
     connect_to_network_router: bool = True
     router_id_to_connect: Uuid | None = None
     tags: NewTags | None = None
@@ -57,8 +61,8 @@ class UpdateSubnet(Struct, kw_only=True):
     name: Name | None = None
     gateway_ip: str | UnsetType | None = UNSET
     enable_dhcp: bool | None = None
-    dns_nameservers: list[str] | None = None
-    host_routes: list[NewRoute] | None = None
+    dns_nameservers: DnsNameservers | None = None
+    host_routes: HostRoutes | None = None
     tags: TagChanges | UnsetType | None = UNSET
 
     def to_patch(self) -> SubnetPatch:
