@@ -30,6 +30,7 @@ CATCHES_ALL = {
     "tasks.periodic",
     "store.sqlite",
     "api.routes.health",
+    "drivers.qemu.fabric.frame_errors",
 }
 
 # The packages and modules that each top-level package may import.

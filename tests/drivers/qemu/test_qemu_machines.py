@@ -14,14 +14,14 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu import programs
-from pileus.drivers.qemu.arguments import SERIAL, VNC
+from pileus.drivers.qemu.arguments import VNC
 from pileus.drivers.qemu.cgroups import ensure_parent_cgroup
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric_updates import FABRIC
+from pileus.drivers.qemu.log_files import LOG_LIMIT, QEMU_LOG, SERIAL_LOG, machine_logs, truncate_log
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
 from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
-from pileus.drivers.qemu.supervisor import SERIAL_LOG_LIMIT
 from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 from tests.drivers.qemu.drivers import CATALOGUE, create_qemu, end_all_processes
@@ -68,9 +68,9 @@ async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qem
     """A guest that has escaped from QEMU can write to its machine's directory and must gain nothing by that."""
     machine, secret = a_machine(), tmp_path / "secret"
     await qemu.ensure_running_machine(machine)
-    secret.write_bytes(b"s" * (SERIAL_LOG_LIMIT + 1))
+    secret.write_bytes(b"s" * (LOG_LIMIT + 1))
     folder = qemu.directory.machine_directory(machine.id)
-    for file in (SERIAL, "qemu.log", VNC):
+    for file in (SERIAL_LOG, QEMU_LOG, VNC):
         (folder / file).unlink()
         (folder / file).symlink_to(secret)
     listener = await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "ours.sock")
@@ -79,13 +79,14 @@ async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qem
     console = await qemu.open_console(machine.id, None)
 
     assert await qemu.read_serial_log_end(machine.id, 100) == b""
-    qemu.supervisor.truncate_serial_log(machine.id)
+    for path in machine_logs(qemu.directory.machines, machine.id):
+        truncate_log(path)
     with pytest.raises(DriverError, match="shows no screen"):
         await qemu.open_screen_stream(console.url.rpartition("#")[2])
-    qemu.directory.chown_to_qemu(folder / SERIAL)
+    qemu.directory.chown_to_qemu(folder / SERIAL_LOG)
     kill(qemu, machine.id)
     await until(lambda: _is(qemu, machine.id, "ERROR"))
-    assert secret.stat().st_size > SERIAL_LOG_LIMIT
+    assert secret.stat().st_size > LOG_LIMIT
     assert secret.stat().st_uid == os.geteuid()
     assert qemu.directory.machines.stat().st_uid == os.geteuid()
     listener.close()
@@ -277,7 +278,7 @@ async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> No
     await qemu.ensure_suspended_machine(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 
-    qemu.supervisor.truncate_serial_log(machine.id)
+    truncate_log(path)
 
     assert path.stat().st_size == 1 << 20
     assert await qemu.read_serial_log_end(machine.id, 7) == b"the end"

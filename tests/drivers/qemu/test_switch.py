@@ -214,7 +214,10 @@ async def test_malformed_frames_do_not_break_the_fabric(fabric: Fabric, nics: di
         build_icmp_frame(ends, (source, target), 8, 0, b"\0\7\0\1ping"),
         build_icmp_frame(ends, (source, target), 3, 3, bytes(4) + quoted),
         build_udp_frame(
-            (a.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(240) + b"\x63\x82\x53\x63\x35\x01\x01\xff"
+            (a.mac, BROADCAST),
+            (bytes(4), b"\xff" * 4),
+            (68, 67),
+            b"\1" + bytes(235) + b"\x63\x82\x53\x63" + b"\x35\x01\x01\xff" * 9,
         ),
         build_arp_frame(REQUEST, (a.mac, source), (bytes(6), pack_ip_address("10.0.0.1"))),
         advertisement(a, link_local_address(a.mac), 136),
@@ -225,3 +228,4 @@ async def test_malformed_frames_do_not_break_the_fabric(fabric: Fabric, nics: di
 
     a.send_udp(d.mac, "10.0.0.6", (1, 2))
     assert any(parse_ip_packet(frame) for frame in await d.frames())
+    assert fabric.report().malformed > 0

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from pileus.drivers.protocols.compute import MachineSpec
+from pileus.drivers.qemu.log_files import SERIAL_LOG
 from pileus.drivers.qemu.monitor import COMMANDS, EVENTS
 from pileus.drivers.qemu.programs import CPUS, Programs
 
@@ -14,7 +15,7 @@ SLOTS = 20
 """How many disks and interfaces a machine can have."""
 NO_SLOT = 0
 """Stands for the slot of a device that is only named or removed."""
-VNC, SERIAL, SEED = "vnc.sock", "serial.log", "seed.iso"
+VNC, SEED = "vnc.sock", "seed.iso"
 SANDBOX = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 Properties = dict[str, Any]
 
@@ -100,7 +101,7 @@ def _monitor_and_console() -> list[str]:
         *("-qmp", f"unix:{COMMANDS},server=on,wait=off"),
         *("-qmp", f"unix:{EVENTS},server=on,wait=off"),
         *("-vga", "std", "-vnc", f"unix:{VNC}"),
-        *("-chardev", f"file,id=serial,path={SERIAL},append=on", "-serial", "chardev:serial"),
+        *("-chardev", f"file,id=serial,path={SERIAL_LOG},append=on", "-serial", "chardev:serial"),
     ]
 
 

@@ -5,9 +5,10 @@ import time
 
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.qemu.arguments import SERIAL, VNC
+from pileus.drivers.qemu.arguments import VNC
+from pileus.drivers.qemu.log_files import SERIAL_LOG, read_log_end
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.paths import open_without_following_symlink, short_socket_path
+from pileus.drivers.qemu.paths import short_socket_path
 from pileus.drivers.tickets import ConsoleTickets
 
 CONSOLE_TYPE = "novnc"
@@ -45,13 +46,5 @@ class ConsoleSockets:
     async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
         """Return the last `max_bytes` bytes of a machine's serial output. Raises DriverError if there is no machine."""
         self._records.get(machine_id)
-        return await asyncio.to_thread(self._read_end, machine_id, max_bytes)
-
-    def _read_end(self, machine_id: str, max_bytes: int) -> bytes:
-        try:
-            with open_without_following_symlink(self._directory.machine_directory(machine_id) / SERIAL, "rb") as log:
-                log.seek(0, 2)
-                log.seek(max(log.tell() - max_bytes, 0))
-                return log.read(max_bytes)
-        except OSError:
-            return b""
+        path = self._directory.machine_directory(machine_id) / SERIAL_LOG
+        return await asyncio.to_thread(read_log_end, path, max_bytes)

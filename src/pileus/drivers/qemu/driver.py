@@ -138,9 +138,11 @@ class Qemu:
         await self.supervisor.watch_machines(on_change)
 
     async def check_health(self) -> str:
-        """Check that the fabric works. Return QEMU's version and accelerator. Raises DriverError."""
-        await self.fabric_updater.fetch_report()
-        return str(self.programs)
+        """Check that the fabric works. Return QEMU's version and accelerator, and bad frames. Raises DriverError."""
+        report = await self.fabric_updater.fetch_report()
+        errors = sum(report.errors.values())
+        dropped = f"; malformed frames: {report.malformed}, errors: {errors}" if report.malformed or errors else ""
+        return f"{self.programs}{dropped}"
 
     def total_capacity(self) -> TotalCapacity:
         """Return the vCPUs and the memory that the host has for machines."""

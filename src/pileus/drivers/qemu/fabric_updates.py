@@ -14,6 +14,7 @@ from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, Router
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, GuestMetadata, MachineNic, RouterWithNics
+from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.state import QemuStateFile
@@ -72,7 +73,7 @@ class FabricUpdater:
             await asyncio.sleep(START_INTERVAL)
             with suppress(client.FabricNotRunning):
                 return await client.apply_state(self._directory.net, state)
-        raise DriverError(f"The network does not come up: see {self._directory.net / 'fabric.log'}", retryable=True)
+        raise DriverError(f"The network does not come up: see {self._directory.net / FABRIC_LOG}", retryable=True)
 
     def _read_state(self) -> FabricState:
         with self._state.read_network_revision() as revision:

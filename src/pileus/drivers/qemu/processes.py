@@ -17,6 +17,7 @@ from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import process_start_time
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import host_boot_id
+from pileus.drivers.qemu.log_files import QEMU_LOG, read_log_end
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
@@ -24,9 +25,8 @@ from pileus.drivers.qemu.paths import POLL_INTERVAL, open_without_following_syml
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.seed_disks import make_seed_disk
 
-LOG_FILE = "qemu.log"
-LOG_LIMIT = 1 << 16
-"""Bytes of QEMU's log that are searched for an error."""
+ERROR_SIZE = 1 << 16
+"""Bytes at the end of QEMU's log that are searched for an error."""
 START_TIMEOUT, END_TIMEOUT = 20.0, 10.0
 """Seconds until a started machine answers its monitor, and until a process has ended after the order to end."""
 
@@ -83,7 +83,7 @@ class QemuProcesses:
         exit_code = self._control.children.exit_code(machine_id)
         if exit_code is not None and exit_code < 0:
             return f"QEMU was ended by {signal.Signals(-exit_code).name}"
-        message = _last_line(self._directory.machine_directory(machine_id) / LOG_FILE)
+        message = _last_line(self._directory.machine_directory(machine_id) / QEMU_LOG)
         return f"QEMU ended: {message}" if message else "QEMU ended without an error message"
 
     def _write_seed(self, machine: MachineSpec) -> None:
@@ -98,9 +98,11 @@ class QemuProcesses:
     def _spawn(self, machine: MachineSpec, command: list[str]) -> subprocess.Popen[bytes]:
         """Start QEMU in a session of its own, so that it outlives the server."""
         folder = self._directory.machine_directory(machine.id)
-        log = folder / LOG_FILE
+        log = folder / QEMU_LOG
         log.unlink(missing_ok=True)
-        with open_without_following_symlink(log, "wb") as output:
+        with open_without_following_symlink(log, "ab") as output:
+            # The fabric truncates it.
+            self._directory.chown_to_qemu(log)
             return subprocess.Popen(  # noqa: S603  # sizes and ids are all that tenants choose
                 command,
                 cwd=folder,
@@ -133,9 +135,6 @@ async def _wait_for_shutdown(monitor: Monitor, seconds: float) -> None:
 
 
 def _last_line(log: Path) -> str:
-    """Return the last line of a short log."""
-    with suppress(OSError):
-        with open_without_following_symlink(log, "rb") as file:
-            lines = file.read(LOG_LIMIT).decode("utf-8", "replace").strip().splitlines()
-        return lines[-1] if lines else ""
-    return ""
+    """Return the last line of a log."""
+    lines = read_log_end(log, ERROR_SIZE).decode("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else ""

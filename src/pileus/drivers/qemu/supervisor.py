@@ -9,23 +9,21 @@ from msgspec.structs import replace
 from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.qemu.arguments import SERIAL
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import host_boot_id
+from pileus.drivers.qemu.log_files import FABRIC_LOG, machine_logs, truncate_log
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, MachineRecord
 from pileus.drivers.qemu.machines import MachineLifecycle
 from pileus.drivers.qemu.metrics import MetricsSampler
 from pileus.drivers.qemu.monitor import EVENTS, MonitorUnavailable, connect_qmp_client
-from pileus.drivers.qemu.paths import open_without_following_symlink, wait_for_lock
+from pileus.drivers.qemu.paths import wait_for_lock
 from pileus.drivers.qemu.processes import END_TIMEOUT
 
 LOG = logging.getLogger(__name__)
 ROUND_INTERVAL, ROUNDS_PER_SAMPLE = 1.0, 15
 """Seconds between two looks at which machines run, and how many of them pass between two samples."""
 EVENT_NAMES = ("SHUTDOWN", "STOP", "RESUME", "SUSPEND", "WAKEUP", "GUEST_PANICKED", "BLOCK_IO_ERROR")
-SERIAL_LOG_LIMIT, SERIAL_LOG_KEPT = 4 << 20, 1 << 20
-"""Bytes of a serial log at which it is truncated, and the bytes at its end that are kept."""
 
 
 class MachineSupervisor:
@@ -78,8 +76,9 @@ class MachineSupervisor:
             await self._sampler.sample_running_machines()
         except DriverError as problem:
             LOG.warning("Metrics could not be sampled", extra={"why": str(problem)})
-        for machine_id in running:
-            self.truncate_serial_log(machine_id)
+        logs = [path for machine_id in running for path in machine_logs(self._directory.machines, machine_id)]
+        for path in (self._directory.net / FABRIC_LOG, *logs):
+            truncate_log(path)
 
     async def _recover(self) -> None:
         """Start the network, warn about machines without a record, and start machines after a boot of the host."""
@@ -115,18 +114,6 @@ class MachineSupervisor:
             # A process closes its sockets before it ends: until it has ended, its exit code is unknown.
             await self._control.wait_for_exit(machine_id, END_TIMEOUT)
             on_change()
-
-    def truncate_serial_log(self, machine_id: str) -> None:
-        """Keep only the end of a serial log that is too long; QEMU appends to the file."""
-        path = self._directory.machine_directory(machine_id) / SERIAL
-        with suppress(OSError):
-            if path.stat().st_size > SERIAL_LOG_LIMIT:
-                with open_without_following_symlink(path, "r+b") as log:
-                    log.seek(-SERIAL_LOG_KEPT, 2)
-                    end = log.read()
-                    log.seek(0)
-                    log.write(end)
-                    log.truncate()
 
 
 async def _report_events(

@@ -13,9 +13,13 @@ from pathlib import Path
 from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.slirp import load_library
+from pileus.drivers.qemu.log_files import FABRIC_LOG, machine_logs, truncate_log
 from pileus.drivers.qemu.paths import try_lock
 
 LOG = logging.getLogger(__name__)
+MACHINES = Path("../machines")
+TRUNCATION_INTERVAL = 5.0
+"""Seconds between two looks at the sizes of logs."""
 
 
 def change_user(user: int, group: int) -> None:
@@ -25,16 +29,31 @@ def change_user(user: int, group: int) -> None:
     os.setuid(user)
 
 
+async def truncate_logs_at_intervals(fabric: Fabric) -> None:
+    """Truncate the logs of the fabric and of all machines, which keep running when the server stops."""
+    while True:
+        machine_ids = [guest.machine_id for guest in fabric.switch.tables.guests.values()]
+        logs = [path for machine_id in machine_ids for path in machine_logs(MACHINES, machine_id)]
+        for path in (Path(FABRIC_LOG), *logs):
+            truncate_log(path)
+        await asyncio.sleep(TRUNCATION_INTERVAL)
+
+
 async def main() -> None:
     """Run in the current directory."""
     fabric, stop = Fabric(load_library()), asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(fabric.errors.count_in_loop)
+    # Errors in callbacks of libslirp come here.
+    sys.unraisablehook = lambda problem: fabric.errors.count(problem.exc_value or RuntimeError(f"{problem.err_msg}"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await fabric.restore_saved_state()
     async with serve_control(fabric):
         LOG.info("The fabric is up")
+        truncation = asyncio.create_task(truncate_logs_at_intervals(fabric))
         await stop.wait()
+        truncation.cancel()
     fabric.close()
 
 

@@ -1,6 +1,7 @@
 """The client of the fabric's control socket, for the driver."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,8 @@ import msgspec
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, StateReply, StateRequest
-from pileus.drivers.qemu.paths import short_socket_path
+from pileus.drivers.qemu.log_files import FABRIC_LOG
+from pileus.drivers.qemu.paths import open_without_following_symlink, short_socket_path
 
 SOCKET = "fabric.sock"
 LINE_LIMIT = 64 << 20
@@ -38,7 +40,10 @@ def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes
     A second fabric in the same folder exits at once.
     """
     become = [str(number) for number in user or ()]
-    with (folder / "fabric.log").open("ab") as log:
+    with open_without_following_symlink(folder / FABRIC_LOG, "ab") as log:
+        if user:
+            # The fabric truncates its log.
+            os.fchown(log.fileno(), *user)
         return subprocess.Popen(  # noqa: S603  # ourselves
             [sys.executable, "-m", "pileus.drivers.qemu.fabric", str(folder), *become],
             stdin=subprocess.DEVNULL,

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.drivers.protocols.guests import PortForward
+from pileus.drivers.qemu.fabric.frame_errors import ErrorCounter
 from pileus.drivers.qemu.fabric.metadata import RequestingGuest
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
@@ -36,7 +37,10 @@ class Fabric:
     """The fabric of a host, in the current directory."""
 
     def __init__(self, library: ctypes.CDLL) -> None:
-        self.switch = Switch(library)
+        self.switch, self.errors = Switch(library), ErrorCounter()
+        self._handle_machine_frame = self.errors.guarded(self.switch.handle_machine_frame)
+        self._handle_uplink_frame = self.errors.guarded(self.switch.handle_uplink_frame)
+        self._handle_bridge_frame = self.errors.guarded(self.switch.handle_bridge_frame)
         self._state = FabricState(revision=0)
         self._host_ports: dict[str, int] = {}
         self._forwards: list[MachinePortForward] = []
@@ -61,9 +65,15 @@ class Fabric:
         self._update_taps()
 
     def report(self) -> FabricReport:
-        """Return the revision of the state, port forwards and counters."""
+        """Return the revision of the state, port forwards, counters and errors."""
         counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
-        return FabricReport(revision=self._state.revision, forwards=self._forwards, counters=counters)
+        return FabricReport(
+            revision=self._state.revision,
+            forwards=self._forwards,
+            counters=counters,
+            malformed=self.switch.malformed,
+            errors=dict(self.errors.counts),
+        )
 
     def close(self) -> None:
         """Close all sockets and devices."""
@@ -83,7 +93,7 @@ class Fabric:
             if port_id in switch.ports:
                 switch.ports[port_id].update(wire, shared=shared)
             else:
-                switch.ports[port_id] = SwitchPort(wire, switch.handle_machine_frame, shared=shared)
+                switch.ports[port_id] = SwitchPort(wire, self._handle_machine_frame, shared=shared)
             switch.ports[port_id].firewall.update_rules(tables.firewall_rules(wire.nic))
         switch.rebuild_index()
 
@@ -92,7 +102,7 @@ class Fabric:
         for port_id, port in self.switch.ports.items():
             if port_id not in self.switch.uplinks:
                 mtu = min(self.switch.tables.mtus.get(port.nic.network_id, MTU), MTU)
-                uplink = Uplink(self.switch.library, port, self.switch.handle_uplink_frame, mtu)
+                uplink = Uplink(self.switch.library, port, self._handle_uplink_frame, mtu)
                 self.switch.uplinks[port_id] = uplink
                 await uplink.serve_metadata(partial(self._metadata_source, port))
 
@@ -155,7 +165,7 @@ class Fabric:
         errors = []
         for network_id in bridges.keys() - switch.taps.keys():
             try:
-                switch.taps[network_id] = Tap(bridges[network_id], network_id, switch.handle_bridge_frame)
+                switch.taps[network_id] = Tap(bridges[network_id], network_id, self._handle_bridge_frame)
             except OSError as problem:
                 errors.append(f"bridge {bridges[network_id].name} cannot be connected: {problem}")
         if errors:

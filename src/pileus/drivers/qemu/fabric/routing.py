@@ -51,6 +51,7 @@ class Routing:
         self.library = library
         self.tables = NetworkTables(FabricState(revision=0))
         self.nat = Nat()
+        self.malformed = 0
         self.ports: dict[str, SwitchPort] = {}
         self.uplinks: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}

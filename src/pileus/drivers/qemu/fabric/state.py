@@ -84,11 +84,16 @@ class PortTrafficCounters(Struct, kw_only=True):
 
 
 class FabricReport(Struct, kw_only=True):
-    """The applied revision, the forwarded ports, and counters by port id."""
+    """The applied revision, the forwarded ports, and counters by port id.
+
+    `malformed` is the number of frames that could not be parsed, `errors` that of unexpected errors by kind.
+    """
 
     revision: int
     forwards: list[MachinePortForward] = field(default_factory=list)
     counters: dict[str, PortTrafficCounters] = field(default_factory=dict)
+    malformed: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
 
 
 class StateRequest(Struct, frozen=True, kw_only=True):

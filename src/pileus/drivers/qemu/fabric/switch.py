@@ -25,6 +25,8 @@ from pileus.drivers.qemu.fabric.taps import Tap
 
 METADATA_IP, RESOLVER_IP = pack_ip_address(dhcp.METADATA), pack_ip_address(RESOLVER)
 UNSPECIFIED = b"\0" * 4
+ARP_SIZE = 42
+"""Bytes of a complete ARP frame."""
 ROUTER_ONLY_TYPES = frozenset({134, 137})
 """ICMPv6 types that only routers may send."""
 ADVERTISEMENT, ADVERTISED_ADDRESS = 136, ETHERNET + 48
@@ -36,6 +38,7 @@ class Switch(Routing):
 
     def handle_machine_frame(self, port: SwitchPort, frame: bytes) -> None:
         """Handle a frame from a machine."""
+        self.malformed += len(frame) < ETHERNET
         if len(frame) < ETHERNET or (port.checks_source and frame[6:12] not in port.macs):
             port.counters.dropped += 1
             return
@@ -73,7 +76,8 @@ class Switch(Routing):
             self._forward(tap, frame, packet)
 
     def _handle_arp(self, port: SwitchPort, frame: bytes) -> bool:
-        if len(frame) < 42:  # of a complete request
+        if len(frame) < ARP_SIZE:
+            self.malformed += 1
             return False
         sender_ip = frame[28:32]
         is_genuine = frame[22:28] in port.macs and (sender_ip == UNSPECIFIED or port.may_send_from(sender_ip))
@@ -96,6 +100,7 @@ class Switch(Routing):
     def _handle_ipv4(self, port: SwitchPort, frame: bytes) -> bool:  # noqa: PLR0911  # one for each way that a packet can take
         packet = parse_ip_packet(frame)
         if packet is None:
+            self.malformed += 1
             return False
         if packet.protocol == UDP and (packet.sport, packet.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
             return self._answer_dhcp(port, frame)
@@ -112,6 +117,7 @@ class Switch(Routing):
     def _handle_ipv6(self, port: SwitchPort, frame: bytes) -> bool:
         packet = parse_ip_packet(frame)
         if packet is None:
+            self.malformed += 1
             return False
         if port.checks_source:
             is_genuine = not any(packet.source) or port.may_send_from(packet.source)
