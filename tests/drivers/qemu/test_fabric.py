@@ -1,7 +1,5 @@
 """Test the fabric's parts alone: firewall, frames, lookup tables and metadata."""
 
-import struct
-from ipaddress import IPv4Address
 from typing import Any, get_args
 
 import pytest

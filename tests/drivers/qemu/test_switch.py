@@ -7,6 +7,7 @@ from contextlib import closing
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import SecurityGroupSpec
@@ -154,6 +155,71 @@ async def test_neighbour_discovery_passes_and_spoofed_advertisements_do_not(nics
     a.send(bytes(spoofed))
 
     assert not await d.frames()
+
+
+def dhcp_replies(sender: FakeNic) -> list[bytes]:
+    """Build what DHCP servers send to clients, by IPv4 and by IPv6, unicast and to all."""
+    ports = (67, 68)
+    by_ipv6 = (
+        struct.pack("!IHBB", 6 << 28, 16, UDP, 64)
+        + link_local_address(sender.mac)
+        + pack_ip_address("ff02::1")
+        + struct.pack("!HHHH", 547, 546, 16, 0)
+        + bytes(8)
+    )
+    return [
+        build_udp_frame((sender.mac, BROADCAST), (sender.address, b"\xff" * 4), ports, bytes(300)),
+        build_udp_frame(
+            (sender.mac, parse_mac_address(NICS[4].mac_address)),
+            (sender.address, pack_ip_address("10.0.0.6")),
+            ports,
+            bytes(300),
+        ),
+        b"\x33\x33\0\0\0\1" + sender.mac + IPV6.to_bytes(2, "big") + by_ipv6,
+    ]
+
+
+async def test_a_machine_cannot_be_a_dhcp_server_unless_port_security_is_off(
+    fabric: Fabric, nics: dict[str, FakeNic]
+) -> None:
+    """Its security groups do not matter. Without port security, replies pass the groups of all clients."""
+    a, d = nics["a"], nics["d"]
+    for frame in dhcp_replies(a):
+        a.send(frame)
+    assert not await d.frames()
+    assert fabric.report().counters["a"].dropped == 3
+
+    open_nics = [nic("a", "n-a", A, secured=False), *NICS[1:4], nic("d", "n-a", "10.0.0.6", groups=[])]
+    await fabric.apply(a_state(2, wires=[MachineNic(machine_id="m", nic=nic) for nic in open_nics]))
+    for frame in dhcp_replies(a):
+        a.send(frame)
+
+    assert await d.frames() == dhcp_replies(a)
+
+
+async def test_nobody_can_be_a_dhcp_server_in_an_external_network(fabric: Fabric) -> None:
+    shared = [nic("x", "pub", X, secured=False), nic("y", "pub", "198.18.0.51", secured=False)]
+    await fabric.apply(a_state(2, wires=[MachineNic(machine_id=nic.port_id, nic=nic) for nic in shared]))
+
+    with closing((x := FakeNic(shared[0])).wire), closing((y := FakeNic(shared[1])).wire):
+        for frame in dhcp_replies(x):
+            x.send(frame)
+        assert not await y.frames()
+
+
+async def test_without_dhcp_in_the_subnet_a_machine_can_be_the_server(fabric: Fabric, nics: dict[str, FakeNic]) -> None:
+    a, d = nics["a"], nics["d"]
+    request = build_udp_frame((d.mac, BROADCAST), (bytes(4), b"\xff" * 4), (68, 67), bytes(300))
+    wires = [MachineNic(machine_id="m", nic=nic("a", "n-a", A, secured=False)), MachineNic(machine_id="m", nic=NICS[4])]
+    d.send(request)
+    assert not await a.frames()
+    subnets = [replace(subnet, enable_dhcp=False) for subnet in a_state().subnets]
+    await fabric.apply(a_state(2, wires=wires, subnets=subnets))
+
+    d.send(request)
+    d.send(build_udp_frame((d.mac, BROADCAST), (a.address, b"\xff" * 4), (68, 67), bytes(300)))
+
+    assert await a.frames() == [request]
 
 
 async def test_a_restarted_fabric_restores_its_state_and_port_forwards(fabric: Fabric) -> None:

@@ -8,6 +8,7 @@ from pileus.drivers.qemu.fabric.frames import (
     ETHERNET,
     ICMP,
     ICMPV6,
+    UDP,
     Packet,
     build_icmp_frame,
     pack_ip_address,
@@ -32,6 +33,9 @@ PROVIDER_ADDRESSES = frozenset(address.packed for address in CLOUD_SERVICES)
 """Services that a cloud provider offers to the host: machines of tenants must not reach them."""
 NEIGHBOUR_TYPES = frozenset({133, 135, 136, 130, 131, 132, 143})
 """ICMPv6 types of neighbour discovery and multicast listeners, which always pass (RFC 4861, 3810)."""
+
+DHCP_REPLY_PORTS = frozenset({(4, 67, 68), (6, 547, 546)})
+"""IP version, source port and destination port of what DHCP servers send (RFC 2131, 8415)."""
 
 
 class Endpoint(Protocol):
@@ -203,6 +207,11 @@ def is_routable_address(target: bytes) -> bool:
         and target[:2] != LINK_LOCAL
         and target not in PROVIDER_ADDRESSES
     )
+
+
+def is_dhcp_reply(packet: Packet) -> bool:
+    """Return whether a packet is from a DHCP server to a client."""
+    return packet.protocol == UDP and (packet.version, packet.sport, packet.dport) in DHCP_REPLY_PORTS
 
 
 def is_neighbour_discovery(packet: Packet) -> bool:

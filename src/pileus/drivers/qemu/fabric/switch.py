@@ -18,7 +18,7 @@ from pileus.drivers.qemu.fabric.frames import (
     parse_ip_packet,
 )
 from pileus.drivers.qemu.fabric.ports import SwitchPort
-from pileus.drivers.qemu.fabric.routing import LINK_LOCAL, Endpoint, Routing, is_neighbour_discovery
+from pileus.drivers.qemu.fabric.routing import LINK_LOCAL, Endpoint, Routing, is_dhcp_reply, is_neighbour_discovery
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
@@ -29,6 +29,7 @@ ARP_SIZE = 42
 """Bytes of a complete ARP frame."""
 ROUTER_ONLY_TYPES = frozenset({134, 137})
 """ICMPv6 types that only routers may send."""
+DHCPV6_REQUEST_PORTS = (546, 547)
 ADVERTISEMENT, ADVERTISED_ADDRESS = 136, ETHERNET + 48
 """The ICMPv6 type that announces an address, and the offset of that address in a frame."""
 
@@ -103,8 +104,8 @@ class Switch(Routing):
             self.malformed += 1
             return False
         if packet.protocol == UDP and (packet.sport, packet.dport) == (dhcp.CLIENT_PORT, dhcp.SERVER_PORT):
-            return self._answer_dhcp(port, frame)
-        if port.checks_source and not port.may_send_from(packet.source):
+            return self._answer_dhcp(port, frame, packet)
+        if port.checks_source and (not port.may_send_from(packet.source) or is_dhcp_reply(packet)):
             return False
         if _is_service(packet):
             return self.send_to_uplink(port, frame)
@@ -121,22 +122,31 @@ class Switch(Routing):
             return False
         if port.checks_source:
             is_genuine = not any(packet.source) or port.may_send_from(packet.source)
-            if not is_genuine or _is_spoofed_advertisement(port, frame, packet):
+            if not is_genuine or is_dhcp_reply(packet) or _is_spoofed_advertisement(port, frame, packet):
                 return False
-        if port.nic.secured and not (is_neighbour_discovery(packet) or port.firewall.accept(packet, OUT)):
+        always_passes = is_neighbour_discovery(packet) or _is_dhcpv6_request(packet)
+        if port.nic.secured and not (always_passes or port.firewall.accept(packet, OUT)):
             return False
         return self._forward(port, frame, packet)
 
-    def _answer_dhcp(self, port: SwitchPort, frame: bytes) -> bool:
-        reply = dhcp.build_dhcp_reply(frame, self.tables.lease(port.nic), gateway_mac_address(port.network_id))
+    def _answer_dhcp(self, port: SwitchPort, frame: bytes, packet: Packet) -> bool:
+        """Answer a DHCP request. Without DHCP in the subnet, forward it: a machine or a host may be the server."""
+        lease = self.tables.lease(port.nic)
+        reply = dhcp.build_dhcp_reply(frame, lease, gateway_mac_address(port.network_id))
         if reply is not None:
             port.send(reply)
-        elif port.network_id in self.taps:
-            return self._forward(port, frame, None)
+        elif lease is None or port.network_id in self.taps:
+            is_genuine = packet.source == UNSPECIFIED or port.may_send_from(packet.source)
+            return (is_genuine or not port.checks_source) and self._forward(port, frame, packet)
         return True
 
     def _forward(self, endpoint: Endpoint, frame: bytes, packet: Packet | None) -> bool:
-        """Forward a frame within its network: to one endpoint, or to all others."""
+        """Forward a frame within its network: to one endpoint, or to all others.
+
+        Replies of DHCP servers pass all firewalls: machines that could abuse that cannot send them.
+        """
+        if packet and is_dhcp_reply(packet):
+            packet = None
         tap = self.taps.get(endpoint.network_id)
         other_tap = tap if tap is not endpoint else None
         if frame[0] & 1:
@@ -160,6 +170,10 @@ def _is_spoofed_advertisement(port: SwitchPort, frame: bytes, packet: Packet) ->
         and packet.kind == ADVERTISEMENT
         and port.may_send_from(frame[ADVERTISED_ADDRESS : ADVERTISED_ADDRESS + 16])
     )
+
+
+def _is_dhcpv6_request(packet: Packet) -> bool:
+    return packet.version == 6 and packet.protocol == UDP and (packet.sport, packet.dport) == DHCPV6_REQUEST_PORTS
 
 
 def _is_service(packet: Packet) -> bool:
