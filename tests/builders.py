@@ -161,6 +161,7 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
             ip_address=floating.floating_ip_address,
             port_id=floating.port_id,
             fixed_ip_address=floating.fixed_ip_address,
+            network_id=port.network_id if port else None,
         )
         await driver_of(tenant.running).ensure_floating_ip(spec)
     return floating

@@ -65,6 +65,42 @@ def test_routers_connect_networks_and_floating_ips_reach_them(real: RealCloud, c
         client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 
+def test_a_virtual_ip_is_reached_over_routers_and_by_its_floating_ip(real: RealCloud, client: Gcore) -> None:
+    left = client.cloud.networks.create_and_poll(name="left", create_router=True)
+    right = client.cloud.networks.create_and_poll(name="right", create_router=False)
+    near = client.cloud.networks.subnets.create_and_poll(
+        name="left", cidr="10.82.0.0/24", network_id=left.id, connect_to_network_router=True
+    )
+    far = client.cloud.networks.subnets.create_and_poll(
+        name="right", cidr="10.83.0.0/24", network_id=right.id, connect_to_network_router=False
+    )
+    routers = client.cloud.networks.routers.list()
+    router_id = next(router.id for router in routers if any(nic.network_id == left.id for nic in router.interfaces))
+    client.cloud.networks.routers.attach_subnet(router_id=router_id, subnet_id=far.id)
+    first_id, second_id = (real.order(client, name, **subnet_interface(left.id, near.id)) for name in ("one", "two"))
+    right_id, external_id = real.order(client, "right", **subnet_interface(right.id, far.id)), real.order(client, "out")
+    vip = client.cloud.reserved_fixed_ips.create_and_poll(
+        type="ip_address", network_id=left.id, ip_address="10.82.0.50", is_vip=True
+    )
+    ports = [
+        client.cloud.instances.interfaces.list(instance_id=holder).results[0].port_id
+        for holder in (first_id, second_id)
+    ]
+    client.cloud.reserved_fixed_ips.vip.connected_ports.replace(port_id=vip.port_id, port_ids=ports)
+    floating = client.cloud.floating_ips.create_and_poll(port_id=vip.port_id, fixed_ip_address="10.82.0.50")
+
+    for holder, other in ((first_id, second_id), (second_id, first_id)):
+        real.ssh(other, "ip address del 10.82.0.50/24 dev eth0 || true")
+        real.ssh(holder, "ip address add 10.82.0.50/24 dev eth0; arping -U -c 1 -I eth0 10.82.0.50")
+        for sender, address in (
+            (other, "10.82.0.50"), (right_id, "10.82.0.50"), (external_id, floating.floating_ip_address)
+        ):  # fmt: skip
+            assert " 0% packet loss" in real.ssh(sender, f"ping -c 2 -W 5 {address}")
+            assert real.ssh(sender, greeting(address)) == "SSH-2.0"
+    for instance_id in (first_id, second_id, right_id, external_id):
+        client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
 def test_security_groups_decide_what_machines_of_a_network_reach(real: RealCloud, client: Gcore) -> None:
     network = client.cloud.networks.create_and_poll(name="inside", create_router=False)
     subnet = client.cloud.networks.subnets.create_and_poll(

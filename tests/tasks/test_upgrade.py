@@ -35,6 +35,8 @@ HERE = Path(__file__).parent
 SHORT, LONG = re.compile("<([0-9a-f]+)>"), re.compile("0*([0-9a-f]+)-0000-4000-8000-000000000000")
 IMAGES = "http://images.invalid/"
 EMPTY = re.compile(r'"\w+":\[\],?')
+NEWER_FIELDS = {"floating_ips": re.compile(r',"network_id":"[^"]*"')}
+"""Fields, by table of the simulated driver, that the previous version did not have."""
 DAY = 86_400_000_000
 NEWER_TYPES: set[str] = set()
 """Task types that the previous version did not have."""
@@ -112,7 +114,10 @@ def _rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[tuple[An
     columns = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall()
     key = [name for name, key_position in columns if key_position]
     for row in connection.execute(f"SELECT * FROM {table}"):
-        yield tuple(row[name] for name in key), dict(row)
+        fields = dict(row)
+        if "facts" in fields and (newer := NEWER_FIELDS.get(table)):
+            fields["facts"] = newer.sub("", fields["facts"])
+        yield tuple(row[name] for name in key), fields
 
 
 def changes(before: Contents, after: Contents) -> Iterator[str]:

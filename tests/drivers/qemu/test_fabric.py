@@ -12,7 +12,8 @@ from pileus.drivers.qemu.fabric.firewall import (
     OUT,
     PROTOCOL_NUMBERS,
     Firewall,
-    collect_addresses_by_group,
+    GroupMembers,
+    collect_members_by_group,
     compile_rules_by_direction,
 )
 from pileus.drivers.qemu.fabric.frames import (
@@ -41,7 +42,7 @@ MACS = (b"\x02\0\0\0\0\1", b"\x02\0\0\0\0\2")
 SSH = NewRule(direction="ingress", protocol="tcp", port_range_min=22, port_range_max=22)
 
 
-def firewall(*rules: NewRule, groups: dict[str, frozenset[bytes]] | None = None) -> Firewall:
+def firewall(*rules: NewRule, groups: dict[str, GroupMembers] | None = None) -> Firewall:
     firewall_of_rules = Firewall()
     firewall_of_rules.update_rules(compile_rules_by_direction(rules, groups or {}))
     return firewall_of_rules
@@ -109,12 +110,13 @@ def test_connections_end_when_their_rule_is_removed() -> None:
         ({"remote_ip_prefix": "10.0.0.0/24"}, {PEER}),
         ({"remote_ip_prefix": "0.0.0.0/0"}, {PEER, OTHER}),
         ({"remote_group_id": "friends"}, {OTHER}),
+        ({"remote_group_id": "ranges"}, {PEER}),
         ({"remote_group_id": "nobody"}, set()),
         ({"ethertype": "IPv6"}, set()),
     ],
 )
 def test_a_rule_matches_the_remote_address(limits: dict[str, Any], passes: set[str]) -> None:
-    friends = collect_addresses_by_group([(["friends"], [OTHER]), (["others"], [PEER])])
+    friends = collect_members_by_group([(["friends"], [OTHER]), (["others"], [PEER]), (["ranges"], ["10.0.0.4/30"])])
     rule = NewRule(**{"direction": "ingress", "protocol": "tcp", **limits})
 
     accepted = {

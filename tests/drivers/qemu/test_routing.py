@@ -186,9 +186,9 @@ def test_an_endpoint_with_too_many_connections_loses_its_own_oldest() -> None:
     def request(source: str, port: int) -> Packet:
         return Packet(4, UDP, pack_ip_address(source), pack_ip_address(X), port, 53)
 
-    nat.open_connection(("d", b""), "x", request("10.0.0.6", 1), ends, ())
+    nat.open_connection(("d", b""), ("x", b""), request("10.0.0.6", 1), ends, ())
     for number in range(CONNECTION_LIMIT + 1):
-        nat.open_connection(("a", b""), "x", request(A, number), ends, ())
+        nat.open_connection(("a", b""), ("x", b""), request(A, number), ends, ())
 
     assert nat.look_up("d", request("10.0.0.6", 1), b"")
     assert nat.look_up("a", request(A, 1), b"")

@@ -76,13 +76,17 @@ class SecurityGroupSpec(Struct, frozen=True, kw_only=True):
 
 
 class FloatingIPSpec(Struct, frozen=True, kw_only=True):
-    """A floating IP: traffic to `ip_address` is forwarded to a port's `fixed_ip_address`."""
+    """A floating IP: traffic to `ip_address` is forwarded to a port's `fixed_ip_address`.
+
+    A virtual IP's port is at no machine: the traffic goes to whoever has its address in the network `network_id`.
+    """
 
     id: str
     region_id: int
     ip_address: str
     port_id: str
     fixed_ip_address: str
+    network_id: str | None = None
 
 
 @runtime_checkable

@@ -56,12 +56,15 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
     if target.port_id is None or target.fixed_ip_address is None:
         await driver.ensure_no_floating_ip(floating_ip.id)
         return
+    async with ctx.db.read() as tx:
+        port = await ports.find(tx, target.port_id)
     spec = FloatingIPSpec(
         id=floating_ip.id,
         region_id=floating_ip.region_id,
         ip_address=floating_ip.floating_ip_address,
         port_id=target.port_id,
         fixed_ip_address=target.fixed_ip_address,
+        network_id=port.network_id if port else None,
     )
     await driver.ensure_floating_ip(spec)
 

@@ -86,7 +86,7 @@ async def test_floating_ip_life_cycle(driver: Compute) -> None:
     )
 
     await call_twice(floating_ip_driver.ensure_floating_ip, floating_ip)
-    await call_twice(floating_ip_driver.ensure_floating_ip, replace(floating_ip, port_id="p-2"))
+    await call_twice(floating_ip_driver.ensure_floating_ip, replace(floating_ip, port_id="p-2", network_id="n-1"))
     await call_twice(floating_ip_driver.ensure_no_floating_ip, floating_ip_id)
 
 

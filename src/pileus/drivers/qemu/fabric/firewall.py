@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from msgspec import Struct
 
 from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.qemu.fabric.address_ranges import AddressRange, parse_address_range
 from pileus.drivers.qemu.fabric.frames import ICMP, ICMPV6, TCP, UDP, Packet, pack_ip_address
 
 PROTOCOL_NUMBERS = {
@@ -25,6 +26,17 @@ FLOW_LIMIT = 32768
 Key = tuple[int, bytes, int, bytes, int]
 
 
+class GroupMembers(Struct, frozen=True):
+    """The addresses of all interfaces in a security group, with their allowed address pairs."""
+
+    addresses: frozenset[bytes] = frozenset()
+    ranges: frozenset[AddressRange] = frozenset()
+
+    def contains(self, address: bytes) -> bool:
+        """Return whether an address is that of a member."""
+        return address in self.addresses or any(pair.contains(address) for pair in self.ranges)
+
+
 class CompiledRule(Struct, frozen=True):
     """A rule compiled for matching packets. A port of -1 matches any."""
 
@@ -34,14 +46,14 @@ class CompiledRule(Struct, frozen=True):
     high: int
     networks: tuple[tuple[int, int], ...]
     """Networks and masks as numbers; an empty tuple matches any address."""
-    members: frozenset[bytes] | None
+    members: "GroupMembers | None"
 
     def matches(self, version: int, key: Key, icmp_type_and_code: tuple[int, int]) -> bool:
         """Return whether the rule matches, by the remote address, and the local port or the type and code of ICMP."""
         protocol, _, _, remote, _ = key
         if self.version not in (None, version) or self.protocol not in (None, protocol):
             return False
-        if self.members is not None and remote not in self.members:
+        if self.members is not None and not self.members.contains(remote):
             return False
         number = int.from_bytes(remote, "big")
         return any(number & mask == network for network, mask in self.networks or ((0, 0),)) and self._matches_port(
@@ -130,16 +142,16 @@ def _rule_key(packet: Packet, direction: str) -> Key:
 
 
 def compile_rules_by_direction(
-    rules: Iterable[NewRule], addresses_by_group: Mapping[str, frozenset[bytes]]
+    rules: Iterable[NewRule], members: Mapping[str, GroupMembers]
 ) -> dict[str, list[CompiledRule]]:
     """Compile the rules of all groups of an interface, by direction."""
     compiled: dict[str, list[CompiledRule]] = {IN: [], OUT: []}
     for rule in rules:
-        compiled[rule.direction].append(_compile_rule(rule, addresses_by_group))
+        compiled[rule.direction].append(_compile_rule(rule, members))
     return compiled
 
 
-def _compile_rule(rule: NewRule, members: Mapping[str, frozenset[bytes]]) -> CompiledRule:
+def _compile_rule(rule: NewRule, members: Mapping[str, GroupMembers]) -> CompiledRule:
     version = {"IPv4": 4, "IPv6": 6}.get(rule.ethertype or "")
     networks: tuple[tuple[int, int], ...] = ()
     if rule.remote_ip_prefix:
@@ -152,7 +164,7 @@ def _compile_rule(rule: NewRule, members: Mapping[str, frozenset[bytes]]) -> Com
         -1 if rule.port_range_min is None else rule.port_range_min,
         -1 if rule.port_range_max is None else rule.port_range_max,
         networks,
-        members.get(rule.remote_group_id, frozenset()) if rule.remote_group_id else None,
+        members.get(rule.remote_group_id, GroupMembers()) if rule.remote_group_id else None,
     )
 
 
@@ -164,10 +176,15 @@ def _protocol_number(protocol: str | None, version: int | None) -> int | None:
     return int(protocol) if protocol.isdigit() else PROTOCOL_NUMBERS.get(protocol, 255)
 
 
-def collect_addresses_by_group(wires: Iterable[tuple[list[str], list[str]]]) -> dict[str, frozenset[bytes]]:
-    """Return the addresses in each group, from the groups and addresses of every interface."""
-    addresses_by_group: dict[str, set[bytes]] = {}
-    for groups, addresses in wires:
+def collect_members_by_group(wires: Iterable[tuple[list[str], list[str]]]) -> dict[str, GroupMembers]:
+    """Return the members of each group, from the groups of every interface, and its addresses and ranges."""
+    texts_by_group: dict[str, set[str]] = {}
+    for groups, texts in wires:
         for group in groups:
-            addresses_by_group.setdefault(group, set()).update(map(pack_ip_address, addresses))
-    return {group: frozenset(members) for group, members in addresses_by_group.items()}
+            texts_by_group.setdefault(group, set()).update(texts)
+    return {group: _members(texts) for group, texts in texts_by_group.items()}
+
+
+def _members(texts: set[str]) -> GroupMembers:
+    ranges = {text for text in texts if "/" in text}
+    return GroupMembers(frozenset(map(pack_ip_address, texts - ranges)), frozenset(map(parse_address_range, ranges)))

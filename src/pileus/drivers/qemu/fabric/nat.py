@@ -23,8 +23,8 @@ class Translation(Struct):
 
     ends: AddressesAndPorts
     endpoint_id: str
-    mac: bytes | None
-    """The hardware address to send to, where the fabric does not know it."""
+    mac: bytes
+    """The hardware address to send to."""
     reply: tuple[str, Key]
     """The endpoint and the key of the replies."""
     bindings: tuple[Binding, ...]
@@ -55,16 +55,16 @@ class Nat:
     def open_connection(
         self,
         source_endpoint: tuple[str, bytes],
-        target_id: str,
+        target_endpoint: tuple[str, bytes],
         packet: Packet,
         new_addresses: tuple[bytes, bytes],
         bindings: tuple[Binding, ...],
     ) -> Translation | None:
-        """Open a connection from an endpoint and hardware address to another endpoint, with new addresses.
+        """Open a connection between two endpoints, each with a hardware address, with new addresses.
 
         Return None if no port of the new source is free, or if the packet cannot open a connection.
         """
-        (source_id, mac), (source, target) = source_endpoint, new_addresses
+        (source_id, mac), (target_id, target_mac), (source, target) = source_endpoint, target_endpoint, new_addresses
         if (
             packet.quoted is not None
             or not packet.first
@@ -74,10 +74,19 @@ class Nat:
         key, reply_key = _connection_key(packet.protocol, packet), _connection_key(packet.protocol, reversed_ends(ends))
         reply_ends = AddressesAndPorts(packet.target, packet.dport, packet.source, packet.sport)
         self._connections[target_id][reply_key] = Translation(reply_ends, source_id, mac, (source_id, key), bindings)
-        translation = Translation(ends, target_id, None, (target_id, reply_key), bindings)
+        translation = Translation(ends, target_id, target_mac, (target_id, reply_key), bindings)
         self._insert(source_id, key, translation)
         self._add_fragments(source_id, packet, translation)
         return translation
+
+    def remove_connections_of_address(self, endpoint_id: str, address: bytes) -> None:
+        """Remove the connections that an endpoint has by an address that it no longer has."""
+        for key, translation in list(self._connections.get(endpoint_id, {}).items()):
+            if key[1] == address:
+                reply_endpoint_id, reply_key = translation.reply
+                for owner_id, owner_key in ((endpoint_id, key), (reply_endpoint_id, reply_key)):
+                    self._connections[owner_id].pop(owner_key, None)
+                    self._by_age[owner_id].pop(owner_key, None)
 
     def remove_stale_connections(self, valid_bindings: set[Binding], existing_endpoint_ids: set[str]) -> None:
         """Remove connections whose bindings or endpoints are gone."""
@@ -110,7 +119,7 @@ class Nat:
         """Send replies to where the last packet came from: behind a bridge, a router may have changed."""
         endpoint_id, key = translation.reply
         reply = self._connections[endpoint_id].get(key)
-        if reply is not None and reply.mac is not None:
+        if reply is not None:
             reply.mac = mac
 
     def _touch(self, endpoint_id: str, key: Key) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pileus.drivers.qemu.fabric.address_ranges import parse_address_range
 from pileus.drivers.qemu.fabric.firewall import Firewall
 from pileus.drivers.qemu.fabric.frames import link_local_address, pack_ip_address, parse_mac_address
 from pileus.drivers.qemu.fabric.state import MachineNic, PortTrafficCounters
@@ -45,14 +46,15 @@ class SwitchPort:
         self.macs = {self.mac, *(parse_mac_address(pair.mac_address) for pair in nic.pairs if pair.mac_address)}
         self.own_addresses = self.addresses | {link_local_address(mac_address) for mac_address in self.macs}
         # A pair may be an address range.
-        self.pairs = [_parse_range(pair.ip_address) for pair in nic.pairs]
+        self.pairs = [parse_address_range(pair.ip_address) for pair in nic.pairs]
 
     def may_send_from(self, address: bytes) -> bool:
         """Return whether the machine may use an address as its source: its own, or one of its address pairs."""
-        if address in self.own_addresses:
-            return True
-        number = int.from_bytes(address, "big")
-        return any(len(address) == width and number & mask == network for network, mask, width in self.pairs)
+        return address in self.own_addresses or any(pair.contains(address) for pair in self.pairs)
+
+    def may_have(self, address: bytes) -> bool:
+        """Return whether the machine may answer requests for an address."""
+        return not self.checks_source or self.may_send_from(address)
 
     def send(self, frame: bytes) -> None:
         """Send a frame to the machine, or queue it while the machine does not read."""
@@ -119,12 +121,3 @@ def _bind_socket(path: Path) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_SIZE)
     bound.bind(str(path))
     return bound
-
-
-def _parse_range(text: str) -> tuple[int, int, int]:
-    """Parse an address or range: the network and mask as numbers, and the width of an address in bytes."""
-    address, _, length = text.partition("/")
-    content = pack_ip_address(address)
-    bits = 8 * len(content)
-    mask = (1 << bits) - (1 << (bits - int(length or bits)))
-    return int.from_bytes(content, "big") & mask, mask, len(content)

@@ -1,6 +1,7 @@
 """Routing of packets between networks and out of the host, and the tables that it uses."""
 
 import ctypes
+from collections.abc import Iterable
 from typing import Protocol
 
 from pileus.drivers.qemu.fabric.firewall import IN
@@ -18,6 +19,7 @@ from pileus.drivers.qemu.fabric.frames import (
     translated_ipv4_frame,
 )
 from pileus.drivers.qemu.fabric.nat import Binding, Nat, Translation
+from pileus.drivers.qemu.fabric.neighbours import Neighbour, NeighbourTable
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import HOST
 from pileus.drivers.qemu.fabric.state import FabricState
@@ -60,16 +62,22 @@ class Routing:
         self.uplinks: dict[str, Uplink] = {}
         self.taps: dict[str, Tap] = {}
         self.by_mac: dict[tuple[str, bytes], SwitchPort] = {}
-        self.by_address: dict[tuple[str, bytes], SwitchPort] = {}
+        self.neighbours = NeighbourTable(self.tables)
         self.in_network: dict[str, list[SwitchPort]] = {}
 
     def rebuild_index(self) -> None:
         """Rebuild the tables after ports have changed."""
-        self.by_mac, self.by_address, self.in_network = {}, {}, {}
+        previous, self.by_mac, self.in_network = self.by_mac, {}, {}
         for port in self.ports.values():
             self.in_network.setdefault(port.network_id, []).append(port)
             self.by_mac |= {(port.network_id, mac): port for mac in port.macs}
-            self.by_address |= {(port.network_id, address): port for address in port.addresses}
+        self.by_mac |= {
+            (network_id, mac): port for (network_id, mac), port in previous.items()
+            if self.ports.get(port.id) is port and mac in port.macs
+        }  # fmt: skip
+        self.by_mac |= {(port.network_id, port.mac): port for port in self.ports.values()}
+        for port_id, address in self.neighbours.rebuild(self.ports, self.tables):
+            self.nat.remove_connections_of_address(port_id, address)
         self.nat.remove_stale_connections(self.tables.bindings, {*self.ports, *self.tables.bridges})
 
     def route(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
@@ -85,6 +93,22 @@ class Routing:
         if not isinstance(endpoint, SwitchPort) or not is_routable_address(target):
             return target == HOST_IP and isinstance(endpoint, SwitchPort) and self.send_to_uplink(endpoint, frame)
         return self._route_to_network(endpoint, frame, packet)
+
+    def learn_neighbour(self, port: SwitchPort, mac: bytes, address: bytes) -> None:
+        """Learn from ARP that a machine has an address, and route the packets that wait for it."""
+        previous = self.neighbours.learn(port, mac, address)
+        if previous is not None and previous is not port:
+            self.nat.remove_connections_of_address(previous.id, address)
+        for waiting in self.neighbours.take_waiting(port.network_id, address):
+            endpoint, packet = self._find_endpoint(waiting.endpoint_id), parse_ip_packet(waiting.frame)
+            if endpoint and packet:
+                self.route(endpoint, waiting.frame, packet)
+
+    def learn_shared_mac_address(self, port: SwitchPort, mac: bytes) -> None:
+        """Learn which machine uses a hardware address that several may have by their address pairs, as VRRP does."""
+        current = self.by_mac.get((port.network_id, mac))
+        if mac in port.macs and current is not None and current.mac != mac:
+            self.by_mac[port.network_id, mac] = port
 
     def send_to_uplink(self, port: SwitchPort, frame: bytes) -> bool:
         """Send a frame out of the host, or to the services of its machine. Return whether it was sent."""
@@ -103,23 +127,33 @@ class Routing:
     def _route_to_network(self, port: SwitchPort, frame: bytes, packet: Packet) -> bool:
         """Route to a machine in a connected network, to an external network, or out of the host."""
         network_id, target = port.network_id, packet.target
-        next_hop = self._next_hop(network_id, target)
-        target_port = self._find_port(network_id, target) or self._find_port(network_id, next_hop)
-        if target_port:
-            return self._send_routed(target_port, None, frame, packet)
-        for external_id in self.tables.external_gateways.get(network_id, ()):
-            if external_port := self.by_address.get((external_id, target)):
-                return self._open_connection(port, frame, packet, (external_port, target), ())
+        connected_ids = self.tables.connected.get(network_id, ())
+        for address in (target, self._next_hop(network_id, target)):
+            if (connected_id := self._locate(connected_ids, address)) is not None:
+                if neighbour := self._resolve(connected_id, address, port, frame):
+                    return self._send_routed(neighbour.port, neighbour.mac, frame, packet)
+                return True
+        external_id = self._locate(self.tables.external_gateways.get(network_id, ()), target)
+        if external_id is not None:
+            return self._open_connection(port, frame, packet, (external_id, target), ())
         if network_id in self.tables.networks_with_uplink:
             return self.send_to_uplink(port, frame)
         return self._send_unreachable(port, frame, packet)
 
-    def _find_port(self, network_id: str, address: bytes) -> SwitchPort | None:
-        """Return the port with an address, in the network or in those that a router connects with it."""
-        ports = (
-            self.by_address.get((connected_id, address)) for connected_id in self.tables.connected.get(network_id, ())
-        )
-        return next((port for port in ports if port), None)
+    def _locate(self, network_ids: Iterable[str], address: bytes) -> str | None:
+        """Return the network in which a machine has an address, or may answer a request for it."""
+        reachable = (network_id for network_id in network_ids if self.neighbours.may_reach(network_id, address))
+        return next(reachable, None)
+
+    def _resolve(self, network_id: str, address: bytes, endpoint: Endpoint, frame: bytes) -> Neighbour | None:
+        """Return who has an address; None if the frame now waits for the answer."""
+        neighbour = self.neighbours.find(network_id, address)
+        if neighbour is None:
+            self.neighbours.add_waiting(network_id, address, endpoint.id, frame)
+        return neighbour
+
+    def _find_endpoint(self, endpoint_id: str) -> SwitchPort | Tap | None:
+        return self.ports.get(endpoint_id) or self.taps.get(endpoint_id)
 
     def _next_hop(self, network_id: str, target: bytes) -> bytes:
         """Return the next hop of a static route; empty without one."""
@@ -131,38 +165,43 @@ class Routing:
         self, endpoint: Endpoint, frame: bytes, packet: Packet, floating_target: TranslationTarget
     ) -> bool:
         """Open a connection to the port behind a floating IP."""
-        target_port = self.ports.get(floating_target.port_id)
-        if target_port is None:
+        network_id, address = floating_target.network_id, floating_target.address
+        if network_id is None or not self.neighbours.may_reach(network_id, address):
             return self._send_unreachable(endpoint, frame, packet)
-        binding = (packet.target, floating_target.port_id, floating_target.address)
-        return self._open_connection(endpoint, frame, packet, (target_port, floating_target.address), (binding,))
+        binding = (packet.target, floating_target.port_id, address)
+        return self._open_connection(endpoint, frame, packet, (network_id, address), (binding,))
 
     def _open_connection(
         self,
         endpoint: Endpoint,
         frame: bytes,
         packet: Packet,
-        destination: tuple[SwitchPort, bytes],
+        destination: tuple[str, bytes],
         bindings: tuple[Binding, ...],
     ) -> bool:
-        """Open a connection to an address of a port, with the public address of the source."""
-        target_port, target = destination
+        """Open a connection to an address in a network, with the public address of the source."""
+        neighbour = self._resolve(*destination, endpoint, frame)
+        if neighbour is None:
+            return True
         source = packet.source
-        public = self.tables.find_nat_binding(endpoint.id, endpoint.network_id, source)
+        public = self.tables.find_nat_binding(endpoint.network_id, source)
         if endpoint.network_id not in self.tables.external:
             if public is None:
                 return self._send_unreachable(endpoint, frame, packet)
             source, bindings = public[0], (*bindings, public)
         translation = self.nat.open_connection(
-            (endpoint.id, frame[6:12]), target_port.id, packet, (source, target), bindings
+            (endpoint.id, frame[6:12]), (neighbour.port.id, neighbour.mac), packet, (source, destination[1]), bindings
         )
         return translation is not None and self._send_translated(translation, frame, packet)
 
     def _send_translated(self, translation: Translation, frame: bytes, packet: Packet) -> bool:
         """Send a packet of a connection to its other endpoint, translated."""
-        target_port = self.ports.get(translation.endpoint_id) or self.taps.get(translation.endpoint_id)
+        target_port = self._find_endpoint(translation.endpoint_id)
         if target_port is None:
             return False
+        if isinstance(target_port, SwitchPort):
+            # It asks again whether the machine still has the address.
+            self.neighbours.find(target_port.network_id, translation.ends.target)
         changed = (
             translated_icmp_error(frame, translation.ends)
             if packet.quoted
@@ -170,12 +209,13 @@ class Routing:
         )
         return self._send_routed(target_port, translation.mac, changed, parse_ip_packet(changed) or packet)
 
-    def _send_routed(self, target_port: SwitchPort | Tap, mac: bytes | None, frame: bytes, packet: Packet) -> bool:
-        if isinstance(target_port, SwitchPort):
-            sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), target_port.mac)
-            return sent is not None and self.deliver(target_port, sent, packet)
-        sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), mac) if mac else None
-        return sent is not None and target_port.send(sent)
+    def _send_routed(self, target_port: SwitchPort | Tap, mac: bytes, frame: bytes, packet: Packet) -> bool:
+        sent = routed_ipv4_frame(frame, gateway_mac_address(target_port.network_id), mac)
+        if sent is None:
+            return False
+        return (
+            self.deliver(target_port, sent, packet) if isinstance(target_port, SwitchPort) else target_port.send(sent)
+        )
 
     def _answer_ping(self, endpoint: Endpoint, frame: bytes, packet: Packet) -> bool:
         """Answer a ping to an address of the fabric."""

@@ -20,11 +20,10 @@ from pileus.drivers.qemu.fabric.frames import (
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.routing import LINK_LOCAL, Endpoint, Routing, is_dhcp_reply, is_neighbour_discovery
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
-from pileus.drivers.qemu.fabric.tables import gateway_mac_address
+from pileus.drivers.qemu.fabric.tables import UNSPECIFIED, gateway_mac_address
 from pileus.drivers.qemu.fabric.taps import Tap
 
 METADATA_IP, RESOLVER_IP = pack_ip_address(dhcp.METADATA), pack_ip_address(RESOLVER)
-UNSPECIFIED = b"\0" * 4
 ARP_SIZE = 42
 """Bytes of a complete ARP frame."""
 ROUTER_ONLY_TYPES = frozenset({134, 137})
@@ -43,6 +42,8 @@ class Switch(Routing):
         if len(frame) < ETHERNET or (port.checks_source and frame[6:12] not in port.macs):
             port.counters.dropped += 1
             return
+        if frame[6:12] != port.mac:
+            self.learn_shared_mac_address(port, frame[6:12])
         kind = int.from_bytes(frame[12:14], "big")
         if kind == IPV4:
             forwarded = self._handle_ipv4(port, frame)
@@ -84,7 +85,10 @@ class Switch(Routing):
         is_genuine = frame[22:28] in port.macs and (sender_ip == UNSPECIFIED or port.may_send_from(sender_ip))
         if port.checks_source and not is_genuine:
             return False
-        return self._answer_arp(port, frame) or self._forward(port, frame, None)
+        if sender_ip != UNSPECIFIED:
+            self.learn_neighbour(port, frame[22:28], sender_ip)
+        is_for_router = frame[:6] == gateway_mac_address(port.network_id)
+        return self._answer_arp(port, frame) or is_for_router or self._forward(port, frame, None)
 
     def _answer_arp(self, endpoint: Endpoint, frame: bytes) -> bool:
         """Answer an ARP request for an address of the fabric. Return whether it was one."""

@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from pileus.domain.network.networks import Route
 from pileus.domain.network.security_rules import NewRule
-from pileus.drivers.protocols.network import NicSpec, RouterSpec, SubnetSpec
+from pileus.drivers.protocols.network import FloatingIPSpec, NicSpec, RouterSpec, SubnetSpec
+from pileus.drivers.qemu.fabric.address_ranges import parse_address_range
 from pileus.drivers.qemu.fabric.dhcp import Lease
-from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, collect_addresses_by_group, compile_rules_by_direction
+from pileus.drivers.qemu.fabric.firewall import IN, CompiledRule, collect_members_by_group, compile_rules_by_direction
 from pileus.drivers.qemu.fabric.frames import pack_ip_address
 from pileus.drivers.qemu.fabric.metadata import RequestingGuest
 from pileus.drivers.qemu.fabric.nat import Binding
@@ -23,6 +24,7 @@ MTU = 1500
 RANGE_LIMIT = 16
 """The number of ports up to which all ports of a rule are forwarded; of a longer range, only the common ones are."""
 COMMON_PORTS = (22, 80, 443, 3389, 8080)
+UNSPECIFIED = b"\0" * 4
 ANY_SOURCE = (None, "0.0.0.0/0")
 
 
@@ -35,10 +37,11 @@ class StaticRoute(Struct, frozen=True):
 
 
 class TranslationTarget(Struct, frozen=True):
-    """The port and fixed address of a floating IP."""
+    """The port and fixed address of a floating IP; no network if the port is unknown."""
 
     port_id: str
     address: bytes
+    network_id: str | None
 
 
 class NetworkTables:
@@ -53,9 +56,14 @@ class NetworkTables:
         self.bridges = dict(state.bridges)
         self.mtus = {segment.id: segment.mtu for segment in state.networks}
         self._subnets = _by_network(state.subnets)
+        self._ranges = {
+            network_id: [parse_address_range(subnet.cidr) for subnet in subnets]
+            for network_id, subnets in self._subnets.items()
+        }
         self._rules = {group.id: group.rules for group in state.security_groups}
-        self._group_addresses = collect_addresses_by_group(
-            (wire.nic.groups, wire.nic.addresses) for wire in state.wires
+        self._group_members = collect_members_by_group(
+            (wire.nic.groups, [*wire.nic.addresses, *(pair.ip_address for pair in wire.nic.pairs)])
+            for wire in state.wires
         )
         self.external = frozenset(state.outside)
         self.own_addresses = {
@@ -66,12 +74,12 @@ class NetworkTables:
         self.networks_with_uplink = set(state.outside)
         self.static_routes: dict[str, list[StaticRoute]] = {}
         self.floating_ips = {
-            pack_ip_address(floating_ip.ip_address): TranslationTarget(
-                floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address)
-            )
+            pack_ip_address(floating_ip.ip_address): self._translation_target(floating_ip)
             for floating_ip in state.floating_ips
         }
-        self._floating_ip_of = {target: address for address, target in self.floating_ips.items()}
+        self._floating_ip_of = {
+            (target.network_id, target.address): address for address, target in self.floating_ips.items()
+        }
         self._router_address_of: dict[str, bytes] = {}
         self._add_routers(state)
         self.bindings: set[Binding] = {
@@ -79,16 +87,16 @@ class NetworkTables:
             *((address, network_id, b"") for network_id, address in self._router_address_of.items()),
         }
 
-    def find_nat_binding(self, port_id: str, network_id: str, address: bytes) -> Binding | None:
+    def find_nat_binding(self, network_id: str, address: bytes) -> Binding | None:
         """Return the binding of an inner address to its floating IP, or else to its router's address."""
-        if floating := self._floating_ip_of.get(TranslationTarget(port_id, address)):
-            return floating, port_id, address
+        if floating := self._floating_ip_of.get((network_id, address)):
+            return floating, self.floating_ips[floating].port_id, address
         router = self._router_address_of.get(network_id)
         return (router, network_id, b"") if router else None
 
     def firewall_rules(self, nic: NicSpec) -> dict[str, list[CompiledRule]]:
         """Return the compiled security group rules of an interface."""
-        return compile_rules_by_direction(self._security_rules(nic), self._group_addresses)
+        return compile_rules_by_direction(self._security_rules(nic), self._group_members)
 
     def lease(self, nic: NicSpec) -> Lease | None:
         """Return what an interface gets by DHCP; None without DHCP."""
@@ -119,6 +127,22 @@ class NetworkTables:
         for address in nic.addresses:
             if ":" not in address:
                 yield from ((protocol, address, port) for protocol, port in sorted(ports))
+
+    def is_on_link(self, network_id: str, address: bytes) -> bool:
+        """Return whether an address is in a subnet of the network."""
+        return any(subnet_range.contains(address) for subnet_range in self._ranges.get(network_id, ()))
+
+    def router_address(self, network_id: str, address: bytes) -> bytes:
+        """Return the address from which a router asks for a neighbour, if possible in the same subnet."""
+        ranges = [subnet_range for subnet_range in self._ranges.get(network_id, ()) if subnet_range.contains(address)]
+        own_addresses = self.own_addresses.get(network_id, set())
+        near = (own for own in own_addresses if any(subnet_range.contains(own) for subnet_range in ranges))
+        return next(near, next(iter(own_addresses), UNSPECIFIED))
+
+    def _translation_target(self, floating_ip: FloatingIPSpec) -> TranslationTarget:
+        wire = self.wires.get(floating_ip.port_id)
+        network_id = wire.nic.network_id if wire else floating_ip.network_id
+        return TranslationTarget(floating_ip.port_id, pack_ip_address(floating_ip.fixed_ip_address), network_id)
 
     def _make_lease(self, nic: NicSpec, address: str, subnet: SubnetSpec) -> Lease:
         guest = self.guests.get(self.wires[nic.port_id].machine_id)

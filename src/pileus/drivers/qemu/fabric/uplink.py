@@ -79,7 +79,7 @@ class Uplink:
         """Pass a frame from libslirp to the machine, and answer its ARP requests for the machine's addresses."""
         if int.from_bytes(frame[12:14], "big") != ARP:
             self._on_frame(self._port, frame)
-        elif frame[38:42] in self._port.addresses:
+        elif self._port.may_have(frame[38:42]):
             reply = build_arp_frame(REPLY, (self._port.mac, frame[38:42]), (frame[22:28], frame[28:32]))
             # libslirp must not be called from within its own callback.
             asyncio.get_running_loop().call_soon(self._slirp.pass_frame, reply)
