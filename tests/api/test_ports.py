@@ -24,6 +24,7 @@ from tests.tenants import Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MAC = "00:16:3e:aa:bb:cc"
+NO_PORT_SECURITY = "Port Security must be enabled in order to have allowed address pairs on a port."
 
 
 async def allow(tenant: Tenant, port: Port | str, *pairs: dict[str, Any]) -> httpx.Response:
@@ -135,6 +136,47 @@ async def test_a_port_in_a_public_network_cannot_have_pairs(tenant: Tenant) -> N
     assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 409
 
 
+async def test_pairs_and_virtual_ips_need_port_security(tenant: Tenant) -> None:
+    _, port = await private_port(tenant)
+    pair = {"ip_address": "10.0.0.200"}
+    body = {"type": "any_subnet", "network_id": port.network_id, "is_vip": True}
+    creation = await tenant.wait_until_finished(await tenant.api.post(tenant.path("reserved_fixed_ips"), json=body))
+    vip_path = tenant.path("reserved_fixed_ips", creation["created_resources"]["ports"][0], "connected_devices")
+    await secure(tenant, port, "disable")
+
+    answers = [
+        await allow(tenant, port, pair),
+        await tenant.api.put(vip_path, json={"port_ids": [port.id]}),
+        await tenant.api.patch(vip_path, json={"port_ids": [port.id]}),
+    ]
+
+    assert [(answer.status_code, answer.json()["message"]) for answer in answers] == [(409, NO_PORT_SECURITY)] * 3
+    assert (await find_port(tenant, port)).allowed_address_pairs == []
+    await secure(tenant, port, "enable")
+    assert (await allow(tenant, port, pair)).status_code == 200
+
+
+async def test_port_security_cannot_be_disabled_while_there_are_pairs(tenant: Tenant) -> None:
+    _, port = await private_port(tenant, allowed_address_pairs=[AddressPair("10.0.0.9", MAC)])
+
+    refused = await secure(tenant, port, "disable")
+    await tenant.wait_until_finished(await allow(tenant, port))
+    allowed = await secure(tenant, port, "disable")
+
+    assert (refused.status_code, refused.json()["message"]) == (409, NO_PORT_SECURITY)
+    assert (allowed.status_code, allowed.json()["port_security_enabled"]) == (200, False)
+
+
+async def test_pairs_of_an_earlier_version_can_be_removed_without_port_security(tenant: Tenant) -> None:
+    first, second = AddressPair("10.0.0.9", MAC), AddressPair("10.0.0.10", MAC)
+    _, port = await private_port(tenant, port_security_enabled=False, allowed_address_pairs=[first, second])
+
+    assert (await secure(tenant, port, "disable")).status_code == 200
+    await tenant.wait_until_finished(await allow(tenant, port, {"ip_address": "10.0.0.10", "mac_address": MAC}))
+
+    assert (await find_port(tenant, port)).allowed_address_pairs == [second]
+
+
 async def test_disabling_port_security_removes_the_groups_for_good(tenant: Tenant) -> None:
     instance, port = await private_port(tenant)
     await a_security_group(tenant, "web", port)
@@ -191,15 +233,15 @@ async def test_ports_of_other_tenants_are_not_found(tenant: Tenant, stranger: Te
 async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     _, port = await private_port(tenant)
 
-    task = await tenant.wait_until_finished(await allow(tenant, port, {"ip_address": "10.0.0.7"}))
     await secure(tenant, port, "disable")
     await secure(tenant, port, "enable")
+    task = await tenant.wait_until_finished(await allow(tenant, port, {"ip_address": "10.0.0.7"}))
 
     entries = await list_user_actions(tenant)
     assert [(entry.api_group, entry.action_type, entry.task_id) for entry in entries] == [
-        ("port", "update", task["id"]),
         ("port", "disable_portsecurity", None),
         ("port", "enable_portsecurity", None),
+        ("port", "update", task["id"]),
     ]
 
 

@@ -8,8 +8,11 @@ from typing import ClassVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import invalid
+from pileus.domain.errors import Conflict, invalid
 from pileus.domain.resources import TenantResource
+
+PAIRS_NEED_PORT_SECURITY = "Port Security must be enabled in order to have allowed address pairs on a port."
+"""The text of OpenStack."""
 
 
 class AddressPair(Struct, frozen=True):
@@ -44,16 +47,23 @@ class Port(TenantResource, frozen=True, kw_only=True):
         return replace(self, reserved=True, name=f"reserved_fixed_ip_{next(iter(addresses), '')}")
 
     def with_address_pairs(self, pairs: Iterable[AddressPair], now: int) -> "Port":
-        """Set the allowed address pairs; the port's MAC address is the default. Raises Invalid for duplicates."""
+        """Set the allowed address pairs; the port's MAC address is the default.
+
+        Raises Invalid for duplicates, and Conflict for new pairs without port security.
+        """
         canonical = [
             AddressPair(_canonical_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs
         ]
         if len(set(canonical)) < len(canonical):
             raise invalid(allowed_address_pairs="Each pair may be given once only")
+        if not self.port_security_enabled and not set(canonical).issubset(self.allowed_address_pairs):
+            raise Conflict(PAIRS_NEED_PORT_SECURITY)
         return replace(self, allowed_address_pairs=canonical, updated_at=now)
 
     def with_port_security(self, now: int, *, enabled: bool) -> "Port":
-        """Set port security."""
+        """Set port security. Raises Conflict if it is disabled while the port has allowed address pairs."""
+        if self.port_security_enabled and not enabled and self.allowed_address_pairs:
+            raise Conflict(PAIRS_NEED_PORT_SECURITY)
         return replace(self, port_security_enabled=enabled, updated_at=now)
 
 

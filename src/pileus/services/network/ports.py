@@ -49,7 +49,10 @@ async def start_address_pairs_update(
 
 
 async def set_port_security(tx: Tx, ctx: Context, port_id: str, task_id: str, *, enabled: bool) -> Task:
-    """Enable or disable port security, and start the task that applies it. Disabling removes all security groups."""
+    """Enable or disable port security, and start the task that applies it. Disabling removes all security groups.
+
+    Raises NotFound, or Conflict if the port is locked, or has allowed address pairs and is to lose port security.
+    """
     port = await ports.get(tx, ctx.place, port_id)
     if port.instance_id is not None:
         instance = await instances.get(tx, ctx.place, port.instance_id)

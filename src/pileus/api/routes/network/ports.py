@@ -19,7 +19,8 @@ PORT = "{project_id:int}/{region_id:int}/{port_id:str}"
 async def allow_address_pairs(ctx: Ctx, port_id: FromPath[str], data: JSONBody[SetAllowedAddressPairs]) -> TaskIds:
     """Replace the allowed address pairs of a port in a private network: at most ten addresses or ranges.
 
-    The port may send from them besides its own addresses. A pair without a MAC address has the port's.
+    The port may send from them besides its own addresses. A pair without a MAC address has the port's. While port
+    security is disabled, the answer is 409.
     """
     return await ctx.submit_task(
         lambda tx, task_id: port_service.set_allowed_address_pairs(
@@ -49,7 +50,8 @@ async def enable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceVie
 async def disable_port_security(ctx: Ctx, port_id: FromPath[str]) -> InterfaceView:
     """Disable port security: the port may send from any address, and its security groups are removed.
 
-    In a public network, which tenants share, a real machine can still send from its own addresses only.
+    While the port has allowed address pairs or is connected to a virtual IP, the answer is 409. In a public network,
+    which tenants share, a real machine can still send from its own addresses only.
     """
     await ctx.submit_task_and_wait(
         lambda tx, task_id: port_service.set_port_security(tx, ctx, port_id, task_id, enabled=False)

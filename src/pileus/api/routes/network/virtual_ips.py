@@ -42,7 +42,8 @@ async def replace_connected_devices(
 ) -> Page[VirtualIPDeviceView]:
     """Connect these ports to a virtual IP, and disconnect all others.
 
-    A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
+    A connected port may send from the virtual IP besides its own addresses. It must have port security: else the
+    answer is 409. Waits up to 25 seconds for each task.
     """
     return await _connect(ctx, port_id, data, keep_connected=False)
 
@@ -53,7 +54,8 @@ async def add_connected_devices(
 ) -> Page[VirtualIPDeviceView]:
     """Connect these ports to a virtual IP, besides those that are connected.
 
-    A connected port may send from the virtual IP besides its own addresses. Waits up to 25 seconds for each task.
+    A connected port may send from the virtual IP besides its own addresses. It must have port security: else the
+    answer is 409. Waits up to 25 seconds for each task.
     """
     return await _connect(ctx, port_id, data, keep_connected=True)
 
