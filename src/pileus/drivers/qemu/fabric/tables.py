@@ -173,7 +173,8 @@ class NetworkTables:
                 continue
             if nic.network_id in self.external:
                 return address
-            if floating := self._floating_ip_of.get(TranslationTarget(nic.port_id, pack_ip_address(address))):
+            target = TranslationTarget(nic.port_id, pack_ip_address(address), nic.network_id)
+            if floating := self._floating_ip_of.get(target):
                 return str(ip_address(floating))
         return None
 
