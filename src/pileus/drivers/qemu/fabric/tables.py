@@ -173,8 +173,7 @@ class NetworkTables:
                 continue
             if nic.network_id in self.external:
                 return address
-            target = TranslationTarget(nic.port_id, pack_ip_address(address), nic.network_id)
-            if floating := self._floating_ip_of.get(target):
+            if floating := self._floating_ip_of.get((nic.network_id, pack_ip_address(address))):
                 return str(ip_address(floating))
         return None
 
