@@ -258,8 +258,8 @@ async def test_quotas_limit_number_and_size_of_images(tenant: Tenant, monkeypatc
     monkeypatch.setattr(tenant.running.engine, "catalogue", tenant.running.app_state.catalogue)
     task = await download_image(tenant, "raw")
 
-    assert (large.status_code, large.json()["info"]["attribute"]) == (403, "image_size")
-    assert (second.status_code, second.json()["info"]["attribute"]) == (403, "image_count")
+    assert (large.status_code, large.json()["info"]["attribute"]) == (400, "image_size")
+    assert (second.status_code, second.json()["info"]["attribute"]) == (400, "image_count")
     assert task["error"].startswith("Quota limit for image_size exceeded")
     assert (await tenant.api.get(tenant.path("projectimages"))).json()["count"] == 1
 

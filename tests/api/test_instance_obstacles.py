@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from gcore import BadRequestError
 
 from tests.builders import (
     a_floating_ip,
@@ -22,6 +23,7 @@ from tests.creations import (
     order_instance,
 )
 from tests.orders import an_order, boot
+from tests.storage import set_quotas
 from tests.tenants import Tenant
 
 
@@ -52,11 +54,28 @@ async def test_an_exceeded_quota_is_reported_with_limit_and_usage(tenant: Tenant
 
     answer = await order_instance(tenant, volumes=disks)
 
-    info = answer.json()["info"]
-    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
+    (info,) = answer.json()["info"]
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "MultipleQuotaLimitExceeded")
+    assert answer.json()["message"] == f"Quota limit for volume_size exceeded by {info['requested_usage'] - limit}"
     assert (info["attribute"], info["limit"]) == ("volume_size", limit)
     assert info["requested_usage"] > limit
     assert await count_resources(tenant) == before
+
+
+async def test_all_exceeded_quotas_of_an_order_are_reported(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_quotas(tenant, monkeypatch, volume_count=0, vm_count=0, ram=0, volume_size=9)
+
+    with pytest.raises(BadRequestError) as refused:
+        await tenant.sdk.cloud.instances.create(**an_order())
+
+    assert isinstance(refused.value.body, dict)
+    assert refused.value.body["info"] == [
+        {"attribute": "vm_count", "current_usage": 0, "requested_usage": 1, "limit": 0},
+        {"attribute": "ram", "current_usage": 0, "requested_usage": 2048, "limit": 0},
+        {"attribute": "volume_count", "current_usage": 0, "requested_usage": 1, "limit": 0},
+        {"attribute": "volume_size", "current_usage": 0, "requested_usage": 10, "limit": 9},
+    ]
+    assert all(quota["attribute"] in refused.value.message for quota in refused.value.body["info"])
 
 
 @pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])

@@ -98,7 +98,7 @@ async def test_quotas_limit_concurrent_creates(tenant: Tenant) -> None:
     )
 
     refused = [answer.json() for answer in answers if not answer.is_success]
-    assert [candidate["exception_class"] for candidate in refused] == ["QuotaLimitExceed"] * 2
+    assert [candidate["exception_class"] for candidate in refused] == ["MultipleQuotaLimitExceeded"] * 2
 
 
 async def test_concurrent_members_of_an_anti_affinity_group_get_different_hosts(tenant: Tenant) -> None:

@@ -89,7 +89,7 @@ async def test_the_quota_of_projects_is_enforced(tenant: Tenant, monkeypatch: py
 
     answer = await tenant.api.post(ALL, json={"name": "third"})
 
-    assert error_of(answer) == (403, "QuotaLimitExceed")
+    assert error_of(answer) == (400, "QuotaLimitExceed")
     assert answer.json()["info"] == {
         "attribute": "project_count", "current_usage": 2, "requested_usage": 3, "limit": 2
     }  # fmt: skip

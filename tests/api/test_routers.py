@@ -77,7 +77,13 @@ async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyP
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("routers"), json={"name": "one"}) for _ in range(3)))
 
-    assert sorted(answer.status_code for answer in answers) == [200, 403, 403]
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400]
+    (error, *_) = (answer.json() for answer in answers if answer.status_code == 400)
+    assert (error["exception_class"], error["message"]) == (
+        "QuotaLimitExceed",
+        "Quota limit for router_count exceeded by 1",
+    )
+    assert error["info"] == {"attribute": "router_count", "current_usage": 1, "requested_usage": 2, "limit": 1}
 
 
 async def test_a_subnet_is_attached_and_detached(tenant: Tenant) -> None:

@@ -137,7 +137,7 @@ async def test_the_quota_limits_keys(tenant: Tenant, monkeypatch: pytest.MonkeyP
 
     answer = await tenant.api.post(keys_path(tenant), json={"name": "second"})
 
-    assert (answer.status_code, answer.json()["info"]["attribute"]) == (403, "keypair_count")
+    assert (answer.status_code, answer.json()["info"]["attribute"]) == (400, "keypair_count")
 
 
 @pytest.mark.parametrize(

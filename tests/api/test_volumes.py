@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gcore import BadRequestError
 
 from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.faults import FaultKind
@@ -211,7 +212,7 @@ async def test_a_volume_cannot_be_attached_to_a_bare_metal_server(tenant: Tenant
 
 
 @pytest.mark.parametrize(("quota", "limit"), [("volume_count", 1), ("volume_size", 19)])
-async def test_an_exceeded_quota_is_403_with_its_numbers(
+async def test_an_exceeded_quota_is_400_with_its_numbers(
     tenant: Tenant, monkeypatch: pytest.MonkeyPatch, quota: str, limit: int
 ) -> None:
     await a_volume(tenant)
@@ -219,9 +220,11 @@ async def test_an_exceeded_quota_is_403_with_its_numbers(
 
     answer = await post_volume(tenant)
 
-    assert (answer.status_code, answer.json()["exception_class"]) == (403, "QuotaLimitExceed")
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "QuotaLimitExceed")
     assert answer.json()["info"]["attribute"] == quota
     assert answer.json()["info"]["limit"] == limit
+    with pytest.raises(BadRequestError, match=rf"Quota limit for {quota} exceeded by \d"):
+        await tenant.sdk.cloud.volumes.create(source="new-volume", name="logs", size=10)
 
 
 async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -229,7 +232,7 @@ async def test_concurrent_creations_do_not_exceed_the_quota(tenant: Tenant, monk
 
     answers = await asyncio.gather(*(post_volume(tenant) for _ in range(10)))
 
-    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [403] * 7
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [400] * 7
     assert len(await list_all(tenant)) == 3
     for answer in answers:
         if answer.status_code == 200:

@@ -38,7 +38,7 @@ ERROR: dict[str, Any] = {
         "exception_class": {"type": "string", "minLength": 1},
         "message": {"type": "string", "minLength": 1},
         "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-        "info": {"type": "object"},
+        "info": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
         "invalid_fields": {
             "type": "object",
             "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},

@@ -19,6 +19,7 @@ from pileus.domain.errors import (
     NotOffered,
     Problem,
     QuotaExceeded,
+    QuotasExceeded,
     Stale,
     TooManyRequests,
     Unauthenticated,
@@ -34,7 +35,8 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     NotFound: (404, "NotFoundError"),
     Conflict: (409, "ConflictError"),
     Stale: (409, "ConflictError"),
-    QuotaExceeded: (403, "QuotaLimitExceed"),
+    QuotaExceeded: (400, "QuotaLimitExceed"),
+    QuotasExceeded: (400, "MultipleQuotaLimitExceeded"),
     BodyTooLarge: (413, "RequestEntityTooLarge"),
     TooManyRequests: (429, "TooManyRequests"),
     NotOffered: (501, "NotImplemented"),
@@ -54,8 +56,8 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
     extra: dict[str, Any] = {}
     if isinstance(problem, Invalid) and problem.fields:
         extra["invalid_fields"] = problem.fields
-    if problem.facts:
-        extra["info"] = problem.facts
+    if problem.info:
+        extra["info"] = problem.info
     return _response(request, status, name, problem.message, extra=extra, headers=_headers_of(problem))
 
 

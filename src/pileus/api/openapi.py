@@ -23,9 +23,9 @@ DESCRIPTION = (
 )
 GENERIC_PAGE = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\"|$)")
 ERRORS = {
-    "400": "The request is invalid: `invalid_fields` names the fields.",
+    "400": "The request is invalid: `invalid_fields` names the fields. Or a quota is exceeded: `info` has its numbers.",
     "401": "The credentials are missing or invalid.",
-    "403": "The role of the API key does not allow the operation, there is no capacity, or a quota is exceeded.",
+    "403": "The role of the API key does not allow the operation, or there is no capacity.",
     "404": "The resource does not exist, or belongs to another tenant.",
     "409": "The resource exists already, is in use, is locked by a task, or is in the wrong state.",
 }
@@ -39,7 +39,7 @@ PROBLEM: dict[str, Any] = {
         "exception_class": {"type": "string"},
         "message": {"type": "string"},
         "request_id": {"type": "string"},
-        "info": {"type": "object"},
+        "info": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
         "invalid_fields": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
     },
 }

@@ -9,6 +9,7 @@ Problem
 ├── Conflict           it exists already, is in use, is locked or is in the wrong state
 │   └── Stale          another request changed the record: load it again and decide again
 ├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
+│   └── QuotasExceeded a new instance exceeds quotas: `info` has a list of all of them
 ├── BodyTooLarge       the request's body is over the limit
 ├── TooManyRequests    wait before the next attempt: `retry_after` is the time in seconds
 ├── NotOffered         the public API has the operation, but this server does not offer it
@@ -16,7 +17,7 @@ Problem
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 
 class Problem(Exception):
@@ -26,6 +27,11 @@ class Problem(Exception):
         super().__init__(message)
         self.message = message
         self.facts = facts
+
+    @property
+    def info(self) -> object:
+        """Return `info` of the response; it is left out if it is empty."""
+        return self.facts
 
 
 class Invalid(Problem):
@@ -64,8 +70,34 @@ class Stale(Conflict):
     """Another request changed the same record. The database layer runs the transaction again."""
 
 
+class ExceededQuota(TypedDict):
+    """The facts of an exceeded quota; `requested_usage` is the new total."""
+
+    attribute: str
+    current_usage: int
+    requested_usage: int
+    limit: int
+
+
 class QuotaExceeded(Problem):
-    """A quota of the tenant is exceeded."""
+    """A quota of the tenant is exceeded; the response names the first one of `exceeded_quotas`."""
+
+    def __init__(self, exceeded_quotas: Sequence[ExceededQuota]) -> None:
+        super().__init__(_quota_text(exceeded_quotas[0]), **exceeded_quotas[0])
+        self.exceeded_quotas = list(exceeded_quotas)
+
+
+class QuotasExceeded(QuotaExceeded):
+    """A new instance exceeds quotas of the tenant; the response names all of them."""
+
+    def __init__(self, exceeded_quotas: Sequence[ExceededQuota]) -> None:
+        super().__init__(exceeded_quotas)
+        self.message = "; ".join(_quota_text(quota) for quota in exceeded_quotas)
+
+    @property
+    def info(self) -> object:
+        """Return the facts of each exceeded quota."""
+        return self.exceeded_quotas
 
 
 class BodyTooLarge(Problem):
@@ -97,3 +129,7 @@ def invalid(**fields: str) -> Invalid:
 def not_found(noun: str, record_id: object) -> NotFound:
     """Return the error for a missing resource, in the public API's format."""
     return NotFound(f"{noun} {record_id} could not be found")
+
+
+def _quota_text(quota: ExceededQuota) -> str:
+    return f"Quota limit for {quota['attribute']} exceeded by {quota['requested_usage'] - quota['limit']}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from pileus.domain.compute.instance_orders import ResourceDemand
-from pileus.domain.errors import QuotaExceeded
+from pileus.domain.errors import ExceededQuota, QuotaExceeded
 
 QUOTAS = frozenset(
     {
@@ -41,16 +41,18 @@ def report_exceeded_quotas(
 
 
 def check_no_quota_exceeded(limits: Mapping[str, int], usage: Mapping[str, int], requested: Mapping[str, int]) -> None:
-    """Raise QuotaExceeded for the first quota that would be exceeded; its `requested_usage` is the new total."""
-    for name in _exceeded_names(limits, usage, requested):
-        total = usage.get(name, 0) + requested[name]
-        raise QuotaExceeded(
-            f"Quota limit for {name} exceeded by {total - limits[name]}",
+    """Raise QuotaExceeded for the quotas that would be exceeded."""
+    exceeded_quotas = [
+        ExceededQuota(
             attribute=name,
             current_usage=usage.get(name, 0),
-            requested_usage=total,
+            requested_usage=usage.get(name, 0) + requested[name],
             limit=limits[name],
         )
+        for name in _exceeded_names(limits, usage, requested)
+    ]
+    if exceeded_quotas:
+        raise QuotaExceeded(exceeded_quotas)
 
 
 def count_units_that_fit(

@@ -11,7 +11,7 @@ from pileus.domain.account.quotas import ALL_REGIONS, QuotaThreshold, parse_quot
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
-from pileus.domain.errors import not_found
+from pileus.domain.errors import QuotaExceeded, QuotasExceeded, not_found
 from pileus.domain.places import Place
 from pileus.store.account import quota_usage, quotas
 from pileus.store.database import Tx
@@ -26,6 +26,14 @@ async def check_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
     """
     ctx.require_region()
     await check_regional_quotas(tx, ctx.catalogue, ctx.place, demand, ctx.now())
+
+
+async def check_instance_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> None:
+    """Like `check_quotas`, for a new instance: its error, QuotasExceeded, names all exceeded quotas."""
+    try:
+        await check_quotas(tx, ctx, demand)
+    except QuotaExceeded as problem:
+        raise QuotasExceeded(problem.exceeded_quotas) from problem
 
 
 async def check_regional_quotas(

@@ -13,7 +13,7 @@ from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
-from pileus.services.account.quotas import check_quotas
+from pileus.services.account.quotas import check_instance_quotas
 from pileus.services.compute.order_sources import resolve_order_references
 from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces
 from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
@@ -28,13 +28,14 @@ from pileus.store.storage import attachments, volumes
 async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder, task_id: str) -> Task:
     """Save an ordered instance with its volumes and interfaces, and start the task that creates it.
 
-    Raises NotFound, Invalid, Conflict, NoCapacity or QuotaExceeded.
+    Raises NotFound, Invalid, Conflict, NoCapacity or QuotasExceeded.
     """
     ctx.require_region()
     await projects.require_active(tx, ctx.place)
     sources = await resolve_order_references(tx, ctx, driver, order)
     plan = plan_instance(order, sources, ctx, task_id)
-    await check_quotas(tx, ctx, quota_checks.count_demand_by_quota(plan.resource_demand(order, sources.flavor)))
+    demand = quota_checks.count_demand_by_quota(plan.resource_demand(order, sources.flavor))
+    await check_instance_quotas(tx, ctx, demand)
     plan, interfaces = await _save_instance(tx, ctx, plan, order, task_id)
     await _save_volumes(tx, ctx, plan, sources.disks)
     profiles = []
