@@ -31,6 +31,7 @@ from tests.builders import (
     list_user_actions,
     reload_instance,
 )
+from tests.errors import list_error_paths
 from tests.networks import list_used_addresses
 from tests.tenants import Tenant
 
@@ -187,8 +188,11 @@ async def test_a_failed_attachment_keeps_the_reserved_fixed_ip(tenant: Tenant) -
         ({"type": "external", "ip_family": "ipv5"}, "ip_family"),
         ({"type": "external", "port_group": 4}, "port_group"),
         ({"type": "external", "interface_name": "n" * 38}, "interface_name"),
-        ({"type": "external", "ddos_profile": {"profile_template": 99}}, "profile_template"),
-        ({"type": "external", "ddos_profile": {"profile_template": 1, "fields": [{"base_field": 77}]}}, "fields"),
+        ({"type": "external", "ddos_profile": {"profile_template": 99}}, "ddos_profile.profile_template"),
+        (
+            {"type": "external", "ddos_profile": {"profile_template": 1, "fields": [{"base_field": 77}]}},
+            "ddos_profile.fields",
+        ),
     ],
 )
 async def test_an_invalid_interface_is_refused_with_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
@@ -196,7 +200,7 @@ async def test_an_invalid_interface_is_refused_with_its_field(tenant: Tenant, bo
 
     answer = await attach(tenant, instance, **body)
 
-    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+    assert (answer.status_code, list_error_paths(answer.json()["invalid_fields"])) == (400, [field])
     assert await reload_instance(tenant, instance) == instance
 
 

@@ -22,7 +22,8 @@ from tests.creations import (
     fixed_addresses,
     order_instance,
 )
-from tests.orders import an_order, boot
+from tests.errors import list_error_paths
+from tests.orders import UBUNTU, an_order, boot
 from tests.storage import set_quotas
 from tests.tenants import Tenant
 
@@ -118,10 +119,15 @@ async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step:
         ({"tags": {"a b": "c"}}, "tags"),
         ({"user_data": "not base64!"}, "user_data"),
         ({"password": "x" * 512}, "password"),
-        ({"volumes": [boot(size=1)]}, "size"),
-        ({"volumes": [boot(), boot()]}, "boot_index"),
-        ({"volumes": [boot(type_name="cardboard")]}, "type_name"),
-        ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces"),
+        ({"volumes": [boot(size=1)]}, "volumes.0.size"),
+        ({"volumes": [boot(), boot()]}, "volumes"),
+        ({"volumes": [boot(), boot(type_name="cardboard")]}, "volumes.1.type_name"),
+        ({"interfaces": [{"type": "carrier-pigeon"}]}, "interfaces.0"),
+        ({"interfaces": [{"type": "external"}, {"type": "subnet", "network_id": UBUNTU}]}, "interfaces.1.subnet_id"),
+        (
+            {"interfaces": [{"type": "any_subnet", "network_id": UBUNTU, "floating_ip": {"source": "existing"}}]},
+            "interfaces.0.floating_ip.existing_floating_id",
+        ),
     ],
 )
 async def test_an_invalid_order_names_the_field(tenant: Tenant, change: dict[str, Any], field: str) -> None:
@@ -130,7 +136,8 @@ async def test_an_invalid_order_names_the_field(tenant: Tenant, change: dict[str
     answer = await order_instance(tenant, **change)
 
     assert answer.status_code == 400
-    assert field in answer.json()["invalid_fields"]
+    assert list_error_paths(answer.json()["invalid_fields"]) == [field]
+    assert answer.json()["message"] == f"Validation Error: {answer.json()['invalid_fields']}"
     assert await count_resources(tenant) == before
 
 

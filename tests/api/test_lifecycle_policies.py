@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from pileus.store.database import Tx
 from pileus.store.storage import schedules
+from tests.errors import list_error_paths
 from tests.storage import a_volume, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
@@ -185,12 +186,12 @@ async def test_a_policy_is_deleted_and_its_snapshots_remain(tenant: Tenant) -> N
     [
         ({"action": "volume_backup"}, "action"),
         ({"status": "asleep"}, "status"),
-        ({"schedules": [{"type": "yearly"}]}, "schedules"),
-        ({"schedules": [{"type": "cron", "hour": "25"}]}, "hour"),
-        ({"schedules": [{"type": "interval"}]}, "minutes"),
-        ({"schedules": [{**HOURLY, "max_quantity": 0}]}, "max_quantity"),
+        ({"schedules": [{"type": "yearly"}]}, "schedules.0"),
+        ({"schedules": [{"type": "cron", "hour": "25"}]}, "schedules.0.hour"),
+        ({"schedules": [DAILY, {"type": "interval"}]}, "schedules.1.minutes"),
+        ({"schedules": [{**HOURLY, "max_quantity": 0}]}, "schedules.0.max_quantity"),
         ({"schedules": [HOURLY] * 11}, "schedules"),
-        ({"volume_ids": ["data"]}, "volume_ids"),
+        ({"volume_ids": ["data"]}, "volume_ids.0"),
     ],
 )
 async def test_an_invalid_policy_is_400(tenant: Tenant, changes: dict[str, Any], field: str) -> None:
@@ -198,7 +199,7 @@ async def test_an_invalid_policy_is_400(tenant: Tenant, changes: dict[str, Any],
 
     answer = await tenant.api.post(tenant.path(NOUN), json=body)
 
-    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+    assert (answer.status_code, list_error_paths(answer.json()["invalid_fields"])) == (400, [field])
     assert (await tenant.api.get(tenant.path(NOUN))).json()["count"] == 0
 
 

@@ -20,6 +20,7 @@ from tests.builders import (
     list_user_actions,
     reload_instance,
 )
+from tests.errors import list_error_paths
 from tests.tenants import Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -100,10 +101,10 @@ async def test_a_failed_update_restores_the_pairs(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     ("pairs", "field"),
     [
-        ([{"ip_address": "nowhere"}], "ip_address"),
-        ([{"ip_address": "10.0.0.1/24"}], "ip_address"),
-        ([{}], "ip_address"),
-        ([{"ip_address": "10.0.0.1", "mac_address": "none"}], "mac_address"),
+        ([{"ip_address": "nowhere"}], "allowed_address_pairs.0.ip_address"),
+        ([{"ip_address": "10.0.0.1"}, {"ip_address": "10.0.0.1/24"}], "allowed_address_pairs.1.ip_address"),
+        ([{}], "allowed_address_pairs.0.ip_address"),
+        ([{"ip_address": "10.0.0.1", "mac_address": "none"}], "allowed_address_pairs.0.mac_address"),
         ([{"ip_address": "10.0.0.1"}, {"ip_address": "10.0.0.1"}], "allowed_address_pairs"),
         ([{"ip_address": f"10.0.0.{number}"} for number in range(11)], "allowed_address_pairs"),
     ],
@@ -115,7 +116,7 @@ async def test_invalid_pairs_are_refused_with_their_field(
 
     answer = await allow(tenant, port, *pairs)
 
-    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
+    assert (answer.status_code, list_error_paths(answer.json()["invalid_fields"])) == (400, [field])
     assert await find_port(tenant, port) == port
 
 

@@ -69,7 +69,24 @@ async def test_a_gateway_must_be_in_an_external_network(tenant: Tenant) -> None:
 
     answer = await tenant.api.post(tenant.path("routers"), json={"name": "fresh", "external_gateway_info": gateway})
 
-    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["network_id"])
+    fields = {"external_gateway_info": {"network_id": [f"Network {network.id} is not an external one"]}}
+    assert (answer.status_code, answer.json()["invalid_fields"]) == (400, fields)
+
+
+async def test_a_gateway_without_a_network_is_refused_by_its_path(tenant: Tenant) -> None:
+    router = await a_router(tenant)
+    fields = {"external_gateway_info": {"network_id": ["Field required"]}}
+
+    for answer in (
+        await tenant.api.patch(tenant.path("routers", router.id), json={"external_gateway_info": {}}),
+        await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"external_gateway_info": {}}),
+        await tenant.api.post(
+            tenant.path("routers"), json={"name": "fresh", "external_gateway_info": {"type": "manual"}}
+        ),
+    ):
+        assert answer.status_code == 400
+        assert answer.json()["message"] == f"Validation Error: {fields}"
+        assert answer.json()["invalid_fields"] == fields
 
 
 async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

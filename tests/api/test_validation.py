@@ -6,7 +6,7 @@ import pytest
 from msgspec import UNSET
 
 from pileus.api.validation import body_validation_problem, convert_body, decode_body, translate_parameter_errors
-from pileus.api.validation_errors import NO_LINE_BREAK, find_field_errors
+from pileus.api.validation_errors import MAX_PATH_LENGTH, NO_LINE_BREAK, find_field_errors
 from pileus.api.wire.compute.instance_requests import (
     CreateInstance,
     InstancePowerActionRequest,
@@ -26,6 +26,8 @@ from pileus.api.wire.network.ports import SetAllowedAddressPairs
 from pileus.domain.errors import Invalid
 from pileus.domain.names import NAME_PATTERN
 
+NOT_A_STRING = ["Input should be a valid string"]
+NUL_ERROR = ["String should not contain NUL characters"]
 ID = "726ecfcc-7fd0-4e30-a86e-7892524aa483"
 
 
@@ -51,31 +53,33 @@ def errors_of(body: bytes, type_: Any) -> Invalid:
         (
             b'{"flavor": "f", "interfaces": [{"type": "subnet"}], "volumes": [{"source": "image", "size": 0}]}',
             {
-                "network_id": ["Field required"],
-                "subnet_id": ["Field required"],
-                "image_id": ["Field required"],
-                "size": ["Input should be greater than or equal to 1"],
+                "interfaces": {"0": {"network_id": ["Field required"], "subnet_id": ["Field required"]}},
+                "volumes": {
+                    "0": {"image_id": ["Field required"], "size": ["Input should be greater than or equal to 1"]}
+                },
             },
         ),
         (
             b'{"flavor": "f", "interfaces": [{}, 7], "volumes": [{"source": "disk"}], "tags": {"a": 1}}',
             {
-                "interfaces": [
-                    "Unable to extract tag using discriminator 'type'",
-                    "Input should be a valid dictionary or object to extract fields from",
-                ],
-                "volumes": [
-                    (
-                        "Input tag 'disk' found using 'source' does not match any of the expected tags: "
-                        "'new-volume', 'image', 'snapshot', 'apptemplate', 'existing-volume'"
-                    )
-                ],
-                "tags": ["Input should be a valid string"],
+                "interfaces": {
+                    "0": ["Unable to extract tag using discriminator 'type'"],
+                    "1": ["Input should be a valid dictionary or object to extract fields from"],
+                },
+                "volumes": {
+                    "0": [
+                        (
+                            "Input tag 'disk' found using 'source' does not match any of the expected tags: "
+                            "'new-volume', 'image', 'snapshot', 'apptemplate', 'existing-volume'"
+                        )
+                    ]
+                },
+                "tags": {"a": ["Input should be a valid string"]},
             },
         ),
     ],
 )
-def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str, list[str]]) -> None:
+def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str, Any]) -> None:
     problem = errors_of(body, CreateInstance)
 
     assert problem.fields == fields
@@ -87,7 +91,7 @@ def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str
     [
         (b'{"name": null}', UpdateInstance, {"name": ["Input should be a valid string"]}),
         (b'{"tags": []}', UpdateInstance, {"tags": ["Input should be a valid dictionary"]}),
-        (b'{"tags": {"a": 1, "b": []}}', UpdateInstance, {"tags": ["Input should be a valid string"]}),
+        (b'{"tags": {"a": 1, "b": []}}', UpdateInstance, {"tags": {"a": NOT_A_STRING, "b": NOT_A_STRING}}),
         (
             b"[]",
             UpdateInstance,
@@ -122,9 +126,7 @@ def test_all_errors_of_a_new_instance_are_reported(body: bytes, fields: dict[str
         ),
     ],
 )
-def test_an_error_is_reported_by_field_with_the_public_text(
-    body: bytes, type_: Any, fields: dict[str, list[str]]
-) -> None:
+def test_an_error_is_reported_by_field_with_the_public_text(body: bytes, type_: Any, fields: dict[str, Any]) -> None:
     assert errors_of(body, type_).fields == fields
 
 
@@ -151,15 +153,22 @@ def test_invalid_json_is_rejected(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "name"),
+    ("body", "fields"),
     [
-        (rb'{"tags": {"a": "x\u0000"}}', "a"),
-        (rb'{"tags": {"a\u0000": "x"}}', "tags"),
-        (rb'{"other": ["\u0000"]}', "other"),
+        (rb'{"tags": {"a": "x\u0000"}}', {"tags": {"a": NUL_ERROR}}),
+        (rb'{"tags": {"a": "x\u0000", "a\u0000": "\u0000"}}', {"tags": NUL_ERROR}),
+        (rb'{"other": ["", "\u0000"]}', {"other": {"1": NUL_ERROR}}),
+        (rb'{"\u0000": 1}', {"body": NUL_ERROR}),
     ],
 )
-def test_nul_characters_are_rejected_anywhere(body: bytes, name: str) -> None:
-    assert errors_of(body, UpdateInstance).fields == {name: ["String should not contain NUL characters"]}
+def test_nul_characters_are_rejected_anywhere(body: bytes, fields: dict[str, Any]) -> None:
+    assert errors_of(body, UpdateInstance).fields == fields
+
+
+def test_the_path_of_an_error_is_cut_where_it_gets_too_long() -> None:
+    problem = errors_of(b'{"a":' * 200 + rb'"\u0000"' + b"}" * 200, UpdateInstance)
+
+    assert problem.message.count("'a'") == MAX_PATH_LENGTH
 
 
 def test_an_escaped_backslash_before_u0000_is_not_nul() -> None:

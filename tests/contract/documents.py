@@ -39,12 +39,17 @@ ERROR: dict[str, Any] = {
         "message": {"type": "string", "minLength": 1},
         "request_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
         "info": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
-        "invalid_fields": {
-            "type": "object",
-            "additionalProperties": {"type": "array", "items": {"type": "string"}, "minItems": 1},
-        },
+        "invalid_fields": {"$ref": "#/$defs/fields"},
     },
     "additionalProperties": False,
+    "$defs": {
+        "texts": {"type": "array", "items": {"type": "string"}, "minItems": 1},
+        "fields": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [{"$ref": "#/$defs/texts"}, {"$ref": "#/$defs/fields"}]},
+            "minProperties": 1,
+        },
+    },
 }
 
 

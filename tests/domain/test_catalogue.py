@@ -35,7 +35,7 @@ EXPECTED_FLAVORS = [
 def errors_of(text: str) -> dict[str, list[str]]:
     with pytest.raises(Invalid, match="The catalogue is wrong") as raised:
         parse_catalogue(text)
-    return raised.value.fields
+    return dict(raised.value.fields)
 
 
 def catalogue_with(old: str, new: str) -> str:

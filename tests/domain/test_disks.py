@@ -29,6 +29,7 @@ from tests.domain.builders import (
     public_images,
     the_catalogue,
 )
+from tests.errors import list_error_paths
 
 FLAVOR = Flavor(id="g1-standard-2-4", vcpus=2, ram=4096)
 SHARED = Flavor(id="g1s-shared-1-1", vcpus=1, ram=1024, disk=20)
@@ -214,19 +215,19 @@ def test_instance_boots_from_the_lowest_index(requested: list[NewVolume], boot_n
 @pytest.mark.parametrize(
     ("requested", "field"),
     [
-        ([image_volume(boot_index=0), image_volume(boot_index=0)], "boot_index"),
-        ([A, image_volume(boot_index=1), image_volume(boot_index=1)], "boot_index"),
-        ([blank_volume(boot_index=0)], "boot_index"),
-        ([A, blank_volume(boot_index=1)], "boot_index"),
-        ([image_volume(attachment_tag="x"), blank_volume(attachment_tag="x")], "attachment_tag"),
-        ([A, existing_volume(), existing_volume()], "volume_id"),
+        ([image_volume(boot_index=0), image_volume(boot_index=0)], "volumes"),
+        ([A, image_volume(boot_index=1), image_volume(boot_index=1)], "volumes"),
+        ([blank_volume(boot_index=0)], "volumes.0.boot_index"),
+        ([A, blank_volume(boot_index=1)], "volumes.1.boot_index"),
+        ([image_volume(attachment_tag="x"), blank_volume(attachment_tag="x")], "volumes"),
+        ([A, existing_volume(), existing_volume()], "volumes"),
     ],
 )
 def test_duplicate_or_unbootable_values_are_rejected(requested: list[NewVolume], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         boot_order(*requested)
 
-    assert list(refused.value.fields) == [field]
+    assert list_error_paths(refused.value.fields) == [field]
 
 
 def test_source_image_ids_of_volumes_and_templates() -> None:

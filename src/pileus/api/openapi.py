@@ -31,6 +31,7 @@ ERRORS = {
 }
 LOGIN_ERRORS = {"429": "Too many logins have failed: `Retry-After` is the time to wait in seconds."}
 """Further errors of operations with the tag `Logins`."""
+TEXTS = {"type": "array", "items": {"type": "string"}}
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "title": "Problem",
@@ -40,7 +41,7 @@ PROBLEM: dict[str, Any] = {
         "message": {"type": "string"},
         "request_id": {"type": "string"},
         "info": {"anyOf": [{"type": "object"}, {"type": "array", "items": {"type": "object"}}]},
-        "invalid_fields": {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
+        "invalid_fields": {"type": "object", "additionalProperties": {"anyOf": [TEXTS, {"type": "object"}]}},
     },
 }
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar, get_origin, overload
 import msgspec
 
 from pileus.api.canonical_ids import canonical_json, has_other_ids
-from pileus.api.validation_errors import BODY, FieldErrors, find_field_errors
-from pileus.domain.errors import Invalid
+from pileus.api.validation_errors import BODY, FieldError, Path, find_field_errors, nested_by_path
+from pileus.domain.errors import FieldErrors, Invalid, field_errors
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ def convert_body(raw: object, type_: Any) -> Any:
 
 def body_validation_problem(raw: object, type_: Any, fallback_text: str = "Input is not valid") -> Invalid:
     """Make the problem with all errors of `raw`; `fallback_text` is the text if no field has an error."""
-    return _invalid(find_field_errors(raw, type_) or {BODY: [fallback_text]})
+    return field_errors(find_field_errors(raw, type_) or {BODY: [fallback_text]})
 
 
 def is_body_missing(failures: Sequence[Mapping[str, Any]]) -> bool:
@@ -86,7 +86,7 @@ def is_body_missing(failures: Sequence[Mapping[str, Any]]) -> bool:
 
 def translate_parameter_errors(failures: Sequence[Mapping[str, Any]]) -> FieldErrors:
     """Translate the framework's errors of parameters (`key`, `message`) to the texts of the public API."""
-    errors: FieldErrors = {}
+    errors: dict[str, list[str]] = {}
     for failure in failures:
         if not _is_missing(failure):
             name, text = str(failure.get("key", "parameters")), str(failure.get("message", ""))
@@ -106,13 +106,9 @@ def _translate(message: str) -> str:
     return message
 
 
-def _invalid(errors: FieldErrors) -> Invalid:
-    return Invalid(f"Validation Error: {errors}", errors)
-
-
 def _invalid_json(error: Exception) -> Invalid:
     reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-    return _invalid({BODY: [f"JSON decode error: {reason}"]})
+    return field_errors({BODY: [f"JSON decode error: {reason}"]})
 
 
 def _decode_untyped(body: bytes) -> object:
@@ -123,21 +119,23 @@ def _decode_untyped(body: bytes) -> object:
 
 
 def _check_no_nul(raw: object) -> None:
-    errors = {name: [NUL] for name in _fields_with_nul(raw, BODY)}
+    errors = nested_by_path(_nul_errors(raw, ()))
     if errors:
-        raise _invalid(errors)
+        raise field_errors(errors)
 
 
-def _fields_with_nul(raw: object, name: str) -> Iterator[str]:
+def _nul_errors(raw: object, path: Path) -> Iterator[FieldError]:
     if isinstance(raw, str) and "\0" in raw:
-        yield name
+        yield path, NUL
     elif isinstance(raw, list):
-        for item in raw:
-            yield from _fields_with_nul(item, name)
+        for position, item in enumerate(raw):
+            yield from _nul_errors(item, (*path, str(position)))
     elif isinstance(raw, dict):
-        for key, value in raw.items():
-            yield from _fields_with_nul(key, name)
-            yield from _fields_with_nul(value, key)
+        if any("\0" in key for key in raw):
+            yield path, NUL
+        else:
+            for key, value in raw.items():
+                yield from _nul_errors(value, (*path, key))
 
 
 @cache

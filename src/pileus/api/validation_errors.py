@@ -1,33 +1,47 @@
-"""Find all errors of a JSON value against a type, per field, with the texts of the public API."""
+"""Find all errors of a JSON value against a type, by their paths, with the texts of the public API.
+
+A value has either errors of its own or errors inside, so that the paths of errors make a tree.
+"""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 from msgspec import inspect
 
-from pileus.domain.errors import Invalid
+from pileus.domain.errors import FieldErrors, Invalid
 
 T = TypeVar("T")
-FieldError = tuple[str, str]
-FieldErrors = dict[str, list[str]]
+Path = tuple[str, ...]
+FieldError = tuple[Path, str]
 
 BODY = "body"
+MAX_PATH_LENGTH = 16
+"""Longer paths are cut: only values that no type describes are nested so deeply."""
 # In patterns, because Python's `$` also matches before a final line break. Left out of error texts.
 NO_LINE_BREAK = r"(?!\n)"
 NOT_AN_OBJECT = "Input should be a valid dictionary or object to extract fields from"
 
 
 def find_field_errors(raw: object, type_: Any) -> FieldErrors:
-    """Return the errors by the innermost name of their field."""
-    errors: FieldErrors = {}
-    for name, text in _value_errors(raw, _type_info(type_), BODY):
-        texts = errors.setdefault(name, [])
+    """Return the errors as a tree: by field, and by position in a list."""
+    return nested_by_path(_value_errors(raw, _type_info(type_), ()))
+
+
+def nested_by_path(errors: Iterable[FieldError]) -> FieldErrors:
+    """Make the tree of errors; an error of the whole value is one of BODY."""
+    tree: dict[str, Any] = {}
+    for path, text in errors:
+        *parents, name = path[:MAX_PATH_LENGTH] or (BODY,)
+        branch = tree
+        for parent in parents:
+            branch = branch.setdefault(parent, {})
+        texts = branch.setdefault(name, [])
         if text not in texts:
             texts.append(text)
-    return errors
+    return tree
 
 
 @cache
@@ -35,123 +49,129 @@ def _type_info(type_: Any) -> inspect.Type:
     return inspect.type_info(type_)
 
 
-def _value_errors(raw: object, type_info: inspect.Type, name: str) -> Iterator[FieldError]:
+def _value_errors(raw: object, type_info: inspect.Type, path: Path) -> Iterator[FieldError]:
     check = CHECKS.get(type(type_info))
-    return check(raw, type_info, name) if check else iter(())
+    return check(raw, type_info, path) if check else iter(())
 
 
-def _metadata_errors(raw: object, type_info: inspect.Metadata, name: str) -> Iterator[FieldError]:
+def _metadata_errors(raw: object, type_info: inspect.Metadata, path: Path) -> Iterator[FieldError]:
     """Find the errors of an annotated type. If it has a rule of the domain, valid values are checked by the rule."""
-    errors = list(_value_errors(raw, type_info.type, name))
+    errors = list(_value_errors(raw, type_info.type, path))
     yield from errors
     if not errors and (rule := (type_info.extra or {}).get("rule")):
         try:
             rule(raw)
         except Invalid as problem:
-            yield from ((field, text) for field, texts in problem.fields.items() for text in texts)
+            yield from _rule_errors(problem.fields, path)
 
 
-def _union_errors(raw: object, type_info: inspect.UnionType, name: str) -> Iterator[FieldError]:
+def _rule_errors(errors: FieldErrors, path: Path) -> Iterator[FieldError]:
+    for name, texts in errors.items():
+        yield from ((path or (name,), text) for text in texts)
+
+
+def _union_errors(raw: object, type_info: inspect.UnionType, path: Path) -> Iterator[FieldError]:
     if raw is None and type_info.includes_none:
         return
     choices = [choice for choice in type_info.types if not isinstance(choice, inspect.NoneType)]
     structs = {choice.tag: choice for choice in choices if isinstance(choice, inspect.StructType)}
     if len(structs) > 1:
-        yield from _tagged_union_errors(raw, structs, name)
+        yield from _tagged_union_errors(raw, structs, path)
         return
-    errors_by_choice = [list(_value_errors(raw, choice, name)) for choice in choices]
+    errors_by_choice = [list(_value_errors(raw, choice, path)) for choice in choices]
     if all(errors_by_choice):
         yield from errors_by_choice[0]
 
 
 def _tagged_union_errors(
-    raw: object, structs: Mapping[str | int | None, inspect.StructType], name: str
+    raw: object, structs: Mapping[str | int | None, inspect.StructType], path: Path
 ) -> Iterator[FieldError]:
     field = next(iter(structs.values())).tag_field
     if not isinstance(raw, dict):
-        yield name, NOT_AN_OBJECT
+        yield path, NOT_AN_OBJECT
     elif field not in raw:
-        yield name, f"Unable to extract tag using discriminator '{field}'"
+        yield path, f"Unable to extract tag using discriminator '{field}'"
     elif not isinstance(raw[field], str) or raw[field] not in structs:
         expected = ", ".join(f"'{tag}'" for tag in structs)
         yield (
-            name,
+            path,
             f"Input tag '{raw[field]}' found using '{field}' does not match any of the expected tags: {expected}",
         )
     else:
-        yield from _struct_errors(raw, structs[raw[field]], name)
+        yield from _struct_errors(raw, structs[raw[field]], path)
 
 
-def _struct_errors(raw: object, type_info: inspect.StructType, name: str) -> Iterator[FieldError]:
+def _struct_errors(raw: object, type_info: inspect.StructType, path: Path) -> Iterator[FieldError]:
     if not isinstance(raw, dict):
-        yield name, NOT_AN_OBJECT
+        yield path, NOT_AN_OBJECT
         return
     for field in type_info.fields:
         if field.encode_name in raw:
-            yield from _value_errors(raw[field.encode_name], field.type, field.encode_name)
+            yield from _value_errors(raw[field.encode_name], field.type, (*path, field.encode_name))
         elif field.required:
-            yield field.encode_name, "Field required"
+            yield (*path, field.encode_name), "Field required"
 
 
-def _list_errors(raw: object, type_info: inspect.ListType, name: str) -> Iterator[FieldError]:
+def _list_errors(raw: object, type_info: inspect.ListType, path: Path) -> Iterator[FieldError]:
     if not isinstance(raw, list):
-        yield name, "Input should be a valid list"
+        yield path, "Input should be a valid list"
         return
     if type_info.min_length is not None and len(raw) < type_info.min_length:
-        yield name, f"List should have at least {_item_count(type_info.min_length)} after validation, not {len(raw)}"
-    if type_info.max_length is not None and len(raw) > type_info.max_length:
-        yield name, f"List should have at most {_item_count(type_info.max_length)} after validation, not {len(raw)}"
-    for item in raw:
-        yield from _value_errors(item, type_info.item_type, name)
+        yield path, f"List should have at least {_item_count(type_info.min_length)} after validation, not {len(raw)}"
+    elif type_info.max_length is not None and len(raw) > type_info.max_length:
+        yield path, f"List should have at most {_item_count(type_info.max_length)} after validation, not {len(raw)}"
+    else:
+        for position, item in enumerate(raw):
+            yield from _value_errors(item, type_info.item_type, (*path, str(position)))
 
 
-def _dict_errors(raw: object, type_info: inspect.DictType, name: str) -> Iterator[FieldError]:
+def _dict_errors(raw: object, type_info: inspect.DictType, path: Path) -> Iterator[FieldError]:
     if not isinstance(raw, dict):
-        yield name, "Input should be a valid dictionary"
+        yield path, "Input should be a valid dictionary"
         return
-    for value in raw.values():
-        yield from _value_errors(value, type_info.value_type, name)
+    for key, value in raw.items():
+        yield from _value_errors(value, type_info.value_type, (*path, key))
 
 
-def _string_errors(raw: object, type_info: inspect.StrType, name: str) -> Iterator[FieldError]:
+def _string_errors(raw: object, type_info: inspect.StrType, path: Path) -> Iterator[FieldError]:
     if not isinstance(raw, str):
-        yield name, "Input should be a valid string"
+        yield path, "Input should be a valid string"
         return
     if type_info.min_length is not None and len(raw) < type_info.min_length:
-        yield name, f"String should have at least {_character_count(type_info.min_length)}"
+        yield path, f"String should have at least {_character_count(type_info.min_length)}"
     if type_info.max_length is not None and len(raw) > type_info.max_length:
-        yield name, f"String should have at most {_character_count(type_info.max_length)}"
+        yield path, f"String should have at most {_character_count(type_info.max_length)}"
     if _violates_pattern(raw, type_info.pattern):
-        yield name, f"String should match pattern '{(type_info.pattern or '').replace(NO_LINE_BREAK, '')}'"
+        yield path, f"String should match pattern '{(type_info.pattern or '').replace(NO_LINE_BREAK, '')}'"
 
 
-def _integer_errors(raw: object, type_info: inspect.IntType, name: str) -> Iterator[FieldError]:
+def _integer_errors(raw: object, type_info: inspect.IntType, path: Path) -> Iterator[FieldError]:
     number = _convert_or_none(raw, int)
     if number is None:
-        yield name, "Input should be a valid integer"
+        yield path, "Input should be a valid integer"
     elif type_info.ge is not None and number < type_info.ge:
-        yield name, f"Input should be greater than or equal to {type_info.ge}"
+        yield path, f"Input should be greater than or equal to {type_info.ge}"
     elif type_info.le is not None and number > type_info.le:
-        yield name, f"Input should be less than or equal to {type_info.le}"
+        yield path, f"Input should be less than or equal to {type_info.le}"
 
 
-def _boolean_errors(raw: object, _: inspect.BoolType, name: str) -> Iterator[FieldError]:
+def _boolean_errors(raw: object, _: inspect.BoolType, path: Path) -> Iterator[FieldError]:
     if _convert_or_none(raw, bool) is None:
-        yield name, "Input should be a valid boolean"
+        yield path, "Input should be a valid boolean"
 
 
-def _literal_errors(raw: object, type_info: inspect.LiteralType, name: str) -> Iterator[FieldError]:
+def _literal_errors(raw: object, type_info: inspect.LiteralType, path: Path) -> Iterator[FieldError]:
     if raw not in type_info.values:
-        yield name, f"Input should be {_join_or([repr(value) for value in type_info.values])}"
+        yield path, f"Input should be {_join_or([repr(value) for value in type_info.values])}"
 
 
-def _enum_errors(raw: object, type_info: inspect.EnumType, name: str) -> Iterator[FieldError]:
+def _enum_errors(raw: object, type_info: inspect.EnumType, path: Path) -> Iterator[FieldError]:
     values = [member.value for member in type_info.cls]
     if raw not in values:
-        yield name, f"Input should be {_join_or([repr(value) for value in values])}"
+        yield path, f"Input should be {_join_or([repr(value) for value in values])}"
 
 
-CHECKS: Mapping[type[inspect.Type], Callable[[Any, Any, str], Iterator[FieldError]]] = {
+CHECKS: Mapping[type[inspect.Type], Callable[[Any, Any, Path], Iterator[FieldError]]] = {
     inspect.Metadata: _metadata_errors,
     inspect.UnionType: _union_errors,
     inspect.StructType: _struct_errors,

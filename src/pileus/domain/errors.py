@@ -16,8 +16,12 @@ Problem
 └── Unavailable        a part of the server cannot answer now
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypedDict
+
+FieldErrors = Mapping[str, Any]
+"""The texts of errors by field; for a field with errors inside, these by the name or position in it."""
 
 
 class Problem(Exception):
@@ -35,11 +39,11 @@ class Problem(Exception):
 
 
 class Invalid(Problem):
-    """The request's content is invalid. Use `invalid` to name the fields."""
+    """The request's content is invalid. Use `invalid` or `field_errors` to name the fields."""
 
-    def __init__(self, message: str, fields: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(self, message: str, fields: FieldErrors | None = None) -> None:
         super().__init__(message)
-        self.fields = {name: list(texts) for name, texts in (fields or {}).items()}
+        self.fields: FieldErrors = fields or {}
 
 
 class Unauthenticated(Problem):
@@ -122,8 +126,26 @@ class Unavailable(Problem):
 
 def invalid(**fields: str) -> Invalid:
     """Return the error for invalid fields, one text each, in the public API's format."""
-    errors = {name: [text] for name, text in fields.items()}
+    return field_errors({name: [text] for name, text in fields.items()})
+
+
+def field_errors(errors: FieldErrors) -> Invalid:
+    """Return the error for invalid fields, in the public API's format."""
     return Invalid(f"Validation Error: {errors}", errors)
+
+
+@contextmanager
+def nest_field_errors(*path: str | int) -> Iterator[None]:
+    """Put the fields of an Invalid under the path of the object or list item that contains them."""
+    try:
+        yield
+    except Invalid as problem:
+        if not problem.fields:
+            raise
+        errors: FieldErrors = problem.fields
+        for name in reversed(path):
+            errors = {str(name): errors}
+        raise field_errors(errors) from problem
 
 
 def not_found(noun: str, record_id: object) -> NotFound:

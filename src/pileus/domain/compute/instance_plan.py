@@ -22,7 +22,7 @@ from pileus.domain.compute.instance_orders import (
 from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKind
 from pileus.domain.compute.user_data import require_valid_user_data
 from pileus.domain.context import Context
-from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.errors import NoCapacity, invalid, nest_field_errors
 from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
 from pileus.domain.network.security_groups import check_named_once
 from pileus.domain.storage.disks import (
@@ -83,7 +83,7 @@ def plan_instance(order: InstanceOrder, sources: ResolvedOrder, ctx: Context, ta
     """Plan the records of an ordered instance. Raises Invalid, NotFound, Conflict or NoCapacity."""
     name, flavor = _choose_name(order), sources.flavor
     _check_order(order, flavor)
-    disks = with_assigned_boot_order([resolve_disk(volume, flavor, sources.disks) for volume in order.volumes])
+    disks = with_assigned_boot_order(_resolve_disks(order, flavor, sources.disks))
     boot = find_boot_disk(disks)
     image = boot.image if boot else None
     _check_flavor_fits(flavor, boot)
@@ -97,6 +97,15 @@ def plan_instance(order: InstanceOrder, sources: ResolvedOrder, ctx: Context, ta
     answers = template.answers_with_defaults(order.configuration) if template else {}
     plan = InstancePlan(instance=instance, tags=tags, configuration=answers)
     return plan if flavor.kind != InstanceKind.VM else _with_volumes(plan, disks, sources.disks, ctx, task_id)
+
+
+def _resolve_disks(order: InstanceOrder, flavor: Flavor, sources: VolumeSourceRecords) -> list[ResolvedDisk]:
+    disks = []
+    for position, volume in enumerate(order.volumes):
+        # The request of a bare metal server has no list of volumes: it has the fields of the only one.
+        with nest_field_errors(*(() if flavor.kind == InstanceKind.BAREMETAL else ("volumes", position))):
+            disks.append(resolve_disk(volume, flavor, sources))
+    return disks
 
 
 def _with_volumes(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import Conflict, invalid, nest_field_errors
 from pileus.domain.resources import TenantResource
 
 PAIRS_NEED_PORT_SECURITY = "Port Security must be enabled in order to have allowed address pairs on a port."
@@ -51,9 +51,10 @@ class Port(TenantResource, frozen=True, kw_only=True):
 
         Raises Invalid for duplicates, and Conflict for new pairs without port security.
         """
-        canonical = [
-            AddressPair(_canonical_range(pair.ip_address), pair.mac_address or self.mac_address) for pair in pairs
-        ]
+        canonical = []
+        for position, pair in enumerate(pairs):
+            with nest_field_errors("allowed_address_pairs", position):
+                canonical.append(AddressPair(_canonical_range(pair.ip_address), pair.mac_address or self.mac_address))
         if len(set(canonical)) < len(canonical):
             raise invalid(allowed_address_pairs="Each pair may be given once only")
         if not self.port_security_enabled and not set(canonical).issubset(self.allowed_address_pairs):

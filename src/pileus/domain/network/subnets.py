@@ -8,7 +8,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from pileus.domain.context import Context
-from pileus.domain.errors import invalid
+from pileus.domain.errors import invalid, nest_field_errors
 from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
 
 PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
@@ -63,7 +63,7 @@ def plan_subnet(new: NewSubnet, network: Network, others: Iterable[Subnet], ctx:
         gateway_ip=_choose_gateway(cidr, new.gateway_ip),
         enable_dhcp=new.enable_dhcp,
         dns_nameservers=normalize_dns_nameservers(new.dns_nameservers or ()),
-        host_routes=normalize_routes(new.host_routes, cidr.version),
+        host_routes=normalize_routes("host_routes", new.host_routes, cidr.version),
         task_id=task_id,
         creator_task_id=task_id,
         created_at=now,
@@ -77,7 +77,7 @@ def patched_subnet(subnet: Subnet, patch: SubnetPatch, now: int) -> Subnet:
     if "gateway_ip" in patch:
         gateway_ip = _choose_gateway(ip_network(subnet.cidr), patch["gateway_ip"])
     if "host_routes" in patch:
-        host_routes = normalize_routes(patch["host_routes"], subnet.ip_version)
+        host_routes = normalize_routes("host_routes", patch["host_routes"], subnet.ip_version)
     after = replace(
         subnet,
         name=patch.get("name", subnet.name),
@@ -101,9 +101,13 @@ def do_subnets_overlap(subnet: Subnet, other: Subnet) -> bool:
     return subnet.ip_version == other.ip_version and _ranges_overlap(ip_network(subnet.cidr), ip_network(other.cidr))
 
 
-def normalize_routes(requested: Iterable[Route], version: int | None = None) -> list[Route]:
-    """Return routes in canonical form. Raises Invalid if one is not of the IP version."""
-    return [_normalize_route(route, version) for route in requested]
+def normalize_routes(field: str, requested: Iterable[Route], version: int | None = None) -> list[Route]:
+    """Return the routes of a field in canonical form. Raises Invalid if one is not of the IP version."""
+    routes = []
+    for position, route in enumerate(requested):
+        with nest_field_errors(field, position):
+            routes.append(_normalize_route(route, version))
+    return routes
 
 
 def parse_ip_address(field: str, text: str) -> Address:

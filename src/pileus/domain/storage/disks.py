@@ -11,7 +11,7 @@ from pileus.domain.compute.app_templates import AppTemplate
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
-from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.errors import Conflict, invalid, nest_field_errors, not_found
 from pileus.domain.storage.volume_types import VolumeType
 from pileus.domain.storage.volumes import Snapshot, Volume, VolumeStatus
 from pileus.domain.tags import Tags
@@ -79,7 +79,10 @@ def with_assigned_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk
     )
     _check_unique("volume_id", [d.existing.id for d in disks if d.existing is not None])
     default_boot = None if any(d.requested.boot_index == 0 for d in disks) else _first_without_boot_index(disks)
-    indexed = [replace(disk, boot_index=0 if disk is default_boot else _boot_index(disk)) for disk in disks]
+    indexed = []
+    for position, disk in enumerate(disks):
+        with nest_field_errors("volumes", position):
+            indexed.append(replace(disk, boot_index=0 if disk is default_boot else _boot_index(disk)))
     return sorted(indexed, key=lambda disk: disk.boot_index != 0)
 
 
@@ -103,7 +106,7 @@ def _boot_index(disk: ResolvedDisk) -> int:
 
 def _check_unique(name: str, values: Sequence[object]) -> None:
     if len(set(values)) < len(values):
-        raise invalid(**{name: "Values must be unique among the volumes"})
+        raise invalid(volumes=f"Values of {name} must be unique")
 
 
 def _resolve_new(requested: NewVolume, _flavor: Flavor | None, _sources: VolumeSourceRecords) -> ResolvedDisk:

@@ -9,6 +9,7 @@ from pileus.domain.compute.instance_plan import InstancePlan, ResolvedOrder, pla
 from pileus.domain.compute.instances import Instance, InstanceKind
 from pileus.domain.compute.task_types import CREATE_BAREMETAL, CREATE_VM, CreateInstanceArgs
 from pileus.domain.context import Context
+from pileus.domain.errors import nest_field_errors
 from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tasks import Task
@@ -66,12 +67,11 @@ async def _create_interfaces(
     owner = InterfaceOwner(task_id=task_id, instance_id=instance.id, port_security=instance.is_virtual)
     # Requested addresses go first, so that no other interface of the order takes them.
     entries = sorted(enumerate(order.interfaces), key=lambda entry: entry[1].ip_address is None)
-    created = {
-        position: await create_or_take_over_port(
-            tx, ctx, owner, interface, order.security_group_ids_of(interface), position
-        )
-        for position, interface in entries
-    }
+    created = {}
+    for position, interface in entries:
+        group_ids = order.security_group_ids_of(interface)
+        with nest_field_errors("interfaces", position):
+            created[position] = await create_or_take_over_port(tx, ctx, owner, interface, group_ids, position)
     return [created[position] for position in range(len(created))]
 
 

@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.errors import Conflict, invalid, nest_field_errors, not_found
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile, complete_template_answers
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import AttachedInterface, choose_public_address
@@ -97,8 +97,10 @@ async def add_ddos_profile_for_interfaces(
     candidates = [(await networks.find(tx, interface.port.network_id), interface.addresses) for interface in interfaces]
     external = ((network, ips) for network, ips in candidates if network is not None and network.external)
     network, ips = next(external, candidates[0])
-    template = _require_template(ctx, new.template_id)
-    fields, address = complete_template_answers(template, new.answers), choose_public_address(network, ips)
+    with nest_field_errors("ddos_profile"):
+        template = _require_template(ctx, new.template_id)
+        fields = complete_template_answers(template, new.answers)
+    address = choose_public_address(network, ips)
     return (await _add_profile(tx, ctx, address, template=template, fields=fields, task_id=task_id)).id
 
 

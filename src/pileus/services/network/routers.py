@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import Conflict, invalid, nest_field_errors
 from pileus.domain.network import routers as rules
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.ports import derive_mac_address
@@ -43,12 +43,13 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
     Raises NotFound, Invalid, Conflict, QuotaExceeded or NoCapacity.
     """
     ctx.require_region()
-    router = replace(new_router(ctx, new.name, task_id), routes=normalize_routes(new.routes))
+    router = replace(new_router(ctx, new.name, task_id), routes=normalize_routes("routes", new.routes))
     await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"router_count": 1})
     router = await _add_router(tx, ctx, router, new.external_gateway)
-    for subnet_id in new.subnet_ids:
-        await _add_interface_in_own_subnet(tx, ctx, router, subnet_id)
+    for position, subnet_id in enumerate(new.subnet_ids):
+        with nest_field_errors("interfaces", position):
+            await _add_interface_in_own_subnet(tx, ctx, router, subnet_id)
     await _check_routes_reachable(tx, router)
     data = {"router_id": router.id, "name": router.name}
     entry = AuditEntry("router", "create", router.id, audit_data)
@@ -172,10 +173,11 @@ async def check_no_route_uses_subnet(tx: Tx, subnet: Subnet, *, deleted_router_i
 async def _add_router(tx: Tx, ctx: Context, router: Router, gateway: NewExternalGateway | None) -> Router:
     if gateway is None:
         return await routers.add(tx, router)
-    network_id = gateway.resolve_network_id(ctx.catalogue.external_network_id(ctx.place.region_id))
-    await networks.get(tx, ctx.place, network_id)
-    router = await routers.add(tx, replace(router, external_network_id=network_id, enable_snat=gateway.enable_snat))
-    await set_external_gateway(tx, ctx, router, network_id)
+    with nest_field_errors("external_gateway_info"):
+        network_id = gateway.resolve_network_id(ctx.catalogue.external_network_id(ctx.place.region_id))
+        await networks.get(tx, ctx.place, network_id)
+        router = await routers.add(tx, replace(router, external_network_id=network_id, enable_snat=gateway.enable_snat))
+        await set_external_gateway(tx, ctx, router, network_id)
     return router
 
 
@@ -199,7 +201,8 @@ async def _replace_gateway_port(
         if interface.port.gateway
     ]
     network_id = patch["external_network_id"]
-    new = [(await set_external_gateway(tx, ctx, router, network_id)).id] if network_id else []
+    with nest_field_errors("external_gateway_info"):
+        new = [(await set_external_gateway(tx, ctx, router, network_id)).id] if network_id else []
     return new, old
 
 

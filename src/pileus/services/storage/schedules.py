@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import invalid, not_found
+from pileus.domain.errors import invalid, nest_field_errors, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule, Schedule
 from pileus.services.account.quotas import check_quotas
@@ -64,8 +64,9 @@ async def save_new_schedules(
     if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MAX_SCHEDULES:
         raise invalid(schedules=f"A policy has at most {MAX_SCHEDULES} schedules")
     await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
-    for new_schedule in new_schedules:
-        schedule = _make_schedule(ctx, policy, new_schedule)
+    for position, new_schedule in enumerate(new_schedules):
+        with nest_field_errors("schedules", position):
+            schedule = _make_schedule(ctx, policy, new_schedule)
         await schedules.add(tx, schedule.with_next_run(schedule.created_at) if policy.is_active else schedule)
 
 

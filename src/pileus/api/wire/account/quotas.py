@@ -7,6 +7,7 @@ from msgspec import Struct, field
 from pileus.api.wire.common import make_view
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_quota_limits
+from pileus.domain.errors import nest_field_errors
 
 Limits = dict[str, int]
 """Numbers by `<quota>_limit`, and in answers also by `<quota>_usage`."""
@@ -30,13 +31,15 @@ class RequestedLimits(Struct, kw_only=True):
 
     def limits_by_region(self) -> dict[str, Limits]:
         """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""
-        by_region = (
-            {str(ALL_REGIONS): parse_quota_limits(self.global_limits, is_global=True)} if self.global_limits else {}
-        )
-        for limits in self.regional_limits:
+        by_region: dict[str, Limits] = {}
+        if self.global_limits:
+            with nest_field_errors("requested_limits", "global_limits"):
+                by_region[str(ALL_REGIONS)] = parse_quota_limits(self.global_limits, is_global=True)
+        for position, limits in enumerate(self.regional_limits):
             rest = {name: value for name, value in limits.items() if name != "region_id"}
             region_id = str(limits.get("region_id", ALL_REGIONS))
-            by_region.setdefault(region_id, {}).update(parse_quota_limits(rest, is_global=False))
+            with nest_field_errors("requested_limits", "regional_limits", position):
+                by_region.setdefault(region_id, {}).update(parse_quota_limits(rest, is_global=False))
         return by_region
 
 

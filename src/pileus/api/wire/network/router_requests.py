@@ -71,7 +71,7 @@ class UpdateRouter(Struct, kw_only=True):
         if self.external_gateway_info is not UNSET:
             patch.update(_gateway_patch(self.external_gateway_info))
         if self.routes is not UNSET:
-            patch["routes"] = normalize_routes(route.to_route() for route in self.routes)
+            patch["routes"] = normalize_routes("routes", (route.to_route() for route in self.routes))
         return patch
 
 
