@@ -140,7 +140,9 @@ async def test_volume_and_image_are_locked_during_the_copy(tenant: Tenant) -> No
         task_id,
     )
     assert [answer.status_code for answer in (second, *refused)] == [409] * 5
-    assert second.json()["message"].startswith(f"Volume {volume.id} is locked by task {task_id}")
+    assert second.json()["message"].startswith(
+        f"Operation on resource `{volume.id}` currently locked by running task `create_image` with id `{task_id}` ("
+    )
 
 
 def a_volume_of(image_id: str, size: int = 10) -> dict[str, Any]:

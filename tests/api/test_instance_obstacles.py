@@ -275,7 +275,10 @@ async def test_locked_resources_are_not_used(tenant: Tenant, table: str) -> None
     answer = await order_instance(tenant, interfaces=[{**interface, "security_groups": [{"id": row[0]}]}])
 
     assert (answer.status_code, answer.json()["exception_class"]) == (409, "ConflictError")
-    assert "is locked by task a-task" in answer.json()["message"]
+    message = {
+        "security_groups": f"Resource `{locked_id}` is already locked by another task. Please try again later."
+    }.get(table, f"Operation on resource `{locked_id}` currently locked by running task `a-task`")
+    assert answer.json()["message"].startswith(message)
     assert await count_resources(tenant) == before
     assert view["security_groups"] == [{"name": "default"}]
 

@@ -131,7 +131,8 @@ async def test_a_locked_group_cannot_be_changed(tenant: Tenant, monkeypatch: pyt
         await tenant.api.delete(tenant.path(OLDER, view["id"])),
     ]
 
-    assert [answer.status_code for answer in refused] == [409] * 3
+    message = f"Resource `{view['id']}` is already locked by another task. Please try again later."
+    assert [(answer.status_code, answer.json()["message"]) for answer in refused] == [(409, message)] * 3
     await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(answer)
 

@@ -235,7 +235,10 @@ async def test_a_locked_instance_cannot_be_updated_until_it_is_unlocked(tenant: 
         answer = await patch_instance(tenant, instance, body)
         assert answer.status_code == 409
         assert answer.json()["exception_class"] == "ConflictError"
-        assert "locked by task task-1" in answer.json()["message"]
+        assert answer.json()["message"] == (
+            f"Operation on resource `{instance.id}` currently locked by running task `task-1` to prevent concurrent"
+            " operations. Repeat request a little later. "
+        )
     assert await get_audit_log(tenant) == []
 
     await db.write(lambda tx: instances.save(tx, locked, locked.unlocked()))

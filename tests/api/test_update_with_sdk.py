@@ -139,7 +139,7 @@ def test_updating_a_locked_instance_raises_a_conflict(server: Server, client: Gc
         operator.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"}).raise_for_status()
         try:
             (task_id,) = client.cloud.instances.action(instance_id=instance.id, action="stop").tasks
-            with pytest.raises(ConflictError, match=f"locked by task {task_id}"):
+            with pytest.raises(ConflictError, match=f"locked by running task `stop_vm` with id `{task_id}`"):
                 client.cloud.instances.update(instance_id=instance.id, name="too-early")
             assert client.cloud.instances.get(instance_id=instance.id).task_id == task_id
         finally:

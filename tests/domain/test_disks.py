@@ -147,7 +147,7 @@ def test_only_an_available_volume_can_be_attached(status: str) -> None:
 
 
 def test_locked_volume_cannot_be_attached() -> None:
-    with pytest.raises(Conflict, match=f"Volume v-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`v-1` currently locked by running task `{TASK}`"):
         resolve_disk(existing_volume(), FLAVOR, sources_with_volume({"task_id": TASK}))
 
 

@@ -186,7 +186,7 @@ LOCKED: list[Callable[[Instance], Instance]] = [
 def test_locked_instance_cannot_be_changed(change: Callable[[Instance], Instance]) -> None:
     instance = an_instance().locked(TASK, "resizing")
 
-    with pytest.raises(Conflict, match=f"Instance i-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`i-1` currently locked by running task `{TASK}`"):
         change(instance)
 
 

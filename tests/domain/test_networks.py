@@ -209,7 +209,7 @@ def test_locked_network_or_subnet_cannot_be_locked_again() -> None:
 
     assert network.require_unlocked() is network
     assert FOUR.require_unlocked() is FOUR
-    with pytest.raises(Conflict, match=f"Network n-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`n-1` currently locked by running task `{TASK}`"):
         replace(network, task_id=TASK).require_unlocked()
-    with pytest.raises(Conflict, match=f"Subnet {FOUR.id} is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`{FOUR.id}` currently locked by running task `{TASK}`"):
         replace(FOUR, task_id=TASK).require_unlocked()

@@ -52,5 +52,5 @@ def test_locked_group_raises_conflict() -> None:
     locked = PlacementGroup(id="g-1", name="together", policy="affinity", task_id=TASK, **fields)
 
     assert free.require_unlocked() is free
-    with pytest.raises(Conflict, match=f"Placement group g-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`g-1` currently locked by running task `{TASK}`"):
         locked.require_unlocked()

@@ -59,9 +59,9 @@ def test_locked_port_or_floating_ip_cannot_be_locked_again() -> None:
     floating = FloatingIP(id="f-1", floating_ip_address="198.18.0.9", **STAMPS).locked(TASK)
 
     assert (port.task_id, floating.task_id) == (TASK, TASK)
-    with pytest.raises(Conflict, match=f"Port p-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`p-1` currently locked by running task `{TASK}`"):
         port.locked("another")
-    with pytest.raises(Conflict, match=f"Floating IP f-1 is locked by task {TASK}"):
+    with pytest.raises(Conflict, match=f"`f-1` currently locked by running task `{TASK}`"):
         floating.locked("another")
 
 
@@ -95,7 +95,7 @@ def test_single_group_requires_a_unique_unlocked_group() -> None:
         require_single_group("web", [])
     with pytest.raises(Conflict, match="There are 2 security groups named web"):
         require_single_group("web", [a_group(), a_group(id="s-2")])
-    with pytest.raises(Conflict, match=f"locked by task {TASK}"):
+    with pytest.raises(Conflict, match="Resource `s-1` is already locked by another task"):
         require_single_group("web", [a_group(task_id=TASK)])
 
 

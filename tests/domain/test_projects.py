@@ -29,7 +29,7 @@ def test_deletion_locks_the_project_until_it_succeeds_or_fails() -> None:
 def test_locked_project_cannot_be_changed(change: object) -> None:
     assert callable(change)
 
-    with pytest.raises(Conflict, match="locked by task t-1"):
+    with pytest.raises(Conflict, match="locked by running task `t-1`"):
         change(PROJECT.deleting("t-1"))
 
 

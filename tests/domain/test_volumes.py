@@ -78,7 +78,7 @@ def test_locked_volume_starts_no_operation(verb: str) -> None:
     start, _, allowed = VERBS[verb]
 
     for status in allowed:
-        with pytest.raises(Conflict, match="is locked by task other"):
+        with pytest.raises(Conflict, match="locked by running task `other`"):
             start(a_volume(status=status.value, task_id="other"))
 
 
@@ -93,7 +93,7 @@ def test_patch_changes_only_the_name() -> None:
 
     assert volume.patched({"name": "other"}, LATER) == replace(volume, name="other", updated_at=LATER)
     assert volume.patched({"tags": {"a": "b"}}, LATER) is volume
-    with pytest.raises(Conflict, match="is locked"):
+    with pytest.raises(Conflict, match="currently locked"):
         a_volume(task_id=TASK).patched({}, LATER)
 
 
@@ -142,7 +142,7 @@ def test_volume_is_reverted_to_its_last_snapshot() -> None:
         ([], "it has no snapshots"),
         ([a_snapshot(size=10)], "it was 10 GiB when the snapshot was taken"),
         ([a_snapshot(status="error")], "Snapshot s-1 is error"),
-        ([a_snapshot(task_id="other")], "Snapshot s-1 is locked by task other"),
+        ([a_snapshot(task_id="other")], "`s-1` currently locked by running task `other`"),
     ],
 )
 def test_revert_needs_an_available_snapshot_of_the_same_size(snapshots: list[Snapshot], text: str) -> None:

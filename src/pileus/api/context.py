@@ -12,8 +12,10 @@ from pileus.api.rate_limits import RateLimiter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
+from pileus.domain.errors import Locked
 from pileus.drivers.protocols.compute import Compute
 from pileus.outbound.protocols import Notifier
+from pileus.services.locks import describe_lock
 from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
 
@@ -57,7 +59,14 @@ class RequestContext(Context):
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction; a conflict with another request runs it again."""
-        return await self.app.db.write(work)
+
+        async def run(tx: Tx) -> T:
+            try:
+                return await work(tx)
+            except Locked as problem:
+                raise await describe_lock(tx, self, problem) from None
+
+        return await self.app.db.write(run)
 
     async def submit_task(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
         """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id.
@@ -65,7 +74,7 @@ class RequestContext(Context):
         If `work` returns None, no task has been started, and the answer has no id.
         """
         task_id = self.new_ordered_id()
-        result = await self.app.db.write(lambda tx: work(tx, task_id))
+        result = await self.write(lambda tx: work(tx, task_id))
         if result is None:
             return TaskIds(tasks=[])
         self.app.wake_engine()
@@ -77,7 +86,7 @@ class RequestContext(Context):
         Returns what `work` returns. If that is None, no task has been started, and there is nothing to wait for.
         """
         task_id = self.new_ordered_id()
-        result = await self.app.db.write(lambda tx: work(tx, task_id))
+        result = await self.write(lambda tx: work(tx, task_id))
         if result is not None:
             await self.wait_for_task(task_id)
         return result

@@ -7,6 +7,7 @@ Problem
 ├── NoCapacity         no host or address range has capacity now
 ├── NotFound           the resource does not exist, or belongs to another tenant
 ├── Conflict           it exists already, is in use, is locked or is in the wrong state
+│   ├── Locked         a task has locked it
 │   └── Stale          another request changed the record: load it again and decide again
 ├── QuotaExceeded      a quota of the tenant is exceeded: `info` has the quota, the usage and the limit
 │   └── QuotasExceeded a new instance exceeds quotas: `info` has a list of all of them
@@ -68,6 +69,15 @@ class NotFound(Problem):
 
 class Conflict(Problem):
     """It exists already, is in use, is locked or is in the wrong state."""
+
+
+class Locked(Conflict):
+    """A task has locked the record."""
+
+    def __init__(self, message: str, *, resource_id: str | int, task_id: str) -> None:
+        super().__init__(message)
+        self.resource_id = resource_id
+        self.task_id = task_id
 
 
 class Stale(Conflict):

@@ -47,9 +47,14 @@ class TaskFilter(Struct, frozen=True, kw_only=True):
         return where.between("created_at", self.since, self.until)
 
 
+async def find(tx: Tx, client_id: int, task_id: str) -> Task | None:
+    """Return a task of a tenant, or None."""
+    return await TABLE.find_one(tx, "id = :id AND client_id = :client_id", id=task_id, client_id=client_id)
+
+
 async def get(tx: Tx, client_id: int, task_id: str) -> Task:
     """Return a task of a tenant; raises NotFound."""
-    task = await TABLE.find_one(tx, "id = :id AND client_id = :client_id", id=task_id, client_id=client_id)
+    task = await find(tx, client_id, task_id)
     if task is None:
         raise not_found("Task", task_id)
     return task

@@ -21,6 +21,7 @@ class SecurityGroup(TenantResource, frozen=True, kw_only=True):
     """A named set of rules. Each project has a default group in each region."""
 
     NOUN: ClassVar[str] = "Security group"
+    LOCK_NAMES_TASK: ClassVar[bool] = False
 
     id: str
     name: str

@@ -31,10 +31,11 @@ from pileus.domain.compute.instance_orders import (
     count_resource_demand,
 )
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import Conflict, Unavailable, invalid
+from pileus.domain.errors import Conflict, Locked, Unavailable, invalid
 from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
+from pileus.services.locks import describe_lock
 from pileus.store.account import projects, quota_usage, quotas
 from pileus.store.compute import instance_search, instances
 from pileus.store.database import Tx
@@ -173,7 +174,11 @@ async def _open_console_of_instance(
 
 async def open_console(ctx: RequestContext, instance: Instance, console_type: str | None) -> RemoteConsoleView:
     """Open a console of an instance. Raises Conflict, Invalid or Unavailable."""
-    instance.require_unlocked()
+    try:
+        instance.require_unlocked()
+    except Locked as problem:
+        async with ctx.db.read() as tx:
+            raise await describe_lock(tx, ctx, problem) from None
     if not isinstance(ctx.app.driver, SupportsConsoles):
         raise Unavailable("This cloud has no consoles")
     try:
