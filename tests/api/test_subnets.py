@@ -1,13 +1,16 @@
 """Subnets: valid ranges, DHCP options, and what blocks a change."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
+from gcore import ConflictError
 from msgspec.structs import replace
 
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.networks import Route
+from pileus.store import faults
 from pileus.store.network import subnets
 from tests.builders import a_network, a_port, driver_of, inject_fault
 from tests.errors import list_error_paths
@@ -134,10 +137,49 @@ async def test_concurrently_created_subnets_do_not_overlap(tenant: Tenant) -> No
     assert ranges in (["10.5.0.0/23"], ["10.5.1.0/24"])
 
 
-async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_network_is_locked_while_a_subnet_is_created(tenant: Tenant) -> None:
+    network, (older,) = await a_network(tenant)
+    body = {"name": "fresh", "network_id": network.id}
+    await inject_fault(tenant, FaultKind.HOLD, "create_subnet")
+    first = await tenant.api.post(tenant.path("subnets"), json={**body, "cidr": "10.1.0.0/24"})
+    (task_id,) = first.json()["tasks"]
+
+    with pytest.raises(ConflictError) as refused:
+        await tenant.sdk.cloud.networks.subnets.create(name="fresh", network_id=network.id, cidr="10.2.0.0/24")
+    renamed = await tenant.api.patch(tenant.path("networks", network.id), json={"name": "other"})
+    port_body = {"type": "subnet", "network_id": network.id, "subnet_id": older.id}
+    port = await tenant.api.post(tenant.path("reserved_fixed_ips"), json=port_body)
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(first)
+    again = await tenant.api.post(tenant.path("subnets"), json={**body, "cidr": "10.2.0.0/24"})
+
+    assert isinstance(refused.value.body, dict)
+    assert re.fullmatch(
+        rf"Operation on resource `{network.id}` currently locked by running task `create_subnet` with id `{task_id}`"
+        r" \(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\) to prevent concurrent operations\."
+        r" Repeat request a little later\. ",
+        refused.value.body["message"],
+    )
+    assert (renamed.status_code, port.status_code, again.status_code) == (409, 200, 200)
+    await tenant.wait_until_finished(again)
+    assert (await get_view(tenant, "networks", network.id))["task_id"] is None
+
+
+async def test_the_sdk_creates_subnets_of_a_network_in_parallel(tenant: Tenant) -> None:
     network, _ = await a_network(tenant)
-    set_quotas(tenant, monkeypatch, subnet_count=2)
-    bodies = [{"name": "fresh", "network_id": network.id, "cidr": f"10.{n}.0.0/24"} for n in (1, 2, 3)]
+    create_subnet = tenant.sdk.with_options(max_retries=2).cloud.networks.subnets.create
+
+    await asyncio.gather(
+        *(create_subnet(name="fresh", network_id=network.id, cidr=f"10.{n}.0.0/24") for n in range(1, 4))
+    )
+
+    assert len((await get_view(tenant, "networks", network.id))["subnets"]) == 4
+
+
+async def test_the_quota_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = [(await a_network(tenant))[0] for _ in range(3)]
+    set_quotas(tenant, monkeypatch, subnet_count=4)
+    bodies = [{"name": "fresh", "network_id": network.id, "cidr": "10.1.0.0/24"} for network in networks]
 
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("subnets"), json=body) for body in bodies))
 

@@ -45,7 +45,7 @@ INVISIBLE = {"soft_reboot_vm", "soft_reboot_bm", "hard_reboot_vm", "hard_reboot_
 WITHOUT_LOCKS = {"update_port"}
 # Operations that create something new each time, and may be requested again meanwhile.
 REPEATABLE = WITHOUT_LOCKS | {name for name in NAMES if name.startswith("create_")} | {"download_image"}
-REPEATABLE -= {"create_ddos_profile", "create_image"}
+REPEATABLE -= {"create_ddos_profile", "create_image", "create_subnet"}
 AnyStep = Step[Any]
 Do = StepFunction[Any]
 Modify = Callable[[AnyStep], AnyStep]

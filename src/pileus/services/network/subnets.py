@@ -42,7 +42,7 @@ async def create_subnet(
     router_id: str | None,
     user_tags: Mapping[str, str],
 ) -> Task:
-    """Save a subnet, with an interface of a router if `connect_to_router`, and start the task that creates them.
+    """Lock the network, save a subnet, with an interface of a router if `connect_to_router`, and start the task.
 
     The router is `router_id`, or else the one created with the network, if any. Raises NotFound, Forbidden, Invalid,
     Conflict or QuotaExceeded.
@@ -101,7 +101,7 @@ async def _add_subnet(tx: Tx, ctx: Context, network_id: str, new: NewSubnet, tas
         new = replace(new, dns_nameservers=_default_nameservers(ctx.catalogue, new.cidr))
     others = await subnets.list_by_network(tx, network.id)
     subnet = plan_subnet(new, network, others, ctx, task_id)
-    await networks.bump_revision(tx, network)
+    await networks.save(tx, network, network.locked(task_id))
     return await subnets.add(tx, subnet)
 
 

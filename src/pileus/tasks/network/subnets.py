@@ -21,7 +21,7 @@ from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.network import SubnetSpec
 from pileus.store import tags
 from pileus.store.database import Tx
-from pileus.store.network import addresses, router_interfaces, routers, subnets
+from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 from pileus.tasks.capabilities import require_network_support
 from pileus.tasks.network.routers import add_interfaces, remove_interfaces
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
@@ -66,10 +66,12 @@ async def _load_router_interfaces(ctx: TaskContext[SubnetTaskArgs]) -> list[Rout
 
 async def _save_created(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> CreatedResources:
     await _unlock(tx, ctx)
+    await _unlock_network(tx, ctx)
     return created_resources_by_kind(subnets=[ctx.args.subnet_id])
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
+    await _unlock_network(tx, ctx)
     await remove_subnet_records(tx, await subnets.require(tx, ctx.args.subnet_id))
 
 
@@ -83,6 +85,14 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
 async def _unlock(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
     subnet = await subnets.require(tx, ctx.args.subnet_id)
     await subnets.save(tx, subnet, replace(subnet, task_id=None))
+
+
+async def _unlock_network(tx: Tx, ctx: TaskContext[SubnetTaskArgs]) -> None:
+    """Unlock the network of a new subnet. Tasks of earlier versions have not locked it."""
+    subnet = await subnets.require(tx, ctx.args.subnet_id)
+    network = await networks.require(tx, subnet.network_id)
+    if network.task_id == ctx.task.id:
+        await networks.save(tx, network, replace(network, task_id=None))
 
 
 async def _apply_update(ctx: TaskContext[UpdateSubnetArgs]) -> None:
