@@ -280,7 +280,7 @@ async def test_a_price_depends_on_the_size(tenant: Tenant, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("changes", "status", "message"),
-    [({"bootable": False}, 409, "is not bootable"), ({"bootable": True, "status": "error"}, 409, "in status error")],
+    [({"bootable": False}, 400, "is not bootable"), ({"bootable": True, "status": "error"}, 409, "in status error")],
 )
 async def test_unsuitable_volumes_cannot_become_images(
     tenant: Tenant, changes: dict[str, Any], status: int, message: str

@@ -160,8 +160,8 @@ async def test_bare_metal_has_task_types_of_its_own(tenant: Tenant, action: str,
 async def test_bare_metal_cannot_be_suspended(tenant: Tenant, action: str) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    assert (await act(tenant, server, action)).status_code == 409
-    assert (await call_deprecated(tenant, server, action)).status_code == 409
+    assert (await act(tenant, server, action)).status_code == 400
+    assert (await call_deprecated(tenant, server, action)).status_code == 400
 
 
 @pytest.mark.parametrize(

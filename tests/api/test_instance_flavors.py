@@ -142,7 +142,7 @@ async def test_bare_metal_cannot_be_resized(tenant: Tenant) -> None:
 
     answer = await change_flavor(tenant, server, "bm1-infrastructure-small")
 
-    assert answer.status_code == 409
+    assert answer.status_code == 400
     assert "bare metal" in answer.json()["message"]
 
 

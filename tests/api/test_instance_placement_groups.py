@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from gcore import NotFoundError
 
 from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import Instance
@@ -158,9 +159,10 @@ async def test_members_cannot_be_put_and_others_cannot_be_removed(tenant: Tenant
         await remove_from_group(tenant, outsider),
     ]
 
-    assert [answer.status_code for answer in answers] == [409, 409, 409]
+    assert [answer.status_code for answer in answers] == [400, 400, 404]
     assert answers[0].json()["message"] == f"Instance {member.id} is in placement group {group.id} already"
-    assert answers[2].json()["message"] == f"Instance {outsider.id} is in no placement group"
+    with pytest.raises(NotFoundError, match=f"Instance {outsider.id} is in no placement group"):
+        await tenant.sdk.cloud.instances.remove_from_placement_group(instance_id=outsider.id)
 
 
 async def test_bare_metal_cannot_be_in_a_group(tenant: Tenant) -> None:
@@ -170,7 +172,7 @@ async def test_bare_metal_cannot_be_in_a_group(tenant: Tenant) -> None:
     assert [
         (await put_into_group(tenant, server, group)).status_code,
         (await remove_from_group(tenant, server)).status_code,
-    ] == [409, 409]
+    ] == [400, 404]
 
 
 @pytest.mark.parametrize("fields", [{"status": "SUSPENDED"}, {"status": "ERROR"}, {"task_id": UNKNOWN}])

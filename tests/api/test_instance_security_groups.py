@@ -191,7 +191,7 @@ async def test_bare_metal_takes_no_group(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
     await a_security_group(tenant, "web")
 
-    assert (await add_groups(tenant, server, name="web")).status_code == 409
+    assert (await add_groups(tenant, server, name="web")).status_code == 400
 
 
 async def test_concurrent_additions_all_succeed(tenant: Tenant) -> None:

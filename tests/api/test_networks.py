@@ -273,7 +273,7 @@ async def test_a_network_that_a_route_uses_cannot_be_deleted(tenant: Tenant) -> 
 
     answer = await tenant.api.delete(tenant.path("networks", network.id))
 
-    assert (answer.status_code, "used by the route" in answer.json()["message"]) == (409, True)
+    assert (answer.status_code, "used by the route" in answer.json()["message"]) == (400, True)
 
 
 @pytest.mark.parametrize("step", ["part it from routers", "remove the router", "remove the network"])

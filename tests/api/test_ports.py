@@ -134,7 +134,7 @@ async def test_a_port_in_a_public_network_cannot_have_pairs(tenant: Tenant) -> N
     instance = await an_instance(tenant)
     (port,) = await list_ports(tenant, instance)
 
-    assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 409
+    assert (await allow(tenant, port, {"ip_address": "10.0.0.7"})).status_code == 400
 
 
 async def test_pairs_and_virtual_ips_need_port_security(tenant: Tenant) -> None:

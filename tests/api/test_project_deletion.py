@@ -138,7 +138,7 @@ async def test_a_deleted_project_is_listed_on_request_and_its_name_is_free(tenan
 async def test_the_default_project_cannot_be_deleted(tenant: Tenant) -> None:
     answer = await delete_project(tenant, tenant.project_id)
 
-    assert error_of(answer) == (409, "ConflictError")
+    assert error_of(answer) == (400, "ValidationError")
     assert "default" in answer.json()["message"]
     assert await list_names(tenant) == ["default"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from gcore import ConflictError, NotFoundError
+from gcore import BadRequestError, NotFoundError
 
 from pileus.domain.account.access import Role
 from pileus.store.account import user_actions
@@ -222,7 +222,7 @@ async def test_the_official_client_uses_all_endpoints(tenant: Tenant, stranger: 
     assert task.state == "FINISHED"
     with pytest.raises(NotFoundError):
         await projects.get(project_id=created.id)
-    with pytest.raises(ConflictError):
+    with pytest.raises(BadRequestError):
         await projects.delete(project_id=tenant.project_id)
     with pytest.raises(NotFoundError):
         await stranger.sdk.cloud.projects.get(project_id=tenant.project_id)

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from gcore import BadRequestError
 
 from pileus.domain.faults import FaultKind
 from tests.builders import a_network, driver_of, inject_fault
@@ -48,7 +49,7 @@ async def test_a_router_is_created_with_interfaces_routes_and_gateway(tenant: Te
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        ({"routes": [ROUTE]}, 400, "in no subnet of the router"),
+        ({"routes": [ROUTE]}, 400, "Nexthops: 10.0.0.7 are not connected with router"),
         ({"external_gateway_info": {"type": "manual"}}, 400, "Field required"),
         ({"external_gateway_info": {"type": "manual", "network_id": NOTHING}}, 404, "could not be found"),
         ({"interfaces": [{"subnet_id": "00000000-0000-4000-8000-000000000000"}]}, 404, "could not be found"),
@@ -117,7 +118,13 @@ async def test_a_subnet_is_attached_and_detached(tenant: Tenant) -> None:
         "10.0.0.1",
         "10.0.1.9",
     ]
-    assert (again.status_code, detached_again.status_code) == (409, 409)
+    message = f"Router already has a port on subnet {other.id}"
+    assert (again.status_code, again.json()["exception_class"], again.json()["message"]) == (
+        400,
+        "ValidationError",
+        message,
+    )
+    assert detached_again.status_code == 404
     assert [interface["ip_assignments"][0]["ip_address"] for interface in detached.json()["interfaces"]] == ["10.0.0.1"]
     assert await list_used_addresses(tenant, other.id) == set()
     driver_record = driver_of(tenant.running).find_router_with_nics(router.id)
@@ -213,9 +220,8 @@ async def test_a_subnet_that_a_route_uses_cannot_be_detached(tenant: Tenant) -> 
         await tenant.api.patch(tenant.path("routers", router.id, version=2), json={"routes": [ROUTE]})
     )
 
-    answer = await tenant.api.post(tenant.path("routers", router.id, "detach"), json={"subnet_id": subnet.id})
-
-    assert (answer.status_code, "used by the route" in answer.json()["message"]) == (409, True)
+    with pytest.raises(BadRequestError, match="used by the route"):
+        await tenant.sdk.cloud.networks.routers.detach_subnet(router_id=router.id, subnet_id=subnet.id)
 
 
 async def test_a_deleted_router_releases_its_addresses(tenant: Tenant) -> None:

@@ -52,11 +52,17 @@ async def test_a_volume_cannot_shrink_or_exceed_the_limit_of_its_type(tenant: Te
     assert await find_volume(tenant, volume) == volume
 
 
-@pytest.mark.parametrize("fields", [{"type_name": "ssd_local"}, {"status": "error"}, {"status": "creating"}])
+@pytest.mark.parametrize("fields", [{"status": "error"}, {"status": "creating"}])
 async def test_extend_of_some_volumes_is_409(tenant: Tenant, fields: dict[str, Any]) -> None:
     volume = await a_volume(tenant, **fields)
 
     assert (await post_action(tenant, volume, "extend", size=20)).status_code == 409
+
+
+async def test_a_volume_whose_type_has_a_fixed_size_cannot_be_extended(tenant: Tenant) -> None:
+    volume = await a_volume(tenant, type_name="ssd_local")
+
+    assert (await post_action(tenant, volume, "extend", size=20)).status_code == 400
 
 
 async def test_a_failed_extend_restores_size_and_status(tenant: Tenant) -> None:
@@ -125,7 +131,7 @@ async def test_other_types_cannot_be_retyped(tenant: Tenant, name: str) -> None:
     from_it = await post_action(tenant, volume, "retype", volume_type="standard")
     into_it = await post_action(tenant, await a_volume(tenant), "retype", volume_type=name)
 
-    assert from_it.status_code == 409
+    assert from_it.status_code == 400
     assert (into_it.status_code, list(into_it.json()["invalid_fields"])) == (400, ["volume_type"])
 
 
@@ -188,19 +194,19 @@ async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) ->
 
 
 @pytest.mark.parametrize(
-    ("fields", "taken"),
+    ("fields", "taken", "status"),
     [
-        ({}, None),
-        ({"status": "in-use"}, {}),
-        ({"status": "error"}, {}),
-        ({}, {"size": 5}),
-        ({}, {"status": "error"}),
-        ({}, {"task_id": "another"}),
+        ({}, None, 400),
+        ({"status": "in-use"}, {}, 409),
+        ({"status": "error"}, {}, 409),
+        ({}, {"size": 5}, 400),
+        ({}, {"status": "error"}, 409),
+        ({}, {"task_id": "another"}, 409),
     ],
     ids=["no snapshot", "in use", "failed", "extended since", "snapshot in error", "snapshot held"],
 )
-async def test_revert_of_some_volumes_is_409(
-    tenant: Tenant, fields: dict[str, Any], taken: dict[str, Any] | None
+async def test_some_volumes_cannot_be_reverted(
+    tenant: Tenant, fields: dict[str, Any], taken: dict[str, Any] | None, status: int
 ) -> None:
     volume = await a_volume(tenant, **fields)
     if taken is not None:
@@ -208,7 +214,7 @@ async def test_revert_of_some_volumes_is_409(
 
     answer = await post_action(tenant, volume, "revert")
 
-    assert answer.status_code == 409
+    assert answer.status_code == status
     assert await find_volume(tenant, volume) == volume
 
 

@@ -207,7 +207,7 @@ async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> No
 async def test_a_volume_cannot_be_attached_to_a_bare_metal_server(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL)
 
-    assert (await post_volume(tenant, instance_id_to_attach_to=server.id)).status_code == 409
+    assert (await post_volume(tenant, instance_id_to_attach_to=server.id)).status_code == 400
     assert await list_all(tenant) == []
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pileus.domain.compute.instances import POWER_TRANSITIONS, VM_STATES, Instance, InstanceKind, PowerAction, Status
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, Invalid, NotFound
 from tests.domain.builders import NOW, TASK, an_instance
 
 PAIRS = {
@@ -93,7 +93,7 @@ def test_bare_metal_cannot_be_suspended_or_resumed(action: PowerAction) -> None:
     server = instance_with_status(min(ALLOWED[action]), kind=InstanceKind.BAREMETAL.value)
 
     if action in (PowerAction.SUSPEND, PowerAction.RESUME):
-        with pytest.raises(Conflict, match="bare metal"):
+        with pytest.raises(Invalid, match="bare metal"):
             server.starting_power_action(action, TASK, LATER)
     else:
         assert server.starting_power_action(action, TASK, LATER).task_id == TASK
@@ -112,7 +112,7 @@ def test_task_type_depends_on_the_kind_of_instance(kind: str, task_types: list[s
 
     for action, task_type in zip(PowerAction, task_types, strict=True):
         if task_type is None:
-            with pytest.raises(Conflict, match="cannot be suspended"):
+            with pytest.raises(Invalid, match="cannot be suspended"):
                 server.power_action_task_type(action)
         else:
             assert server.power_action_task_type(action) == task_type
@@ -150,11 +150,11 @@ def test_resizing_instance_has_its_new_flavor_at_once() -> None:
 def test_bare_metal_has_no_resize_placement_group_or_security_group(kind: str) -> None:
     server = an_instance(kind=kind)
 
-    with pytest.raises(Conflict, match="bare metal"):
+    with pytest.raises(Invalid, match="bare metal"):
         server.resizing("other", TASK, LATER)
-    with pytest.raises(Conflict, match="bare metal"):
+    with pytest.raises(Invalid, match="bare metal"):
         server.entering_placement_group("g-1", TASK)
-    with pytest.raises(Conflict, match="bare metal"):
+    with pytest.raises(Invalid, match="bare metal"):
         server.require_security_groups_allowed()
     assert server.changing_interfaces(TASK).task_id == TASK
 
@@ -163,9 +163,9 @@ def test_only_members_leave_a_placement_group_and_only_others_enter() -> None:
     member, outsider = an_instance(placement_group_id="g-1"), an_instance()
 
     assert member.leaving_placement_group(TASK).task_id == TASK
-    with pytest.raises(Conflict, match="is in placement group g-1 already"):
+    with pytest.raises(Invalid, match="is in placement group g-1 already"):
         member.entering_placement_group("g-2", TASK)
-    with pytest.raises(Conflict, match="in no placement group"):
+    with pytest.raises(NotFound, match="in no placement group"):
         outsider.leaving_placement_group(TASK)
 
 

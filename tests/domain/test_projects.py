@@ -3,7 +3,7 @@
 import pytest
 
 from pileus.domain.account.projects import Project
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, Invalid
 
 PROJECT = Project(id=2, client_id=1, name="staging", description="old", created_at=5)
 
@@ -34,5 +34,5 @@ def test_locked_project_cannot_be_changed(change: object) -> None:
 
 
 def test_default_project_cannot_be_deleted() -> None:
-    with pytest.raises(Conflict, match="default project"):
+    with pytest.raises(Invalid, match="default project"):
         Project(id=1, client_id=1, name="default", is_default=True, created_at=5).deleting("t-1")

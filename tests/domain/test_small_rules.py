@@ -6,7 +6,7 @@ import pytest
 
 from pileus.domain.account.projects import Project
 from pileus.domain.account.user_actions import AuditEntry, new_user_action
-from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.errors import Conflict, Invalid, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import derive_mac_address
 from pileus.domain.storage.volumes import device_name
@@ -43,7 +43,7 @@ def test_project_is_locked_while_it_is_deleted() -> None:
 
 
 def test_default_project_cannot_be_deleted() -> None:
-    with pytest.raises(Conflict, match="default project"):
+    with pytest.raises(Invalid, match="default project"):
         Project(id=1, client_id=10, name="default", is_default=True, created_at=NOW).deleting(TASK)
 
 

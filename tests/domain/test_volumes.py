@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, Invalid
+from pileus.domain.errors import Conflict, Invalid, NotFound, Problem
 from pileus.domain.storage.attachments import plan_attachment
 from pileus.domain.storage.volumes import (
     Attachment,
@@ -111,13 +111,13 @@ def test_extended_size_counts_at_once() -> None:
 
 
 def test_volume_of_a_fixed_size_type_cannot_be_extended() -> None:
-    with pytest.raises(Conflict, match="those of type ssd_local keep their size"):
+    with pytest.raises(Invalid, match="those of type ssd_local keep their size"):
         a_volume(type_name="ssd_local").extending(30, LOCAL, TASK, LATER)
 
 
 @pytest.mark.parametrize("name", ["cold", "ultra", "ssd_local", "ssd_lowlatency"])
 def test_other_types_cannot_be_retyped(name: str) -> None:
-    with pytest.raises(Conflict, match=f"it is of type {name}"):
+    with pytest.raises(Invalid, match=f"it is of type {name}"):
         a_volume(type_name=name).retyping(STANDARD, "standard", [], TASK, LATER)
 
 
@@ -137,31 +137,33 @@ def test_volume_is_reverted_to_its_last_snapshot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("snapshots", "text"),
+    ("snapshots", "problem", "text"),
     [
-        ([], "it has no snapshots"),
-        ([a_snapshot(size=10)], "it was 10 GiB when the snapshot was taken"),
-        ([a_snapshot(status="error")], "Snapshot s-1 is error"),
-        ([a_snapshot(task_id="other")], "`s-1` currently locked by running task `other`"),
+        ([], Invalid, "it has no snapshots"),
+        ([a_snapshot(size=10)], Invalid, "it was 10 GiB when the snapshot was taken"),
+        ([a_snapshot(status="error")], Conflict, "Snapshot s-1 is error"),
+        ([a_snapshot(task_id="other")], Conflict, "`s-1` currently locked by running task `other`"),
     ],
 )
-def test_revert_needs_an_available_snapshot_of_the_same_size(snapshots: list[Snapshot], text: str) -> None:
-    with pytest.raises(Conflict, match=text):
+def test_revert_needs_an_available_snapshot_of_the_same_size(
+    snapshots: list[Snapshot], problem: type[Problem], text: str
+) -> None:
+    with pytest.raises(problem, match=text):
         a_volume().reverting(snapshots, TASK, LATER)
 
 
 @pytest.mark.parametrize(
-    ("attachment", "text"),
+    ("attachment", "problem", "text"),
     [
-        (None, "is not attached to instance i-1"),
-        (an_attachment(instance_id="i-2"), "is not attached to instance i-1"),
-        (an_attachment(boot_index=0), "is the boot volume of instance i-1"),
+        (None, NotFound, "is not attached to instance i-1"),
+        (an_attachment(instance_id="i-2"), NotFound, "is not attached to instance i-1"),
+        (an_attachment(boot_index=0), Invalid, "is the boot volume of instance i-1"),
     ],
 )
 def test_volume_is_detached_only_from_its_instance_and_not_if_it_boots(
-    attachment: Attachment | None, text: str
+    attachment: Attachment | None, problem: type[Problem], text: str
 ) -> None:
-    with pytest.raises(Conflict, match=text):
+    with pytest.raises(problem, match=text):
         a_volume(status="in-use").detaching(attachment, "i-1", TASK, LATER)
 
 
@@ -226,13 +228,13 @@ def test_volume_gets_the_first_free_device() -> None:
     "fields", [{"kind": "baremetal"}, {"kind": "gpu"}, {"status": "ERROR"}, {"status": "BUILD"}, {"task_id": "other"}]
 )
 def test_volume_cannot_be_attached_to_every_instance(fields: dict[str, Any]) -> None:
-    with pytest.raises(Conflict):
+    with pytest.raises(Invalid if "kind" in fields else Conflict):
         attach(a_volume(), **fields)
 
 
 def test_ultra_volume_needs_a_shared_flavor() -> None:
     assert attach(a_volume(type_name="ultra"), is_basic=True).instance_id == "i-1"
-    with pytest.raises(Conflict, match="only instances of shared flavors"):
+    with pytest.raises(Invalid, match="only instances of shared flavors"):
         attach(a_volume(type_name="ultra"))
 
 

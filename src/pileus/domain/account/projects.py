@@ -4,7 +4,7 @@ from typing import ClassVar, TypedDict
 
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Invalid
 from pileus.domain.locks import Lockable
 
 
@@ -34,9 +34,9 @@ class Project(Lockable, frozen=True, kw_only=True):
         return replace(self.require_unlocked(), **patch)
 
     def deleting(self, task_id: str) -> "Project":
-        """Start the deletion. Raises Conflict for the default project and for a locked one."""
+        """Start the deletion. Raises Invalid for the default project, Conflict for a locked one."""
         if self.is_default:
-            raise Conflict(f"Project {self.id} is the default project and cannot be deleted")
+            raise Invalid(f"Project {self.id} is the default project and cannot be deleted")
         return replace(self.require_unlocked(), state="DELETING", task_id=task_id)
 
     def deleted(self, now: int) -> "Project":

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, Invalid, NotFound
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import TenantResource
 
@@ -171,15 +171,15 @@ class Instance(TenantResource, frozen=True, kw_only=True):
         return replace(self.require_unlocked(), task_id=task_id, task_state=task_state)
 
     def power_action_task_type(self, action: PowerAction) -> str:
-        """Return the task type of a power action. Raises Conflict if this kind of instance does not support it."""
+        """Return the task type of a power action. Raises Invalid if this kind of instance does not support it."""
         if not self.is_virtual and action not in BAREMETAL_TASK_TYPES:
-            raise Conflict(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
+            raise Invalid(f"Cannot {action} instance {self.id}: bare metal servers cannot be suspended")
         return (
             BAREMETAL_TASK_TYPES[action] if self.kind == InstanceKind.BAREMETAL else POWER_TRANSITIONS[action].task_type
         )
 
     def starting_power_action(self, action: PowerAction, task_id: str, now: int) -> "Instance":
-        """Enter the transitional state of `action`, locked by a task. Raises Conflict if it is not allowed."""
+        """Enter the transitional state of `action`, locked by a task. Raises Conflict or Invalid."""
         transition = POWER_TRANSITIONS[action]
         self.power_action_task_type(action)
         if self.require_unlocked().status not in transition.allowed_statuses:
@@ -193,21 +193,21 @@ class Instance(TenantResource, frozen=True, kw_only=True):
         return f": it can {', '.join(possible)}" if possible else ""
 
     def resizing(self, flavor_id: str, task_id: str, now: int) -> "Instance":
-        """Change the flavor, locked by the task that resizes. Raises Conflict if the status does not allow it.
+        """Change the flavor, locked by the task that resizes. Raises Conflict for its status, Invalid for its kind.
 
         The new flavor counts at once, so that quota and capacity cannot be assigned twice.
         """
         if not self.is_virtual:
-            raise Conflict(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
+            raise Invalid(f"Cannot resize instance {self.id}: bare metal servers cannot be resized")
         if self.require_unlocked().status not in STABLE_STATUSES:
             raise Conflict(f"Cannot resize instance {self.id} in status {self.status}")
         locked = self.locked(task_id, "resize_prep").with_status(Status.RESIZE, now)
         return replace(locked, flavor_id=flavor_id)
 
     def rebuilding(self, boot: FirstBootData, task_id: str, now: int) -> "Instance":
-        """Start a rebuild by a task. Raises Conflict if the kind or status does not allow it."""
+        """Start a rebuild by a task. Raises Conflict for its status, Invalid for its kind."""
         if self.is_virtual:
-            raise Conflict(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
+            raise Invalid(f"Cannot rebuild instance {self.id}: only bare metal servers can be rebuilt")
         if self.require_unlocked().status not in REBUILDABLE_STATUSES:
             raise Conflict(f"Cannot rebuild instance {self.id} in status {self.status}")
         return replace(self.locked(task_id, "rebuilding").with_status(Status.REBUILD, now), boot=boot)
@@ -219,25 +219,25 @@ class Instance(TenantResource, frozen=True, kw_only=True):
         return self.locked(task_id)
 
     def entering_placement_group(self, group_id: str, task_id: str) -> "Instance":
-        """Lock for a task that adds it to a placement group. Raises Conflict if its state does not allow it."""
+        """Lock for a task that adds it to a placement group. Raises Conflict or Invalid."""
         if not self.is_virtual:
-            raise Conflict(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
-        if self.placement_group_id is not None:
-            raise Conflict(f"Instance {self.id} is in placement group {self.placement_group_id} already")
-        if self.require_unlocked().status not in STABLE_STATUSES:
+            raise Invalid(f"Instance {self.id} is a bare metal server: it cannot be in a placement group")
+        if self.require_unlocked().placement_group_id is not None:
+            raise Invalid(f"Instance {self.id} is in placement group {self.placement_group_id} already")
+        if self.status not in STABLE_STATUSES:
             raise Conflict(f"Cannot put instance {self.id} into placement group {group_id} in status {self.status}")
         return self.locked(task_id, "scheduling")
 
     def leaving_placement_group(self, task_id: str) -> "Instance":
-        """Lock for a task that removes it from its placement group. Raises Conflict if it is in none."""
-        if self.placement_group_id is None:
-            raise Conflict(f"Instance {self.id} is in no placement group")
+        """Lock for a task that removes it from its placement group. Raises NotFound if it is in none."""
+        if self.require_unlocked().placement_group_id is None:
+            raise NotFound(f"Instance {self.id} is in no placement group")
         return self.locked(task_id)
 
     def require_security_groups_allowed(self) -> "Instance":
-        """Return the instance if it can have security groups. Raises Conflict for bare metal."""
+        """Return the instance if it can have security groups. Raises Invalid for bare metal."""
         if not self.is_virtual:
-            raise Conflict(f"Instance {self.id} is a bare metal server: it cannot have security groups")
+            raise Invalid(f"Instance {self.id} is a bare metal server: it cannot have security groups")
         return self
 
     def with_status(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":

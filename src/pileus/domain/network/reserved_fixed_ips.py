@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_orders import NewInterface
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import Conflict, Invalid, invalid
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
@@ -39,10 +39,10 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
         return next((line for line in self.addresses if ip_address(line.ip).version == version), None)
 
     def require_free(self) -> "ReservedFixedIP":
-        """Return it if no instance uses it and it is no virtual IP. Raises Conflict."""
+        """Return it if no instance uses it and it is no virtual IP. Raises Conflict or Invalid."""
         self.port.require_unlocked()
         if self.port.is_vip:
-            raise Conflict(f"Reserved fixed IP {self.port.id} is a virtual IP: set is_vip to false first")
+            raise Invalid(f"Reserved fixed IP {self.port.id} is a virtual IP: set is_vip to false first")
         if self.instance_ids:
             raise Conflict(f"Reserved fixed IP {self.port.id} is attached to instance {self.instance_ids[0]}")
         return self
@@ -111,10 +111,10 @@ def is_connected_to_vip(vip: ReservedFixedIP, port: Port) -> bool:
 
 
 def require_vip(vip: ReservedFixedIP) -> ReservedFixedIP:
-    """Return it if it is a virtual IP and unlocked. Raises Conflict."""
+    """Return it if it is a virtual IP and unlocked. Raises Conflict or Invalid."""
     vip.port.require_unlocked()
     if not vip.port.is_vip:
-        raise Conflict(f"Reserved fixed IP {vip.port.id} is not a virtual IP: set is_vip to true first")
+        raise Invalid(f"Reserved fixed IP {vip.port.id} is not a virtual IP: set is_vip to true first")
     return vip
 
 

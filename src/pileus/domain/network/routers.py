@@ -8,7 +8,7 @@ from typing import ClassVar, TypedDict, cast
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import Invalid, invalid, nest_field_errors
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.subnets import do_subnets_overlap
@@ -120,10 +120,10 @@ def default_router_name(network: Network) -> str:
 
 
 def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> None:
-    """Raise Conflict or Invalid if a router with the attached subnets cannot have this one too."""
+    """Raise Invalid if a router with the attached subnets cannot have this one too."""
     for other in attached:
         if other.id == subnet.id:
-            raise Conflict(f"Subnet {subnet.id} is attached to the router already")
+            raise Invalid(f"Router already has a port on subnet {subnet.id}")
         if do_subnets_overlap(subnet, other):
             raise invalid(subnet_id=f"Its range {subnet.cidr} overlaps with that of subnet {other.id} ({other.cidr})")
 
@@ -132,18 +132,22 @@ def check_next_hops_in_subnets(
     routes: Iterable[Route], subnets: Collection[Subnet], own_addresses: Collection[str]
 ) -> None:
     """Raise Invalid if a next hop is in none of the router's subnets."""
-    for route in routes:
+    unconnected = []
+    for position, route in enumerate(routes):
         if route.nexthop in own_addresses:
-            raise invalid(nexthop=f"Address {route.nexthop} is the router's own")
+            with nest_field_errors("routes", position):
+                raise invalid(nexthop=f"Address {route.nexthop} is the router's own")
         if not any(_goes_through(route, subnet) for subnet in subnets):
-            raise invalid(nexthop=f"Address {route.nexthop} is in no subnet of the router")
+            unconnected.append(route.nexthop)
+    if unconnected:
+        raise Invalid(f"Nexthops: {', '.join(dict.fromkeys(unconnected))} are not connected with router")
 
 
 def check_no_route_via_subnet(routes: Iterable[Route], subnet: Subnet) -> None:
-    """Raise Conflict if a route has its next hop in the subnet."""
+    """Raise Invalid if a route has its next hop in the subnet."""
     for route in routes:
         if _goes_through(route, subnet):
-            raise Conflict(
+            raise Invalid(
                 f"Subnet {subnet.id} is used by the route to {route.destination} via {route.nexthop}: remove it first"
             )
 

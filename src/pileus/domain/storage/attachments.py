@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pileus.domain.compute.instances import Instance, Status
-from pileus.domain.errors import Conflict, invalid
+from pileus.domain.errors import Conflict, Invalid, invalid
 from pileus.domain.storage.volumes import Attachment, Volume, device_name
 
 BASIC_FLAVORS_ONLY = "ultra"
@@ -27,10 +27,10 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
     `is_shared_vm` tells whether the instance's flavor is a shared one.
     """
     if not instance.is_virtual:
-        raise Conflict(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
+        raise Invalid(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
     require_volumes_changeable(instance)
     if volume.type_name == BASIC_FLAVORS_ONLY and not is_shared_vm:
-        raise Conflict(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
+        raise Invalid(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
     if tag is not None and any(other.attachment_tag == tag for other in existing):
         raise invalid(attachment_tag=f"Another volume of instance {instance.id} has this tag")
     used_devices = {other.device for other in existing}

@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.errors import Conflict, Invalid, NotFound, invalid
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import TenantResource
 from pileus.domain.storage.volume_types import VolumeType
@@ -89,11 +89,12 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         return self._in_transition("attach", FREE_STATUSES, VolumeStatus.ATTACHING, task_id, now)
 
     def detaching(self, attachment: "Attachment | None", instance_id: str, task_id: str, now: int) -> "Volume":
-        """Start to detach it from an instance. Raises Conflict if it is not attached there, or is the boot volume."""
+        """Start to detach it. Raises NotFound if it is not attached there, Invalid if it is the boot volume."""
+        self.require_unlocked()
         if attachment is None or attachment.instance_id != instance_id:
-            raise Conflict(f"Volume {self.id} is not attached to instance {instance_id}")
+            raise NotFound(f"Volume {self.id} is not attached to instance {instance_id}")
         if attachment.boot_index == 0:
-            raise Conflict(f"Volume {self.id} is the boot volume of instance {instance_id}: it cannot be detached")
+            raise Invalid(f"Volume {self.id} is the boot volume of instance {instance_id}: it cannot be detached")
         return self._in_transition("detach", frozenset({VolumeStatus.IN_USE}), VolumeStatus.DETACHING, task_id, now)
 
     def extending(self, size: int, volume_type: VolumeType | None, task_id: str, now: int) -> "Volume":
@@ -102,7 +103,7 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         The new size counts at once, so that quota cannot be assigned twice.
         """
         if volume_type is not None and not volume_type.resizable:
-            raise Conflict(f"Volume {self.id} cannot be extended: those of type {self.type_name} keep their size")
+            raise Invalid(f"Volume {self.id} cannot be extended: those of type {self.type_name} keep their size")
         extending = self._in_transition("extend", USABLE_STATUSES, VolumeStatus.EXTENDING, task_id, now)
         if size <= self.size:
             raise invalid(size=f"Input should be greater than {self.size}")
@@ -111,9 +112,9 @@ class Volume(StorageResource, frozen=True, kw_only=True):
     def retyping(
         self, volume_type: VolumeType | None, name: str, snapshots: Sequence["Snapshot"], task_id: str, now: int
     ) -> "Volume":
-        """Start to change its type. Raises Conflict if it has snapshots or its type cannot be changed."""
+        """Start to change its type. Raises Conflict if it has snapshots, Invalid if its type cannot be changed."""
         if self.type_name not in RETYPABLE_TYPES:
-            raise Conflict(f"Volume {self.id} cannot be retyped: it is of type {self.type_name}")
+            raise Invalid(f"Volume {self.id} cannot be retyped: it is of type {self.type_name}")
         if volume_type is None:
             raise invalid(volume_type=f"There is no volume type {name} in this region")
         if snapshots:
@@ -122,13 +123,13 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         return self._in_transition("retype", USABLE_STATUSES, VolumeStatus.RETYPING, task_id, now)
 
     def reverting(self, snapshots: Iterable["Snapshot"], task_id: str, now: int) -> tuple["Volume", "Snapshot"]:
-        """Start to revert it to its last snapshot. Raises Conflict if there is none or the volume has grown since."""
+        """Start to revert it to its last snapshot. Raises Invalid if there is none or the volume has grown since."""
         reverting = self._in_transition("revert", FREE_STATUSES, VolumeStatus.REVERTING, task_id, now)
         last = max(snapshots, key=_age_key, default=None)
         if last is None:
-            raise Conflict(f"Volume {self.id} cannot be reverted: it has no snapshots")
+            raise Invalid(f"Volume {self.id} cannot be reverted: it has no snapshots")
         if last.size != self.size:
-            raise Conflict(f"Volume {self.id} cannot be reverted: it was {last.size} GiB when the snapshot was taken")
+            raise Invalid(f"Volume {self.id} cannot be reverted: it was {last.size} GiB when the snapshot was taken")
         return reverting, last.restoring(task_id, now)
 
     def deleting(self, task_id: str, now: int) -> "Volume":
@@ -142,10 +143,10 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         return self
 
     def uploading_as_image(self, task_id: str, now: int) -> "Volume":
-        """Start to create an image from it, in use or not. Raises Conflict if it is not bootable."""
+        """Start to create an image from it, in use or not. Raises Invalid if it is not bootable."""
         uploading = self._in_transition("make an image of", USABLE_STATUSES, VolumeStatus.UPLOADING, task_id, now)
         if not self.bootable:
-            raise Conflict(f"Volume {self.id} is not bootable: no image can be created from it")
+            raise Invalid(f"Volume {self.id} is not bootable: no image can be created from it")
         return uploading
 
     def _in_transition(

@@ -13,13 +13,13 @@ from pileus.domain.account.subscriptions import (
     queue_with_changes,
 )
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Invalid
 from pileus.store.account import clients, subscriptions
 from pileus.store.database import Tx
 
 
 async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionTarget) -> None:
-    """Subscribe a target, or update the subscription that has the same destination. Raises Conflict if there are MOST.
+    """Subscribe a target, or update the subscription that has the same destination. Raises Invalid if there are MOST.
 
     The tenant is locked, so that two requests cannot add one too many.
     """
@@ -32,7 +32,7 @@ async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionT
             await subscriptions.save(tx, other, replace(other, target=target).after_successful_delivery(now))
             return
     if len(existing) >= MAX_SUBSCRIPTIONS:
-        raise Conflict(f"There are {MAX_SUBSCRIPTIONS} subscriptions already: unsubscribe first")
+        raise Invalid(f"There are {MAX_SUBSCRIPTIONS} subscriptions already: unsubscribe first")
     await subscriptions.add(tx, subscription)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Invalid
 from pileus.domain.network.ports import AddressPair, Port
 from pileus.domain.network.task_types import (
     UPDATE_ADDRESS_PAIRS,
@@ -28,7 +28,7 @@ async def set_allowed_address_pairs(
     port = await ports.get(tx, ctx.place, port_id)
     network = await networks.find(tx, port.network_id)
     if network is not None and network.external:
-        raise Conflict(f"Port {port.id} is in a public network: it may speak as its own address only")
+        raise Invalid(f"Port {port.id} is in a public network: it may speak as its own address only")
     return await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Invalid
 from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import (
     NewReservedFixedIP,
@@ -99,7 +99,7 @@ async def convert_to_floating_ip(
         or reserved.address_of_version(IPV4) is None
         or reserved.address_of_version(IPV6) is not None
     ):
-        raise Conflict(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
+        raise Invalid(f"Reserved fixed IP {port_id} is not a public IPv4 address alone")
     await ports.save(tx, reserved.port, reserved.port.locked(task_id))
     await check_quotas(tx, ctx, {"floating_count": 1})
     args = ConvertReservedFixedIPToFloatingIPArgs(port_id=port_id, new_id=ctx.new_id())
@@ -129,7 +129,7 @@ async def _reserve_new_port(tx: Tx, ctx: Context, interface: NewInterface, task_
 async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: str) -> Port:
     port = await ports.get(tx, ctx.place, port_id)
     if port.reserved:
-        raise Conflict(f"Port {port.id} is a reserved fixed IP already")
+        raise Invalid(f"Port {port.id} is a reserved fixed IP already")
     if port.instance_id is not None:
         (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
     ips = [assigned.ip for assigned in await ports.list_addresses(tx, port.id)]

@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict, invalid, nest_field_errors
+from pileus.domain.errors import Conflict, NotFound, invalid, nest_field_errors
 from pileus.domain.network import routers as rules
 from pileus.domain.network.networks import Subnet
 from pileus.domain.network.ports import derive_mac_address
@@ -96,7 +96,7 @@ async def attach_subnet(
 async def detach_subnet(tx: Tx, ctx: Context, router_id: str, subnet_id: str, task_id: str) -> Task:
     """Lock the router and start the task that removes its interface in a subnet.
 
-    Raises Conflict if there is none, or a route or a floating IP uses it.
+    Raises NotFound if there is none, Invalid if a route uses it, and Conflict if a floating IP does.
     """
     router = (await routers.get(tx, ctx.place, router_id)).require_unlocked()
     subnet = (await subnets.get(tx, ctx.place, subnet_id)).require_unlocked()
@@ -139,7 +139,7 @@ async def add_router_interface(
 ) -> RouterPort:
     """Save a router port in a subnet: at `ip_address`, or else at the subnet's gateway if that is free.
 
-    Raises Conflict or Invalid if the router has the subnet or an overlapping one, or the address cannot be assigned.
+    Raises Invalid if the router has the subnet or an overlapping one, or the address cannot be assigned.
     """
     interfaces = [
         interface for interface in await router_interfaces.list_by_router(tx, router.id) if not interface.port.gateway
@@ -160,7 +160,7 @@ async def check_no_floating_ip_uses_router(tx: Tx, router: Router, subnet: Subne
 
 
 async def check_no_route_uses_subnet(tx: Tx, subnet: Subnet, *, deleted_router_id: str | None = None) -> None:
-    """Raise Conflict if a route of a router has its next hop in the subnet.
+    """Raise Invalid if a route of a router has its next hop in the subnet.
 
     Increases the revisions of the subnet's routers, so that a concurrent change of their routes conflicts.
     """
@@ -212,7 +212,7 @@ async def _require_removable_interface(tx: Tx, router: Router, subnet: Subnet) -
             rules.check_no_route_via_subnet(router.routes, subnet)
             await check_no_floating_ip_uses_router(tx, router, subnet)
             return interface
-    raise Conflict(f"Subnet {subnet.id} is not attached to router {router.id}")
+    raise NotFound(f"Subnet {subnet.id} is not attached to router {router.id}")
 
 
 async def _check_routes_reachable(tx: Tx, router: Router, ignored_ports: Sequence[str] = ()) -> None:

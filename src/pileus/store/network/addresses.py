@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileus.domain.errors import Conflict, NoCapacity, invalid
+from pileus.domain.errors import Conflict, Invalid, NoCapacity, invalid
 from pileus.domain.network.networks import (
     Subnet,
     canonical_ip,
@@ -39,7 +39,7 @@ async def allocate(
     address is free.
     """
     if subnet.retired:
-        raise Conflict(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
+        raise Invalid(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
     seed = port_id or floating_ip_id or router_port_id or ""
     ip = await _choose_free(tx, subnet, seed) if requested_ip is None else await _require_free(tx, subnet, requested_ip)
     address = AssignedAddress(

@@ -97,7 +97,7 @@ async def convert_reserved_fixed_ip(
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Reserved IPs"])
 async def delete_reserved_fixed_ip(ctx: Ctx, port_id: FromPath[str]) -> TaskIds:
-    """Release a reserved fixed IP. While an instance uses it, or it is a virtual IP, the answer is 409.
+    """Release a reserved fixed IP. The answer is 409 while an instance uses it, and 400 if it is a virtual IP.
 
     Its floating IPs are unassigned, and its DDoS profiles are deleted.
     """

@@ -104,7 +104,9 @@ async def attach_subnet(ctx: Ctx, router_id: FromPath[str], data: JSONBody[Attac
 
 @post(f"{ONE}/detach", opt=WRITE, status_code=200, tags=["Routers"])
 async def detach_subnet(ctx: Ctx, router_id: FromPath[str], data: JSONBody[DetachSubnetFromRouter]) -> RouterView:
-    """Detach a subnet from a router. While a route or a floating IP uses the subnet, the answer is 409.
+    """Detach a subnet from a router.
+
+    The answer is 404 if it is not attached, 400 if a route needs it, and 409 while a floating IP uses it.
 
     Waits up to 25 seconds for the task and returns the router.
     """

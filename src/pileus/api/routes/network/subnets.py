@@ -98,7 +98,7 @@ async def update_subnet(ctx: Ctx, subnet_id: FromPath[str], data: JSONBody[Updat
 async def delete_subnet(ctx: Ctx, subnet_id: FromPath[str]) -> TaskIds:
     """Delete a subnet and detach it from its routers.
 
-    While a port has an address of the subnet, or a route of a router has its next hop there, the answer is 409.
+    The answer is 409 while a port has an address of the subnet, and 400 if a route of a router has its next hop there.
     """
     return await ctx.submit_task(lambda tx, task_id: subnet_service.delete_subnet(tx, ctx, subnet_id, task_id))
 
