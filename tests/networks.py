@@ -8,7 +8,7 @@ from pileus.domain.network.routers import Router, RouterInterface, RouterPort, R
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
 from pileus.tasks.network.routers import internal_interfaces, nic_spec, router_spec
-from tests.builders import driver_of, record_fields, updated_record_fields
+from tests.builders import a_network, driver_of, record_fields, updated_record_fields
 from tests.tenants import REGION, Tenant
 
 
@@ -41,6 +41,13 @@ async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool
     for interface in internal_interfaces(interfaces):
         await driver.ensure_router_interface(router.id, nic_spec(interface))
     return router
+
+
+async def a_routed_network(tenant: Tenant, *cidrs: str) -> tuple[Network, list[Subnet]]:
+    """Add a private network whose subnets a router connects to the external network, by default 10.0.0.0/24."""
+    network, attached_subnets = await a_network(tenant, *cidrs)
+    await a_router(tenant, *attached_subnets)
+    return network, attached_subnets
 
 
 async def find_network(tenant: Tenant, network_id: str) -> Network | None:

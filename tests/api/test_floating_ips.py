@@ -4,11 +4,13 @@ import asyncio
 from typing import Any
 
 import pytest
+from gcore import BadRequestError
 
 from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import Port
 from pileus.store import faults
 from tests.builders import a_floating_ip, a_network, a_port, an_instance, driver_of, inject_fault, list_addresses
+from tests.creations import count_resources, order_instance
 from tests.networks import a_router, get_view
 from tests.storage import set_quotas
 from tests.tasks.address_scenarios import an_inner_port
@@ -107,7 +109,7 @@ async def test_invalid_targets_are_refused(tenant: Tenant, stranger: Tenant) -> 
     path = tenant.path("floatingips")
 
     for body, status, message in (
-        ({"port_id": public.id}, 409, "public network"),
+        ({"port_id": public.id}, 400, "public network"),
         ({"port_id": theirs.id}, 404, "could not be found"),
         ({"port_id": port.id}, 409, "already"),
         ({"port_id": port.id, "fixed_ip_address": "10.9.9.9"}, 400, "fixed_ip_address"),
@@ -115,6 +117,39 @@ async def test_invalid_targets_are_refused(tenant: Tenant, stranger: Tenant) -> 
     ):
         answer = await tenant.api.post(path, json=body)
         assert (answer.status_code, message in answer.text) == (status, True), answer.text
+
+
+@pytest.mark.parametrize("router", ["no router", "a router without gateway"])
+async def test_a_port_without_a_way_to_an_external_network_gets_no_floating_ip(tenant: Tenant, router: str) -> None:
+    network, (subnet,) = await a_network(tenant)
+    if router != "no router":
+        await a_router(tenant, subnet, with_gateway=False)
+    instance = await an_instance(tenant)
+    port, existing = await a_port(tenant, subnet, instance), await a_floating_ip(tenant)
+    interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
+    before = await count_resources(tenant)
+
+    with pytest.raises(BadRequestError) as refused:
+        await tenant.sdk.cloud.floating_ips.create(port_id=port.id)
+    path, body = tenant.path("floatingips", existing.id), {"port_id": port.id}
+    answers = [
+        await tenant.api.post(f"{path}/assign", json=body),
+        await tenant.api.patch(tenant.path("floatingips", existing.id, version=2), json=body),
+        await order_instance(tenant, interfaces=[{**interface, "floating_ip": {"source": "new"}}]),
+        await order_instance(
+            tenant,
+            interfaces=[{**interface, "floating_ip": {"source": "existing", "existing_floating_id": existing.id}}],
+        ),
+    ]
+
+    start = f"No external network is reachable from subnet(s): {subnet.id}. Therefore, cannot associate port "
+    assert isinstance(refused.value.body, dict)
+    assert refused.value.body["message"] == f"{start}{port.id} with a floating IP."
+    assert [(answer.status_code, answer.json()["exception_class"]) for answer in answers] == [
+        (400, "ValidationError")
+    ] * 4
+    assert all(answer.json()["message"].startswith(start) for answer in answers)
+    assert await count_resources(tenant) == before
 
 
 async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:

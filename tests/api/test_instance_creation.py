@@ -30,6 +30,7 @@ from tests.creations import (
     fixed_addresses,
     order_instance,
 )
+from tests.networks import a_routed_network
 from tests.orders import METAL, UBUNTU, an_order, boot
 from tests.tenants import Tenant
 
@@ -185,7 +186,7 @@ async def test_an_external_interface_has_addresses_of_its_family(tenant: Tenant,
 
 
 async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None:
-    network, (subnet,) = await a_network(tenant)
+    network, (subnet,) = await a_routed_network(tenant)
     reserved = await a_port(tenant)
     existing = await a_floating_ip(tenant)
     subnet_ids = {"network_id": network.id, "subnet_id": subnet.id}

@@ -20,6 +20,7 @@ from tests.builders import (
     place_of,
 )
 from tests.creations import a_volume, count_resources, create_instance
+from tests.networks import a_routed_network
 from tests.orders import boot
 from tests.tenants import Tenant
 
@@ -88,8 +89,8 @@ async def test_the_official_sdk_deletes_an_instance(tenant: Tenant) -> None:
 
 
 async def test_everything_created_with_an_instance_can_be_deleted_with_it(tenant: Tenant) -> None:
+    network, _ = await a_routed_network(tenant)
     before = await count_resources(tenant)
-    network, _ = await a_network(tenant)
     interface = {"type": "any_subnet", "network_id": network.id, "floating_ip": {"source": "new"}}
     view = await create_instance(
         tenant, interfaces=[interface], volumes=[boot(delete_on_termination=True)], tags={"a": "b"}

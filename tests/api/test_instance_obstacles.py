@@ -23,6 +23,7 @@ from tests.creations import (
     order_instance,
 )
 from tests.errors import list_error_paths
+from tests.networks import a_routed_network
 from tests.orders import UBUNTU, an_order, boot
 from tests.storage import set_quotas
 from tests.tenants import Tenant
@@ -82,7 +83,7 @@ async def test_all_exceeded_quotas_of_an_order_are_reported(tenant: Tenant, monk
 @pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
 async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
     volume, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
-    _, (subnet,) = await a_network(tenant)
+    _, (subnet,) = await a_routed_network(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": step, "times": 1})
     before = await count_resources(tenant)
     subnet_interface = {"type": "subnet", "network_id": subnet.network_id, "subnet_id": subnet.id}
@@ -207,7 +208,7 @@ async def test_resources_of_another_tenant_are_not_found(tenant: Tenant, strange
         {"servergroup_id": placement.id},
         {"volumes": [boot(), {"source": "existing-volume", "volume_id": volume.id}]},
     ]
-    own_network, (own_subnet,) = await a_network(tenant)
+    own_network, (own_subnet,) = await a_routed_network(tenant)
     foreign_choice = {"source": "existing", "existing_floating_id": floating.id}
     orders.append(
         {

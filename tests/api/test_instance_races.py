@@ -19,6 +19,7 @@ from tests.builders import (
     list_ports,
 )
 from tests.creations import a_volume, count_resources, create_instance, order_instance
+from tests.networks import a_routed_network
 from tests.orders import METAL, boot
 from tests.tenants import Tenant
 
@@ -55,7 +56,7 @@ async def test_one_order_gets_the_reserved_fixed_ip(tenant: Tenant) -> None:
 
 
 async def test_one_order_gets_the_floating_ip(tenant: Tenant) -> None:
-    network, _ = await a_network(tenant)
+    network, _ = await a_routed_network(tenant)
     floating_ip = await a_floating_ip(tenant)
     choice = {"source": "existing", "existing_floating_id": floating_ip.id}
 
@@ -126,7 +127,7 @@ async def test_an_instance_is_deleted_once(tenant: Tenant) -> None:
 
 async def test_concurrent_creates_and_deletes_leave_nothing_behind(tenant: Tenant) -> None:
     await create_instance(tenant, name="lasting")
-    network, _ = await a_network(tenant, "10.8.0.0/28")
+    network, _ = await a_routed_network(tenant, "10.8.0.0/28")
     interface = {"type": "any_subnet", "network_id": network.id, "floating_ip": {"source": "new"}}
     before = await count_resources(tenant)
 

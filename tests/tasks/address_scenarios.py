@@ -2,13 +2,14 @@
 
 from pileus.domain.network.ports import Port
 from tests.builders import a_ddos_profile, a_floating_ip, a_network, a_port, an_instance, driver_of, list_addresses
+from tests.networks import a_routed_network
 from tests.tasks.scenario import Scenario, SendRequest, request
 from tests.tenants import REGION, Tenant
 
 
 async def an_inner_port(tenant: Tenant) -> Port:
-    """Create an instance with a port in a private network, and return the port."""
-    _, (subnet,) = await a_network(tenant)
+    """Create an instance with a port in a routed private network, and return the port."""
+    _, (subnet,) = await a_routed_network(tenant)
     return await a_port(tenant, subnet, await an_instance(tenant, creator_task_id=tenant.running.app_state.new_id()))
 
 

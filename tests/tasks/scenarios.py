@@ -22,7 +22,7 @@ from tests.builders import (
     list_ports,
     place_of,
 )
-from tests.networks import a_router
+from tests.networks import a_routed_network, a_router
 from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
@@ -59,7 +59,7 @@ async def _default_group(tenant: Tenant) -> None:
 
 async def _create_vm(tenant: Tenant) -> SendRequest:
     await _default_group(tenant)
-    network, (subnet,) = await a_network(tenant)
+    network, (subnet,) = await a_routed_network(tenant)
     group = await a_placement_group(tenant)
     private = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id, "floating_ip": {"source": "new"}}
     order = {

@@ -7,7 +7,7 @@ from msgspec.structs import asdict
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, Invalid
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch, FloatingIPTarget, choose_fixed_address
 from pileus.domain.network.ports import Port
 from pileus.domain.network.task_types import (
@@ -89,13 +89,22 @@ async def allocate_floating_ip(tx: Tx, ctx: Context, task_id: str, target: Float
 async def resolve_target_on_port(tx: Tx, port: Port, fixed_ip_address: str | None) -> FloatingIPTarget:
     """Return the target at an address of a port: `fixed_ip_address`, or else the first IPv4 address.
 
-    Raises Invalid if the port has no such address, and Conflict if the address has a floating IP.
+    Raises Invalid if the port has no such address, or if no router connects it to an external network, and Conflict if
+    the address has a floating IP.
     """
+    network = await networks.require(tx, port.network_id)
+    if network.external:
+        raise Invalid(f"Port {port.id} is in a public network: it needs no floating IP")
     assigned = choose_fixed_address(port, await ports.list_addresses(tx, port.id), fixed_ip_address)
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
         raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
     router = await routers.find_router_with_gateway(tx, assigned.subnet_id)
-    return FloatingIPTarget(port.id, assigned.ip, router.id if router else None)
+    if router is None:
+        raise Invalid(
+            f"No external network is reachable from subnet(s): {assigned.subnet_id}. Therefore, cannot associate port"
+            f" {port.id} with a floating IP."
+        )
+    return FloatingIPTarget(port.id, assigned.ip, router.id)
 
 
 async def update_floating_ip(
@@ -192,7 +201,7 @@ async def _changes_tags(tx: Tx, floating_ip: FloatingIP, patch: FloatingIPPatch)
 
 
 async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_address: str | None) -> FloatingIPTarget:
-    """Return the target at a port in a private network. Port and instance must be unlocked.
+    """Return the target at a port. Port and instance must be unlocked.
 
     Raises NotFound, Invalid or Conflict.
     """
@@ -201,7 +210,4 @@ async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_ad
     port = (await ports.get(tx, ctx.place, port_id)).require_unlocked()
     if port.instance_id is not None:
         (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
-    network = await networks.find(tx, port.network_id)
-    if network is None or network.external:
-        raise Conflict(f"Port {port.id} is in a public network: it needs no floating IP")
     return await resolve_target_on_port(tx, port, fixed_ip_address)
