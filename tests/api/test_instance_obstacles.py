@@ -12,6 +12,7 @@ from tests.builders import (
     a_placement_group,
     a_port,
     a_security_group,
+    an_image,
 )
 from tests.creations import (
     CREATE,
@@ -28,6 +29,8 @@ from tests.orders import UBUNTU, an_order, boot
 from tests.storage import set_quotas
 from tests.tenants import Tenant
 
+UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+
 
 async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
@@ -41,7 +44,7 @@ async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
 
 async def test_missing_capacity_is_reported_before_a_missing_image(tenant: Tenant) -> None:
     await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": 0})
-    missing_image = boot(image_id="00000000-0000-4000-8000-000000000000")
+    missing_image = boot(image_id=UNKNOWN_ID)
 
     answer = await order_instance(tenant, flavor="g2-standard-2-4", volumes=[missing_image])
     await tenant.api.put("/_pileus/capacities/1/g2-standard-2-4", json={"servers": None})
@@ -240,12 +243,38 @@ async def test_resources_in_use_cannot_be_used_again(tenant: Tenant) -> None:
     )
 
     answers = [
-        await order_instance(tenant, volumes=[boot(), volume_source]),
         await order_instance(tenant, interfaces=[address]),
         await order_instance(tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": port.id}]),
     ]
 
-    assert [answer.status_code for answer in answers] == [409, 409, 409]
+    assert [answer.status_code for answer in answers] == [409, 409]
+
+
+@pytest.mark.parametrize(("status", "boot_index"), [("in-use", 0), ("in-use", -1), ("error", -1)])
+async def test_an_order_with_a_volume_that_is_not_available_is_accepted_and_fails(
+    tenant: Tenant, status: str, boot_index: int
+) -> None:
+    volume = await a_volume(tenant, status=status, bootable=True)
+    source = {"source": "existing-volume", "volume_id": volume.id, "boot_index": boot_index}
+    before = await count_resources(tenant)
+
+    task = await fail_to_create_instance(tenant, volumes=[source] if boot_index == 0 else [boot(), source])
+
+    assert task["error"] == f"Volume {volume.id} is in unexpected state {status}"
+    assert task["created_resources"] is None
+    assert await count_resources(tenant) == before
+    assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["status"] == status
+
+
+async def test_an_unknown_image_of_an_instance_is_invalid(tenant: Tenant, stranger: Tenant) -> None:
+    for image_id in (UNKNOWN_ID, (await an_image(stranger)).id):
+        with pytest.raises(BadRequestError) as refused:
+            await tenant.sdk.cloud.instances.create(**an_order(volumes=[boot(image_id=image_id)]))
+        assert isinstance(refused.value.body, dict)
+        assert (refused.value.body["exception_class"], refused.value.body["message"]) == (
+            "ValidationError",
+            f"Image {image_id} not found",
+        )
 
 
 async def test_twenty_concurrent_creates_get_distinct_addresses(tenant: Tenant) -> None:

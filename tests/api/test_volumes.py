@@ -136,12 +136,16 @@ async def test_only_types_that_support_snapshots_can_be_created_from_one(tenant:
 
 
 @pytest.mark.parametrize(
-    ("source", "named", "noun"), [("image", "image_id", "Image"), ("snapshot", "snapshot_id", "Snapshot")]
+    ("source", "named", "message"),
+    [
+        ("image", "image_id", f"Image {NOTHING} not found"),
+        ("snapshot", "snapshot_id", f"Snapshot {NOTHING} could not be found"),
+    ],
 )
-async def test_a_missing_source_is_404(tenant: Tenant, source: str, named: str, noun: str) -> None:
+async def test_a_missing_source_is_404(tenant: Tenant, source: str, named: str, message: str) -> None:
     answer = await post_volume(tenant, source=source, **{named: NOTHING})
 
-    assert (answer.status_code, answer.json()["message"]) == (404, f"{noun} {NOTHING} could not be found")
+    assert (answer.status_code, answer.json()["message"]) == (404, message)
 
 
 async def test_another_tenants_snapshot_is_404(tenant: Tenant, stranger: Tenant) -> None:

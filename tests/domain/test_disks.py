@@ -141,9 +141,9 @@ def test_volume_type_that_the_region_does_not_offer_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("status", ["creating", "in-use", "reserved", "attaching", "detaching", "deleting", "error"])
-def test_only_an_available_volume_can_be_attached(status: str) -> None:
-    with pytest.raises(Conflict, match=f"Volume v-1 is {status}"):
-        resolve_disk(existing_volume(), FLAVOR, sources_with_volume({"status": status}))
+def test_only_an_available_volume_is_usable(status: str) -> None:
+    assert resolve_disk(existing_volume(), FLAVOR, sources_with_volume()).is_usable
+    assert not resolve_disk(existing_volume(), FLAVOR, sources_with_volume({"status": status})).is_usable
 
 
 def test_locked_volume_cannot_be_attached() -> None:

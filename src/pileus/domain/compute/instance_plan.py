@@ -51,12 +51,14 @@ class ResolvedOrder(Struct, frozen=True, kw_only=True):
 class InstancePlan(Struct, frozen=True, kw_only=True):
     """The records of a new instance; `volumes` are new; `tags` are by the id of their resource.
 
-    `configuration` holds the answers for the application of an app template.
+    `configuration` holds the answers for the application of an app template. `unusable_volumes` are existing ones that
+    are not available: the order is accepted, and its task fails.
     """
 
     instance: Instance
     volumes: list[Volume] = field(default_factory=list)
     existing_volumes: list[Volume] = field(default_factory=list)
+    unusable_volumes: list[Volume] = field(default_factory=list)
     attachments: list[Attachment] = field(default_factory=list)
     tags: dict[str, dict[str, Tag]]
     configuration: dict[str, Any] = field(default_factory=dict)
@@ -112,12 +114,15 @@ def _with_volumes(
     plan: InstancePlan, disks: Sequence[ResolvedDisk], sources: VolumeSourceRecords, ctx: Context, task_id: str
 ) -> InstancePlan:
     pairs = [
-        (disk, _plan_volume(disk, plan.instance.name, position, ctx, task_id)) for position, disk in enumerate(disks)
+        (disk, _plan_volume(disk, plan.instance.name, position, ctx, task_id))
+        for position, disk in enumerate(disks)
+        if disk.is_usable
     ]
     return replace(
         plan,
         volumes=[volume for disk, volume in pairs if disk.existing is None],
         existing_volumes=[volume for disk, volume in pairs if disk.existing is not None],
+        unusable_volumes=[disk.existing for disk in disks if disk.existing is not None and not disk.is_usable],
         attachments=[_new_attachment(disk, volume, at, plan, ctx) for at, (disk, volume) in enumerate(pairs)],
         tags=plan.tags | {volume.id: _volume_tags(disk, sources, task_id) for disk, volume in pairs},
     )

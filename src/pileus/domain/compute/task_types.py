@@ -17,7 +17,8 @@ class CreateInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     """An instance and what is created with it and removed again if the task fails.
 
     `ports` are reported among the created resources. `profiles` are the DDoS profiles of a bare metal server's public
-    address. `configuration` holds the answers to the questions of an application template.
+    address. `configuration` holds the answers to the questions of an application template. `refusal` is the reason why
+    the task fails.
     """
 
     volumes: list[str] = field(default_factory=list)
@@ -25,6 +26,7 @@ class CreateInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     ports: list[str] = field(default_factory=list)
     configuration: dict[str, Any] | None = None
     profiles: list[int] = field(default_factory=list)
+    refusal: str | None = None
 
 
 class DeleteInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):

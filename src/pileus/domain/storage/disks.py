@@ -39,7 +39,7 @@ class VolumeSourceRecords(Struct, frozen=True, kw_only=True):
 
 
 class ResolvedDisk(Struct, frozen=True, kw_only=True):
-    """A requested volume with its source. An `existing` volume is only attached."""
+    """A requested volume with its source. An `existing` volume is only attached, if it is available."""
 
     requested: NewVolume
     size: int
@@ -50,6 +50,11 @@ class ResolvedDisk(Struct, frozen=True, kw_only=True):
     snapshot: Snapshot | None = None
     app_template: AppTemplate | None = None
     existing: Volume | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether it is a new volume, or an existing one that can be attached now."""
+        return self.existing is None or self.existing.status == VolumeStatus.AVAILABLE
 
 
 def source_image_ids(volumes: Iterable[Volume], templates: Iterable[AppTemplate], region_id: int) -> list[str]:
@@ -160,9 +165,7 @@ def _resolve_snapshot(requested: NewVolume, _flavor: Flavor | None, sources: Vol
 
 
 def _resolve_volume(requested: NewVolume, _flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:
-    volume = _require("Volume", sources.volumes, requested.source_id)
-    if volume.require_unlocked().status != VolumeStatus.AVAILABLE:
-        raise Conflict(f"Volume {volume.id} is {volume.status}: only one that is available can be attached")
+    volume = _require("Volume", sources.volumes, requested.source_id).require_unlocked()
     return ResolvedDisk(
         requested=requested,
         size=volume.size,

@@ -100,6 +100,9 @@ def _task_args(plan: InstancePlan, interfaces: list[AttachedInterface], profiles
         ports=[interface.port.id for interface in interfaces if not interface.port.reserved],
         configuration=plan.configuration,
         profiles=profiles,
+        refusal=next(
+            (f"Volume {volume.id} is in unexpected state {volume.status}" for volume in plan.unusable_volumes), None
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from pileus.domain.compute.images import Image
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource, source_ids_of_kind
 from pileus.domain.compute.instance_plan import ResolvedOrder
 from pileus.domain.context import Context
-from pileus.domain.errors import NotFound, invalid
+from pileus.domain.errors import Invalid, NotFound, invalid
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Volume
 from pileus.drivers.protocols.compute import Compute
@@ -30,12 +30,17 @@ async def resolve_order_references(tx: Tx, ctx: Context, driver: Compute, order:
     await check_capacity(tx, ctx, driver, flavor)
     if order.placement_group_id:
         (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
-    disks = await resolve_volume_sources(tx, ctx, order.volumes)
+    disks = await resolve_volume_sources(tx, ctx, order.volumes, unknown_image=Invalid)
     return ResolvedOrder(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
 
 
-async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume]) -> VolumeSourceRecords:
-    """Look up what new volumes are created from, and lock the images. Raises NotFound or Conflict."""
+async def resolve_volume_sources(
+    tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume], *, unknown_image: type[Invalid | NotFound] = NotFound
+) -> VolumeSourceRecords:
+    """Look up what new volumes are created from, and lock the images.
+
+    Raises NotFound, `unknown_image` or Conflict.
+    """
     place, catalogue = ctx.place, ctx.catalogue
     existing = [
         await volumes.get(tx, place, volume_id) for volume_id in source_ids_of_kind(new_volumes, VolumeSource.EXISTING)
@@ -52,7 +57,7 @@ async def resolve_volume_sources(tx: Tx, ctx: Context, new_volumes: Sequence[New
     return VolumeSourceRecords(
         region_id=place.region_id,
         volume_types=catalogue.volume_types_by_name(ctx.require_region()),
-        images=await _find_images(tx, ctx, image_ids, [*existing, *origins]),
+        images=await _find_images(tx, ctx, image_ids, [*existing, *origins], unknown_image),
         snapshots={snapshot.id: snapshot for snapshot in taken},
         volumes={volume.id: volume for volume in (*existing, *origins)},
         app_templates={template.id: template for template in templates},
@@ -76,9 +81,16 @@ def _require_flavor(ctx: Context, order: InstanceOrder) -> Flavor:
     return flavor
 
 
-async def _find_images(tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume]) -> dict[str, Image]:
+async def _find_images(
+    tx: Tx, ctx: Context, image_ids: list[str], existing: list[Volume], unknown_image: type[Invalid | NotFound]
+) -> dict[str, Image]:
     """Return the images with these ids, locked, and those that the volumes were created from, if they still exist."""
-    images_by_id = {image_id: await images.get(tx, ctx.place, image_id) for image_id in image_ids}
+    images_by_id: dict[str, Image] = {}
+    for image_id in image_ids:
+        try:
+            images_by_id[image_id] = await images.get(tx, ctx.place, image_id)
+        except NotFound:
+            raise unknown_image(f"Image {image_id} not found") from None
     for image in images_by_id.values():
         await images.lock_for_use(tx, image)
     for volume in existing:

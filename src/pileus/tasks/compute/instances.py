@@ -23,6 +23,7 @@ from pileus.domain.compute.task_types import (
     InstanceTaskArgs,
     ResizeInstanceArgs,
 )
+from pileus.domain.errors import Conflict
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources_by_kind
@@ -45,7 +46,9 @@ from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapsho
 
 
 async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    """Choose a host, if the driver has several."""
+    """Choose a host, if the driver has several. Raises Conflict for an order that has to fail."""
+    if ctx.args.refusal is not None:
+        raise Conflict(ctx.args.refusal)
     hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else []
 
     async def write(tx: Tx) -> None:
