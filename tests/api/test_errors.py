@@ -24,6 +24,12 @@ async def test_an_unknown_route_is_404_in_the_apis_shape(tenant: Tenant) -> None
     assert answer.json()["request_id"] == answer.headers["x-request-id"]
 
 
+async def test_every_answer_has_its_id_in_two_headers(tenant: Tenant) -> None:
+    for path in (tenant.path("instances"), tenant.path("instances", "x"), "/healthz", "/nothing"):
+        answer = await tenant.api.get(path)
+        assert answer.headers["request_id"] == answer.headers["x-request-id"]
+
+
 async def test_a_wrong_method_is_405_in_the_apis_shape(tenant: Tenant) -> None:
     answer = await tenant.api.put(tenant.path("instances", "x"), json={})
 

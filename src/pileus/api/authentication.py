@@ -18,6 +18,10 @@ FRESH = 1.0
 """Seconds that a caller is cached."""
 MAX_CACHED = 4096
 INVALID = "token_not_valid"
+SHOWN = 5
+"""Number of characters at each end of a rejected key that its error shows."""
+MIN_SHOWN_LENGTH = 40
+"""Shorter keys are not shown at all: what remains hidden must be too long to guess."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,11 @@ class CachedCaller:
     until: float
     expires_at: int | None
     revocations: int
+
+    def is_usable(self, now: int, clock: float) -> bool:
+        """Return whether the header needs no look into the database."""
+        is_current = clock < self.until and self.revocations == api_keys.REVOCATIONS.times
+        return is_current and (self.expires_at is None or now < self.expires_at)
 
 
 class Authenticator:
@@ -41,10 +50,8 @@ class Authenticator:
     async def authenticate(self, authorization_header: bytes, now: int) -> Caller:
         """Return the caller of an Authorization header. Raises Unauthenticated."""
         cached, clock = self._cache.get(authorization_header), self._clock()
-        if cached is None or clock >= cached.until or cached.revocations != api_keys.REVOCATIONS.times:
+        if cached is None or not cached.is_usable(now, clock):
             cached = await self._read_caller(authorization_header, now, clock)
-        elif cached.expires_at is not None and now >= cached.expires_at:
-            raise _unknown_token()
         return cached.caller
 
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
@@ -73,10 +80,10 @@ async def _find_caller_of_key(tx: Tx, token: str, now: int) -> tuple[Caller, int
     """Return the caller of an API key, and when it expires. Raises Unauthenticated."""
     key_id = parse_key_id(token)
     if key_id is None:
-        raise Unauthenticated(f"Bad token: {token.partition('_')[0].partition('$')[0][:20]}", INVALID)
+        raise _invalid_key(token)
     row = await api_keys.find_with_caller(tx, key_id)
     if row is None or not row[0].is_valid_token(token, now):
-        raise _unknown_token()
+        raise _invalid_key(token)
     return row[1], row[0].expires_at
 
 
@@ -90,6 +97,12 @@ async def _find_caller_of_login(tx: Tx, token: str, now: int) -> tuple[Caller, i
     if row is None or expires_at is None:
         raise _unknown_token()
     return row[1], expires_at
+
+
+def _invalid_key(token: str) -> Unauthenticated:
+    """Return the error for a key that is unknown, malformed, revoked or expired."""
+    first, last = (token[:SHOWN], token[-SHOWN:]) if len(token) >= MIN_SHOWN_LENGTH else ("", "")
+    return Unauthenticated(f"Invalid <APIKey> authentication token: {first}*****{last}", "UnauthorizedError")
 
 
 def _wrong_type() -> Unauthenticated:

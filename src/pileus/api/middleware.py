@@ -66,7 +66,7 @@ class ServerMetrics:
 def instrument_requests(
     app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
 ) -> ASGIApp:
-    """Wrap the application: give each request an id, return it in a header, count the request and log it."""
+    """Wrap the application: give each request an id, return it in headers, count the request and log it."""
     counters_by_key: dict[tuple[str, str, int], Any] = {}
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -75,14 +75,14 @@ def instrument_requests(
             return
         started, request_id = clock(), os.urandom(16).hex()
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
-        id_header = (b"x-request-id", request_id.encode())
+        id_headers = ((b"request_id", request_id.encode()), (b"x-request-id", request_id.encode()))
         status = 500
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], id_header]
+                message["headers"] = [*message["headers"], *id_headers]
             await send(message)
 
         try:
