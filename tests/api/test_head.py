@@ -14,7 +14,7 @@ from tests.servers import KEY, Server
 from tests.tenants import Tenant, client_of
 
 READS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
-CHANGING = {"x-request-id", "date"}
+CHANGING = {"request_id", "x-request-id", "date"}
 VOLATILE = {
     # Each request is counted, and each console has its own ticket.
     "GET /metrics",

@@ -180,7 +180,7 @@ async def test_two_interfaces_can_have_the_same_security_group(tenant: Tenant) -
 
 async def test_other_resources_that_are_named_twice_are_refused(tenant: Tenant) -> None:
     volume, port, floating_ip = await a_volume(tenant), await a_port(tenant), await a_floating_ip(tenant)
-    network, _ = await a_network(tenant)
+    network, _ = await a_routed_network(tenant)
     volumes = [boot(), *[{"source": "existing-volume", "volume_id": volume.id}] * 2]
     interface = {
         "type": "any_subnet",

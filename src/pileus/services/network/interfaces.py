@@ -199,10 +199,10 @@ async def _take_reserved_port(
     before = await ports.get(tx, ctx.place, interface.port_id or "")
     if not before.reserved:
         raise not_found("Reserved fixed IP", before.id)
-    if before.require_unlocked().instance_id is not None or before.is_vip:
+    if before.instance_id is not None or before.is_vip:
         raise Conflict(f"Reserved fixed IP {before.id} is in use")
     after = replace(
-        before,
+        before.require_unlocked(),
         instance_id=owner.instance_id,
         position=position,
         interface_name=interface.interface_name,
@@ -236,8 +236,8 @@ async def _assign_floating_ip(
     target = await resolve_target_on_port(tx, port, fixed_ip_address)
     if choice.existing_id is None:
         return await allocate_floating_ip(tx, ctx, task_id, target)
-    before = (await floating_ips.get(tx, ctx.place, choice.existing_id)).require_unlocked()
+    before = await floating_ips.get(tx, ctx.place, choice.existing_id)
     if before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
-    after = replace(before.assigned_to(target, ctx.now()), status=before.status, task_id=task_id)
+    after = replace(before.require_unlocked().assigned_to(target, ctx.now()), status=before.status, task_id=task_id)
     return await floating_ips.save(tx, before, after)
