@@ -40,7 +40,7 @@ EXAMPLES = {
     "metrics_key_required": ("true", True),
     "log_level": ("debug", "debug"),
     "log_format": ("json", "json"),
-    "legacy_fields": ("1", True),
+    "legacy_fields": ("0", False),
     "body_limit": ("65536", 65536),
     "rate_limit": ("250", "250"),
     "header_timeout": ("0.5", 0.5),

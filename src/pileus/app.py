@@ -111,7 +111,6 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             engine.nudge,
             driver,
             notifier,
-            legacy_fields=settings.legacy_fields,
             task_waiters=task_waiters,
             rate_limiter=make_rate_limiter(settings),
         )

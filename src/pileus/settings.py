@@ -134,8 +134,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         setting(OUTPUT, "The format of log lines; auto is text on a terminal and JSON elsewhere."),
     ] = "auto"
     legacy_fields: Annotated[
-        bool, setting(OUTPUT, "Whether instances also have the field names that older clients read.")
-    ] = False
+        bool, setting(OUTPUT, "Whether responses also have the fields that older clients read.")
+    ] = True
 
     body_limit: Annotated[int, setting(LIMITS, "The largest accepted request body, in bytes.", ge=1024, le=1 << 30)] = (
         1 << 20

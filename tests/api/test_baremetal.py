@@ -88,25 +88,28 @@ async def test_a_server_has_all_fields(tenant: Tenant) -> None:
     (assignment,) = view.pop("fixed_ip_assignments")
     assert (network, assignment["external"]) == ("pub_net", True)
     assert view.pop("flavor")["hardware_description"]["cpu"] == "1 x Intel Xeon E-2388G"
-    assert [tag["key"] for tag in view.pop("tags")] == ["os_distro", "os_type", "os_version"]
+    tags = view.pop("tags")
+    assert [tag["key"] for tag in tags] == ["os_distro", "os_type", "os_version"]
+    assert (view.pop("metadata"), view.pop("metadata_detailed")) == ({tag["key"]: tag["value"] for tag in tags}, tags)
     assert view == {
-        "id": server.id,
-        "name": "metal",
+        **dict.fromkeys(("id", "instance_id"), server.id),
+        **dict.fromkeys(("name", "instance_name"), "metal"),
         "status": "ACTIVE",
         "vm_state": "active",
-        "created_at": "2023-11-14T22:13:20Z",
+        **dict.fromkeys(("created_at", "instance_created"), "2023-11-14T22:13:20Z"),
+        "volumes": [],
+        "security_groups": [],
         "project_id": tenant.project_id,
         "region": "Local",
         "region_id": REGION,
         "blackhole_ports": [],
-        **dict.fromkeys(("task_state", "ssh_key_name", "ddos_profile", "instance_isolation")),
-        **dict.fromkeys(("task_id", "creator_task_id")),
+        **dict.fromkeys(("task_state", "ssh_key_name", "keypair_name", "ddos_profile", "instance_isolation")),
+        **dict.fromkeys(("instance_description", "task_id", "creator_task_id")),
     }
 
 
-async def test_legacy_fields_of_servers_are_those_of_instances(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_legacy_fields_of_servers_are_those_of_instances(tenant: Tenant) -> None:
     server = await an_instance(tenant, flavor_id=BARE_METAL, name="metal")
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     (view,) = (await tenant.api.get(tenant.path("bminstances"), params={"uuid": server.id})).json()["results"]
 

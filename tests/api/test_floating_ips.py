@@ -255,16 +255,20 @@ async def test_the_official_sdk_manages_floating_ips(tenant: Tenant) -> None:
     await fips.delete(floating_ip_id=created.id, **where)
 
 
-async def test_older_clients_read_tags_under_their_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_read_tags_under_their_names(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet, await an_instance(tenant, name="web", creator_task_id="a-task"))
     await a_router(tenant, subnet)
     await create_floating_ip(tenant, port_id=port.id, tags={"a": "b"})
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     (listed,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
     single = await get_view(tenant, "floatingips", listed["id"])
 
     for view in (listed, single):
-        assert (view["metadata"], view["metadata_detailed"]) == ({"a": "b"}, view["tags"])
+        assert view["metadata"] == view["tags"]
+        assert view["metadata"][0] == {"key": "a", "value": "b", "read_only": False}
+        assert "metadata_detailed" not in view
     assert listed["instance"]["instance_name"] == listed["instance"]["name"] == "web"
+    interfaces = (await tenant.api.get(tenant.path("instances", listed["instance"]["id"], "interfaces"))).json()
+    details = [floating_ip for view in interfaces["results"] for floating_ip in view["floatingip_details"]]
+    assert [(view["metadata"], view["project_id"]) for view in details] == [(single["tags"], tenant.project_id)]

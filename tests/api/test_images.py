@@ -15,6 +15,7 @@ from tests.tenants import REGION, Tenant
 
 PUBLIC = ["ubuntu-22.04-x64", "ubuntu-24.04-x64", "debian-12-generic-x64", "windows-server-2022-standard-x64"]
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
+TEAM = {"key": "team", "value": "a", "read_only": False}
 
 
 async def an_image(tenant: Tenant, name: str = "mine", labels: dict[str, str] | None = None, **changes: Any) -> Image:
@@ -62,7 +63,8 @@ async def test_an_image_has_all_fields(tenant: Tenant) -> None:
         "is_baremetal": False,
         **dict.fromkeys(("hw_firmware_type", "hw_machine_type")),
         **dict.fromkeys(("gpu_driver", "gpu_driver_type", "gpu_driver_version")),
-        "tags_v2": [{"key": "team", "value": "a", "read_only": False}],
+        **{name: [TEAM] for name in ("tags_v2", "tags", "metadata_detailed")},
+        "metadata": {"team": "a"},
         **dict.fromkeys(("currency_code", "price_per_hour", "price_per_month", "price_status")),
         "project_id": tenant.project_id,
         "region": "Local",
@@ -213,10 +215,9 @@ async def test_the_official_client_lists_and_gets_images(tenant: Tenant) -> None
         await client.get(UNKNOWN_ID)
 
 
-async def test_legacy_fields_show_the_tags(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_legacy_fields_show_the_tags(tenant: Tenant) -> None:
     image = await an_image(tenant)
     await tenant.api.patch(tenant.path("images", image.id), json={"tags": {"a": "b"}})
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = (await tenant.api.get(tenant.path("images", image.id))).json()
 

@@ -363,10 +363,9 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert [entry.action_type for entry in entries] == ["create", "update", "update_metadata", "delete"]
 
 
-async def test_legacy_fields_show_tags(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_legacy_fields_show_tags(tenant: Tenant) -> None:
     network = await create(tenant, "networks", metadata={"a": "b"}, create_router=False)
     subnet = await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24", metadata={"c": "d"})
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     for noun, identity in (("networks", network["id"]), ("subnets", subnet["id"])):
         view = await get_view(tenant, noun, identity)

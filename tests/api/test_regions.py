@@ -64,6 +64,7 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
         "has_sfs": False,
         "created_at": "2024-01-01T00:00:00",
         "created_on": "2024-01-01T00:00:00",
+        "ai_service_endpoint_id": None,
     }
 
 

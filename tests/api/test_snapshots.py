@@ -211,9 +211,8 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     ]
 
 
-async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant), labels={"a": "b"})
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = await get_view(tenant, snapshot.id)
 

@@ -372,10 +372,8 @@ async def test_every_change_is_in_the_audit_log(tenant: Tenant) -> None:
     assert {line.resources[0]["resource_id"] for line in lines} == {volume["id"]}
 
 
-async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_older_clients_get_tags_under_the_older_names(tenant: Tenant) -> None:
     volume = await a_volume(tenant, labels={"a": "b"})
-    assert "metadata" not in await get_view(tenant, volume.id)
-    monkeypatch.setattr(tenant.running.app_state, "legacy_fields", True)
 
     view = await get_view(tenant, volume.id)
 

@@ -164,23 +164,10 @@ PUBLISHED = _load_published()
 def own_contract() -> Contract:
     """Return the program's own document, with every object closed: a field that it does not name is an error."""
     document: dict[str, Any] = json.loads(msgspec.json.encode(openapi.openapi_document(make_app(Settings()))))
-    for name, schema in document["components"]["schemas"].items():
+    for schema in document["components"]["schemas"].values():
         if "properties" in schema:
-            schema["properties"] = _legacy_fields(name) | schema["properties"]
             schema.setdefault("additionalProperties", False)
     return Contract("program's own OpenAPI document", document)
-
-
-def _legacy_fields(name: str) -> dict[str, Any]:
-    """Return the fields that the setting `legacy_fields` adds to a view: the document does not have them."""
-    legacy = [struct for struct in _structs(msgspec.Struct) if struct.__name__ == f"Legacy{name}"]
-    return {field: {} for struct in legacy for field in struct.__struct_fields__}
-
-
-def _structs(base: type[msgspec.Struct]) -> Iterator[type[msgspec.Struct]]:
-    for struct in base.__subclasses__():
-        yield struct
-        yield from _structs(struct)
 
 
 def check_answer(method: str, path: str, status: int, body: bytes) -> bool:

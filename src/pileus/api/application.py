@@ -43,7 +43,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
         logging_config=None,
         request_max_body_size=settings.body_limit,
         openapi_config=openapi.openapi_config(),
-        state=State({"app_state": state, "metrics": metrics}),
+        state=State({"app_state": state, "metrics": metrics, "legacy_fields": settings.legacy_fields}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
     app.asgi_handler = instrument_requests(answer_head_as_get(app.asgi_handler), metrics)

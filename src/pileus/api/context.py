@@ -35,7 +35,6 @@ class AppState:
     wake_engine: Callable[[], None]
     driver: Compute
     notifier: Notifier
-    legacy_fields: bool = False
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)

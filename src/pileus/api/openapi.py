@@ -112,6 +112,8 @@ def add_errors_and_security(schema: dict[str, Any]) -> dict[str, Any]:
         "Login": {"type": "http", "scheme": "bearer", "description": "The access token of a login."},
     }
     complete["security"] = [{"APIKey": []}, {"Login": []}]
+    for component in complete["components"]["schemas"].values():
+        _make_deprecated_fields_optional(component)
     for path, operations in complete["paths"].items():
         for operation in operations.values():
             _add_errors(operation)
@@ -122,6 +124,12 @@ def add_errors_and_security(schema: dict[str, Any]) -> dict[str, Any]:
 def format_openapi_json(app: Litestar) -> str:
     """Format the document as it is committed in docs/openapi.json, with sorted keys."""
     return json.dumps(openapi_document(app), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _make_deprecated_fields_optional(schema: dict[str, Any]) -> None:
+    """Take deprecated fields off the list of required ones: the setting `legacy_fields` can turn them off."""
+    fields: dict[str, dict[str, Any]] = schema.get("properties", {})
+    schema["required"] = [name for name in schema.get("required", []) if not fields[name].get("deprecated")]
 
 
 def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:

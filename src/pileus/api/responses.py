@@ -10,6 +10,8 @@ from litestar import Request, Response
 from litestar.response.base import ASGIResponse
 from litestar.types import Receive, Scope, Send
 
+from pileus.api.wire.legacy import unset_legacy_fields
+
 T = TypeVar("T")
 JSON = "application/json"
 NO_CONTENT = 204
@@ -35,6 +37,8 @@ class JsonResponse(Response[T]):
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
         """Encode the content of a plain JSON response, and leave others to the framework."""
+        if not request.app.state.legacy_fields:
+            unset_legacy_fields(self.content)
         status = self.status_code or more.get("status_code") or 200
         if self.media_type != JSON or status == NO_CONTENT or self.headers or self.cookies or more.get("headers"):
             return super().to_asgi_response(app, request, **more)

@@ -8,7 +8,7 @@ import pytest
 from gcore._models import validate_type
 from gcore.types.cloud import Instance as SdkInstance
 
-from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, LegacyInstanceView
+from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
@@ -91,12 +91,11 @@ def wire(view: object) -> Any:
 
 @pytest.mark.parametrize("flavor", FLAVORS, ids=lambda flavor: str(flavor.kind))
 @pytest.mark.parametrize("attached", [InstanceDetails(), all_attached()], ids=["bare", "full"])
-@pytest.mark.parametrize("kind", [InstanceView, LegacyInstanceView])
 def test_a_view_has_the_published_shape_and_the_official_client_reads_it(
-    flavor: Flavor, attached: InstanceDetails, kind: type[InstanceView]
+    flavor: Flavor, attached: InstanceDetails
 ) -> None:
-    view = kind.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
-    listed = kind.of(
+    view = InstanceView.of(an_instance(isolated=True, isolation_reason="abuse"), attached, "Local", flavor)
+    listed = InstanceView.of(
         an_instance(), attached, "Local", flavor, InstanceViewOptions(subnets=False, interface_names=False)
     )
 
@@ -150,7 +149,7 @@ def test_alarms_have_a_duration() -> None:
 
 
 def test_legacy_fields_repeat_the_values() -> None:
-    view = wire(LegacyInstanceView.of(an_instance(ssh_key_id=PORT), all_attached(), "Local", FLAVORS[0]))
+    view = wire(InstanceView.of(an_instance(ssh_key_id=PORT), all_attached(), "Local", FLAVORS[0]))
 
     assert (view["instance_id"], view["instance_name"], view["instance_created"]) == (
         ID,

@@ -1,12 +1,46 @@
-"""Fields for older clients, returned if the setting `legacy_fields` is on."""
+"""Older names of fields: how bodies and views declare them, and how views leave them out."""
 
 from collections.abc import Iterable
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.tags import TagView
+
+T = TypeVar("T")
+DEPRECATED = Meta(extra_json_schema={"extra": {"deprecated": True}})
+"""Marks a field as deprecated in the OpenAPI document."""
+LegacyField = Annotated[T | UnsetType, DEPRECATED]
+"""A field of a view for older clients. It is UNSET if the setting `legacy_fields` is off."""
 
 
 def legacy_tag_fields(tags: Iterable[TagView]) -> dict[str, Any]:
     """Return the tags as `metadata`, a map, and as `metadata_detailed`, a list."""
     tag_list = list(tags)
     return {"metadata": {tag.key: tag.value for tag in tag_list}, "metadata_detailed": tag_list}
+
+
+def unset_legacy_fields(content: object) -> None:
+    """Unset the fields for older clients in a view and in the views that it contains."""
+    if isinstance(content, Struct):
+        for name in _legacy_field_names(type(content)):
+            setattr(content, name, UNSET)
+        for name in content.__struct_fields__:
+            unset_legacy_fields(getattr(content, name))
+    elif isinstance(content, list | tuple):
+        for item in content:
+            unset_legacy_fields(item)
+    elif isinstance(content, dict):
+        for item in content.values():
+            unset_legacy_fields(item)
+
+
+@cache
+def _legacy_field_names(view_type: type[Struct]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(view_type) if _is_deprecated(field.type)]
+
+
+def _is_deprecated(annotation: object) -> bool:
+    return DEPRECATED in getattr(annotation, "__metadata__", ())

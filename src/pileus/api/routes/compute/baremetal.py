@@ -7,16 +7,16 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.authorization import READ, WRITE
-from pileus.api.context import AppState, Ctx, RequestContext
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_reads import open_console
 from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
 from pileus.api.routes.compute.instances import SortOrder, parse_comma_separated_ids
-from pileus.api.wire.compute.baremetal import LegacyServerView, ServerView
+from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.baremetal_requests import CreateServer, RebuildServer, ServerPowerActionRequest
 from pileus.api.wire.compute.instance_requests import UpdateInstance
-from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions, RemoteConsoleView
+from pileus.api.wire.compute.instances import InstanceViewOptions, RemoteConsoleView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import PowerAction
@@ -58,7 +58,7 @@ async def list_servers(
         place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
         views = await build_instance_views(tx, ctx, page, options)
-    return Page(count=count, results=[_server_view(ctx.app, view) for view in views])
+    return Page(count=count, results=[ServerView.of(view) for view in views])
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Bare Metal"])
@@ -78,7 +78,7 @@ async def get_server(ctx: Ctx, server_id: FromPath[str]) -> ServerView:
     """Get a bare metal server with its addresses, DDoS profile and tags."""
     async with ctx.db.read() as tx:
         server, details = await instances.get_baremetal_with_details(tx, ctx.place, server_id)
-    return _server_view(ctx.app, instance_view(ctx.app, server, details))
+    return ServerView.of(instance_view(ctx.app, server, details))
 
 
 @patch(ONE, opt=WRITE, tags=["Bare Metal"])
@@ -94,7 +94,7 @@ async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Updat
             tx, ctx, server_id, data.to_patch(), get=instances.get_baremetal_with_details
         )
     )
-    return _server_view(ctx.app, instance_view(ctx.app, server, details))
+    return ServerView.of(instance_view(ctx.app, server, details))
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])
@@ -190,10 +190,6 @@ async def _start_power_action(ctx: RequestContext, server_id: str, data: ServerP
             get=instances.get_baremetal,
         )
     )
-
-
-def _server_view(app: AppState, view: InstanceView) -> ServerView:
-    return (LegacyServerView if app.legacy_fields else ServerView).of(view)
 
 
 ROUTES = [

@@ -14,7 +14,7 @@ from pileus.api.paging import LARGEST, Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.wire.account.prices import ResourcePrice
 from pileus.api.wire.compute.image_requests import CreateImageFromVolume, DownloadImage, ImagePriceRequest, UpdateImage
-from pileus.api.wire.compute.images import ImageView, LegacyImageView
+from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
@@ -191,8 +191,7 @@ async def _page(
 
 
 def _image_view(ctx: RequestContext, image: Image, image_tags: Iterable[Tag], *, with_prices: bool) -> ImageView:
-    view_type = LegacyImageView if ctx.app.legacy_fields else ImageView
-    view = view_type.of(image, image_tags, ctx.require_region().display_name, ctx.place.project_id)
+    view = ImageView.of(image, image_tags, ctx.require_region().display_name, ctx.place.project_id)
     if not with_prices:
         return view
     is_public = image.client_id is None

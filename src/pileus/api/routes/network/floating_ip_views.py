@@ -7,12 +7,7 @@ from msgspec.structs import asdict
 from pileus.api.context import RequestContext
 from pileus.api.routes.compute.instance_views import instance_view
 from pileus.api.wire.compute.instances import InstanceViewOptions
-from pileus.api.wire.network.floating_ips import (
-    FloatingIPView,
-    FloatingIPWithInstanceView,
-    LegacyFloatingIPView,
-    LegacyFloatingIPWithInstanceView,
-)
+from pileus.api.wire.network.floating_ips import FloatingIPView, FloatingIPWithInstanceView
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags
 from pileus.store.compute import instances
@@ -23,10 +18,10 @@ WITHOUT_SUBNETS = InstanceViewOptions(subnets=False, ddos_profile=False)
 
 
 async def build_floating_ip_views(tx: Tx, ctx: RequestContext, records: Sequence[FloatingIP]) -> list[FloatingIPView]:
-    """Return the views of floating IPs, with legacy fields if the server has them on."""
+    """Return the views of floating IPs."""
     tags_by_id = await tags.list_by_resources(tx, [floating_ip.id for floating_ip in records])
-    view, region = LegacyFloatingIPView if ctx.app.legacy_fields else FloatingIPView, ctx.require_region().display_name
-    return [view.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
+    region = ctx.require_region().display_name
+    return [FloatingIPView.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
 
 
 async def read_floating_ip_view(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:
@@ -48,7 +43,7 @@ async def build_floating_ip_with_instance_views(
         for port_id, instance in instances_by_port.items()
     }
     views = await build_floating_ip_views(tx, ctx, records)
-    listed = LegacyFloatingIPWithInstanceView if ctx.app.legacy_fields else FloatingIPWithInstanceView
     return [
-        listed(**asdict(view), instance=instance_views.get(view.port_id or ""), loadbalancer=None) for view in views
+        FloatingIPWithInstanceView(**asdict(view), instance=instance_views.get(view.port_id or ""), loadbalancer=None)
+        for view in views
     ]

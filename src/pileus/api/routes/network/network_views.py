@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
-from pileus.api.wire.network.networks import (
-    LegacyNetworkView,
-    LegacyNetworkWithSubnetsView,
-    NetworkView,
-    NetworkWithSubnetsView,
-)
+from pileus.api.wire.network.networks import NetworkView, NetworkWithSubnetsView
 from pileus.api.wire.network.routers import RouterView
-from pileus.api.wire.network.subnets import LegacySubnetView, SubnetView
+from pileus.api.wire.network.subnets import SubnetView
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Router
 from pileus.store import tags
@@ -19,11 +14,10 @@ from pileus.store.network import addresses, networks, router_interfaces, routers
 
 
 async def build_network_views(tx: Tx, ctx: RequestContext, records: Sequence[Network]) -> list[NetworkView]:
-    """Return the views of networks with the ids of their subnets, with legacy fields if the server has them on."""
-    view = LegacyNetworkView if ctx.app.legacy_fields else NetworkView
+    """Return the views of networks with the ids of their subnets."""
     ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
-    return [view.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
+    return [NetworkView.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
 
 
 async def build_network_view(tx: Tx, ctx: RequestContext, network: Network) -> NetworkView:
@@ -42,7 +36,6 @@ async def build_network_with_subnets_views(
     tx: Tx, ctx: RequestContext, records: Sequence[Network]
 ) -> list[NetworkWithSubnetsView]:
     """Return the views of networks with the views of their subnets."""
-    view = LegacyNetworkWithSubnetsView if ctx.app.legacy_fields else NetworkWithSubnetsView
     ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
     used = await addresses.count_in_use_by_subnet(
@@ -54,20 +47,22 @@ async def build_network_with_subnets_views(
         )
         for network_id in ids
     }
-    return [view.of(network, subnet_views[network.id], tags_by_id[network.id], region) for network in records]
+    return [
+        NetworkWithSubnetsView.of(network, subnet_views[network.id], tags_by_id[network.id], region)
+        for network in records
+    ]
 
 
 async def build_subnet_views(
     tx: Tx, ctx: RequestContext, subnet_usages: Sequence[subnets.SubnetUsage]
 ) -> list[SubnetView]:
     """Return the views of subnets with the numbers of their free addresses."""
-    view = LegacySubnetView if ctx.app.legacy_fields else SubnetView
     tags_by_id, region = (
         await tags.list_by_resources(tx, [subnet.id for subnet, _ in subnet_usages]),
         ctx.require_region().display_name,
     )
     return [
-        view.of(
+        SubnetView.of(
             subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.assignable_address_count - used)
         )
         for subnet, used in subnet_usages

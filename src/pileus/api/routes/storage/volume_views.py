@@ -1,10 +1,10 @@
-"""Make the views of volumes and snapshots, with the older fields if the server is set to return them."""
+"""Make the views of volumes and snapshots."""
 
 from collections.abc import Iterable
 
 from pileus.api.context import AppState, RequestContext
-from pileus.api.wire.storage.snapshots import LegacySnapshotView, SnapshotView
-from pileus.api.wire.storage.volumes import LegacyVolumeView, VolumeView
+from pileus.api.wire.storage.snapshots import SnapshotView
+from pileus.api.wire.storage.volumes import VolumeView
 from pileus.domain.errors import Unavailable
 from pileus.domain.storage.volume_details import VolumeDetails
 from pileus.domain.storage.volumes import Snapshot, Volume
@@ -23,14 +23,12 @@ def volume_view(state: AppState, volume: Volume, details: VolumeDetails) -> Volu
     """Make the view of a volume. Raises Unavailable if the catalogue lacks its region."""
     volume_type = state.catalogue.volume_type(volume.type_name)
     limits = volume_type.performance_limits(volume.size) if volume_type else None
-    view_type = LegacyVolumeView if state.legacy_fields else VolumeView
-    return view_type.of(volume, details, _region_name(state, volume.region_id), limits)
+    return VolumeView.of(volume, details, _region_name(state, volume.region_id), limits)
 
 
 def snapshot_view(state: AppState, snapshot: Snapshot, tags: Iterable[Tag]) -> SnapshotView:
     """Make the view of a snapshot. Raises Unavailable if the catalogue lacks its region."""
-    view_type = LegacySnapshotView if state.legacy_fields else SnapshotView
-    return view_type.of(snapshot, tags, _region_name(state, snapshot.region_id))
+    return SnapshotView.of(snapshot, tags, _region_name(state, snapshot.region_id))
 
 
 def _region_name(state: AppState, region_id: int) -> str:

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from pileus.api.wire.common import make_view
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.times import format_without_offset
 from pileus.domain.account.regions import Region
 
@@ -48,6 +49,7 @@ class RegionView(Struct, kw_only=True):
     has_sfs: bool
     created_at: str
     created_on: str
+    ai_service_endpoint_id: LegacyField[int | None]
 
     @classmethod
     def of(cls, region: Region, external_network_id: str | None, *, with_volume_types: bool = False) -> "RegionView":
@@ -62,4 +64,5 @@ class RegionView(Struct, kw_only=True):
             file_share_types=list(region.file_share_types),
             created_at=format_without_offset(region.created_at),
             created_on=format_without_offset(region.created_at),
+            ai_service_endpoint_id=None,
         )

@@ -12,6 +12,7 @@ from pileus.api.wire.compute.instances import (
     InstanceView,
     InstanceVolume,
 )
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
 
@@ -38,25 +39,20 @@ class ServerView(Struct, kw_only=True):
     task_id: str | None
     creator_task_id: str | None
     created_at: str
+    instance_description: LegacyField[str | None]
+    volumes: LegacyField[list[InstanceVolume]]
+    security_groups: LegacyField[list[InstanceSecurityGroup]]
+    instance_id: LegacyField[str]
+    instance_name: LegacyField[str]
+    instance_created: LegacyField[str]
+    keypair_name: LegacyField[str | None]
+    metadata: LegacyField[dict[str, str]]
+    metadata_detailed: LegacyField[list[TagView]]
 
     @classmethod
     def of(cls, view: InstanceView) -> "ServerView":
         """Keep those fields of an instance that a bare metal server has."""
         return make_view(cls, view)
-
-
-class LegacyServerView(ServerView, kw_only=True):
-    """A bare metal server with the fields that older clients read."""
-
-    instance_description: str | None
-    volumes: list[InstanceVolume]
-    security_groups: list[InstanceSecurityGroup]
-    instance_id: str
-    instance_name: str
-    instance_created: str
-    keypair_name: str | None
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
 
 
 class ServerCapacity(Struct, kw_only=True):

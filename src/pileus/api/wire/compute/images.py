@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from pileus.api.wire.common import common_view_fields, make_view
-from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.legacy import LegacyField, legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.compute.images import Image
 from pileus.domain.tags import Tag
@@ -48,34 +47,26 @@ class ImageView(Struct, kw_only=True):
     creator_task_id: str | None
     created_at: str
     updated_at: str
+    tags: LegacyField[list[TagView]]
+    metadata: LegacyField[dict[str, str]]
+    metadata_detailed: LegacyField[list[TagView]]
 
     @classmethod
     def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "ImageView":
         """Show an image; a public image gets the caller's project."""
+        tag_list = tag_views(tags)
         return make_view(
             cls,
             image,
             gpu_driver=None,
             gpu_driver_type=None,
             gpu_driver_version=None,
-            tags_v2=tag_views(tags),
+            tags_v2=tag_list,
+            tags=tag_list,
             currency_code=None,
             price_per_hour=None,
             price_per_month=None,
             price_status=None,
+            **legacy_tag_fields(tag_list),
             **common_view_fields(image, region_name, project_id),
         )
-
-
-class LegacyImageView(ImageView, kw_only=True):
-    """An image with the fields that older clients read."""
-
-    tags: list[TagView]
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
-
-    @classmethod
-    def of(cls, image: Image, tags: Iterable[Tag], region_name: str, project_id: int) -> "LegacyImageView":
-        """Show an image with its legacy fields."""
-        view = ImageView.of(image, tags, region_name, project_id)
-        return cls(**asdict(view), tags=view.tags_v2, **legacy_tag_fields(view.tags_v2))

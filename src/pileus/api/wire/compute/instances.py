@@ -3,16 +3,18 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from msgspec import UNSET, Struct, UnsetType, structs
+from msgspec import UNSET, Struct, UnsetType
 
 from pileus.api.wire import tags
 from pileus.api.wire.compute.flavors import InstanceFlavorView
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.network.ddos_profiles import BlackholePortView, DdosProfileView
 from pileus.api.wire.tags import TagView
 from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance
+from pileus.domain.storage.volumes import Attachment
 
 
 class InstanceAddressView(Struct, kw_only=True):
@@ -38,6 +40,11 @@ class InstanceVolume(Struct, kw_only=True):
 
     id: str
     delete_on_termination: bool
+
+    @classmethod
+    def of(cls, attachment: Attachment) -> "InstanceVolume":
+        """Show the volume of an attachment."""
+        return cls(id=attachment.volume_id, delete_on_termination=attachment.delete_on_termination)
 
 
 class InstanceSecurityGroup(Struct, kw_only=True):
@@ -88,18 +95,20 @@ class InstanceView(Struct, kw_only=True):
     task_id: str | None
     creator_task_id: str | None
     created_at: str
+    instance_id: LegacyField[str]
+    instance_name: LegacyField[str]
+    instance_created: LegacyField[str]
+    keypair_name: LegacyField[str | None]
+    metadata: LegacyField[dict[str, str]]
+    metadata_detailed: LegacyField[list[TagView]]
 
     @classmethod
     def of(
-        cls,
-        instance: Instance,
-        details: InstanceDetails,
-        region_name: str,
-        flavor: Flavor,
+        cls, instance: Instance, details: InstanceDetails, region_name: str, flavor: Flavor,
         options: InstanceViewOptions = ALL_FIELDS,
-    ) -> "InstanceView":
+    ) -> "InstanceView":  # fmt: skip
         """Show an instance with its details."""
-        profile = details.ddos_profile if options.ddos_profile else None
+        tag_list, created_at = tags.tag_views(details.tags), format_zulu(instance.created_at)
         return cls(
             id=instance.id,
             name=instance.name,
@@ -108,56 +117,27 @@ class InstanceView(Struct, kw_only=True):
             vm_state=instance.vm_state,
             task_state=instance.task_state,
             flavor=InstanceFlavorView.of(flavor),
-            volumes=[
-                InstanceVolume(id=volume.volume_id, delete_on_termination=volume.delete_on_termination)
-                for volume in details.volumes
-            ],
+            volumes=[InstanceVolume.of(volume) for volume in details.volumes],
             addresses=_addresses(details.addresses, options),
             fixed_ip_assignments=_assignments(details.addresses),
             security_groups=[InstanceSecurityGroup(name=name) for name in details.security_groups],
             ssh_key_name=instance.ssh_key_id,
-            tags=tags.tag_views(details.tags),
+            tags=tag_list,
             blackhole_ports=[BlackholePortView.of(port) for port in details.blackhole_ports],
-            ddos_profile=None if profile is None else DdosProfileView.of(profile, details.ddos_template),
+            ddos_profile=_ddos_profile(details) if options.ddos_profile else None,
             instance_isolation=InstanceIsolation(reason=instance.isolation_reason) if instance.isolated else None,
             region=region_name,
             region_id=instance.region_id,
             project_id=instance.project_id,
             task_id=instance.task_id,
             creator_task_id=instance.creator_task_id,
-            created_at=format_zulu(instance.created_at),
-        )
-
-
-class LegacyInstanceView(InstanceView, kw_only=True):
-    """An instance with the fields that older clients read."""
-
-    instance_id: str
-    instance_name: str
-    instance_created: str
-    keypair_name: str | None
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
-
-    @classmethod
-    def of(
-        cls,
-        instance: Instance,
-        details: InstanceDetails,
-        region_name: str,
-        flavor: Flavor,
-        options: InstanceViewOptions = ALL_FIELDS,
-    ) -> "LegacyInstanceView":
-        """Show an instance with its legacy fields."""
-        view = InstanceView.of(instance, details, region_name, flavor, options)
-        return cls(
-            **structs.asdict(view),
-            instance_id=view.id,
-            instance_name=view.name,
-            instance_created=view.created_at,
-            keypair_name=view.ssh_key_name,
-            metadata={tag.key: tag.value for tag in view.tags},
-            metadata_detailed=view.tags,
+            created_at=created_at,
+            instance_id=instance.id,
+            instance_name=instance.name,
+            instance_created=created_at,
+            keypair_name=instance.ssh_key_id,
+            metadata={tag.key: tag.value for tag in details.tags},
+            metadata_detailed=tag_list,
         )
 
 
@@ -195,6 +175,11 @@ def _addresses(
         view = _floating(address) if address.floating else _fixed(address, options)
         views.setdefault(address.network_name, []).append(view)
     return views
+
+
+def _ddos_profile(details: InstanceDetails) -> DdosProfileView | None:
+    profile = details.ddos_profile
+    return None if profile is None else DdosProfileView.of(profile, details.ddos_template)
 
 
 def _is_floating(address: InstanceAddress) -> bool:

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
-from msgspec.structs import asdict
 
 from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
-from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch
 from pileus.domain.tags import Tag, validate_tags
@@ -34,11 +33,14 @@ class FloatingIPView(Struct, kw_only=True):
     creator_task_id: str | None
     created_at: str
     updated_at: str
+    metadata: LegacyField[list[TagView]]
 
     @classmethod
     def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "FloatingIPView":
         """Return the view of a floating IP."""
-        return make_view(cls, floating_ip, tags=tag_views(tags), **common_view_fields(floating_ip, region_name))
+        tag_list = tag_views(tags)
+        common_fields = common_view_fields(floating_ip, region_name)
+        return make_view(cls, floating_ip, tags=tag_list, metadata=tag_list, **common_fields)
 
 
 class FloatingIPWithInstanceView(FloatingIPView, kw_only=True):
@@ -46,26 +48,6 @@ class FloatingIPWithInstanceView(FloatingIPView, kw_only=True):
 
     instance: InstanceView | None
     loadbalancer: None
-
-
-class LegacyFloatingIPView(FloatingIPView, kw_only=True):
-    """A floating IP with the additional field names that older clients read."""
-
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
-
-    @classmethod
-    def of(cls, floating_ip: FloatingIP, tags: Iterable[Tag], region_name: str) -> "LegacyFloatingIPView":
-        """Return the view of a floating IP with both sets of field names."""
-        view = FloatingIPView.of(floating_ip, tags, region_name)
-        return cls(**asdict(view), **legacy_tag_fields(view.tags))
-
-
-class LegacyFloatingIPWithInstanceView(FloatingIPWithInstanceView, kw_only=True):
-    """A floating IP of a list with the additional field names that older clients read."""
-
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
 
 
 class CreateFloatingIP(Struct, kw_only=True):

@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.constraints import Name
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.tags import NewTags, TagView, tag_views
@@ -36,6 +37,7 @@ class _NetworkView(Struct, kw_only=True):
     creator_task_id: str | None
     created_at: str
     updated_at: str
+    metadata: LegacyField[list[TagView]]
 
 
 class NetworkView(_NetworkView, kw_only=True):
@@ -54,20 +56,6 @@ class NetworkView(_NetworkView, kw_only=True):
         )
 
 
-class LegacyNetworkView(NetworkView, kw_only=True):
-    """A network with the additional field names that older clients read."""
-
-    metadata: list[TagView]
-
-    @classmethod
-    def of(
-        cls, network: Network, subnets: Iterable[Subnet], tags: Iterable[Tag], region_name: str
-    ) -> "LegacyNetworkView":
-        """Return the view of a network with both sets of field names."""
-        view = NetworkView.of(network, subnets, tags, region_name)
-        return make_view(cls, view, metadata=view.tags)
-
-
 class NetworkWithSubnetsView(_NetworkView, kw_only=True):
     """A network with its subnets."""
 
@@ -79,20 +67,6 @@ class NetworkWithSubnetsView(_NetworkView, kw_only=True):
     ) -> "NetworkWithSubnetsView":
         """Return the view of a network with its subnets."""
         return make_view(cls, network, subnets=subnets, **_computed_fields(network, tags, region_name))
-
-
-class LegacyNetworkWithSubnetsView(NetworkWithSubnetsView, kw_only=True):
-    """A network with its subnets and the additional field names that older clients read."""
-
-    metadata: list[TagView]
-
-    @classmethod
-    def of(
-        cls, network: Network, subnets: Sequence[SubnetView], tags: Iterable[Tag], region_name: str
-    ) -> "LegacyNetworkWithSubnetsView":
-        """Return the view of a network with its subnets and both sets of field names."""
-        view = NetworkWithSubnetsView.of(network, subnets, tags, region_name)
-        return make_view(cls, view, metadata=view.tags)
 
 
 class PortWithInstance(Struct, kw_only=True):
@@ -118,4 +92,10 @@ class UpdateNetwork(UpdateResource, kw_only=True):
 
 
 def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
-    return {"default": network.is_default, "tags": tag_views(tags), **common_view_fields(network, region_name)}
+    tag_list = tag_views(tags)
+    return {
+        "default": network.is_default,
+        "tags": tag_list,
+        "metadata": tag_list,
+        **common_view_fields(network, region_name),
+    }

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from pileus.api.wire.common import make_view
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import format_with_offset
 from pileus.domain.network.security_groups import SecurityGroup
@@ -51,7 +51,7 @@ class SecurityGroupRuleView(Struct, kw_only=True):
 
 
 class SecurityGroupView(Struct, kw_only=True):
-    """A security group with its rules. Its tags are in `tags_v2`."""
+    """A security group with its rules. Its tags are in `tags_v2`; `tags` has them as `key=value`."""
 
     id: str
     name: str
@@ -64,35 +64,24 @@ class SecurityGroupView(Struct, kw_only=True):
     region_id: int
     created_at: str
     updated_at: str
+    tags: LegacyField[list[str]]
+    metadata: LegacyField[list[TagView]]
 
     @classmethod
     def of(
         cls, group: SecurityGroup, rules: Iterable[SecurityGroupRule], tags: Iterable[Tag], region_name: str
     ) -> "SecurityGroupView":
         """Return the view of a group."""
+        tag_list = tag_views(tags)
         return make_view(
             cls,
             group,
             security_group_rules=[SecurityGroupRuleView.of(rule) for rule in rules],
-            tags_v2=tag_views(tags),
+            tags_v2=tag_list,
+            tags=[f"{tag.key}={tag.value}" for tag in tag_list],
+            metadata=tag_list,
             revision_number=group.revision,
             region=region_name,
             created_at=format_with_offset(group.created_at),
             updated_at=format_with_offset(group.updated_at),
         )
-
-
-class LegacySecurityGroupView(SecurityGroupView, kw_only=True):
-    """A security group with the tag fields that older clients read: `tags` as `key=value`, and `metadata`."""
-
-    tags: list[str]
-    metadata: list[TagView]
-
-    @classmethod
-    def of(
-        cls, group: SecurityGroup, rules: Iterable[SecurityGroupRule], tags: Iterable[Tag], region_name: str
-    ) -> "LegacySecurityGroupView":
-        """Return the view of a group with both sets of field names."""
-        view = SecurityGroupView.of(group, rules, tags, region_name)
-        texts = [f"{tag.key}={tag.value}" for tag in view.tags_v2]
-        return cls(**asdict(view), tags=texts, metadata=view.tags_v2)

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import asdict
 
 from pileus.api.wire.common import common_view_fields, make_view
+from pileus.api.wire.legacy import LegacyField
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.network.networks import Route, Subnet
 from pileus.domain.tags import Tag
@@ -54,12 +54,14 @@ class SubnetView(Struct, kw_only=True):
     creator_task_id: str | None
     created_at: str
     updated_at: str
+    metadata: LegacyField[list[TagView]]
 
     @classmethod
     def of(
         cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available_ips: int | None = None
     ) -> "SubnetView":
         """Return the view of a subnet. A subnet without a project is shown in the caller's project."""
+        tag_list = tag_views(tags)
         return make_view(
             cls,
             subnet,
@@ -68,23 +70,10 @@ class SubnetView(Struct, kw_only=True):
             has_router=False,
             available_ips=None if available_ips is None else _count(available_ips),
             total_ips=_count(subnet.assignable_address_count),
-            tags=tag_views(tags),
+            tags=tag_list,
+            metadata=tag_list,
             **common_view_fields(subnet, region_name, project_id),
         )
-
-
-class LegacySubnetView(SubnetView, kw_only=True):
-    """A subnet with the additional field names that older clients read."""
-
-    metadata: list[TagView]
-
-    @classmethod
-    def of(
-        cls, subnet: Subnet, tags: Iterable[Tag], region_name: str, project_id: int, available_ips: int | None = None
-    ) -> "LegacySubnetView":
-        """Return the view of a subnet with both sets of field names."""
-        view = SubnetView.of(subnet, tags, region_name, project_id, available_ips)
-        return cls(**asdict(view), metadata=view.tags)
 
 
 def _count(number: int) -> int | float:

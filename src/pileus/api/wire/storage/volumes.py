@@ -1,10 +1,9 @@
 """Volumes as the API returns them."""
 
 from msgspec import Struct, field
-from msgspec.structs import asdict
 
 from pileus.api.wire.common import common_view_fields, make_view
-from pileus.api.wire.legacy import legacy_tag_fields
+from pileus.api.wire.legacy import LegacyField, legacy_tag_fields
 from pileus.api.wire.tags import TagView, tag_views
 from pileus.api.wire.times import format_with_offset
 from pileus.domain.compute.images import Image
@@ -84,13 +83,15 @@ class VolumeView(Struct, kw_only=True):
     creator_task_id: str | None
     created_at: str
     updated_at: str
+    metadata: LegacyField[dict[str, str]]
+    metadata_detailed: LegacyField[list[TagView]]
 
     @classmethod
     def of(
         cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
     ) -> "VolumeView":
         """Make the view of a volume."""
-        attachment = details.attachment
+        attachment, tag_list = details.attachment, tag_views(details.tags)
         return make_view(
             cls,
             volume,
@@ -100,24 +101,10 @@ class VolumeView(Struct, kw_only=True):
             limiter_stats=VolumeLimiterStats.of(limits) if limits else None,
             snapshot_ids=details.snapshot_ids,
             volume_image_metadata=_image_metadata(volume.image_id, details.image),
-            tags=tag_views(details.tags),
+            tags=tag_list,
+            **legacy_tag_fields(tag_list),
             **common_view_fields(volume, region_name),
         )
-
-
-class LegacyVolumeView(VolumeView, kw_only=True):
-    """A volume with the fields that older clients read."""
-
-    metadata: dict[str, str]
-    metadata_detailed: list[TagView]
-
-    @classmethod
-    def of(
-        cls, volume: Volume, details: VolumeDetails, region_name: str, limits: VolumePerformanceLimits | None
-    ) -> "LegacyVolumeView":
-        """Make the view of a volume with the older fields."""
-        view = VolumeView.of(volume, details, region_name, limits)
-        return cls(**asdict(view), **legacy_tag_fields(view.tags))
 
 
 def _image_metadata(image_id: str | None, image: Image | None) -> dict[str, str] | None:
