@@ -7,13 +7,29 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pileus.api.wire.tags import TagView
+from pileus.api.wire.tags import NewTags, TagView
+from pileus.domain.tags import validate_tags
 
 T = TypeVar("T")
 DEPRECATED = Meta(extra_json_schema={"extra": {"deprecated": True}})
 """Marks a field as deprecated in the OpenAPI document."""
 LegacyField = Annotated[T | UnsetType, DEPRECATED]
 """A field of a view for older clients. It is UNSET if the setting `legacy_fields` is off."""
+LegacyInput = Annotated[T | None, DEPRECATED]
+"""A field of a body under its older name."""
+EmptyList = Annotated[list[Any], Meta(max_length=0)]
+"""An empty map, as clients in PHP encode it."""
+
+
+class CreateTaggedResource(Struct, kw_only=True):
+    """The tags of a resource to create; `metadata` is their older name, and is ignored if there are `tags`."""
+
+    tags: NewTags | None = None
+    metadata: LegacyInput[NewTags | EmptyList] = None
+
+    def effective_tags(self) -> dict[str, str]:
+        """Return the tags under either name. Raises Invalid."""
+        return validate_tags(dict(self.tags or self.metadata or ()))
 
 
 def legacy_tag_fields(tags: Iterable[TagView]) -> dict[str, Any]:

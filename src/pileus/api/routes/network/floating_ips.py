@@ -88,7 +88,7 @@ async def create_floating_ip(ctx: Ctx, data: JSONBody[CreateFloatingIP]) -> Task
             task_id,
             port_id=data.port_id,
             fixed_ip_address=data.fixed_ip_address,
-            user_tags=data.tags or data.metadata or {},
+            user_tags=data.effective_tags(),
             audit_data=to_builtins(data),
         )
     )

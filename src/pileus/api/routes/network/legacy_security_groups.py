@@ -30,7 +30,7 @@ async def create_security_group_and_wait(ctx: Ctx, data: JSONBody[CreateLegacySe
             new.to_new_rules(),
             data.instances,
             task_id,
-            user_tags=new.tags or new.metadata or {},
+            user_tags=new.effective_tags(),
         )
     )
     for task in tasks:

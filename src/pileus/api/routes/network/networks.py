@@ -75,7 +75,7 @@ async def create_network(ctx: Ctx, data: JSONBody[CreateNetwork]) -> TaskIds:
             data.type,
             task_id,
             create_router=data.create_router,
-            user_tags=data.tags or data.metadata or {},
+            user_tags=data.effective_tags(),
         )
     )
 

@@ -64,7 +64,7 @@ async def create_security_group(ctx: Ctx, data: JSONBody[CreateSecurityGroup]) -
     """
     return await ctx.submit_task(
         lambda tx, task_id: security_group_service.create_security_group(
-            tx, ctx, data.name, data.description, data.to_new_rules(), task_id, user_tags=data.tags or {}
+            tx, ctx, data.name, data.description, data.to_new_rules(), task_id, user_tags=data.effective_tags()
         )
     )
 

@@ -69,7 +69,7 @@ async def create_subnet(ctx: Ctx, data: JSONBody[CreateSubnet]) -> TaskIds:
             task_id,
             connect_to_router=data.connect_to_network_router,
             router_id=data.router_id_to_connect,
-            user_tags=data.tags or data.metadata or {},
+            user_tags=data.effective_tags(),
         )
     )
 

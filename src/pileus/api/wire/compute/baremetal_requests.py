@@ -5,29 +5,20 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.account.quota_requests import PlannedInterface
-from pileus.api.wire.constraints import Name, NameTemplate, Uuid
+from pileus.api.wire.compute.instance_requests import CreateMachine
+from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.network.ddos_profile_requests import NewInterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface
-from pileus.api.wire.tags import NewTags
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource
 from pileus.domain.compute.instances import InstanceKind
-from pileus.domain.tags import validate_tags
 
 
-class CreateServer(Struct, kw_only=True):
+class CreateServer(CreateMachine, kw_only=True):
     """A bare metal server to create from an image or an app template; it has local disks and no volumes."""
 
-    flavor: str
     interfaces: Annotated[list[NewInterface], Meta(min_length=1, max_length=6)]
     image_id: Uuid | None = None
     apptemplate_id: str | None = None
-    name: Name | None = None
-    name_template: NameTemplate | None = None
-    ssh_key_name: str | None = None
-    username: str | None = None
-    password: str | None = None
-    user_data: str | None = None
-    tags: NewTags | None = None
     app_config: dict[str, Any] | None = None
     ddos_profile: NewInterfaceDdosProfile | None = None
 
@@ -35,12 +26,12 @@ class CreateServer(Struct, kw_only=True):
         """Return the order; empty text counts as absent. Raises Invalid for tags."""
         return InstanceOrder(
             flavor_id=self.flavor,
-            name=self.name,
-            name_template=self.name_template,
+            name=self.effective_name(),
+            name_template=self.effective_name_template(),
             volumes=self._boot_sources(),
             interfaces=[interface.to_new_interface() for interface in self.interfaces],
-            tags=validate_tags(self.tags or {}),
-            ssh_key_name=self.ssh_key_name or None,
+            tags=self.effective_tags(),
+            ssh_key_name=self.effective_ssh_key_name(),
             username=self.username or None,
             password=self.password or None,
             user_data=self.user_data or None,
@@ -52,7 +43,7 @@ class CreateServer(Struct, kw_only=True):
     def _boot_sources(self) -> list[NewVolume]:
         """Return what is to be installed; `check_baremetal_boot_source` refuses any number but one."""
         sources = {VolumeSource.IMAGE: self.image_id, VolumeSource.APPTEMPLATE: self.apptemplate_id}
-        return [NewVolume(source=source, source_id=id_) for source, id_ in sources.items() if id_ is not None]
+        return [NewVolume(source=source, source_id=id_) for source, id_ in sources.items() if id_]
 
 
 class ServerPowerActionRequest(Struct, kw_only=True):

@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.legacy import CreateTaggedResource
+from pileus.api.wire.tags import TagChanges
 from pileus.domain.compute.images import UNKNOWN_OS, ImagePatch, NewImage
 from pileus.domain.errors import invalid
 from pileus.domain.tags import validate_tags
@@ -19,7 +20,7 @@ OsType = Literal["linux", "windows"]
 SshKey = Literal["allow", "deny", "required"]
 
 
-class _NewImage(Struct, kw_only=True):
+class _NewImage(CreateTaggedResource, kw_only=True):
     name: Name
     architecture: Architecture = "x86_64"
     os_type: OsType = "linux"
@@ -27,7 +28,6 @@ class _NewImage(Struct, kw_only=True):
     hw_firmware_type: Firmware | None = None
     hw_machine_type: MachineType | None = None
     is_baremetal: bool = False
-    tags: NewTags | None = None
 
     def to_new_image(self) -> NewImage:
         """Return the image to create. Raises Invalid for its tags."""
@@ -39,7 +39,7 @@ class _NewImage(Struct, kw_only=True):
             is_baremetal=self.is_baremetal,
             hw_firmware_type=self.hw_firmware_type,
             hw_machine_type=self.hw_machine_type,
-            tags=validate_tags(self.tags or {}),
+            tags=self.effective_tags(),
         )
 
 

@@ -14,16 +14,15 @@ from pileus.api.wire.constraints import (
     Uuid,
     VolumeType,
 )
+from pileus.api.wire.legacy import CreateTaggedResource, LegacyInput
 from pileus.api.wire.network.interface_requests import NewInterface, SecurityGroupId
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.storage.new_volumes import make_new_volume
-from pileus.api.wire.tags import NewTags
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import InstanceOrder
 from pileus.domain.compute.instances import PowerAction
 from pileus.domain.errors import Invalid
 from pileus.domain.patches import ResourcePatch
-from pileus.domain.tags import validate_tags
 
 AtMostOne = Meta(max_length=1)
 NO_NAME_OR_TAGS = "To update an instance you need to specify a name or tags"
@@ -40,17 +39,15 @@ class UpdateInstance(UpdateResource, kw_only=True):
         return patch
 
 
-class _NewVolume(Struct, kw_only=True, tag_field="source"):
+class _NewVolume(CreateTaggedResource, kw_only=True, tag_field="source"):
     name: Name | None = None
     boot_index: Number | None = None
     delete_on_termination: bool = False
     attachment_tag: AttachmentTag | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
     def to_new_volume(self) -> instance_orders.NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return make_new_volume(self, self.tags or self.metadata or {})
+        return make_new_volume(self, self.effective_tags())
 
 
 class NewBlankVolume(_NewVolume, kw_only=True, tag="new-volume"):
@@ -93,27 +90,19 @@ class ExistingVolume(_NewVolume, kw_only=True, tag="existing-volume"):
 NewVolume = NewBlankVolume | NewVolumeFromImage | NewVolumeFromSnapshot | NewVolumeFromAppTemplate | ExistingVolume
 
 
-class CreateInstance(Struct, kw_only=True):
-    """An instance to create; older clients send `names`, `name_templates`, `keypair_name` and `metadata`."""
+class CreateMachine(CreateTaggedResource, kw_only=True):
+    """What an instance and a bare metal server are created from; each name has an older one."""
 
     flavor: str
-    interfaces: Annotated[list[NewInterface], Meta(min_length=1)]
-    volumes: Annotated[list[NewVolume], Meta(min_length=1)]
     name: Name | None = None
     name_template: NameTemplate | None = None
     ssh_key_name: str | None = None
     username: str | None = None
     password: str | None = None
     user_data: str | None = None
-    security_groups: list[SecurityGroupId] | None = None
-    servergroup_id: Uuid | None = None
-    tags: NewTags | None = None
-    configuration: dict[str, Any] | None = None
-    allow_app_ports: bool = False
-    names: Annotated[list[Name], AtMostOne] | None = None
-    name_templates: Annotated[list[NameTemplate], AtMostOne] | None = None
-    keypair_name: str | None = None
-    metadata: NewTags | None = None
+    names: LegacyInput[Annotated[list[Name], AtMostOne]] = None
+    name_templates: LegacyInput[Annotated[list[NameTemplate], AtMostOne]] = None
+    keypair_name: LegacyInput[str] = None
 
     def effective_name(self) -> str | None:
         """Return the name from either of its fields."""
@@ -127,6 +116,17 @@ class CreateInstance(Struct, kw_only=True):
         """Return the name of the SSH key from either of its fields."""
         return self.ssh_key_name or self.keypair_name or None
 
+
+class CreateInstance(CreateMachine, kw_only=True):
+    """An instance to create; older clients send `names`, `name_templates`, `keypair_name` and `metadata`."""
+
+    interfaces: Annotated[list[NewInterface], Meta(min_length=1)]
+    volumes: Annotated[list[NewVolume], Meta(min_length=1)]
+    security_groups: list[SecurityGroupId] | None = None
+    servergroup_id: Uuid | None = None
+    configuration: dict[str, Any] | None = None
+    allow_app_ports: bool = False
+
     def to_order(self) -> InstanceOrder:
         """Return the order; empty text counts as absent. Raises Invalid for tags."""
         return InstanceOrder(
@@ -136,7 +136,7 @@ class CreateInstance(Struct, kw_only=True):
             volumes=[volume.to_new_volume() for volume in self.volumes],
             interfaces=[interface.to_new_interface() for interface in self.interfaces],
             security_group_ids=[group.id for group in self.security_groups or ()],
-            tags=validate_tags(self.tags or self.metadata or {}),
+            tags=self.effective_tags(),
             ssh_key_name=self.effective_ssh_key_name(),
             placement_group_id=self.servergroup_id,
             username=self.username or None,

@@ -8,8 +8,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
-from pileus.api.wire.legacy import LegacyField
-from pileus.api.wire.tags import NewTags, TagChanges, TagView, tag_views
+from pileus.api.wire.legacy import CreateTaggedResource, LegacyField
+from pileus.api.wire.tags import TagChanges, TagView, tag_views
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPPatch
 from pileus.domain.tags import Tag, validate_tags
 
@@ -50,13 +50,11 @@ class FloatingIPWithInstanceView(FloatingIPView, kw_only=True):
     loadbalancer: None
 
 
-class CreateFloatingIP(Struct, kw_only=True):
+class CreateFloatingIP(CreateTaggedResource, kw_only=True):
     """A floating IP to create, and the port to assign it to."""
 
     port_id: Uuid | None = None
     fixed_ip_address: str | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
 
 class UpdateFloatingIP(Struct, kw_only=True):

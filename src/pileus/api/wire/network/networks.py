@@ -7,10 +7,10 @@ from msgspec import Struct
 
 from pileus.api.wire.common import common_view_fields, make_view
 from pileus.api.wire.constraints import Name
-from pileus.api.wire.legacy import LegacyField
+from pileus.api.wire.legacy import CreateTaggedResource, LegacyField
 from pileus.api.wire.network.subnets import SubnetView
 from pileus.api.wire.patches import UpdateResource
-from pileus.api.wire.tags import NewTags, TagView, tag_views
+from pileus.api.wire.tags import TagView, tag_views
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.tags import Tag
 
@@ -77,14 +77,12 @@ class PortWithInstance(Struct, kw_only=True):
     instance_name: str
 
 
-class CreateNetwork(Struct, kw_only=True):
+class CreateNetwork(CreateTaggedResource, kw_only=True):
     """A network to create, with a router to the external network unless `create_router` is false."""
 
     name: Name
     create_router: bool = True
     type: NetworkType = "vxlan"
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
 
 class UpdateNetwork(UpdateResource, kw_only=True):

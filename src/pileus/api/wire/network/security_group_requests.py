@@ -5,7 +5,8 @@ from typing import Annotated
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 from pileus.api.wire.constraints import Description, Name, Uuid
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.legacy import CreateTaggedResource
+from pileus.api.wire.tags import TagChanges
 from pileus.domain.network.security_rules import MAX_RULES, Direction, Ethertype, NewRule, PortNumber, Protocol
 
 
@@ -35,13 +36,12 @@ class ReplaceSecurityGroupRule(CreateSecurityGroupRule, kw_only=True):
 Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=MAX_RULES)]
 
 
-class CreateSecurityGroup(Struct, kw_only=True):
+class CreateSecurityGroup(CreateTaggedResource, kw_only=True):
     """A security group to create. Without `rules` it gets the default egress rules; with `[]` nothing is allowed."""
 
     name: Name
     description: str = ""
     rules: Rules | None = None
-    tags: NewTags | None = None
 
     def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules to create; None means the default ones."""
@@ -61,14 +61,12 @@ class UpdateSecurityGroup(Struct, kw_only=True):
         return None if self.rules is UNSET else [rule.to_new_rule() for rule in self.rules]
 
 
-class NewLegacySecurityGroup(Struct, kw_only=True):
+class NewLegacySecurityGroup(CreateTaggedResource, kw_only=True):
     """A security group to create, as version 1 takes it."""
 
     name: Name
     description: str | None = ""
     security_group_rules: Rules | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
     def to_new_rules(self) -> list[NewRule] | None:
         """Return the rules to create; None means the default ones."""

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, cast
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.legacy import CreateTaggedResource
+from pileus.api.wire.tags import TagChanges
 from pileus.domain.network.networks import Route
 from pileus.domain.network.subnets import MAX_DNS_NAMESERVERS, MAX_HOST_ROUTES, NewSubnet, SubnetPatch
 from pileus.domain.tags import validate_tags
@@ -26,7 +27,7 @@ DnsNameservers = Annotated[list[str], Meta(max_length=MAX_DNS_NAMESERVERS)]
 HostRoutes = Annotated[list[NewRoute], Meta(max_length=MAX_HOST_ROUTES)]
 
 
-class CreateSubnet(Struct, kw_only=True):
+class CreateSubnet(CreateTaggedResource, kw_only=True):
     """A subnet to create. Without `gateway_ip` the first address is the gateway; with null there is none."""
 
     name: Name
@@ -39,8 +40,6 @@ class CreateSubnet(Struct, kw_only=True):
     host_routes: HostRoutes | None = None
     connect_to_network_router: bool = True
     router_id_to_connect: Uuid | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
     def to_new_subnet(self) -> NewSubnet:
         """Return the subnet to create."""

@@ -3,22 +3,17 @@
 from msgspec import Struct
 
 from pileus.api.wire.constraints import Name, Uuid
-from pileus.api.wire.tags import NewTags, TagChanges
+from pileus.api.wire.legacy import CreateTaggedResource
+from pileus.api.wire.tags import TagChanges
 from pileus.domain.tags import validate_tags
 
 
-class CreateSnapshot(Struct, kw_only=True):
-    """A new snapshot of a volume. `metadata` is an older name of `tags`."""
+class CreateSnapshot(CreateTaggedResource, kw_only=True):
+    """A new snapshot of a volume."""
 
     volume_id: Uuid
     name: Name
     description: str | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
-
-    def effective_tags(self) -> dict[str, str]:
-        """Return the tags under either name. Raises Invalid."""
-        return validate_tags(self.tags or self.metadata or {})
 
 
 class SnapshotPriceRequest(Struct, kw_only=True):

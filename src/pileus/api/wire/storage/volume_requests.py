@@ -8,25 +8,23 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType, Size, Uuid, VolumeType
+from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.storage.new_volumes import make_new_volume
-from pileus.api.wire.tags import NewTags
 from pileus.domain.compute.instance_orders import NewVolume
 
 PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
-class _CreateVolume(Struct, kw_only=True, tag_field="source"):
+class _CreateVolume(CreateTaggedResource, kw_only=True, tag_field="source"):
     name: Name
     instance_id_to_attach_to: str | None = None
     attachment_tag: AttachmentTag | None = None
     lifecycle_policy_ids: Annotated[list[PolicyId], Meta(max_length=100)] | None = None
-    tags: NewTags | None = None
-    metadata: NewTags | None = None
 
     def to_new_volume(self) -> NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
-        return make_new_volume(self, self.tags or self.metadata or {})
+        return make_new_volume(self, self.effective_tags())
 
 
 class CreateBlankVolume(_CreateVolume, kw_only=True, tag="new-volume"):
