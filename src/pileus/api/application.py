@@ -10,6 +10,7 @@ from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, other_families, simulation
+from pileus.api.tag_filters import provide_tag_filter
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.settings import Settings
@@ -36,6 +37,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
             "ctx": Provide(provide_context, sync_to_thread=False),
             "app_state": Provide(provide_app_state, sync_to_thread=False),
             "metrics": Provide(provide_metrics, sync_to_thread=False),
+            "tag_filter": Provide(provide_tag_filter, sync_to_thread=False),
         },
         exception_handlers=errors.HANDLERS,
         request_class=BodyDecodingRequest,

@@ -145,6 +145,11 @@ def _add_errors(operation: dict[str, Any]) -> None:
 
 
 def _sort_parameters(path: str, operation: dict[str, Any]) -> None:
-    """Put the parameters of the path first, in its order. The framework's order differs from start to start."""
+    """Put the parameters of the path first, in its order. The framework's order differs from start to start.
+
+    Mark deprecated ones: the framework has that in their schema only.
+    """
     parameters: list[dict[str, Any]] = operation.get("parameters", [])
+    for parameter in parameters:
+        parameter["deprecated"] = parameter["schema"].pop("deprecated", False)
     parameters.sort(key=lambda parameter: (parameter["in"] != "path", path.find(f"{{{parameter['name']}}}")))

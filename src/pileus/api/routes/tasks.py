@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
+from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.paging import Page
 from pileus.api.wire.task_requests import AcknowledgeTasks
 from pileus.api.wire.tasks import TaskView
@@ -34,7 +35,7 @@ async def list_tasks(
     from_timestamp: FromQuery[str | None] = None,
     to_timestamp: FromQuery[str | None] = None,
     order_by: FromQuery[Direction | None] = None,
-    sorting: FromQuery[Direction | None] = None,
+    sorting: LegacyQuery[Direction | None] = None,
     limit: Limit = 10,
     offset: Offset = 0,
 ) -> Page[TaskView]:

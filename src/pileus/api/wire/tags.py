@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
-from pileus.domain.errors import invalid
 from pileus.domain.tags import Tag, validate_tags
 
 TagRules = Meta(extra={"rule": validate_tags})
@@ -31,13 +29,3 @@ class TagView(Struct, kw_only=True):
 def tag_views(tags: Iterable[Tag]) -> list[TagView]:
     """Make the views of tags, in the given order."""
     return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]
-
-
-def parse_tag_filter(text: str | None) -> dict[str, str]:
-    """Parse the parameter `tag_key_value`, a map of tags as JSON. Raises Invalid."""
-    if text is None:
-        return {}
-    try:
-        return msgspec.json.decode(text, type=dict[str, str])
-    except msgspec.MsgspecError:
-        raise invalid(tag_key_value="Input should be a JSON object of texts") from None

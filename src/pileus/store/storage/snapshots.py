@@ -1,5 +1,7 @@
 """Snapshots of volumes."""
 
+from collections.abc import Mapping, Sequence
+
 from msgspec import Struct
 
 from pileus.domain.places import Place
@@ -23,12 +25,16 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
     instance_id: str | None = None
     schedule_id: str | None = None
     lifecycle_policy_id: int | None = None
+    tag_keys: Sequence[str] = ()
+    tag_pairs: Mapping[str, str] | None = None
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
         where = queries.Where(IN_PLACE, **place_parameters(place)).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
-        return where if self.instance_id is None else where.add(OF_INSTANCE, instance_id=self.instance_id)
+        if self.instance_id is not None:
+            where.add(OF_INSTANCE, instance_id=self.instance_id)
+        return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
 async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:

@@ -9,6 +9,7 @@ from litestar.params import FromQuery
 from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
+from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.account.user_actions import UserActionView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import parse_range_end, parse_range_start
@@ -53,7 +54,7 @@ async def list_user_actions(
     ctx: Ctx,
     action_filter: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,
-    sorting: FromQuery[Direction | None] = None,
+    sorting: LegacyQuery[Direction | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[UserActionView]:

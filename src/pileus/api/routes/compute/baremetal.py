@@ -47,9 +47,9 @@ async def list_servers(
 ) -> Page[ServerView]:
     """List the bare metal servers of a project in a region, by default the newest first.
 
-    `name` and `uuid` match parts of the name and the id, `ip` matches the beginning of an address. `tag_value` can be
-    repeated: a server matches if it has one of the values. `tag_key_value` is a JSON object: a server matches if it has
-    all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
+    `name` and `uuid` match parts of the name and the id, `ip` matches the beginning of an address. `tag_key` and
+    `tag_value` can be repeated: a server matches if it has one of the keys and one of the values. `tag_key_value` is a
+    JSON object: a server matches if it has all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
     `protection_status` filter only together with it.
     """
     ctx.require_region()

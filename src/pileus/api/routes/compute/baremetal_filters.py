@@ -7,7 +7,7 @@ from litestar.params import FromQuery, QueryParameter
 from msgspec.structs import replace
 
 from pileus.api.routes.compute.instance_filters import Flag, TagValue, add_ddos_profile_filter
-from pileus.api.wire.tags import parse_tag_filter
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.compute.instances import InstanceKind
 from pileus.store.compute.instance_list import InstanceFilter
@@ -47,13 +47,13 @@ def parse_server_attribute_filter(
 
 def add_server_tag_filter(
     attribute_filter: NamedDependency[InstanceFilter],
+    tag_filter: TagFilterParameter,
     tag_value: FromQuery[list[TagValue] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
     """Add the filter by tags."""
     values = [value.strip() for value in tag_value or ()]
-    return replace(attribute_filter, tag_values=values, tag_pairs=parse_tag_filter(tag_key_value))
+    return replace(attribute_filter, tag_keys=tag_filter.keys, tag_values=values, tag_pairs=tag_filter.pairs)
 
 
 FILTER_DEPENDENCIES = {

@@ -12,11 +12,11 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import LARGEST, Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.account.prices import ResourcePrice
 from pileus.api.wire.compute.image_requests import CreateImageFromVolume, DownloadImage, ImagePriceRequest, UpdateImage
 from pileus.api.wire.compute.images import ImageView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account import prices
 from pileus.domain.compute.images import Image
@@ -37,14 +37,13 @@ IMAGE = MetadataRouteConfig(
 
 
 def parse_image_filter(
+    tag_filter: TagFilterParameter,
     visibility: FromQuery[Literal["private", "public", "shared"] | None] = None,
     private: FromQuery[str | None] = None,
     name: FromQuery[str | None] = None,
     architecture: FromQuery[Literal["aarch64", "x86_64"] | None] = None,
     os_distro: FromQuery[str | None] = None,
     os_version: FromQuery[str | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
 ) -> ImageFilter:
     """Read the query parameters of a list of images."""
     return ImageFilter(
@@ -54,8 +53,8 @@ def parse_image_filter(
         architecture=architecture,
         os_distro=os_distro,
         os_version=os_version,
-        tag_keys=tag_key,
-        tag_pairs=parse_tag_filter(tag_key_value),
+        tag_keys=tag_filter.keys,
+        tag_pairs=tag_filter.pairs,
     )
 
 

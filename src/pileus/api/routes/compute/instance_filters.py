@@ -8,7 +8,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from pileus.api.context import Ctx
-from pileus.api.wire.tags import parse_tag_filter
+from pileus.api.tag_filters import LegacyQuery, TagFilterParameter
 from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.domain.compute.instances import InstanceKind, Status
 from pileus.store.compute.instance_list import InstanceFilter
@@ -52,25 +52,23 @@ def parse_attribute_filter(
 
 def add_tag_filter(
     attribute_filter: NamedDependency[InstanceFilter],
-    tag_key: FromQuery[list[str] | None] = None,
+    tag_filter: TagFilterParameter,
     tag_value: FromQuery[list[TagValue] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
 ) -> InstanceFilter:
     """Add the filter by tags."""
     values = [value.strip() for value in tag_value or ()]
-    tag_pairs = parse_tag_filter(tag_key_value)
-    return replace(attribute_filter, tag_keys=tag_key or (), tag_values=values, tag_pairs=tag_pairs)
+    return replace(attribute_filter, tag_keys=tag_filter.keys, tag_values=values, tag_pairs=tag_filter.pairs)
 
 
 def add_kind_filter(
-    tag_filter: NamedDependency[InstanceFilter],
-    include_baremetal: Flag = False,
-    include_ai: Flag = False,
+    tagged_filter: NamedDependency[InstanceFilter],
+    include_baremetal: LegacyQuery[bool] = False,
+    include_ai: LegacyQuery[bool] = False,
     include_k8s: Flag = True,  # noqa: ARG001  # accepted, but there are no clusters whose members could be left out
 ) -> InstanceFilter:
     """Add the filter by kinds of instances."""
     kinds = (InstanceKind.VM, *(InstanceKind.BAREMETAL,) * include_baremetal, *(InstanceKind.GPU,) * include_ai)
-    return replace(tag_filter, kinds=[kind.value for kind in kinds])
+    return replace(tagged_filter, kinds=[kind.value for kind in kinds])
 
 
 def add_ddos_profile_filter(
@@ -95,7 +93,7 @@ def add_ddos_profile_filter(
 
 FILTER_DEPENDENCIES = {
     "attribute_filter": Provide(parse_attribute_filter, sync_to_thread=False),
-    "tag_filter": Provide(add_tag_filter, sync_to_thread=False),
+    "tagged_filter": Provide(add_tag_filter, sync_to_thread=False),
     "kind_filter": Provide(add_kind_filter, sync_to_thread=False),
     "instance_filter": Provide(add_ddos_profile_filter, sync_to_thread=False),
 }

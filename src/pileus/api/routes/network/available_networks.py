@@ -7,9 +7,9 @@ from pileus.api.authorization import READ
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.network_views import build_network_with_subnets_views
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.networks import NetworkOrder, NetworkType, NetworkWithSubnetsView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.store.account import projects
 from pileus.store.network import networks
 
@@ -17,13 +17,12 @@ from pileus.store.network import networks
 @get("/cloud/v1/availablenetworks/{project_id:int}/{region_id:int}", opt=READ, deprecated=True, tags=["Networks"])
 async def list_available_networks(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     name: FromQuery[str | None] = None,
     network_id: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
     external: FromQuery[bool | None] = None,
     shared: FromQuery[bool | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     order_by: FromQuery[NetworkOrder] = "created_at.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -35,7 +34,7 @@ async def list_available_networks(
     """
     network_filter = networks.NetworkFilter(
         own=False, network_id=network_id, name=name, network_type=network_type, external=external, shared=shared,
-        tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value),
+        tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs,
     )  # fmt: skip
     ctx.require_region()
     async with ctx.db.scan() as tx:

@@ -13,6 +13,7 @@ from pileus.api.routes.network.floating_ip_views import (
     build_floating_ip_with_instance_views,
     read_floating_ip_view,
 )
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.floating_ips import (
     AssignFloatingIP,
     ConvertFloatingIPToReservedFixedIP,
@@ -24,7 +25,6 @@ from pileus.api.wire.network.floating_ips import (
     UpdateFloatingIPTags,
 )
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import floating_ips as floating_ip_service
 from pileus.store.account import projects
@@ -41,10 +41,9 @@ NOUN = MetadataRouteConfig(
 @get(ALL, opt=READ, tags=["Floating IPs"])
 async def list_floating_ips(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     port_ids: FromQuery[list[str] | None] = None,
     status: FromQuery[Status | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[FloatingIPWithInstanceView]:
@@ -53,7 +52,7 @@ async def list_floating_ips(
     Floating IPs must have all tags of `tag_key` and `tag_key_value` (a JSON map). Load balancers are not supported.
     """
     floating_ip_filter = floating_ips.FloatingIPFilter(
-        port_ids=port_ids, status=status, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
+        port_ids=port_ids, status=status, tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs
     )
     ctx.require_region()
     async with ctx.db.scan() as tx:

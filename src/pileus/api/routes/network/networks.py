@@ -8,6 +8,7 @@ from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.network_views import build_network_views, read_network_view
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.networks import (
     CreateNetwork,
     NetworkOrder,
@@ -18,7 +19,6 @@ from pileus.api.wire.network.networks import (
     UpdateNetwork,
 )
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import networks as network_service
 from pileus.store.account import projects
@@ -35,12 +35,11 @@ NOUN = MetadataRouteConfig(
 @get(ALL, opt=READ, tags=["Networks"])
 async def list_networks(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     name: FromQuery[str | None] = None,
     network_type: FromQuery[NetworkType | None] = None,
     external: FromQuery[bool | None] = None,
     owned_by: FromQuery[OwnedBy] = "project",
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     order_by: FromQuery[NetworkOrder] = "created_at.desc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -51,8 +50,8 @@ async def list_networks(
     networks have the same priority: `priority.desc` lists the newest first.
     """
     network_filter = networks.NetworkFilter(
-        own=owned_by == "project", name=name, network_type=network_type, external=external, tag_keys=tag_key,
-        tag_pairs=parse_tag_filter(tag_key_value),
+        own=owned_by == "project", name=name, network_type=network_type, external=external, tag_keys=tag_filter.keys,
+        tag_pairs=tag_filter.pairs,
     )  # fmt: skip
     ctx.require_region()
     async with ctx.db.scan() as tx:

@@ -8,6 +8,7 @@ from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.security_group_views import build_security_group_views, read_security_group_view
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.security_group_requests import (
     CopySecurityGroup,
     CreateSecurityGroup,
@@ -15,7 +16,6 @@ from pileus.api.wire.network.security_group_requests import (
 )
 from pileus.api.wire.network.security_groups import SecurityGroupView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict
 from pileus.services.network import security_groups as security_group_service
@@ -34,9 +34,8 @@ NOUN = MetadataRouteConfig(
 @get(ALL_V1, opt=READ, tags=["Security Groups"])
 async def list_security_groups(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     name: FromQuery[str | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     limit: Limit = 10,
     offset: Offset = 0,
 ) -> Page[SecurityGroupView]:
@@ -44,13 +43,12 @@ async def list_security_groups(
 
     `name` matches the full name. Groups must have all tags of `tag_key` and `tag_key_value` (a JSON map).
     """
-    tag_pairs = parse_tag_filter(tag_key_value)
     ctx.require_region()
     await _ensure_default_group(ctx)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, records = await security_groups.page(
-            tx, place, name=name, tag_keys=tag_key, tag_pairs=tag_pairs, limit=limit, offset=offset
+            tx, place, name=name, tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs, limit=limit, offset=offset
         )
         return Page(count=count, results=await build_security_group_views(tx, ctx, records))
 

@@ -8,11 +8,11 @@ from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.network_views import build_subnet_views, read_subnet_view
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.networks import OwnedBy
 from pileus.api.wire.network.subnet_requests import CreateSubnet, UpdateSubnet
 from pileus.api.wire.network.subnets import SubnetOrder, SubnetView
 from pileus.api.wire.paging import Page
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import subnets as subnet_service
 from pileus.store.account import projects
@@ -28,10 +28,9 @@ NOUN = MetadataRouteConfig(
 @get(ALL, opt=READ, tags=["Networks"])
 async def list_subnets(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     network_id: FromQuery[str | None] = None,
     owned_by: FromQuery[OwnedBy] = "project",
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     order_by: FromQuery[SubnetOrder] = "cidr.asc",
     limit: Limit = 1000,
     offset: Offset = 0,
@@ -41,7 +40,7 @@ async def list_subnets(
     Subnets must have all tags of `tag_key` and `tag_key_value` (a JSON map). CIDRs are sorted by address.
     """
     subnet_filter = subnets.SubnetFilter(
-        own=owned_by == "project", network_id=network_id, tag_keys=tag_key, tag_pairs=parse_tag_filter(tag_key_value)
+        own=owned_by == "project", network_id=network_id, tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs
     )
     ctx.require_region()
     async with ctx.db.scan() as tx:

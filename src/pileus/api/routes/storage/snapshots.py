@@ -7,6 +7,7 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.storage.volume_views import snapshot_view
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.snapshot_requests import CreateSnapshot, replacement_tags
 from pileus.api.wire.storage.snapshots import SnapshotView
@@ -25,6 +26,7 @@ ONE = f"{ALL}/{{snapshot_id:str}}"
 @get(ALL, opt=READ, tags=["Snapshots"])
 async def list_snapshots(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     volume_id: FromQuery[str | None] = None,
     instance_id: FromQuery[str | None] = None,
     schedule_id: FromQuery[str | None] = None,
@@ -35,13 +37,15 @@ async def list_snapshots(
     """List snapshots, the latest first.
 
     Filter them by volume, by the instance that their volume is attached to, or by the schedule or the lifecycle policy
-    that took them.
+    that took them. A snapshot must have all tags of `tag_key` and of `tag_key_value`, a map as JSON.
     """
     snapshot_filter = snapshots.SnapshotFilter(
         volume_id=volume_id,
         instance_id=instance_id,
         schedule_id=schedule_id,
         lifecycle_policy_id=lifecycle_policy_id,
+        tag_keys=tag_filter.keys,
+        tag_pairs=tag_filter.pairs,
     )
     ctx.require_region()
     async with ctx.db.scan() as tx:

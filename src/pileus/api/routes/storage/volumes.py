@@ -8,10 +8,10 @@ from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.storage.volume_views import read_volume_view, volume_view
+from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.paging import Page
 from pileus.api.wire.storage.volume_requests import CreateVolume, UpdateVolume
 from pileus.api.wire.storage.volumes import VolumeView
-from pileus.api.wire.tags import parse_tag_filter
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.storage import volumes as volume_service
 from pileus.store.account import projects
@@ -26,14 +26,13 @@ VOLUME = MetadataRouteConfig(path=ONE, tag="Volumes", kind=volumes.KIND, group="
 @get(ALL, opt=READ, tags=["Volumes"])
 async def list_volumes(
     ctx: Ctx,
+    tag_filter: TagFilterParameter,
     instance_id: FromQuery[str | None] = None,
     bootable: FromQuery[bool | None] = None,
     has_attachments: FromQuery[bool | None] = None,
     id_part: FromQuery[str | None] = None,
     name_part: FromQuery[str | None] = None,
     cluster_id: FromQuery[str | None] = None,
-    tag_key: FromQuery[list[str] | None] = None,
-    tag_key_value: FromQuery[str | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
 ) -> Page[VolumeView]:
@@ -49,8 +48,8 @@ async def list_volumes(
         id_part=id_part,
         name_part=name_part,
         cluster_id=cluster_id,
-        tag_keys=tag_key,
-        tag_pairs=parse_tag_filter(tag_key_value),
+        tag_keys=tag_filter.keys,
+        tag_pairs=tag_filter.pairs,
     )
     return await _page(ctx, volume_filter, limit, offset)
 
