@@ -1,0 +1,1 @@
+"""Tests with the traffic of real clients."""
