@@ -49,8 +49,8 @@ async def list_servers(
 
     `name` and `uuid` match parts of the name and the id, `ip` matches the beginning of an address. `tag_key` and
     `tag_value` can be repeated: a server matches if it has one of the keys and one of the values. `tag_key_value` is a
-    JSON object: a server matches if it has all of its tags. `with_ddos` adds the DDoS profile to each server; `type_ddos_profile`, `profile_name` and
-    `protection_status` filter only together with it.
+    JSON object: a server matches if it has all of its tags. `with_ddos` adds the DDoS profile to each server;
+    `type_ddos_profile`, `profile_name` and `protection_status` filter only together with it.
     """
     ctx.require_region()
     options = InstanceViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from pileus.api.wire.legacy import LegacyInput
 from pileus.api.wire.times import parse_range_start
 from pileus.domain.account.usage_reports import SORT_KEYS, TagCondition, TimeWindow, UsageFilter, report_window
 from pileus.domain.errors import invalid
@@ -113,7 +114,7 @@ class UsageReportRequest(ReportRequest, kw_only=True):
     """A report of single resources, its order and its page."""
 
     order_by: list[Order] = field(default_factory=lambda: ["project.asc"])
-    sorting: list[dict[str, Direction]] | None = None
+    sorting: LegacyInput[list[dict[str, Direction]]] = None
     limit: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 10
     offset: Number = 0
 

@@ -122,7 +122,7 @@ class CreateInstance(CreateMachine, kw_only=True):
 
     interfaces: Annotated[list[NewInterface], Meta(min_length=1)]
     volumes: Annotated[list[NewVolume], Meta(min_length=1)]
-    security_groups: list[SecurityGroupId] | None = None
+    security_groups: LegacyInput[list[SecurityGroupId]] = None
     servergroup_id: Uuid | None = None
     configuration: dict[str, Any] | None = None
     allow_app_ports: bool = False
