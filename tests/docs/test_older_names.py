@@ -5,6 +5,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import pytest
+
+from pileus.api.openapi_page import render_api_reference
 from tests.docs.test_markdown import ROOT
 
 SPAN = re.compile(r"`([^`]+)`")
@@ -89,3 +92,10 @@ def test_every_newer_name_is_served() -> None:
 
     assert len(newer) > 10
     assert newer - fields - parameters - DOCUMENT["paths"].keys() == set()
+
+
+@pytest.mark.parametrize("name", ["metadata_kv", "instance_created", "name_templates"])
+def test_the_reference_page_marks_older_names(name: str) -> None:
+    (item, *_) = re.findall(rf"<li><code>{name}</code>.*?</li>", render_api_reference(DOCUMENT))
+
+    assert "deprecated" in item

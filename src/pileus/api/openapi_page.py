@@ -55,10 +55,9 @@ def _sections(groups: Mapping[str, list[tuple[str, str, Schema]]], document: Sch
 
 
 def _section(verb: str, path: str, operation: Schema, document: Schema) -> str:
-    deprecated = " <small class='must'>deprecated</small>" if operation.get("deprecated") else ""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema")
     parts = [
-        f"<section id='{operation['operationId']}'><h3>{_title(operation['operationId'])}{deprecated}</h3>",
+        f"<section id='{operation['operationId']}'><h3>{_title(operation['operationId'])}{_deprecated(operation)}</h3>",
         f"<p class='path'><span class='verb {verb}'>{verb.upper()}</span> <code>{escape(path)}</code></p>",
         "".join(f"<p>{_inline_code(text)}</p>" for text in operation.get("description", "").split("\n\n") if text),
         _parameters(operation.get("parameters", [])),
@@ -77,7 +76,8 @@ def _parameters(parameters: list[Schema]) -> str:
 
 def _parameter(parameter: Schema) -> str:
     kind = f"<span class='type'>{escape(_type(parameter['schema']))}, in the {parameter['in']}</span>"
-    notes = _required(parameter.get("required", False)) + " " + _inline_code(parameter.get("description", ""))
+    notes = _required(parameter.get("required", False)) + _deprecated(parameter)
+    notes += " " + _inline_code(parameter.get("description", ""))
     return f"<li><code>{escape(parameter['name'])}</code> {kind}{notes}</li>"
 
 
@@ -103,7 +103,7 @@ def _schema_html(schema: Schema, document: Schema, depth: int = 0, *, in_body: b
     required = schema.get("required", []) if in_body else []
     rows = "".join(
         f"<li><code>{escape(field)}</code> <span class='type'>{escape(_type(inner))}</span>"
-        f"{_required(field in required)}"
+        f"{_required(field in required)}{_deprecated(inner)}"
         f"{_schema_html(inner, document, depth + 1, in_body=in_body) if _has_properties(inner, document) else ''}</li>"
         for field, inner in properties.items()
     )
@@ -135,6 +135,10 @@ def _type(schema: Schema) -> str:
         return f"list of {_type(schema.get('items', {}))}"
     kind = schema.get("type", "any")
     return " | ".join(kind) if isinstance(kind, list) else str(kind)
+
+
+def _deprecated(item: Schema) -> str:
+    return " <small class='must'>deprecated</small>" if item.get("deprecated") else ""
 
 
 def _required(required: bool) -> str:  # noqa: FBT001  # the only argument
