@@ -222,6 +222,33 @@ def test_a_request_that_is_under_way_is_answered_before_it_stops(tmp_path: Path)
     assert server.stop() == 0
 
 
+def test_a_stop_answers_a_request_that_waits_for_a_task_at_once(tmp_path: Path) -> None:
+    server = start_server(tmp_path / "data", "--task-poll-ms", "10000")
+    httpx.post(f"{server.url}/_pileus/faults", headers=HEADERS, json={"kind": "hold"})
+    started = httpx.post(f"{server.url}/cloud/v1/networks/1/1", headers=HEADERS, json={"name": "net"})
+    (task_id,) = started.json()["tasks"]
+    with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
+        head = f"GET /cloud/v1/tasks/{task_id} HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\n\r\n"
+        connection.sendall(head.encode())
+        wait_until(lambda: b"HTTP/1.1 200" in _healthz(server))
+        server.process.send_signal(signal.SIGTERM)
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b'"finished_on":null' in answer
+    assert server.stop() == 0
+
+
+def test_a_task_of_another_process_is_read_when_the_wait_is_over(two: Server) -> None:
+    for number in range(8):
+        started = httpx.post(f"{two.url}/cloud/v1/networks/1/1", headers=HEADERS, json={"name": f"net-{number}"})
+        (task_id,) = started.json()["tasks"]
+
+        task = httpx.get(f"{two.url}/cloud/v1/tasks/{task_id}", headers=HEADERS).json()
+
+        assert task["state"] == "FINISHED"
+
+
 def _healthz(server: Server) -> bytes:
     with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

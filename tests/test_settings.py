@@ -29,6 +29,7 @@ EXAMPLES = {
     "catalogue": ("mine.toml", "mine.toml"),
     "driver": ("qemu", "qemu"),
     "lease_seconds": ("2.5", 2.5),
+    "task_poll_ms": ("0", 0),
     "simulated_time": ("realistic", "realistic"),
     "qemu_accelerator": ("tcg", "tcg"),
     "qemu_user": ("pileus", "pileus"),

@@ -113,6 +113,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             notifier,
             task_waiters=task_waiters,
             rate_limiter=make_rate_limiter(settings),
+            long_poll_seconds=settings.task_poll_ms / 1000,
         )
         app = create_app(settings, app_state, metrics)
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)

@@ -113,6 +113,17 @@ class Settings(Struct, frozen=True, kw_only=True):
         setting(MACHINES, "Seconds without a sign of life after which a task gets another worker.", ge=1, le=3600),
     ] = 15
 
+    task_poll_ms: Annotated[
+        int,
+        setting(
+            MACHINES,
+            "Milliseconds that a request for an unfinished task waits for the end of the task (long polling); 0 turns "
+            "this off.",
+            ge=0,
+            le=10_000,
+        ),
+    ] = 250
+
     api_key: Annotated[
         str,
         setting(

@@ -1,15 +1,19 @@
 """List, read and acknowledge tasks."""
 
+import asyncio
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pileus.app import run_cloud
 from pileus.domain.account.access import Role
 from pileus.domain.tasks import Task
+from pileus.settings import Settings
 from pileus.store import tasks
 from tests.builders import an_instance, record_fields
-from tests.tenants import REGION, Tenant
+from tests.tenants import REGION, Tenant, new_tenant
 
 NOON = int(datetime(2030, 1, 1, 12, tzinfo=UTC).timestamp()) * 1_000_000
 SECOND = 1_000_000
@@ -309,6 +313,31 @@ async def test_readers_cannot_acknowledge(tenant: Tenant) -> None:
 
     assert [answer.status_code for answer in answers] == [403, 403, 403]
     assert await list_acknowledged(tenant, task) == [False]
+
+
+async def test_the_official_client_sees_the_end_of_a_task_in_its_first_answer(tmp_path: Path) -> None:
+    async with (
+        run_cloud(Settings(data=tmp_path, log_level="error", task_poll_ms=10_000)) as cloud,
+        new_tenant(cloud) as tenant,
+    ):
+        await tenant.api.post("/_pileus/faults", json={"kind": "hold"})
+        started = await tenant.sdk.cloud.networks.create(name="net")
+        polling = asyncio.create_task(tenant.sdk.cloud.tasks.get(started.tasks[0]))
+        assert not (await asyncio.wait({polling}, timeout=0.1))[0]
+
+        await tenant.api.delete("/_pileus/faults")
+
+        assert (await asyncio.wait_for(polling, 5)).state == "FINISHED"
+
+
+async def test_a_task_that_a_fault_holds_is_answered_after_the_wait(tenant: Tenant) -> None:
+    fault = {"kind": "hold", "task_type": "create_network"}
+    await tenant.api.post("/_pileus/faults", json=fault)
+    started = await tenant.sdk.cloud.networks.create(name="net")
+
+    task = await asyncio.wait_for(tenant.sdk.cloud.tasks.get(started.tasks[0]), 5)
+
+    assert task.state in ("NEW", "RUNNING")
 
 
 async def test_the_official_client_polls_lists_and_acknowledges(tenant: Tenant) -> None:

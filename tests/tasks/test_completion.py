@@ -59,3 +59,17 @@ async def test_the_wait_ends_after_its_patience(bench: Workbench) -> None:
 
     assert not await waiters.wait_for_task(bench.db, task.id, patience=0.01)
     waiters.wake_waiters_of_task(task)
+
+
+async def test_a_request_that_gives_up_leaves_the_others_waiting_for_the_notification(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "POLL_INTERVAL", LONG)
+    task, waiters = await bench.add_tasks(a_task()), TaskWaiters()
+    waiting = asyncio.create_task(waiters.wait_for_task(bench.db, task.id, patience=LONG))
+
+    assert not await waiters.wait_for_task(bench.db, task.id, patience=0.01)
+    await end(bench, task)
+    waiters.wake_waiters_of_task(task)
+
+    assert await asyncio.wait_for(waiting, 5)

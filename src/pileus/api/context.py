@@ -18,13 +18,15 @@ from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
 from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
+from pileus.tasks.long_polls import LongPolls
 
 
 @dataclass(slots=True)
 class AppState:
     """The state that all requests of a process share.
 
-    `patience` is the time in seconds that a request waits for the end of a task.
+    `patience` is the time in seconds that a request waits for the end of a task that it starts, and `long_poll_seconds`
+    that of a request that reads a task.
     """
 
     db: Database
@@ -39,9 +41,12 @@ class AppState:
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
     rate_limiter: RateLimiter | None = None
+    long_poll_seconds: float = 0.0
+    long_polls: LongPolls = field(init=False)
     authenticator: Authenticator = field(init=False)
 
     def __post_init__(self) -> None:
+        self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
         self.authenticator = Authenticator(self.db)
 
 

@@ -63,13 +63,18 @@ class Task(Struct, frozen=True, kw_only=True):
     finished_at: int | None = None
 
     @property
+    def has_ended(self) -> bool:
+        """Whether the task has finished or failed."""
+        return self.state in (TaskState.FINISHED, TaskState.ERROR)
+
+    @property
     def place(self) -> Place:
         """The project and region that the task belongs to; 0 stands for none."""
         return Place(self.client_id, self.project_id or 0, self.region_id or 0)
 
     def acknowledged(self, user_id: int, now: int) -> "Task":
         """Return the task as acknowledged; the first acknowledgement stays. Raises Conflict until the task ends."""
-        if self.state not in (TaskState.FINISHED, TaskState.ERROR):
+        if not self.has_ended:
             raise Conflict(f"Task {self.id} is {self.state}: it can be acknowledged when it has ended")
         if self.acknowledged_at is not None:
             return self

@@ -73,6 +73,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: boo
         if serving.done():
             raise StartError(f"The HTTP server stopped unexpectedly: {serving.exception()}")
         ready.cancel()
+        cloud.app_state.long_polls.stop()
         server.should_exit = True
         await serving
     LOG.info("Stopped")

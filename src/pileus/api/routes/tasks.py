@@ -74,9 +74,11 @@ async def list_active_tasks(
 
 @get(f"{ALL}/{{task_id:str}}", opt=READ, tags=["Tasks"])
 async def get_task(ctx: Ctx, task_id: FromPath[str]) -> TaskView:
-    """Get a task. Once it is finished, `created_resources` contains the ids of the new resources."""
-    async with ctx.db.read() as tx:
-        return TaskView.of(await tasks.get(tx, ctx.caller.client_id, task_id))
+    """Get a task. Once it is finished, `created_resources` contains the ids of the new resources.
+
+    If the task is not finished, the answer waits a short time for its end. So a client that polls sees the end at once.
+    """
+    return TaskView.of(await ctx.app.long_polls.read_task(ctx.db, ctx.caller.client_id, task_id))
 
 
 @post(f"{ALL}/{{task_id:str}}/acknowledge", opt=WRITE, tags=["Tasks"], status_code=200)
