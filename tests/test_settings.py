@@ -49,7 +49,7 @@ EXAMPLES = {
     "idle_timeout": ("5", 5.0),
     "connection_limit": ("100", 100),
     "connection_limit_per_peer": ("7", 7),
-    "image_sources": ("any", "any"),
+    "image_sources": ("none", "none"),
     "subscribers": ("any", "any"),
     "image_limit": ("100", 100),
     "image_timeout": ("60.5", 60.5),

@@ -74,6 +74,7 @@ def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
         max_bytes=settings.image_limit << 30,
         seconds=settings.image_timeout,
         allow_private=settings.image_sources == "any",
+        enabled=None if settings.image_sources == "auto" else settings.image_sources != "none",
     )
     driver_settings = settings.driver_settings(settings.driver)
     return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url))

@@ -199,13 +199,14 @@ class Settings(Struct, frozen=True, kw_only=True):
         setting(LIMITS, "The most connections of one address, except this machine's own.", ge=1, le=1 << 20),
     ] = 512
     image_sources: Annotated[
-        Literal["public", "any"],
+        Literal["auto", "none", "public", "any"],
         setting(
             LIMITS,
-            "Addresses that tenants may download images from: public ones, or any that the server can reach but "
-            "link-local ones, which opens the server's own network to tenants.",
+            "Addresses that tenants may download images from: none, public ones, or any that the server can reach but "
+            "link-local ones, which opens the server's own network to tenants. auto is none with simulated machines, "
+            "where an image is then made up from its address, and public with others.",
         ),
-    ] = "public"
+    ] = "auto"
     subscribers: Annotated[
         Literal["public", "any"],
         setting(

@@ -1,17 +1,21 @@
 """Images of a project: created from volumes, downloaded, and used for volumes and servers."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from pileus.app import run_cloud
 from pileus.domain.compute.images import GIB
 from pileus.domain.faults import FaultKind
+from pileus.settings import Settings
 from tests.builders import FLAVOR, an_image, an_instance, driver_of, inject_fault
 from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
 from tests.storage import a_volume, find_volume, list_user_actions, set_quotas
-from tests.tenants import REGION, Tenant
+from tests.tenants import REGION, Tenant, new_tenant
 
 UNKNOWN_ID = "00000000-0000-4000-8000-000000000000"
 OF_VOLUME = {"name": "golden", "architecture": "aarch64", "ssh_key": "required", "tags": {"a": "b"}}
@@ -298,3 +302,42 @@ async def test_volumes_of_other_tenants_cannot_become_images(tenant: Tenant, str
     for volume_id in (volume.id, UNKNOWN_ID):
         answer = await tenant.api.post(tenant.path("images"), json={"name": "golden", "volume_id": volume_id})
         assert (answer.status_code, answer.json()["message"]) == (404, f"Volume {volume_id} could not be found")
+
+
+@pytest.fixture
+async def offline(tmp_path: Path) -> AsyncIterator[Tenant]:
+    """A tenant of a simulated cloud with the default settings."""
+    async with run_cloud(Settings(data=tmp_path, log_level="error")) as cloud, new_tenant(cloud) as tenant:
+        yield tenant
+
+
+async def test_the_simulated_cloud_takes_an_image_from_its_address_without_a_download(offline: Tenant) -> None:
+    images = offline.sdk.cloud.instances.images
+    url = "https://images.invalid/debian-12.qcow2"
+
+    image = await images.upload_and_poll(name="debian", url=url)
+    signed = await images.upload_and_poll(name="signed", url=f"{url}?signature=secret")
+    other = await images.upload_and_poll(name="other", url="https://images.invalid/debian-13.raw")
+    volume = await offline.sdk.cloud.volumes.create_and_poll(name="boot", source="image", image_id=image.id, size=2)
+
+    assert (image.status, image.disk_format, image.min_disk) == ("active", "qcow2", 2)
+    assert (signed.size, signed.disk_format) == (image.size, image.disk_format)
+    assert (other.disk_format, other.min_disk, other.size == image.size) == ("raw", 1, False)
+    assert volume.bootable
+
+
+async def test_an_image_without_a_download_counts_against_the_quota(offline: Tenant) -> None:
+    await offline.api.put(f"/_pileus/quotas/{REGION}", json={"image_size_limit": 1 << 20})
+
+    task = await download_image(offline)
+
+    assert (task["state"], "Quota limit for image_size exceeded" in task["error"]) == ("ERROR", True)
+
+
+async def test_an_injected_failure_ends_a_download_that_fetches_nothing(offline: Tenant) -> None:
+    await inject_fault(offline, FaultKind.FAIL, "download_image")
+
+    task = await download_image(offline)
+
+    assert task["state"] == "ERROR"
+    assert (await offline.api.get(offline.path("projectimages"))).json()["count"] == 0

@@ -80,6 +80,12 @@ async def test_an_announced_size_is_enough_to_refuse_it() -> None:
     assert str(problem) == "The image is larger than 1048576 bytes"
 
 
+async def test_nothing_is_fetched_if_the_operator_forbids_it() -> None:
+    problem = await download_error(image_url(), DownloadLimits(allow_private=True, enabled=False))
+
+    assert (str(problem), problem.retryable) == ("This server does not download images", False)
+
+
 async def test_a_slow_download_is_aborted() -> None:
     problem = await download_error(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 

@@ -100,7 +100,7 @@ async def running(
     data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), load_catalogue(Settings())
     with database_url(request.param) as url:
         db = await open_database(url, data)
-        driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True))
+        driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True, enabled=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
         id_maker = IdMaker(clock, os.urandom)
         cloud = AppState(

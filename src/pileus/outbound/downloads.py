@@ -49,6 +49,8 @@ async def fetch_image(
     url: str, limits: DownloadLimits, on_progress: OnProgress, file: BinaryIO | None = None
 ) -> DownloadedImage:
     """Download an image, into a file if one is given. Raises DriverError."""
+    if limits.enabled is False:
+        raise DriverError("This server does not download images", retryable=False)
     try:
         async with asyncio.timeout(limits.seconds), _open(url, limits) as response:
             return await _read(response, limits, on_progress, file)

@@ -15,11 +15,13 @@ class DownloadLimits(Struct, frozen=True, kw_only=True):
     """Limits of downloads that tenants request: a size, seconds, and which addresses are allowed.
 
     Only public addresses are allowed, or with `allow_private` all but link-local ones, where clouds serve secrets.
+    `enabled` says whether the operator wants downloads at all; None leaves it to the driver.
     """
 
     max_bytes: int = 64 << 30
     seconds: float = 3600
     allow_private: bool = False
+    enabled: bool | None = None
 
 
 class DriverConfig(Struct, Generic[S], frozen=True):

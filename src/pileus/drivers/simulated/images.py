@@ -1,4 +1,12 @@
-"""Images of the simulated cloud: they are downloaded and checked, but only their properties are stored."""
+"""Images of the simulated cloud: only their properties are stored.
+
+By default nothing is downloaded: size, format and checksum of an image are made up from its address. If the operator
+enables downloads, images are downloaded and checked.
+"""
+
+import hashlib
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
 
 from msgspec import structs
 
@@ -9,6 +17,10 @@ from pileus.drivers.simulated.state import SimulationState
 from pileus.outbound.image_formats import detect_format
 
 GIB = 1 << 30
+SECTOR = 512
+SMALLEST_IMAGE, VIRTUAL_SIZE = GIB // 4, 2 * GIB
+"""Bytes of the smallest image that is made up, and of a disk made from one; the largest has twice the bytes."""
+FORMAT_BY_SUFFIX = {".qcow2": "qcow2", ".img": "qcow2", ".vmdk": "vmdk", ".vhd": "vhd", ".iso": "iso"}
 
 
 class SimulatedImages(SimulationState):
@@ -17,13 +29,13 @@ class SimulatedImages(SimulationState):
     _download_limits: DownloadLimits
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
-        """Download an image, or copy a volume."""
+        """Download an image or make it up, or copy a volume."""
         if stored := self.find_image(image_id):
             return stored
         if source.volume_id is not None:
             info = self._from_volume(source.volume_id)
         else:
-            info = await self._download(source.url or "", on_progress)
+            info = await self._fetch(source.url or "", on_progress)
         await self._take_time("image")
         row = (image_id, *structs.astuple(info))
         self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?)", row)
@@ -39,6 +51,13 @@ class SimulatedImages(SimulationState):
             "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
         ).fetchone()
         return row and StoredImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+
+    async def _fetch(self, url: str, on_progress: OnProgress) -> StoredImage:
+        if self._download_limits.enabled:
+            return await self._download(url, on_progress)
+        image = make_up_image(url)
+        await on_progress(image.size, image.size)
+        return image
 
     async def _download(self, url: str, on_progress: OnProgress) -> StoredImage:
         from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # slow to import, and few servers need it
@@ -57,3 +76,16 @@ class SimulatedImages(SimulationState):
         if row is None:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
         return StoredImage(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")
+
+
+def make_up_image(url: str) -> StoredImage:
+    """Return the properties of an image that was not downloaded, the same ones each time for an address.
+
+    The query of the address does not count: it may be a signature that changes, or a secret.
+    """
+    address = urlsplit(url)._replace(query="", fragment="")
+    digest = hashlib.sha256(address.geturl().encode()).digest()
+    size = SMALLEST_IMAGE + int.from_bytes(digest[:8], "big") % (SMALLEST_IMAGE // SECTOR) * SECTOR
+    disk_format = FORMAT_BY_SUFFIX.get(PurePosixPath(address.path).suffix.lower(), "raw")
+    virtual_size = size if disk_format in ("raw", "iso") else VIRTUAL_SIZE
+    return StoredImage(size=size, virtual_size=virtual_size, disk_format=disk_format, checksum=digest.hex())
