@@ -20,10 +20,12 @@ from tests.api.interfaces import (
 )
 from tests.builders import (
     BARE_METAL,
+    a_floating_ip,
     a_network,
     a_port,
     a_security_group,
     an_instance,
+    driver_of,
     inject_fault,
     list_addresses,
     list_group_names,
@@ -163,9 +165,11 @@ async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Ten
     assert count == 0
 
 
-async def test_a_failed_attachment_keeps_the_reserved_fixed_ip(tenant: Tenant) -> None:
+async def test_a_failed_attachment_keeps_the_reserved_fixed_ip_and_its_floating_ip(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    reserved = await a_port(tenant)
+    _, (subnet,) = await a_network(tenant)
+    reserved = await a_port(tenant, subnet)
+    floating_ip = await a_floating_ip(tenant, reserved)
     before = await list_addresses(tenant, reserved)
     await inject_fault(tenant, FaultKind.FAIL, "attach_vm_to_reserved_fixed_ip")
 
@@ -176,6 +180,9 @@ async def test_a_failed_attachment_keeps_the_reserved_fixed_ip(tenant: Tenant) -
     assert after is not None
     assert (after.instance_id, after.task_id, after.reserved) == (None, None, True)
     assert await list_addresses(tenant, reserved) == before
+    view = (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).json()
+    assert (view["port_id"], view["status"]) == (reserved.id, "ACTIVE")
+    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,34 @@ async def test_a_profile_has_the_answers_to_its_template(tenant: Tenant) -> None
     assert {entry["base_field"]: entry["field_value"] for entry in profile["fields"]} == {11: [80], 12: "1000"}
 
 
+async def test_an_answer_as_text_is_kept_in_creations_and_updates(tenant: Tenant) -> None:
+    address = await _public_address(tenant)
+    body = {"ip_address": address, "profile_template": 1, "fields": [{"base_field": 12, "value": "500"}]}
+
+    await tenant.wait_until_finished(await tenant.api.post(profiles(tenant), json=body))
+    (created,) = await _list_profiles(tenant)
+    body["fields"] = [{"base_field": 11, "field_value": [443]}, {"base_field": 12, "value": "600"}]
+    await tenant.wait_until_finished(await tenant.api.patch(profiles(tenant, str(created["id"])), json=body))
+    (updated,) = await _list_profiles(tenant)
+
+    assert [(entry["base_field"], entry["field_value"], entry["value"]) for entry in created["fields"]] == [
+        (11, "80,443", None),
+        (12, "500", "500"),
+    ]
+    assert [(entry["base_field"], entry["field_value"], entry["value"]) for entry in updated["fields"]] == [
+        (11, [443], None),
+        (12, "600", "600"),
+    ]
+
+
+async def test_a_new_profile_is_active_and_uses_bgp(tenant: Tenant) -> None:
+    await _create_profile(tenant, await _public_address(tenant))
+
+    (profile,) = await _list_profiles(tenant)
+
+    assert profile["options"] == {"active": True, "bgp": True}
+
+
 async def test_an_address_can_have_one_profile(tenant: Tenant) -> None:
     address = await _public_address(tenant)
     await _create_profile(tenant, address)

@@ -213,6 +213,29 @@ async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None
     assert existing.floating_ip_address in floating
 
 
+async def test_a_floating_ip_that_is_on_the_reserved_port_already_can_be_named_again(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    reserved = await a_port(tenant, subnet)
+    floating_ip = await a_floating_ip(tenant, reserved)
+    choice = {"source": "existing", "existing_floating_id": floating_ip.id}
+
+    await create_instance(
+        tenant, interfaces=[{"type": "reserved_fixed_ip", "port_id": reserved.id, "floating_ip": choice}]
+    )
+
+    after = (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).json()
+    assert (after["port_id"], after["status"], after["task_id"]) == (reserved.id, "ACTIVE", None)
+
+
+async def test_a_data_volume_with_a_boot_index_need_not_be_bootable(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    data = {"source": "existing-volume", "volume_id": volume.id, "boot_index": 1}
+
+    view = await create_instance(tenant, volumes=[data, boot()])
+
+    assert [entry["id"] for entry in view["volumes"]].index(volume.id) == 1
+
+
 async def test_a_requested_address_is_not_allocated_to_another_interface_of_the_order(tenant: Tenant) -> None:
     """Five interfaces need all five free addresses, and only the last one requests an address."""
     network, _ = await a_network(tenant, "10.0.0.0/29")

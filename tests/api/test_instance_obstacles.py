@@ -13,6 +13,7 @@ from tests.builders import (
     a_port,
     a_security_group,
     an_image,
+    driver_of,
 )
 from tests.creations import (
     CREATE,
@@ -108,6 +109,22 @@ async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step:
     assert after["disks"] - before["disks"] in (0, 1)  # the driver may have created the existing volume
     assert {**after, "disks": 0} == {**before, "disks": 0}
     assert again["status"] == "ACTIVE"
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_a_failure_keeps_a_floating_ip_on_a_reserved_port(tenant: Tenant, *, named: bool) -> None:
+    _, (subnet,) = await a_network(tenant)
+    reserved = await a_port(tenant, subnet)
+    floating_ip = await a_floating_ip(tenant, reserved)
+    choice = {"source": "existing", "existing_floating_id": floating_ip.id}
+    interface = {"type": "reserved_fixed_ip", "port_id": reserved.id} | ({"floating_ip": choice} if named else {})
+    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": "connect"})
+
+    await fail_to_create_instance(tenant, interfaces=[interface])
+
+    after = (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).json()
+    assert (after["port_id"], after["status"], after["task_id"]) == (reserved.id, "ACTIVE", None)
+    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
 
 
 @pytest.mark.parametrize(

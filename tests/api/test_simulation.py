@@ -153,7 +153,7 @@ async def test_the_ddos_profile_of_an_address_is_returned_with_its_instance(tena
 
     profile_view = (await _get_view(tenant, instance.id))["ddos_profile"]
     assert (profile_view["id"], profile_view["profile_template"]["name"]) == (profile.id, template.name)
-    assert profile_view["options"] == {"active": True, "bgp": False}
+    assert profile_view["options"] == {"active": True, "bgp": True}
 
 
 async def test_only_administrators_use_the_control_endpoint(tenant: Tenant) -> None:

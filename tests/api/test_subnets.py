@@ -231,9 +231,23 @@ async def test_a_gateway_in_use_cannot_change(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     await a_router(tenant, subnet)
 
-    answer = await tenant.api.patch(tenant.path("subnets", subnet.id), json={"gateway_ip": None})
+    answer = await tenant.api.patch(tenant.path("subnets", subnet.id), json={"gateway_ip": "10.0.0.9"})
 
     assert (answer.status_code, "in use" in answer.json()["message"]) == (409, True)
+
+
+async def test_a_gateway_of_null_is_ignored_while_a_router_has_the_gateways_address(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    await a_router(tenant, subnet)
+    path = tenant.path("subnets", subnet.id)
+    before = await get_view(tenant, "subnets", subnet.id)
+    same = {name: before[name] for name in ("enable_dhcp", "dns_nameservers", "host_routes")}
+
+    unchanged = await tenant.api.patch(path, json={**same, "gateway_ip": None})
+    renamed = await tenant.api.patch(path, json={**same, "gateway_ip": None, "name": "other"})
+
+    assert (unchanged.status_code, unchanged.json()) == (200, before)
+    assert (renamed.status_code, renamed.json()["name"], renamed.json()["gateway_ip"]) == (200, "other", "10.0.0.1")
 
 
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:

@@ -191,6 +191,12 @@ A, B, DATA = image_volume(name="a"), image_volume(name="b"), blank_volume(name="
         ([image_volume(name="a", boot_index=-1)], [("a", -1)]),
         ([image_volume(name="a", boot_index=-5), image_volume(name="b", boot_index=-5)], [("a", -1), ("b", -1)]),
         ([image_volume(name="a", boot_index=2), B], [("b", 0), ("a", 2)]),
+        ([A, blank_volume(name="data", boot_index=1)], [("a", 0), ("data", 1)]),
+        ([blank_volume(name="data", boot_index=1), image_volume(name="a", boot_index=0)], [("a", 0), ("data", 1)]),
+        (
+            [A, blank_volume(name="x", boot_index=1), blank_volume(name="y", boot_index=1), B],
+            [("a", 0), ("x", 1), ("y", 2), ("b", -1)],
+        ),
     ],
 )
 def test_boot_disk_comes_first(requested: list[NewVolume], indexes: list[tuple[str | None, int]]) -> None:
@@ -203,6 +209,8 @@ def test_boot_disk_comes_first(requested: list[NewVolume], indexes: list[tuple[s
         ([A, DATA], "a"),
         ([image_volume(name="a", boot_index=2), image_volume(name="b", boot_index=1)], "b"),
         ([DATA], None),
+        ([blank_volume(boot_index=1)], None),
+        ([blank_volume(boot_index=1), image_volume(name="b", boot_index=2)], "b"),
         ([image_volume(name="a", boot_index=-1)], None),
     ],
 )
@@ -216,9 +224,7 @@ def test_instance_boots_from_the_lowest_index(requested: list[NewVolume], boot_n
     ("requested", "field"),
     [
         ([image_volume(boot_index=0), image_volume(boot_index=0)], "volumes"),
-        ([A, image_volume(boot_index=1), image_volume(boot_index=1)], "volumes"),
         ([blank_volume(boot_index=0)], "volumes.0.boot_index"),
-        ([A, blank_volume(boot_index=1)], "volumes.1.boot_index"),
         ([image_volume(attachment_tag="x"), blank_volume(attachment_tag="x")], "volumes"),
         ([A, existing_volume(), existing_volume()], "volumes"),
     ],

@@ -15,7 +15,6 @@ from pileus.domain.storage.volumes import (
     Volume,
     VolumeStatus,
     device_name,
-    plan_snapshot_deletions,
     require_allowed_volume_size,
 )
 from tests.domain.builders import NOW, TASK, a_snapshot, a_volume, an_instance, the_catalogue
@@ -187,19 +186,6 @@ def test_snapshot_can_be_deleted_if_available_or_failed(status: SnapshotStatus) 
             snapshot.deleting(TASK, LATER)
     else:
         assert snapshot.deleting(TASK, LATER).status == "deleting"
-
-
-def test_all_snapshots_are_deleted_with_their_volume() -> None:
-    snapshots = [a_snapshot(id="s-1"), a_snapshot(id="s-2")]
-
-    assert [
-        (snapshot.id, snapshot.task_id) for snapshot in plan_snapshot_deletions(snapshots, ["s-2"], TASK, LATER)
-    ] == [
-        ("s-1", TASK),
-        ("s-2", TASK),
-    ]
-    with pytest.raises(Invalid, match="Snapshot s-3 is not one of this volume"):
-        plan_snapshot_deletions(snapshots, ["s-1", "s-3"], TASK, LATER)
 
 
 def test_device_names_are_those_of_disks() -> None:

@@ -18,7 +18,7 @@ class CreateInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
 
     `ports` are reported among the created resources. `profiles` are the DDoS profiles of a bare metal server's public
     address. `configuration` holds the answers to the questions of an application template. `refusal` is the reason why
-    the task fails.
+    the task fails. `kept_floating_ips` were assigned to reserved ports before, and stay if the task fails.
     """
 
     volumes: list[str] = field(default_factory=list)
@@ -27,6 +27,7 @@ class CreateInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):
     configuration: dict[str, Any] | None = None
     profiles: list[int] = field(default_factory=list)
     refusal: str | None = None
+    kept_floating_ips: list[str] = field(default_factory=list)
 
 
 class DeleteInstanceArgs(InstanceTaskArgs, frozen=True, kw_only=True):

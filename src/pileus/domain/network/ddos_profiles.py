@@ -43,7 +43,7 @@ class DdosTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 class NewDdosProfile(Struct, frozen=True, kw_only=True):
     """A DDoS profile to create: its template, and answers to the template's fields.
 
-    Each answer has the keys `base_field` (the field's id) and `field_value`.
+    Each answer has the keys `base_field` (the field's id) and `field_value`, and `value` if it was given as text.
     """
 
     template_id: int
@@ -61,7 +61,7 @@ class DdosProfile(TenantResource, frozen=True, kw_only=True):
     fields: list[dict[str, Any]] = field(default_factory=list)
     protocols: list[dict[str, Any]] | None = None
     active: bool = True
-    bgp: bool = False
+    bgp: bool = True
     site: str | None = None
     status: str = DdosProfileStatus.ACTIVE
     error_description: str = ""
@@ -91,6 +91,7 @@ def complete_template_answers(template: DdosTemplate, answers: Sequence[Mapping[
     """Return the value of each field of a template, from the answers or the defaults. Raises Invalid."""
     fields = {template_field.id: template_field for template_field in template.fields}
     values = {answer["base_field"]: answer.get("field_value") for answer in answers}
+    texts = {answer["base_field"]: {"value": answer["value"]} for answer in answers if "value" in answer}
     errors = [f"Template {template.id} has no field {field_id}" for field_id in values if field_id not in fields]
     errors += [
         f"Field {template_field.id} ({template_field.name}) is required"
@@ -101,6 +102,7 @@ def complete_template_answers(template: DdosTemplate, answers: Sequence[Mapping[
         raise Invalid(f"Validation Error: {{'fields': {errors}}}", {"fields": errors})
     return [
         {"base_field": template_field.id, "field_value": values.get(template_field.id, template_field.default)}
+        | texts.get(template_field.id, {})
         for template_field in template.fields
         if template_field.id in values or template_field.default is not None
     ]

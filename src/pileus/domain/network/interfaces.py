@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
@@ -14,12 +14,16 @@ from pileus.domain.network.security_groups import check_named_once
 
 
 class AttachedInterface(Struct, frozen=True, kw_only=True):
-    """A port of an instance with its addresses, and its floating IP, which may be new as well."""
+    """A port of an instance with its addresses, and its floating IP, which may be new as well.
+
+    `kept_floating_ips` are the ids of those that were assigned to the port before.
+    """
 
     port: Port
     addresses: list[str]
     floating_ip: FloatingIP | None = None
     new_floating_ip: bool = False
+    kept_floating_ips: list[str] = field(default_factory=list)
 
 
 def require_attachable_interface(instance: Instance, interface: NewInterface) -> NewInterface:

@@ -109,11 +109,15 @@ class ConvertReservedFixedIPToFloatingIPArgs(PortTaskArgs, frozen=True, kw_only=
 
 
 class AttachOrDetachInterfaceArgs(Struct, frozen=True, kw_only=True):
-    """An instance, its port, and the DDoS profiles that are created or deleted with the port's addresses."""
+    """An instance, its port, and the DDoS profiles that are created or deleted with the port's addresses.
+
+    `kept_floating_ips` were assigned to the port before it was attached, and stay if that fails.
+    """
 
     instance_id: str
     port_id: str
     profiles: list[int] = field(default_factory=list)
+    kept_floating_ips: list[str] = field(default_factory=list)
 
 
 class UpdatePortSecurityArgs(Struct, frozen=True, kw_only=True):

@@ -77,8 +77,11 @@ def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: VolumeSou
 
 
 def with_assigned_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
-    """Assign the boot order, boot disk first: that with index 0, or the first bootable one without an index."""
-    _check_unique("boot_index", [index for d in disks if (index := d.requested.boot_index) is not None and index >= 0])
+    """Assign the boot order, boot disk first: that with index 0, or the first bootable one without an index.
+
+    Only the disk with index 0 must be bootable. Others with an index keep their order, without duplicates.
+    """
+    _check_unique("boot_index", [0 for disk in disks if disk.requested.boot_index == 0])
     _check_unique(
         "attachment_tag", [d.requested.attachment_tag for d in disks if d.requested.attachment_tag is not None]
     )
@@ -88,12 +91,13 @@ def with_assigned_boot_order(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk
     for position, disk in enumerate(disks):
         with nest_field_errors("volumes", position):
             indexed.append(replace(disk, boot_index=0 if disk is default_boot else _boot_index(disk)))
-    return sorted(indexed, key=lambda disk: disk.boot_index != 0)
+    return sorted(_with_distinct_boot_indexes(indexed), key=lambda disk: disk.boot_index != 0)
 
 
 def find_boot_disk(disks: Iterable[ResolvedDisk]) -> ResolvedDisk | None:
-    """Return the first disk in the boot order, or None."""
-    return min((disk for disk in disks if disk.boot_index >= 0), key=lambda disk: disk.boot_index, default=None)
+    """Return the first bootable disk in the boot order, or None."""
+    candidates = [disk for disk in disks if disk.boot_index >= 0 and disk.bootable]
+    return min(candidates, key=lambda disk: disk.boot_index, default=None)
 
 
 def _first_without_boot_index(disks: Sequence[ResolvedDisk]) -> ResolvedDisk | None:
@@ -104,9 +108,19 @@ def _boot_index(disk: ResolvedDisk) -> int:
     index = disk.requested.boot_index
     if index is None or index < 0:
         return NO_BOOT
-    if not disk.bootable:
+    if index == 0 and not disk.bootable:
         raise invalid(boot_index=f"The volume whose source is {disk.requested.source} is not bootable")
     return index
+
+
+def _with_distinct_boot_indexes(disks: Sequence[ResolvedDisk]) -> list[ResolvedDisk]:
+    """Return the disks with larger boot indexes in place of duplicates; drivers need distinct ones."""
+    distinct, last = list(disks), NO_BOOT
+    for position in sorted(range(len(disks)), key=lambda position: disks[position].boot_index):
+        if disks[position].boot_index != NO_BOOT:
+            last = max(last + 1, disks[position].boot_index)
+            distinct[position] = replace(disks[position], boot_index=last)
+    return distinct
 
 
 def _check_unique(name: str, values: Sequence[object]) -> None:

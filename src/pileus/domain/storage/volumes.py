@@ -238,17 +238,5 @@ def require_allowed_volume_size(size: int, volume_type: VolumeType | None) -> in
     return size
 
 
-def plan_snapshot_deletions(
-    snapshots: Sequence[Snapshot], requested_ids: Iterable[str], task_id: str, now: int
-) -> list[Snapshot]:
-    """Start the deletion of all snapshots of a volume. Raises Invalid for a requested id that is not one of them."""
-    known = {snapshot.id for snapshot in snapshots}
-    unknown_ids = [snapshot_id for snapshot_id in requested_ids if snapshot_id not in known]
-    if unknown_ids:
-        fields = {"snapshots": [f"Snapshot {snapshot_id} is not one of this volume" for snapshot_id in unknown_ids]}
-        raise Invalid(f"Validation Error: {fields}", fields)
-    return [snapshot.deleting(task_id, now) for snapshot in snapshots]
-
-
 def _age_key(snapshot: Snapshot) -> tuple[int, str]:
     return snapshot.created_at, snapshot.id

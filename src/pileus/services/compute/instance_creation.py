@@ -103,6 +103,7 @@ def _task_args(plan: InstancePlan, interfaces: list[AttachedInterface], profiles
         refusal=next(
             (f"Volume {volume.id} is in unexpected state {volume.status}" for volume in plan.unusable_volumes), None
         ),
+        kept_floating_ips=[kept for interface in interfaces for kept in interface.kept_floating_ips],
     )
 
 

@@ -93,8 +93,11 @@ async def remove_instance_records(
     deleted_volume_ids: Collection[str],
     deleted_floating_ip_ids: Collection[str],
     deleted_port_ids: Collection[str],
+    kept_floating_ip_ids: Collection[str] = (),
 ) -> None:
     """Remove an instance and the volumes, floating IPs and reserved ports with these ids; release all others.
+
+    Floating IPs in `kept_floating_ip_ids` stay assigned to their ports.
 
     Usage is closed, but not that of addresses of an instance that was never built.
     """
@@ -107,6 +110,7 @@ async def remove_instance_records(
             now,
             deleted_floating_ip_ids=deleted_floating_ip_ids,
             deleted_port_ids=deleted_port_ids,
+            kept_floating_ip_ids=kept_floating_ip_ids,
             was_used=built,
         )
     await metering.save_usage_until_now(tx, [instance], now)
@@ -139,7 +143,7 @@ async def _lock_volumes(
         volume.id for attachment, volume in attached if volume.id in selected.ids or attachment.delete_on_termination
     ]
     for volume_id in deleted:
-        await lock_all_snapshots_for_deletion(tx, ctx, volume_id, [], task_id)
+        await lock_all_snapshots_for_deletion(tx, ctx, volume_id, task_id)
     return deleted
 
 

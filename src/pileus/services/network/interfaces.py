@@ -79,7 +79,12 @@ async def attach_interface(
     )
     reserved = interface.type == InterfaceType.RESERVED_FIXED_IP
     task_type = ATTACH_RESERVED_FIXED_IP if reserved else ATTACH_INTERFACE
-    args = AttachOrDetachInterfaceArgs(instance_id=instance_id, port_id=attached.port.id, profiles=profiles)
+    args = AttachOrDetachInterfaceArgs(
+        instance_id=instance_id,
+        port_id=attached.port.id,
+        profiles=profiles,
+        kept_floating_ips=attached.kept_floating_ips,
+    )
     data = {"instance_id": instance_id, "port_id": attached.port.id}
     entry = AuditEntry("instance", "attach", instance_id, audit_data)
     return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
@@ -111,17 +116,21 @@ async def create_or_take_over_port(
 
     Without `group_ids` the port gets the project's default group. Raises NotFound, Invalid, Conflict or NoCapacity.
     """
+    kept: list[str] = []
     if interface.type == InterfaceType.RESERVED_FIXED_IP:
         port, ips = await _take_reserved_port(tx, ctx, owner, interface, position)
+        kept = [floating_ip.id for floating_ip in await floating_ips.list_by_port(tx, port.id)]
     else:
         port, ips = await add_port_with_addresses(tx, ctx, owner, interface, position)
     if port.port_security_enabled and owner.port_security:
         await security_groups.add_to_port(tx, port.id, await _resolve_groups(tx, ctx, group_ids))
     if interface.floating_ip is None:
-        return AttachedInterface(port=port, addresses=ips)
+        return AttachedInterface(port=port, addresses=ips, kept_floating_ips=kept)
     floating_ip = await _assign_floating_ip(tx, ctx, interface.floating_ip, port, ips, owner.task_id)
     new = interface.floating_ip.existing_id is None
-    return AttachedInterface(port=port, addresses=ips, floating_ip=floating_ip, new_floating_ip=new)
+    return AttachedInterface(
+        port=port, addresses=ips, floating_ip=floating_ip, new_floating_ip=new, kept_floating_ips=kept
+    )
 
 
 async def remove_or_release_port(
@@ -131,19 +140,22 @@ async def remove_or_release_port(
     *,
     deleted_floating_ip_ids: Collection[str] = (),
     deleted_port_ids: Collection[str] = (),
+    kept_floating_ip_ids: Collection[str] = (),
     was_used: bool = True,
 ) -> None:
     """Remove a port, or keep it as a reserved fixed IP without an instance; unassign its floating IPs.
 
     Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
-    is deleted is saved, unless `was_used` is False.
+    is deleted is saved, unless `was_used` is False. Floating IPs in `kept_floating_ip_ids` stay assigned.
     """
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
         if floating_ip.id in deleted_floating_ip_ids:
             await metering.save_usage_until_now(tx, [floating_ip] if was_used else [], now)
             await floating_ips.remove(tx, floating_ip.id)
-        else:
+        elif floating_ip.id not in kept_floating_ip_ids:
             await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(FloatingIPTarget(), now))
+        elif floating_ip.task_id is not None and floating_ip.task_id == port.task_id:
+            await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     if port.reserved and port.id not in deleted_port_ids:
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(
@@ -229,14 +241,17 @@ async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> lis
 async def _assign_floating_ip(
     tx: Tx, ctx: Context, choice: FloatingIPChoice, port: Port, ips: Sequence[str], task_id: str
 ) -> FloatingIP:
-    """Assign a new or an existing floating IP to the port's first IPv4 address."""
+    """Assign a new or an existing floating IP to the port's first IPv4 address. It may be assigned there already."""
     fixed_ip_address = next((ip for ip in ips if ip_address(ip).version in IP_VERSIONS["ipv4"]), None)
     if fixed_ip_address is None:
         raise invalid(floating_ip="A floating IP needs an interface with an IPv4 address")
-    target = await resolve_target_on_port(tx, port, fixed_ip_address)
     if choice.existing_id is None:
+        target = await resolve_target_on_port(tx, port, fixed_ip_address)
         return await allocate_floating_ip(tx, ctx, task_id, target)
     before = await floating_ips.get(tx, ctx.place, choice.existing_id)
+    if (before.port_id, before.fixed_ip_address) == (port.id, fixed_ip_address):
+        return await floating_ips.save(tx, before, before.locked(task_id))
+    target = await resolve_target_on_port(tx, port, fixed_ip_address)
     if before.port_id is not None:
         raise Conflict(f"Floating IP {before.id} is in use")
     after = replace(before.require_unlocked().assigned_to(target, ctx.now()), status=before.status, task_id=task_id)

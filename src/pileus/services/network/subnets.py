@@ -28,7 +28,7 @@ from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.network import addresses, networks, routers, subnets
+from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
 async def create_subnet(
@@ -66,9 +66,12 @@ async def create_subnet(
 async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch, task_id: str) -> Task | None:
     """Lock the subnet and start the task that applies the patch.
 
-    A patch of name and tags alone is applied at once, without a task; return None then.
+    A patch of name and tags alone is applied at once, without a task; return None then. A gateway of null is ignored
+    while a router has the gateway's address: older clients send it with each update.
     """
     before = (await subnets.get_own(tx, ctx.place, subnet_id)).require_unlocked()
+    if patch.get("gateway_ip", "") is None and await _is_gateway_of_router(tx, before):
+        del patch["gateway_ip"]
     after, data = patched_subnet(before, patch, ctx.now()), to_builtins(patch)
     entry = AuditEntry("subnet", "update", subnet_id, data, name=after.name)
     if has_same_host_settings(before, after):
@@ -124,6 +127,11 @@ async def _resolve_router(
     if router_id is not None:
         return await routers.get(tx, ctx.place, router_id)
     return await routers.find_created_with_network(tx, network_id)
+
+
+async def _is_gateway_of_router(tx: Tx, subnet: Subnet) -> bool:
+    interfaces = await router_interfaces.list_by_subnet(tx, subnet.id)
+    return any(address.ip == subnet.gateway_ip for interface in interfaces for address in interface.addresses)
 
 
 async def _check_gateway_free(tx: Tx, before: Subnet, after: Subnet) -> None:

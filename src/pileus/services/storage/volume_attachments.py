@@ -4,7 +4,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.storage.attachments import plan_attachment, require_volumes_changeable
 from pileus.domain.storage.task_types import ATTACH_VOLUME, DETACH_VOLUME, AttachOrDetachVolumeArgs
-from pileus.domain.storage.volumes import Volume, plan_snapshot_deletions
+from pileus.domain.storage.volumes import Volume
 from pileus.domain.tasks import Task
 from pileus.services.tasks import start_task
 from pileus.store.compute import instances
@@ -57,11 +57,7 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
     return await start_task(tx, ctx, task_id, DETACH_VOLUME, args, entry=entry)
 
 
-async def lock_all_snapshots_for_deletion(
-    tx: Tx, ctx: Context, volume_id: str, expected_ids: list[str], task_id: str
-) -> None:
-    """Lock all snapshots of a volume that is deleted. Raises Invalid if one of `snapshot_ids` is not among them."""
-    existing = await snapshots.list_by_volume(tx, volume_id)
-    locked = plan_snapshot_deletions(existing, expected_ids, task_id, ctx.now())
-    for before, after in zip(existing, locked, strict=True):
-        await snapshots.save(tx, before, after)
+async def lock_all_snapshots_for_deletion(tx: Tx, ctx: Context, volume_id: str, task_id: str) -> None:
+    """Lock all snapshots of a volume that is deleted."""
+    for snapshot in await snapshots.list_by_volume(tx, volume_id):
+        await snapshots.save(tx, snapshot, snapshot.deleting(task_id, ctx.now()))

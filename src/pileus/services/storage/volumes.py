@@ -66,14 +66,11 @@ async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePat
     return volume
 
 
-async def delete_volume(tx: Tx, ctx: Context, volume_id: str, snapshot_ids: list[str], task_id: str) -> Task:
-    """Lock the volume with all its snapshots and start the task that deletes them.
-
-    Raises NotFound, Conflict, or Invalid if one of `snapshot_ids` belongs to another volume.
-    """
+async def delete_volume(tx: Tx, ctx: Context, volume_id: str, task_id: str) -> Task:
+    """Lock the volume with all its snapshots and start the task that deletes them. Raises NotFound or Conflict."""
     volume = await volumes.get(tx, ctx.place, volume_id)
     await volumes.save(tx, volume, volume.deleting(task_id, ctx.now()))
-    await lock_all_snapshots_for_deletion(tx, ctx, volume_id, snapshot_ids, task_id)
+    await lock_all_snapshots_for_deletion(tx, ctx, volume_id, task_id)
     entry = AuditEntry("volume", "delete", volume_id, name=volume.name)
     return await start_task(tx, ctx, task_id, DELETE_VOLUME, VolumeTaskArgs(volume_id=volume_id), entry=entry)
 

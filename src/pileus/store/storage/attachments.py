@@ -24,9 +24,13 @@ async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, 
 
 
 async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
-    """Return the volume with the lowest boot index, or None."""
+    """Return the bootable volume with the lowest boot index, or None."""
     attached = await list_with_volumes(tx, instance_id)
-    bootable = [(attachment.boot_index, volume) for attachment, volume in attached if attachment.boot_index >= 0]
+    bootable = [
+        (attachment.boot_index, volume)
+        for attachment, volume in attached
+        if attachment.boot_index >= 0 and volume.bootable
+    ]
     return min(bootable, key=itemgetter(0))[1] if bootable else None
 
 

@@ -115,7 +115,8 @@ async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await _unassign_floating_ips(ctx)
+    assigned, kept_ids = await _load_floating_ips(ctx), ctx.args.kept_floating_ips
+    await unassign_floating_ips(ctx, [floating_ip for floating_ip in assigned if floating_ip.id not in kept_ids])
     machine = await load_machine_spec(ctx, ctx.args.instance_id)
     if isinstance(ctx.driver, SupportsInterfaces):
         for nic in machine.nics:
@@ -156,7 +157,7 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> Created
 
 
 async def _remove_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> None:
-    await _remove_records(tx, ctx, port_ids=())
+    await _remove_records(tx, ctx, port_ids=(), kept_floating_ip_ids=ctx.args.kept_floating_ips)
 
 
 async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
@@ -176,7 +177,11 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
 
 
 async def _remove_records(
-    tx: Tx, ctx: TaskContext[CreateInstanceArgs | DeleteInstanceArgs], *, port_ids: Sequence[str]
+    tx: Tx,
+    ctx: TaskContext[CreateInstanceArgs | DeleteInstanceArgs],
+    *,
+    port_ids: Sequence[str],
+    kept_floating_ip_ids: Sequence[str] = (),
 ) -> None:
     instance = await instances.require(tx, ctx.args.instance_id)
     await ddos_profiles.delete_profile_records(tx, ctx)
@@ -187,6 +192,7 @@ async def _remove_records(
         deleted_volume_ids=ctx.args.volumes,
         deleted_floating_ip_ids=ctx.args.floating_ips,
         deleted_port_ids=port_ids,
+        kept_floating_ip_ids=kept_floating_ip_ids,
     )
 
 

@@ -34,9 +34,10 @@ async def _attach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> No
 
 
 async def _detach_interface(ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
+    kept_ids = ctx.args.kept_floating_ips
     async with ctx.db.read() as tx:
         assigned = await floating_ips.list_by_port(tx, ctx.args.port_id)
-    await unassign_floating_ips(ctx, assigned)
+    await unassign_floating_ips(ctx, [floating_ip for floating_ip in assigned if floating_ip.id not in kept_ids])
     await require_interface_support(ctx.driver).ensure_no_interface(ctx.args.instance_id, ctx.args.port_id)
 
 
@@ -49,7 +50,7 @@ async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) 
 async def _remove_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profile_records(tx, ctx)
-    await remove_or_release_port(tx, port, ctx.now(), was_used=False)
+    await remove_or_release_port(tx, port, ctx.now(), was_used=False, kept_floating_ip_ids=ctx.args.kept_floating_ips)
     await unlock_instance(tx, ctx.args.instance_id)
 
 

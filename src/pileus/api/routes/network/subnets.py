@@ -83,9 +83,9 @@ async def get_subnet(ctx: Ctx, subnet_id: FromPath[str]) -> SubnetView:
 async def update_subnet(ctx: Ctx, subnet_id: FromPath[str], data: JSONBody[UpdateSubnet]) -> SubnetView:
     """Change name, tags, gateway, DHCP, name servers or host routes of a subnet, by JSON merge patch (RFC 7386).
 
-    A gateway of null removes the gateway. The gateway cannot change while a port or router has the old or the new
-    address. Lists replace the previous lists; at most 5 name servers and 20 host routes. Waits up to 25 seconds for
-    the task and returns the subnet.
+    A gateway of null removes the gateway; it is ignored while a router has the gateway's address. The gateway cannot
+    change while a port or router has the old or the new address. Lists replace the previous lists; at most 5 name
+    servers and 20 host routes. Waits up to 25 seconds for the task and returns the subnet.
     """
     await ctx.submit_task_and_wait(
         lambda tx, task_id: subnet_service.update_subnet(tx, ctx, subnet_id, data.to_patch(), task_id)

@@ -100,15 +100,13 @@ async def update_volume(ctx: Ctx, volume_id: FromPath[str], data: JSONBody[Updat
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Volumes"])
-async def delete_volume(ctx: Ctx, volume_id: FromPath[str], snapshots: FromQuery[str | None] = None) -> TaskIds:
-    """Delete an available volume and all its snapshots.
-
-    `snapshots` may list their ids, separated by commas; the answer is 400 if one belongs to another volume.
-    """
-    snapshot_ids = [part.strip() for part in (snapshots or "").split(",") if part.strip()]
-    return await ctx.submit_task(
-        lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, snapshot_ids, task_id)
-    )
+async def delete_volume(
+    ctx: Ctx,
+    volume_id: FromPath[str],
+    snapshots: FromQuery[str | None] = None,  # noqa: ARG001  # a published parameter without effect
+) -> TaskIds:
+    """Delete an available volume and all its snapshots. The ids in `snapshots` make no difference."""
+    return await ctx.submit_task(lambda tx, task_id: volume_service.delete_volume(tx, ctx, volume_id, task_id))
 
 
 async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit: int, offset: int) -> Page[VolumeView]:

@@ -1,24 +1,25 @@
 """Request bodies of DDoS profiles."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Number
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 
 
-class InterfaceDdosFieldAnswer(Struct, kw_only=True):
+class DdosFieldAnswer(Struct, kw_only=True):
     """The answer to a field of the template: any JSON in `field_value`, or text in `value`."""
 
-    base_field: int
+    base_field: Number
     field_value: Any = None
-    value: str | None = None
+    value: Annotated[str, Meta(max_length=500)] | None = None
 
     def to_answer(self) -> dict[str, Any]:
         """Return the answer as the domain takes it."""
-        value = self.value if self.field_value is None else self.field_value
-        return {"base_field": self.base_field, "field_value": value}
+        if self.value is None or self.field_value is not None:
+            return {"base_field": self.base_field, "field_value": self.field_value}
+        return {"base_field": self.base_field, "field_value": self.value, "value": self.value}
 
 
 class NewInterfaceDdosProfile(Struct, kw_only=True):
@@ -26,18 +27,11 @@ class NewInterfaceDdosProfile(Struct, kw_only=True):
 
     profile_template: int
     profile_template_name: str | None = None
-    fields: list[InterfaceDdosFieldAnswer] = field(default_factory=list)
+    fields: list[DdosFieldAnswer] = field(default_factory=list)
 
     def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""
         return NewDdosProfile(template_id=self.profile_template, answers=[entry.to_answer() for entry in self.fields])
-
-
-class DdosFieldAnswer(Struct, kw_only=True):
-    """The answer to a field of the template: any JSON."""
-
-    base_field: Number
-    field_value: Any = None
 
 
 class CreateDdosProfile(Struct, kw_only=True):
@@ -49,8 +43,7 @@ class CreateDdosProfile(Struct, kw_only=True):
 
     def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""
-        answers = [{"base_field": entry.base_field, "field_value": entry.field_value} for entry in self.fields]
-        return NewDdosProfile(template_id=self.profile_template, answers=answers)
+        return NewDdosProfile(template_id=self.profile_template, answers=[entry.to_answer() for entry in self.fields])
 
 
 class SwitchDdosProfile(Struct, kw_only=True):

@@ -55,10 +55,11 @@ class DdosTemplateView(Struct, kw_only=True):
 
 
 class DdosProfileFieldView(_FieldView, kw_only=True):
-    """A field of the template with the profile's answer."""
+    """A field of the template with the profile's answer; `value` is null unless the answer was given there."""
 
     base_field: int
     field_value: Any
+    value: str | None
 
     @classmethod
     def of(cls, answer: dict[str, Any], template_field: DdosTemplateField) -> "DdosProfileFieldView":
@@ -69,6 +70,7 @@ class DdosProfileFieldView(_FieldView, kw_only=True):
             id=answer.get("id", template_field.id),
             base_field=template_field.id,
             field_value=answer.get("field_value", answer.get("value")),
+            value=answer.get("value"),
         )
 
 
