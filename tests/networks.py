@@ -88,7 +88,7 @@ def _router_port(tenant: Tenant, router: Router, network_id: str, *, gateway: bo
         network_id=network_id,
         gateway=gateway,
         mac_address=derive_mac_address(common_fields["id"]),
-        created_at=common_fields["created_at"],
+        created_at=router.created_at,
     )
 
 

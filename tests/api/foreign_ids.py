@@ -33,6 +33,7 @@ from tests.tenants import REGION, Tenant
 SECRET = "only-its-owner-knows"
 MISSING = "00000000-0000-4000-8000-000000000000"
 TEXT_IDS = (
+    "console_type",
     "fault_id",
     "floating_ip_id",
     "group_id",

@@ -1,11 +1,18 @@
 """Other reads of an instance: interfaces, console, metrics, flavors, prices, limits, app templates."""
 
+from datetime import datetime
+from urllib.parse import urlsplit
+
 import pytest
 
 from pileus.domain.account.access import Role
+from pileus.settings import Settings
 from tests.builders import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, list_ports
+from tests.networks import a_router
 from tests.orders import UBUNTU
-from tests.tenants import Tenant
+from tests.tenants import Tenant, client_of
+
+HOUR = 3_600_000_000
 
 
 async def test_interfaces_show_networks_addresses_and_floating_ips(tenant: Tenant) -> None:
@@ -82,7 +89,7 @@ async def test_a_locked_instance_has_no_console(tenant: Tenant) -> None:
 
 
 async def test_metrics_cover_the_requested_period(tenant: Tenant) -> None:
-    instance = await an_instance(tenant)
+    instance = await an_instance(tenant, created_at=0)
     path = tenant.path("instances", instance.id, "metrics")
 
     hour = (await tenant.api.post(path, json={"time_interval": 1, "time_unit": "hour"})).json()
@@ -94,6 +101,34 @@ async def test_metrics_cover_the_requested_period(tenant: Tenant) -> None:
     assert hour["results"][0]["cpu_util"] > 0
     assert (page["count"], len(page["results"])) == (576, 5)
     assert set(refused.json()["invalid_fields"]) == {"time_interval", "time_unit"}
+
+
+@pytest.mark.parametrize(("age", "count"), [(HOUR // 60, 1), (HOUR, 12)])
+async def test_there_are_no_metrics_from_before_the_creation(tenant: Tenant, age: int, count: int) -> None:
+    created_at = tenant.running.app_state.now() - age
+    instance = await an_instance(tenant, created_at=created_at)
+    router = await a_router(tenant, created_at=created_at)
+    body = {"time_interval": 6, "time_unit": "day"}
+
+    own = (await tenant.api.post(tenant.path("instances", instance.id, "metrics"), json=body)).json()
+    (of_router,) = (await tenant.api.post(tenant.path("routers", router.id, "metrics"), json=body)).json()["results"]
+
+    assert (own["count"], len(of_router["metrics"])) == (count, count)
+    for sample in (*own["results"], *of_router["metrics"]):
+        assert datetime.fromisoformat(sample["time"]).timestamp() >= created_at // 1_000_000
+
+
+async def test_a_console_url_leads_to_a_page_of_the_server(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    console = (await tenant.api.get(tenant.path("instances", instance.id, "get_console"))).json()
+    url = console["remote_console"]["url"]
+
+    async with client_of(tenant.running, None) as browser:
+        page = await browser.get(url.removeprefix(Settings().base_url))
+
+    assert urlsplit(url).port == Settings().port
+    assert (page.status_code, page.headers["content-type"].partition(";")[0]) == (200, "text/html")
+    assert "no screen" in page.text
 
 
 async def test_the_official_sdk_reads_metrics(tenant: Tenant) -> None:

@@ -32,7 +32,7 @@ async def test_floating_ips_are_assigned_by_older_methods(tenant: Tenant) -> Non
 
 async def test_routers_are_read_measured_and_deleted(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
-    router, routers = await a_router(tenant, subnet), tenant.sdk.cloud.networks.routers
+    router, routers = await a_router(tenant, subnet, created_at=0), tenant.sdk.cloud.networks.routers
 
     current = await routers.get(router.id)
     measured = await routers.metrics.list(router.id, time_interval=1, time_unit="hour")

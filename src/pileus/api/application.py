@@ -9,7 +9,7 @@ from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
-from pileus.api.routes import consoles, health, machine_access, other_families, simulation
+from pileus.api.routes import consoles, health, machine_access, other_families, simulated_consoles, simulation
 from pileus.api.tag_filters import provide_tag_filter
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
@@ -29,7 +29,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
             health.make_metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
             *other_families.ROUTES,
-            *([simulation.ROUTER] if has_simulation else []),
+            *([simulation.ROUTER, simulated_consoles.ROUTER] if has_simulation else []),
             *([consoles.ROUTER] if has_consoles else []),
         ],
         before_request=authorization.authorize,

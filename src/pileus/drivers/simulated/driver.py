@@ -30,7 +30,7 @@ CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "ser
 class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
     """The driver; it fulfils all Protocols but those of real machines."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # its configuration
         self,
         file: Path,
         *,
@@ -38,9 +38,11 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
         realistic: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         download_limits: DownloadLimits | None = None,
+        public_url: str = "",
     ) -> None:
         super().__init__(file, realistic=realistic, sleep=sleep)
         self._download_limits = download_limits or DownloadLimits()
+        self._public_url = public_url
         self._hosts = [f"sim-{number:02}" for number in range(1, hosts + 1)]
 
     @classmethod
@@ -51,6 +53,7 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             hosts=config.catalogue.servers.count,
             realistic=config.settings.time == "realistic",
             download_limits=config.download_limits,
+            public_url=config.public_url,
         )
 
     async def check_health(self) -> str:
@@ -147,14 +150,15 @@ class Simulated(SimulatedStorage, SimulatedImages, NetworkState):
             self._save_machine(machine, Status(status))
 
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
-        """Return a console's address; there is no screen behind it."""
+        """Return the address of a page; there is no screen behind it."""
         kind = console_type or "spice-html5"
         if kind not in CONSOLES:
             raise DriverError(f"Unknown console type {kind}: use one of {', '.join(CONSOLES)}", retryable=False)
         if self._require_status(machine_id) != Status.ACTIVE:
             raise DriverError(f"Machine {machine_id} has no console while it is not running", retryable=True)
         secret = hashlib.sha256(f"{machine_id} {kind}".encode()).hexdigest()[:32]
-        return ConsoleAddress(url=f"http://127.0.0.1/console/{kind}?token={secret}", type=kind, protocol=CONSOLES[kind])
+        url = f"{self._public_url}/console/{kind}?token={secret}"
+        return ConsoleAddress(url=url, type=kind, protocol=CONSOLES[kind])
 
     async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
         """Return made-up samples: a daily wave for each machine, the same for every caller; flat unless it runs."""

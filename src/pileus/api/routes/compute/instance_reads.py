@@ -93,7 +93,7 @@ async def search_instances(
 async def list_instance_metrics(
     ctx: Ctx, instance_id: FromPath[str], data: JSONBody[MetricsRequest], limit: Limit = 1000, offset: Offset = 0
 ) -> Page[InstanceMetricsSample]:
-    """List the metrics of an instance in the last hours or days, oldest first.
+    """List the metrics of an instance in the last hours or days, oldest first. There are none from before its creation.
 
     Utilization is in per cent, traffic is per second.
     """
@@ -101,9 +101,8 @@ async def list_instance_metrics(
         instance = await instances.get(tx, ctx.place, instance_id)
     if not isinstance(ctx.app.driver, SupportsMachineMetrics):
         raise Unavailable("This cloud measures nothing")
-    now = ctx.now()
     try:
-        samples = await ctx.app.driver.machine_samples(instance.id, data.period_start(now), now, data.sample_count)
+        samples = await ctx.app.driver.machine_samples(instance.id, *data.period(ctx.now(), instance.created_at))
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_metrics_view(sample) for sample in samples[offset : offset + limit]])

@@ -21,17 +21,15 @@ from pileus.store.network import router_interfaces, routers
 async def list_router_metrics(
     ctx: Ctx, router_id: FromPath[str], data: JSONBody[MetricsRequest]
 ) -> Page[RouterInterfaceMetricsView]:
-    """List bits and packets per second of each router interface in the last hours or days."""
+    """List bits and packets per second of each router interface in the last hours or days, since its creation."""
     async with ctx.db.read() as tx:
-        await routers.get(tx, ctx.place, router_id)
+        router = await routers.get(tx, ctx.place, router_id)
         interfaces = await router_interfaces.list_by_router(tx, router_id)
     if not isinstance(ctx.app.driver, SupportsRouterMetrics):
         raise Unavailable("This cloud does not measure its routers")
-    now = ctx.now()
     try:
-        traffic = await ctx.app.driver.router_traffic_by_port_id(
-            router_id, data.period_start(now), now, data.sample_count
-        )
+        period = data.period(ctx.now(), router.created_at)
+        traffic = await ctx.app.driver.router_traffic_by_port_id(router_id, *period)
     except DriverError as error:
         raise Conflict(str(error)) from error
     results = [_show_metrics(interface, traffic.get(interface.port.id, [])) for interface in interfaces]
@@ -53,6 +51,7 @@ def _show_metrics(interface: RouterInterface, traffic: list[TrafficSample]) -> R
                 network_pps_ingress=sample.packets_in,
             )
             for sample in traffic
+            if sample.time >= interface.port.created_at
         ],
     )
 
