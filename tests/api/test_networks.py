@@ -34,8 +34,8 @@ async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: T
     ((network_id,), (router_id,)) = (task["created_resources"][noun] for noun in ("networks", "routers"))
     network, router = await get_view(tenant, "networks", network_id), await get_view(tenant, "routers", router_id)
     assert (task["task_type"], task["data"]["network_id"]) == ("create_network", network_id)
-    assert (network["name"], network["type"], network["mtu"], network["subnets"]) == ("inside", "vxlan", 1450, [])
-    assert (network["external"], network["shared"], network["default"]) == (False, False, False)
+    assert (network["name"], network["type"], network["mtu"], network["subnets"]) == ("inside", "vxlan", 1500, [])
+    assert (network["external"], network["shared"], network["default"]) == (False, False, None)
     assert (network["task_id"], network["creator_task_id"]) == (None, task["id"])
     assert (network["project_id"], network["created_at"][-5:]) == (tenant.project_id, "+0000")
     assert network["tags"] == [{"key": "a", "value": "b", "read_only": False}]
@@ -157,7 +157,7 @@ async def test_the_legacy_list_shows_networks_with_subnets(tenant: Tenant) -> No
     (view,) = (await tenant.api.get(path, params={"network_id": network.id})).json()["results"]
 
     assert view["subnets"] == [await get_view(tenant, "subnets", subnet.id)]
-    assert (view["subnets"][0]["total_ips"], view["subnets"][0]["available_ips"]) == (253, 252)
+    assert (view["subnets"][0]["total_ips"], view["subnets"][0]["available_ips"]) == (253, 250)
     assert {"inside", "pub_net"} <= set(await list_names(tenant, "availablenetworks"))
     assert await list_names(tenant, "availablenetworks", external=True, shared=False) == ["pub_net"]
 

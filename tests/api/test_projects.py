@@ -83,6 +83,11 @@ async def test_of_concurrent_creations_with_one_name_one_succeeds(tenant: Tenant
     assert await list_names(tenant, name="wanted") == ["wanted"]
 
 
+@pytest.mark.parametrize(("name", "expected"), [("Default", ["default"]), ("DEFAULT", ["default"]), ("defaul", [])])
+async def test_the_filter_by_name_ignores_case(tenant: Tenant, name: str, expected: list[str]) -> None:
+    assert await list_names(tenant, name=name) == expected
+
+
 async def test_the_quota_of_projects_is_enforced(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(tenant.running.app_state.catalogue.quotas, "project_count", 2)
     await create(tenant, "second")

@@ -51,7 +51,7 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
         "vlan_physical_network": "vlan",
         "metrics_database_id": None,
         "ddos_endpoint_id": None,
-        "available_volume_types": None,
+        "available_volume_types": ["standard", "ssd_hiiops", "ssd_lowlatency", "ssd_local", "cold", "ultra"],
         "file_share_types": ["standard"],
         "has_ai": False,
         "has_ai_gpu": True,
@@ -68,15 +68,17 @@ async def test_a_region_is_returned_with_all_fields(tenant: Tenant) -> None:
     }
 
 
-@pytest.mark.parametrize(("parameter", "expected"), [("true", True), ("false", False), ("", False)])
-async def test_volume_types_are_returned_on_request(tenant: Tenant, parameter: str, expected: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("parameter", "of_one", "of_many"), [("true", 1, 1), ("false", 0, 0), ("", 1, 0)])
+async def test_volume_types_are_returned_for_one_region_and_in_lists_on_request(
+    tenant: Tenant, parameter: str, of_one: int, of_many: int
+) -> None:
     parameters = {"show_volume_types": parameter} if parameter else {}
 
     view = (await tenant.api.get(f"{ALL}/1", params=parameters)).json()
     listed = (await tenant.api.get(ALL, params=parameters)).json()["results"]
 
-    assert all((region["available_volume_types"] is not None) == expected for region in (view, *listed))
-    assert not expected or "ssd_hiiops" in view["available_volume_types"]
+    assert ("ssd_hiiops" in (view["available_volume_types"] or ())) == bool(of_one)
+    assert all((region["available_volume_types"] is not None) == bool(of_many) for region in listed)
 
 
 @pytest.mark.parametrize(

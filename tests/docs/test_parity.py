@@ -4,7 +4,7 @@ import re
 
 from tests.docs.test_markdown import ROOT
 
-TEST = re.compile(r"`(api/[\w/]+\.py)::(test_\w+)`")
+TEST = re.compile(r"`([\w/]+\.py)::(test_\w+)`")
 
 
 def test_every_recorded_answer_names_an_existing_test() -> None:

@@ -51,6 +51,23 @@ async def test_changes_take_realistic_time_and_none_if_nothing_changes(driver: S
     assert slept == [SECONDS[change] for change in ("create", "volume", "attach", "stop", "start")]
 
 
+@pytest.mark.parametrize(
+    ("changes", "shortest", "longest"),
+    [
+        (["network", "router"], 8, 18),
+        (["subnet", "router_interface"], 5, 18),
+        (["floating_ip"], 5, 5),
+        (["security_group"], 1, 1),
+        (["volume", "create", "attach", "interface"], 26, 48),
+        (["delete"], 13, 20),
+        (["migrate"], 20, 20),
+        (["resize"], 27, 35),
+    ],
+)
+def test_realistic_times_are_those_of_the_live_api(changes: list[str], shortest: int, longest: int) -> None:
+    assert shortest <= sum(SECONDS[change] for change in changes) <= longest
+
+
 async def test_processes_that_share_a_state_file_share_its_time(
     tmp_path: Path, driver: Simulated, slept: Slept
 ) -> None:

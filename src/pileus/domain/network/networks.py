@@ -15,7 +15,10 @@ from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import OwnedOrPublicResource
 
 IP_VERSIONS = {"ipv4": (4,), "ipv6": (6,), "dual": (4, 6)}
-MTUS = {"vlan": 1500, "vxlan": 1450}
+MTU = 1500
+"""Bytes of the largest packet in a tenant's network."""
+DHCP_ADDRESSES = 2
+"""Addresses that the DHCP servers of a subnet have in the public cloud; Pileus needs none."""
 SEGMENTATION_IDS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
 """VLAN ids and VXLAN network ids."""
 
@@ -31,7 +34,7 @@ class Network(OwnedOrPublicResource, frozen=True, kw_only=True):
     id: str
     name: str
     type: str = "vxlan"
-    mtu: int = 1450
+    mtu: int = MTU
     segmentation_id: int | None = None
     external: bool = False
     shared: bool = False
@@ -75,6 +78,10 @@ class Subnet(OwnedOrPublicResource, frozen=True, kw_only=True):
         cidr = ip_network(self.cidr)
         reserved = {address for address in self.unassignable_addresses(cidr) if address in cidr}
         return cidr.num_addresses - len(reserved)
+
+    def available_address_count(self, used: int) -> int:
+        """Return the number of available addresses to show: those of DHCP servers count as used."""
+        return max(0, self.assignable_address_count - used - (DHCP_ADDRESSES if self.enable_dhcp else 0))
 
     def can_assign_address(self, ip: str) -> bool:
         """Return whether `ip` can be assigned to a port. Raises ValueError if it is no address."""

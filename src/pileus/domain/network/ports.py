@@ -81,7 +81,7 @@ class AssignedAddress(Struct, frozen=True, kw_only=True):
 def derive_mac_address(port_id: str) -> str:
     """Return the MAC address of a port, derived from its id."""
     digest = hashlib.sha256(port_id.encode()).hexdigest()
-    return "00:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
+    return "fa:16:3e:" + ":".join(digest[at : at + 2] for at in (0, 2, 4))
 
 
 def _canonical_range(text: str) -> str:

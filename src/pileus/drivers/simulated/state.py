@@ -23,10 +23,10 @@ CREATE TABLE IF NOT EXISTS protections (
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 SECONDS = {
-    "create": 15.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 20.0,
-    "migrate": 12.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
-    "interface": 2.0, "protect": 4.0, "network": 4.0, "subnet": 4.0, "router": 3.0, "router_interface": 2.0,
-    "floating_ip": 2.0, "security_group": 1.0, "image": 20.0,
+    "create": 25.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 30.0,
+    "migrate": 20.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
+    "interface": 2.0, "protect": 4.0, "network": 8.0, "subnet": 8.0, "router": 5.0, "router_interface": 2.0,
+    "floating_ip": 5.0, "security_group": 1.0, "image": 20.0,
 }  # fmt: skip
 """Seconds that each change takes in realistic time."""
 

@@ -8,7 +8,7 @@ from msgspec.structs import asdict, replace
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
-from pileus.domain.network.networks import MTUS, Network
+from pileus.domain.network.networks import MTU, Network
 from pileus.domain.network.routers import Router, default_router_name
 from pileus.domain.network.task_types import (
     CREATE_NETWORK,
@@ -101,7 +101,7 @@ async def _plan_network(tx: Tx, ctx: Context, name: str, network_type: str, task
         **asdict(place),
         name=name,
         type=network_type,
-        mtu=MTUS[network_type],
+        mtu=MTU,
         segmentation_id=await networks.choose_segmentation_id(tx, place.region_id, network_type, network_id),
         task_id=task_id,
         creator_task_id=task_id,

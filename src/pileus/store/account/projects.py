@@ -36,8 +36,11 @@ async def require_active(tx: Tx, place: Place) -> Place:
 async def page(
     tx: Tx, client_id: int, *, name: str | None, deleted: bool, order_by: str, limit: int, offset: int
 ) -> tuple[int, list[Project]]:
-    """Return the number of a tenant's projects and one page; `order_by` is a column, a dot and a direction."""
-    where = queries.Where("client_id = :client_id", client_id=client_id).equal("name", name)
+    """Return the number of a tenant's projects and one page; `order_by` is a column, a dot and a direction.
+
+    The name is matched in upper or lower case.
+    """
+    where = queries.Where("client_id = :client_id", client_id=client_id).equal_ignoring_case("name", name)
     if not deleted:
         where.add("deleted_at IS NULL")
     return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)

@@ -101,7 +101,7 @@ KEYS: Mapping[str, Callable[[SubnetUsage], Any]] = {
     "created_at": lambda usage: usage[0].created_at,
     "updated_at": lambda usage: usage[0].updated_at,
     "total_ips": lambda usage: usage[0].assignable_address_count,
-    "available_ips": lambda usage: usage[0].assignable_address_count - usage[1],
+    "available_ips": lambda usage: usage[0].available_address_count(usage[1]),
 }
 
 

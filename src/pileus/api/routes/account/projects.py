@@ -29,7 +29,7 @@ async def list_projects(
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> Page[ProjectView]:
-    """List projects. `name` matches the exact name; `include_deleted` adds deleted projects."""
+    """List projects. `name` matches the whole name, regardless of case; `include_deleted` adds deleted projects."""
     async with ctx.db.scan() as tx:
         count, page = await projects.page(
             tx,

@@ -45,8 +45,8 @@ async def list_regions(
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
-async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = False) -> RegionView:
-    """Get a region, with its volume types if `show_volume_types` is true."""
+async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = True) -> RegionView:
+    """Get a region, with its volume types unless `show_volume_types` is false."""
     return _region_view(ctx.app, ctx.require_region(), show_volume_types)
 
 

@@ -40,7 +40,7 @@ async def _show_network(tx: Tx, ctx: RequestContext, network_id: str, region: st
             (await tags.list_by_resource(tx, subnet.id)).values(),
             region,
             ctx.place.project_id,
-            max(0, subnet.assignable_address_count - used.get(subnet.id, 0)),
+            subnet.available_address_count(used.get(subnet.id, 0)),
         )
         for subnet in await subnets.list_by_network(tx, network_id)
     ]

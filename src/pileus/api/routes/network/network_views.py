@@ -62,9 +62,7 @@ async def build_subnet_views(
         ctx.require_region().display_name,
     )
     return [
-        SubnetView.of(
-            subnet, tags_by_id[subnet.id], region, ctx.place.project_id, max(0, subnet.assignable_address_count - used)
-        )
+        SubnetView.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, subnet.available_address_count(used))
         for subnet, used in subnet_usages
     ]
 

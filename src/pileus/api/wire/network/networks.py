@@ -20,6 +20,7 @@ OwnedBy = Literal["any", "project"]
 
 
 class _NetworkView(Struct, kw_only=True):
+    # `default` is null for any other network, as in the live API.
     id: str
     name: str
     type: str
@@ -92,7 +93,7 @@ class UpdateNetwork(UpdateResource, kw_only=True):
 def _computed_fields(network: Network, tags: Iterable[Tag], region_name: str) -> dict[str, Any]:
     tag_list = tag_views(tags)
     return {
-        "default": network.is_default,
+        "default": network.is_default or None,
         "tags": tag_list,
         "metadata": tag_list,
         **common_view_fields(network, region_name),

@@ -32,7 +32,10 @@ class RouteView(Struct, kw_only=True):
 
 
 class SubnetView(Struct, kw_only=True):
-    """A subnet. `available_ips` is null if it was not counted; huge numbers of IPv6 addresses are rounded."""
+    """A subnet. Huge numbers of IPv6 addresses are rounded.
+
+    `available_ips` is null if it was not counted. With DHCP it is two lower than the number of free addresses.
+    """
 
     id: str
     name: str
