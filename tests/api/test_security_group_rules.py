@@ -227,14 +227,26 @@ async def test_a_rule_is_replaced_in_its_own_group(tenant: Tenant) -> None:
     rule = await a_rule(tenant, group)
     path = tenant.path("securitygrouprules", rule.id)
 
-    without_group = await tenant.api.put(path, json=SSH)
     in_another = await tenant.api.put(path, json={**SSH, "security_group_id": other.id})
     replaced = await tenant.api.put(path, json={**PING, "security_group_id": group.id})
 
-    required = {"security_group_id": ["Field required"]}
-    assert (without_group.status_code, without_group.json()["invalid_fields"]) == (400, required)
     assert in_another.status_code == 404
     assert (replaced.status_code, replaced.json()["revision_number"]) == (200, 0)
     assert replaced.json()["id"] != rule.id
     (remaining,) = (await get_view(tenant, "securitygroups", group.id))["security_group_rules"]
     assert remaining == replaced.json()
+
+
+async def test_the_official_sdk_replaces_a_rule_without_naming_its_group(tenant: Tenant) -> None:
+    group = await a_security_group(tenant)
+    rule = await a_rule(tenant, group)
+
+    with pytest.warns(DeprecationWarning):
+        replaced = await tenant.sdk.cloud.security_groups.rules.replace(
+            rule.id, project_id=tenant.project_id, region_id=1, direction="ingress", protocol="tcp"
+        )
+
+    (remaining,) = (await get_view(tenant, "securitygroups", group.id))["security_group_rules"]
+    assert (remaining["id"], remaining["protocol"]) == (replaced.id, "tcp")
+    missing = await tenant.api.put(tenant.path("securitygrouprules", rule.id), json=SSH)
+    assert missing.status_code == 404

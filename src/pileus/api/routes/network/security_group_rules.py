@@ -91,7 +91,7 @@ async def replace_security_group_rule(
 
     Deprecated: use PATCH of the security group in version 2.
     """
-    group_id, rule = data.security_group_id, data.to_new_rule()
+    group_id, rule = data.security_group_id or await _find_group_id(ctx, rule_id), data.to_new_rule()
     record = await _submit_when_unlocked(
         ctx,
         ctx.submit_task_and_wait,
@@ -104,14 +104,18 @@ async def replace_security_group_rule(
 @delete(ONE, opt=WRITE, status_code=204, deprecated=True, tags=["Security Groups"])
 async def delete_security_group_rule_and_wait(ctx: Ctx, rule_id: FromPath[str]) -> None:
     """Delete a rule of a security group. Waits up to 25 seconds for the task. Deprecated: use version 2."""
-    async with ctx.db.read() as tx:
-        group_id = (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
+    group_id = await _find_group_id(ctx, rule_id)
     await _submit_when_unlocked(
         ctx,
         ctx.submit_task_and_wait,
         group_id,
         lambda tx, task_id: rule_service.delete_security_group_rule(tx, ctx, group_id, rule_id, task_id),
     )
+
+
+async def _find_group_id(ctx: RequestContext, rule_id: str) -> str:
+    async with ctx.db.read() as tx:
+        return (await security_groups.get_rule(tx, ctx.place, rule_id)).security_group_id
 
 
 async def _submit_when_unlocked(

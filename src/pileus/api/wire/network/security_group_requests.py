@@ -28,9 +28,9 @@ class CreateSecurityGroupRule(Struct, kw_only=True):
 
 
 class ReplaceSecurityGroupRule(CreateSecurityGroupRule, kw_only=True):
-    """The rule that replaces another one of the same security group."""
+    """The rule that replaces another one of the same security group, which the official SDK does not name."""
 
-    security_group_id: Uuid
+    security_group_id: Uuid | None = None
 
 
 Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=MAX_RULES)]
