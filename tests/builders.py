@@ -51,7 +51,7 @@ def context_of(tenant: Tenant, **changes: Any) -> Context:
     """Return the context of a request by the tenant's administrator."""
     app, caller = tenant.running.app_state, Caller(client_id=tenant.client_id, user_id=1, email="", token_id=1, role="")
     fields = {"place": place_of(tenant), "caller": caller, "catalogue": app.catalogue}
-    source = {"now": app.now, "new_id": app.new_id, "new_ordered_id": app.new_ordered_id}
+    source = {"now": app.now, "new_id": app.new_id, "new_ordered_id": app.new_ordered_id, "task_limit": app.task_limit}
     return Context(**{**fields, **source, **changes})
 
 

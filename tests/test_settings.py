@@ -45,6 +45,7 @@ EXAMPLES = {
     "body_limit": ("65536", 65536),
     "rate_limit": ("250", "250"),
     "header_timeout": ("0.5", 0.5),
+    "task_limit": ("500", 500),
     "body_timeout": ("1.5", 1.5),
     "idle_timeout": ("5", 5.0),
     "connection_limit": ("100", 100),

@@ -112,17 +112,19 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             engine.nudge,
             driver,
             notifier,
+            settings.task_limit,
             task_waiters=task_waiters,
             rate_limiter=make_rate_limiter(settings),
             long_poll_seconds=settings.task_poll_ms / 1000,
         )
-        app = create_app(settings, app_state, metrics)
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
         reconciler = Reconciler(db, driver, current_time_micros)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
         async with _run_in_background(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watchers):
-            yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
+            yield RunningCloud(
+                create_app(settings, app_state, metrics), app_state, engine, driver, prepared.first_token
+            )
 
 
 def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute, on_task_end: OnTaskEnd) -> Engine:

@@ -171,6 +171,10 @@ class Settings(Struct, frozen=True, kw_only=True):
             le=3600,
         ),
     ] = 30
+    task_limit: Annotated[
+        int,
+        setting(LIMITS, "The most unfinished tasks of one tenant; over it, requests answer 429.", ge=1, le=1_000_000),
+    ] = 20_000
     body_timeout: Annotated[
         float,
         setting(

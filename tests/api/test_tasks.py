@@ -9,7 +9,7 @@ import pytest
 
 from pileus.app import run_cloud
 from pileus.domain.account.access import Role
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import Task, queue_name
 from pileus.settings import Settings
 from pileus.store import tasks
 from tests.builders import an_instance, record_fields
@@ -22,8 +22,9 @@ ALL = "/cloud/v1/tasks"
 
 async def add_task(tenant: Tenant, task_type: str = "create_vm", **changes: Any) -> Task:
     """Add a task that no worker claims."""
-    fields = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
-    task = Task(**{**record_fields(tenant), **fields, **changes})
+    defaults = {"task_type": task_type, "user_id": tenant.client_id, "lease_until": 2**62}
+    fields: dict[str, Any] = {**record_fields(tenant), **defaults, **changes}
+    task = Task(**fields, queue=queue_name(tenant.client_id, fields["region_id"]))
     return await tenant.running.app_state.db.write(lambda tx: tasks.add(tx, task))
 
 

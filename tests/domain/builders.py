@@ -105,6 +105,7 @@ def a_context() -> Context:
         now=lambda: NOW,
         new_id=lambda: next(ids),
         new_ordered_id=lambda: next(ids),
+        task_limit=20_000,
     )
 
 

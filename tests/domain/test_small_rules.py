@@ -6,6 +6,7 @@ import pytest
 
 from pileus.domain.account.projects import Project
 from pileus.domain.account.user_actions import AuditEntry, new_user_action
+from pileus.domain.compute.task_types import CREATE_VM, find_power_action_task_type
 from pileus.domain.errors import Conflict, Invalid, invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ports import derive_mac_address
@@ -66,7 +67,15 @@ def test_fault_matches_its_task_type_and_step(fault: dict[str, Any], step: str, 
 
 
 def test_new_task_has_its_owner_and_shows_its_arguments() -> None:
-    task = new_task(TASK, "stop_vm", CALLER, PLACE, request_id="r-1", now=NOW, args={"instance_id": "i-1"})
+    task = new_task(
+        TASK,
+        find_power_action_task_type("stop_vm"),
+        CALLER,
+        PLACE,
+        request_id="r-1",
+        now=NOW,
+        args={"instance_id": "i-1"},
+    )
 
     assert (task.id, task.task_type, task.state, task.user_id, task.request_id) == (TASK, "stop_vm", "NEW", 5, "r-1")
     assert task.place == PLACE
@@ -74,9 +83,7 @@ def test_new_task_has_its_owner_and_shows_its_arguments() -> None:
 
 
 def test_task_can_show_less_than_its_arguments() -> None:
-    task = new_task(
-        TASK, "create_vm", CALLER, PLACE, request_id="r", now=NOW, args={"secret": "x"}, data={"name": "web"}
-    )
+    task = new_task(TASK, CREATE_VM, CALLER, PLACE, request_id="r", now=NOW, args={"secret": "x"}, data={"name": "web"})
 
     assert (task.args, task.data) == ({"secret": "x"}, {"name": "web"})
 

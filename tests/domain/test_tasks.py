@@ -2,16 +2,18 @@
 
 import pytest
 
+from pileus.domain.compute.task_types import find_power_action_task_type
 from pileus.domain.errors import Conflict
 from pileus.domain.places import Caller, Place
 from pileus.domain.tasks import Task, new_task
 
 CALLER = Caller(client_id=1, user_id=7, email="user@example.com", token_id=3, role="Engineers")
+STOP = find_power_action_task_type("stop_vm")
 
 
 def a_task(state: str = "NEW", place: Place | None = None) -> Task:
     task = new_task(
-        "t-1", "stop_vm", CALLER, place or Place(1, 2, 3), request_id="f" * 32, now=5, args={"instance_id": "i-1"}
+        "t-1", STOP, CALLER, place or Place(1, 2, 3), request_id="f" * 32, now=5, args={"instance_id": "i-1"}
     )
     return Task(**{field: getattr(task, field) for field in task.__struct_fields__} | {"state": state})
 
@@ -23,7 +25,7 @@ def test_task_belongs_to_the_known_parts_of_its_place() -> None:
 
 
 def test_data_are_the_arguments_by_default() -> None:
-    task_with_data = new_task("t-1", "x", CALLER, Place(1, 2, 3), request_id="", now=5, args={"secret": 1}, data={})
+    task_with_data = new_task("t-1", STOP, CALLER, Place(1, 2, 3), request_id="", now=5, args={"secret": 1}, data={})
 
     assert a_task().data == {"instance_id": "i-1"}
     assert task_with_data.data == {}

@@ -6,12 +6,15 @@ import pytest
 from msgspec import Struct
 
 from pileus.domain.errors import Conflict, Unavailable
-from pileus.domain.tasks import TaskState, TaskType
+from pileus.domain.tasks import SlotClass, TaskState, TaskType
 from pileus.store.database import Tx
-from pileus.tasks.engine import FIRST_RETRY_DELAY, MAX_ATTEMPTS, MAX_CONCURRENT_TASKS
+from pileus.tasks.engine import FIRST_RETRY_DELAY, MAX_ATTEMPTS
 from pileus.tasks.operation import Operation, Step, TaskContext
+from pileus.tasks.slots import SLOT_COUNTS
 from tests.tasks.workers import FlakyDatabase, NoArgs, Workbench, a_task, final_error, retryable_error
 
+AT_ONCE = SLOT_COUNTS[SlotClass.QUICK] // 2
+"""Tasks of one tenant that a worker performs at the same time."""
 FAILURES = [retryable_error() for _ in range(99)]
 
 
@@ -205,30 +208,30 @@ async def test_a_nudged_engine_performs_many_tasks_concurrently(bench: Workbench
     async def wait(_: TaskContext[NoArgs]) -> None:
         nonlocal started
         started += 1
-        if started == MAX_CONCURRENT_TASKS:
+        if started == AT_ONCE:
             all_started.set()
         await may_finish.wait()
 
     def count(*_: object) -> None:
         nonlocal finished
         finished += 1
-        if finished == MAX_CONCURRENT_TASKS + 5:
+        if finished == AT_ONCE + 5:
             all_finished.set()
 
     engine = bench.engine(bench.journal.operation(Step("a", wait)), on_task_end=count)
     running = asyncio.create_task(engine.run())
     await asyncio.sleep(0)
-    await bench.add_tasks(*(a_task() for _ in range(MAX_CONCURRENT_TASKS + 5)))
+    await bench.add_tasks(*(a_task() for _ in range(AT_ONCE + 5)))
     engine.nudge()
 
     async with asyncio.timeout(10):
         await all_started.wait()
-    assert started == MAX_CONCURRENT_TASKS
+    assert started == AT_ONCE
     may_finish.set()
     async with asyncio.timeout(10):
         await all_finished.wait()
     running.cancel()
-    assert await bench.end_counts() == {"done": MAX_CONCURRENT_TASKS + 5}
+    assert await bench.end_counts() == {"done": AT_ONCE + 5}
 
 
 async def test_an_engine_survives_temporary_failures_of_the_database(bench: Workbench) -> None:

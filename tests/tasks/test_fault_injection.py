@@ -1,6 +1,7 @@
 """Injected faults: tasks are held or fail at the requested steps, as often as requested."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from pileus.domain.faults import Fault
 from pileus.domain.tasks import TaskState
 from pileus.drivers.protocols.errors import DriverError
-from pileus.store import faults
+from pileus.store import faults, tasks
+from pileus.store.database import Tx
 from pileus.tasks.fault_injection import StoredFaultInjector
-from tests.tasks.workers import Workbench, a_task
+from tests.tasks.workers import LEASE, Workbench, a_task
 
 ALWAYS, ONCE = None, 1
 
@@ -19,6 +21,10 @@ async def a_fault(bench: Workbench, kind: str = "fail", **changes: Any) -> Fault
     fault = Fault(**{"id": f"fault-{bench.clock()}", "kind": kind, "created_at": bench.clock(), **changes})
     bench.clock.advance(1)
     return await bench.db.write(lambda tx: faults.add(tx, fault))
+
+
+async def remove_fault(fault: Fault, tx: Tx) -> None:
+    assert await faults.remove(tx, fault.id)
 
 
 async def list_faults(bench: Workbench) -> list[Fault]:
@@ -83,21 +89,66 @@ async def test_of_many_concurrent_tasks_a_single_failure_hits_one(bench: Workben
     assert len([error for error in errors if error is not None]) == 1
 
 
-async def test_a_held_task_waits_until_the_hold_is_removed_and_keeps_its_lease(bench: Workbench) -> None:
-    fault, polls, task = await a_fault(bench, "hold"), 0, await bench.add_tasks(a_task())
+async def test_a_held_task_gives_its_slot_back_and_continues_when_the_hold_is_removed(bench: Workbench) -> None:
+    fault, task = await a_fault(bench, "hold", step="b"), await bench.add_tasks(a_task())
+    engine = bench.engine(bench.journal.steps("a", "b"), fault_injector=StoredFaultInjector(bench.db))
 
-    async def sleep(_: float) -> None:
-        nonlocal polls
-        polls += 1
-        if polls == 3:
-            await bench.db.write(lambda tx: faults.remove(tx, fault.id))
+    await engine.run_until_idle()
+    during_hold = await bench.reload(task)
+    await bench.db.write(lambda tx: faults.remove(tx, fault.id))
+    bench.clock.advance(1)
+    await engine.run_until_idle()
 
-    await bench.engine(
-        bench.journal.steps("a"), fault_injector=StoredFaultInjector(bench.db, sleep=sleep)
-    ).run_until_idle()
+    assert (during_hold.state, during_hold.step, during_hold.held_by, during_hold.lease_token) == (
+        TaskState.RUNNING,
+        1,
+        fault.id,
+        None,
+    )
+    after = await bench.reload(task)
+    assert (after.state, after.held_by) == (TaskState.FINISHED, None)
+    assert bench.journal.lines == ["a", "b", "done"]
 
-    assert polls == 3
-    assert (await bench.reload(task)).state == TaskState.FINISHED
+
+async def test_a_held_task_is_not_claimed_however_long_it_is_held(bench: Workbench) -> None:
+    await a_fault(bench, "hold")
+    await bench.add_tasks(a_task())
+    engine = bench.engine(bench.journal.steps("a"), fault_injector=StoredFaultInjector(bench.db))
+    await engine.run_until_idle()
+
+    bench.clock.advance(1000 * LEASE)
+
+    assert await bench.claim("other") is None
+
+
+async def test_a_task_held_twice_waits_for_the_removal_of_both_holds(bench: Workbench) -> None:
+    holds, task = (
+        [await a_fault(bench, "hold"), await a_fault(bench, "hold", step="a")],
+        await bench.add_tasks(a_task()),
+    )
+    engine = bench.engine(bench.journal.steps("a"), fault_injector=StoredFaultInjector(bench.db))
+    await engine.run_until_idle()
+
+    states = []
+    for fault in holds:
+        await bench.db.write(partial(remove_fault, fault))
+        bench.clock.advance(1)
+        await engine.run_until_idle()
+        states.append((await bench.reload(task)).state)
+
+    assert states == [TaskState.RUNNING, TaskState.FINISHED]
+
+
+async def test_a_hold_that_is_removed_before_the_task_is_held_does_not_hold_it(bench: Workbench) -> None:
+    """The worker reads the hold; then it is removed, and only then the worker gives the slot back."""
+    task = await bench.add_tasks(a_task())
+    claimed = await bench.claim("token")
+    assert claimed is not None
+
+    await bench.db.write(lambda tx: tasks.hold(tx, claimed, "removed", bench.clock()))
+
+    assert (await bench.reload(task)).held_by is None
+    assert await bench.claim("next") is not None
 
 
 async def test_a_task_with_a_failure_is_undone_and_shows_its_message(bench: Workbench) -> None:

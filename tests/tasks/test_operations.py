@@ -112,6 +112,7 @@ async def running(
             lambda: None,
             driver,
             SubscriptionNotifier(),
+            20_000,
             patience=0,
         )
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, id_maker.new_id, lease=LEASE)

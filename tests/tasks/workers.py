@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from pileus.domain.tasks import Task, TaskType
+from pileus.domain.tasks import SlotClass, Task, TaskType, queue_name
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
@@ -45,8 +45,9 @@ class Clock:
 def a_task(task_type: str = "try_it", **changes: Any) -> Task:
     """Return a new task."""
     number = next(NUMBERS)
-    fields = {"id": f"task-{number}", "client_id": 1, "user_id": 1, "project_id": 1, "region_id": 1}
-    return Task(**{**fields, "task_type": task_type, "created_at": NOW + number, **changes})
+    fields = {"id": f"task-{number}", "client_id": 1, "user_id": 1, "project_id": 1, "region_id": 1, **changes}
+    fields.setdefault("queue", queue_name(fields["client_id"], fields["region_id"]))
+    return Task(**{"task_type": task_type, "created_at": NOW + number, **fields})
 
 
 def a_driver(folder: Path) -> Simulated:
@@ -167,9 +168,16 @@ class Workbench:
         return new_tasks[0]
 
     async def claim(self, token: str) -> Task | None:
-        """Claim a task as a worker does."""
-        until = self.clock() + LEASE
-        return await self.db.write(lambda tx: tasks.claim(tx, token, self.clock(), until))
+        """Claim a task of any queue as a worker does."""
+        now, quick = self.clock(), SlotClass.QUICK
+
+        async def claim(tx: Tx) -> Task | None:
+            queue = await tasks.find_next_queue(tx, quick, "", now)
+            if queue is None:
+                return None
+            return await tasks.claim(tx, quick, queue, token=token, now=now, until=now + LEASE)
+
+        return await self.db.write(claim)
 
     async def reload(self, task: Task) -> Task:
         """Return the task as it is saved."""

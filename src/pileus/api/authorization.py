@@ -43,6 +43,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
             now=state.now,
             new_id=state.new_id,
             new_ordered_id=state.new_ordered_id,
+            task_limit=state.task_limit,
             caller=caller,
             place=Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0)),
             request_id=scope["request_id"],

@@ -9,6 +9,7 @@ from litestar.di import NamedDependency
 from pileus.api.authentication import Authenticator
 from pileus.api.login_limits import LoginLimits
 from pileus.api.rate_limits import RateLimiter
+from pileus.api.task_figures import TaskMeter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
@@ -26,7 +27,7 @@ class AppState:
     """The state that all requests of a process share.
 
     `patience` is the time in seconds that a request waits for the end of a task that it starts, and `long_poll_seconds`
-    that of a request that reads a task.
+    that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     """
 
     db: Database
@@ -37,6 +38,7 @@ class AppState:
     wake_engine: Callable[[], None]
     driver: Compute
     notifier: Notifier
+    task_limit: int
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
@@ -44,10 +46,12 @@ class AppState:
     long_poll_seconds: float = 0.0
     long_polls: LongPolls = field(init=False)
     authenticator: Authenticator = field(init=False)
+    task_meter: TaskMeter = field(init=False)
 
     def __post_init__(self) -> None:
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
         self.authenticator = Authenticator(self.db)
+        self.task_meter = TaskMeter(self.db, self.now)
 
 
 @dataclass(slots=True, kw_only=True)

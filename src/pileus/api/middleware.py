@@ -8,7 +8,7 @@ from typing import Any
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 LOG = logging.getLogger("pileus.requests")
@@ -47,6 +47,20 @@ class ServerMetrics:
             registry=registry,
         )
         self.tasks = Counter("pileus_tasks_total", "Tasks ended.", ("task_type", "state"), registry=registry)
+        self.waiting_tasks = Gauge(
+            "pileus_waiting_tasks",
+            "Tasks of all servers that wait for a slot.",
+            ("slot_class",),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.oldest_waiting_task = Gauge(
+            "pileus_oldest_waiting_task_seconds",
+            "Seconds for which the oldest of these tasks waits.",
+            ("slot_class",),
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
 
     def count_commit(self, write_count: int, seconds: float) -> None:
         """Count a commit of so many writes."""

@@ -14,7 +14,8 @@ class Context:
     """Passed through services and planners; clock and ids come from outside, so that rules stay pure.
 
     `now` returns microseconds since 1970, `new_id` a random id, `new_ordered_id` an id for a table that only grows.
-    `request_id`, `source_ip` and `user_agent` go into tasks and the audit log.
+    `request_id`, `source_ip` and `user_agent` go into tasks and the audit log. `task_limit` is the most unfinished
+    tasks that a tenant may have.
     """
 
     place: Place
@@ -23,6 +24,7 @@ class Context:
     now: Callable[[], int]
     new_id: Callable[[], str]
     new_ordered_id: Callable[[], str]
+    task_limit: int
     request_id: str = ""
     source_ip: str | None = None
     user_agent: str | None = None

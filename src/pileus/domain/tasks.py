@@ -7,21 +7,31 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from pileus.domain.errors import Conflict
+from pileus.domain.errors import Conflict, TooManyRequests
 from pileus.domain.places import Caller, Place
 
 A = TypeVar("A", bound=Struct)
+RETRY_AFTER = 10
+"""Seconds after which a tenant with too many unfinished tasks may try again."""
+
+
+class SlotClass(StrEnum):
+    """The classes of a worker's slots: downloads and copies, which take long, have slots of their own."""
+
+    QUICK = "quick"
+    SLOW = "slow"
 
 
 @dataclass(frozen=True, slots=True)
 class TaskType(Generic[A]):
-    """The name of a task type in the public API and in the database, and the type of its arguments.
+    """The name of a task type in the public API and in the database, the type of its arguments, and its slot class.
 
     Task types are defined in `domain/<family>/task_types.py`. Services start tasks; `tasks/` defines how they run.
     """
 
     name: str
     args: type[A]
+    slot_class: SlotClass = SlotClass.QUICK
 
 
 class TaskState(StrEnum):
@@ -36,7 +46,8 @@ class TaskState(StrEnum):
 class Task(Struct, frozen=True, kw_only=True):
     """A task: clients see `data`, the operation gets `args`, and `step` is the number of finished steps.
 
-    While the operation is `undoing`, `step` is the number of steps that are still to be undone.
+    While the operation is `undoing`, `step` is the number of steps that are still to be undone. The task waits in its
+    `queue` for a slot of its class; `held_by` is the injected fault that holds it.
     """
 
     id: str
@@ -61,6 +72,9 @@ class Task(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int | None = None
     finished_at: int | None = None
+    slot_class: str = SlotClass.QUICK
+    queue: str
+    held_by: str | None = None
 
     @property
     def has_ended(self) -> bool:
@@ -81,9 +95,33 @@ class Task(Struct, frozen=True, kw_only=True):
         return replace(self, acknowledged_at=now, acknowledged_by=user_id)
 
 
+class QueueFigures(Struct, frozen=True, kw_only=True):
+    """The tasks that could run if there were a slot: their number, and the time since which the oldest one waits."""
+
+    waiting: int = 0
+    oldest_since: int | None = None
+
+    def oldest_age(self, now: int) -> float:
+        """Return the seconds for which the oldest task waits; 0 if there is none."""
+        return max(0, now - self.oldest_since) / 1_000_000 if self.oldest_since is not None else 0.0
+
+
+def queue_name(client_id: int, region_id: int | None) -> str:
+    """Return the name of the queue of a tenant's tasks in a region; they wait for each other only."""
+    return f"{client_id}/{region_id or 0}"
+
+
+def check_task_limit(unfinished: int, limit: int) -> None:
+    """Raise TooManyRequests if a tenant has so many unfinished tasks that it may not start another one."""
+    if unfinished >= limit:
+        raise TooManyRequests(
+            f"There are {limit} unfinished tasks, which is the limit: try again when some have ended", RETRY_AFTER
+        )
+
+
 def new_task(  # noqa: PLR0913  # the fields of a task
     task_id: str,
-    task_type: str,
+    task_type: TaskType[A],
     caller: Caller,
     place: Place,
     *,
@@ -91,11 +129,15 @@ def new_task(  # noqa: PLR0913  # the fields of a task
     now: int,
     args: dict[str, Any],
     data: dict[str, Any] | None = None,
+    slot_class: SlotClass | None = None,
 ) -> Task:
-    """Return the task that a caller's request starts; without `data`, clients see `args`."""
+    """Return the task that a caller's request starts; without `data`, clients see `args`.
+
+    Without `slot_class`, the task has that of its type.
+    """
     return Task(
         id=task_id,
-        task_type=task_type,
+        task_type=task_type.name,
         client_id=place.client_id,
         user_id=caller.user_id,
         project_id=place.project_id or None,
@@ -104,6 +146,8 @@ def new_task(  # noqa: PLR0913  # the fields of a task
         args=args,
         data=data if data is not None else args,
         created_at=now,
+        slot_class=slot_class or task_type.slot_class,
+        queue=queue_name(place.client_id, place.region_id),
     )
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct, to_builtins
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.tasks import Task, TaskType, new_task
+from pileus.domain.tasks import SlotClass, Task, TaskType, check_task_limit, new_task
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tasks
 from pileus.store.database import Tx
@@ -23,20 +23,26 @@ async def start_task(
     *,
     data: dict[str, Any] | None = None,
     entry: AuditEntry | None = None,
+    slot_class: SlotClass | None = None,
 ) -> Task:
     """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
 
-    The engine is woken by whoever commits the transaction (`RequestContext.submit_task`).
+    The task waits for a slot of `slot_class`; without it for one of its type. The engine is woken by whoever commits
+    the transaction (`RequestContext.submit_task`). Raises TooManyRequests if the tenant has too many unfinished tasks;
+    on PostgreSQL, requests at the same moment may exceed the limit by their number.
     """
+    unfinished = await tasks.count_unfinished_of_tenant(tx, ctx.place.client_id, limit=ctx.task_limit)
+    check_task_limit(unfinished, ctx.task_limit)
     task = new_task(
         task_id,
-        task_type.name,
+        task_type,
         ctx.caller,
         ctx.place,
         request_id=ctx.request_id,
         now=ctx.now(),
         args=to_builtins(args),
         data=data,
+        slot_class=slot_class,
     )
     if entry is not None:
         await write_audit_entry(tx, ctx, entry, task_id=task_id)

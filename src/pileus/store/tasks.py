@@ -6,22 +6,34 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.errors import not_found
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import QueueFigures, SlotClass, Task
 from pileus.store import queries
 from pileus.store.database import Tx
-from pileus.store.rows import Table
+from pileus.store.rows import Table, in_list_placeholders
 
 TABLE = Table("tasks", Task)
-CLAIMABLE = "SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now LIMIT 1"
+UNFINISHED = "state IN ('NEW', 'RUNNING')"
+QUEUED = f"{UNFINISHED} AND held_by IS NULL AND slot_class = :slot_class"
+CLAIMABLE = f"{QUEUED} AND lease_until < :now"
+# Each recursion is one access to the index, from a queue to the next one, however many tasks the queue has.
+NEXT_QUEUE = f"""
+WITH RECURSIVE queues (name) AS (
+    SELECT min(queue) FROM tasks WHERE {QUEUED} AND queue > :after
+    UNION ALL
+    SELECT (SELECT min(queue) FROM tasks WHERE {QUEUED} AND queue > queues.name) FROM queues WHERE name IS NOT NULL
+)
+SELECT name FROM queues WHERE (
+    SELECT client_id FROM tasks WHERE {CLAIMABLE} AND queue = queues.name ORDER BY lease_until LIMIT 1
+) NOT IN """
 # The condition is repeated: on PostgreSQL only the outer one prevents two workers from claiming the same task.
 CLAIM = f"""
 UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now
 WHERE id = (
-    SELECT id FROM tasks WHERE state IN ('NEW', 'RUNNING') AND lease_until < :now
-    ORDER BY lease_until, created_at LIMIT 1
-) AND state IN ('NEW', 'RUNNING') AND lease_until < :now
+    SELECT id FROM tasks WHERE {CLAIMABLE} AND queue = :queue ORDER BY lease_until, created_at LIMIT 1
+) AND {CLAIMABLE}
 RETURNING {TABLE.columns}
 """
+NO_CLIENT = 0
 ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
 
 
@@ -85,15 +97,37 @@ async def add(tx: Tx, task: Task) -> Task:
     return await TABLE.add(tx, task)
 
 
-async def has_claimable(tx: Tx, now: int) -> bool:
-    """Return whether a task without a valid lease exists."""
-    return await tx.one(CLAIMABLE, now=now) is not None
+async def find_next_queue(
+    tx: Tx, slot_class: SlotClass, after: str, now: int, excluded_clients: Sequence[int] = ()
+) -> str | None:
+    """Return the queue behind `after` that has a task without a valid lease; behind the last one is the first one."""
+    marks, clients = in_list_placeholders("client", [NO_CLIENT, *excluded_clients])
+    statement = f"{NEXT_QUEUE} ({marks}) LIMIT 1"
+    for start in (after, "") if after else ("",):
+        if row := await tx.one(statement, slot_class=slot_class, after=start, now=now, **clients):
+            return str(row[0])
+    return None
 
 
-async def claim(tx: Tx, token: str, now: int, until: int) -> Task | None:
-    """Claim the task that has waited longest without a valid lease; None if there is none."""
-    row = await tx.one(CLAIM, token=token, now=now, until=until)
+async def claim(tx: Tx, slot_class: SlotClass, queue: str, *, token: str, now: int, until: int) -> Task | None:
+    """Claim the task of a queue that has waited longest without a valid lease; None if there is none."""
+    row = await tx.one(CLAIM, slot_class=slot_class, queue=queue, token=token, now=now, until=until)
     return None if row is None else TABLE.record_from_row(row)
+
+
+async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> None:
+    """End a worker's lease until the fault is deleted; if that has happened already, the task can be claimed at once.
+
+    Deleting the fault sets `held_by` to null.
+    """
+    await tx.run(
+        "UPDATE tasks SET held_by = (SELECT id FROM faults WHERE id = :fault_id), lease_token = NULL,"
+        " lease_until = :now - 1, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
+        id=task.id,
+        token=task.lease_token,
+        fault_id=fault_id,
+        now=now,
+    )
 
 
 async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
@@ -128,10 +162,28 @@ async def is_over(tx: Tx, task_id: str) -> bool:
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def count_open(tx: Tx) -> int:
+async def count_unfinished(tx: Tx) -> int:
     """Count the tasks that are new or running."""
-    row = await tx.one("SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')")
+    row = await tx.one(f"SELECT count(*) FROM tasks WHERE {UNFINISHED}")
     return int(row[0]) if row else 0
+
+
+async def count_unfinished_of_tenant(tx: Tx, client_id: int, *, limit: int) -> int:
+    """Count the tasks of a tenant that are new or running, up to `limit`."""
+    tasks_of_tenant = f"SELECT 1 FROM tasks WHERE {UNFINISHED} AND client_id = :client_id LIMIT :limit"
+    row = await tx.one(f"SELECT count(*) FROM ({tasks_of_tenant}) counted", client_id=client_id, limit=limit)
+    return int(row[0]) if row else 0
+
+
+async def measure_queues(tx: Tx, now: int) -> dict[str, QueueFigures]:
+    """Return how many tasks wait for a slot of each class, and since when."""
+    rows = await tx.all(
+        "SELECT slot_class, count(*), min(CASE WHEN lease_until > created_at THEN lease_until ELSE created_at END)"
+        f" FROM tasks WHERE {UNFINISHED} AND held_by IS NULL AND lease_until < :now GROUP BY slot_class",
+        now=now,
+    )
+    figures = {str(name): QueueFigures(waiting=waiting, oldest_since=since) for name, waiting, since in rows}
+    return {slot_class.value: figures.get(slot_class, QueueFigures()) for slot_class in SlotClass}
 
 
 async def release_all_leases(tx: Tx) -> int:

@@ -5,30 +5,33 @@ When the worker dies, the lease expires and another worker claims the task and r
 step that was interrupted runs again, which is why every step is idempotent. No transaction is open while a driver
 works, and a worker that has lost its lease cannot write.
 
+A free slot goes to the tenants in turn: see `slots.py`. A task that an injected fault holds gives its slot back.
+
 A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have begun are
 undone, last first.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from msgspec import Struct, ValidationError, convert
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
-from pileus.domain.tasks import Task, TaskState
+from pileus.domain.tasks import SlotClass, Task, TaskState
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait
-from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext
+from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
+from pileus.tasks.slots import SLOT_COUNTS, Slots
 
 LOG = logging.getLogger(__name__)
-MAX_CONCURRENT_TASKS = 32
 MAX_ATTEMPTS = 5
 """Attempts of one step, the first one included."""
 FIRST_RETRY_DELAY = 500_000
@@ -41,7 +44,7 @@ class FaultInjector(Protocol):
     """Delays tasks or makes them fail, for tests and simulations."""
 
     async def before_step(self, task: Task, step: str, *, first: bool) -> None:
-        """Return when the step may begin. Raises DriverError to make it fail."""
+        """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
 OnTaskEnd = Callable[[Task, str], None]
@@ -62,8 +65,13 @@ class Engine:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     fault_injector: FaultInjector | None = None
     on_task_end: OnTaskEnd | None = None
+    slot_counts: Mapping[SlotClass, int] = field(default_factory=lambda: SLOT_COUNTS)
+    _slots: list[Slots] = field(init=False)
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._slots = [Slots(slot_class, count) for slot_class, count in self.slot_counts.items()]
 
     def nudge(self) -> None:
         """Look for claimable tasks at once."""
@@ -85,15 +93,24 @@ class Engine:
 
     async def run_until_idle(self) -> None:
         """Perform all claimable tasks, one after the other."""
-        while task := await self._claim():
-            await self.perform(task)
+        for slots in self._slots:
+            while task := await self._claim(slots):
+                await self.perform(task)
 
     async def _start_claimable(self) -> None:
+        """Fill the free slots; the classes take turns, so that many tasks of one class do not delay the others."""
         try:
-            while len(self._running) < MAX_CONCURRENT_TASKS and (task := await self._claim()):
-                self._start(task)
+            while any([await self._start_next(slots) for slots in self._slots]):
+                pass
         except Exception:
             LOG.exception("No task could be claimed")
+
+    async def _start_next(self, slots: Slots) -> bool:
+        """Start a task, and return whether there was a free slot and a task for it."""
+        if not slots.free or (task := await self._claim(slots)) is None:
+            return False
+        self._start(task, slots)
+        return True
 
     async def _wait_for_nudge(self) -> None:
         try:
@@ -102,21 +119,33 @@ class Engine:
         except TimeoutError:
             return
 
-    def _start(self, task: Task) -> None:
+    def _start(self, task: Task, slots: Slots) -> None:
+        slots.occupy(task)
         running = asyncio.create_task(self._perform_and_log_failure(task), name=f"task-{task.id}")
         self._running.add(running)
-        running.add_done_callback(self._remove_running)
+        running.add_done_callback(partial(self._remove_running, task, slots))
 
-    def _remove_running(self, running: asyncio.Task[None]) -> None:
+    def _remove_running(self, task: Task, slots: Slots, running: asyncio.Task[None]) -> None:
+        slots.release(task)
         self._running.discard(running)
         self.nudge()
 
-    async def _claim(self) -> Task | None:
-        now = self.now()
+    async def _claim(self, slots: Slots) -> Task | None:
+        """Claim the task whose turn it is; look again if another worker was faster."""
+        while (queue := await self._find_next_queue(slots)) is not None:
+            slots.last_queue = queue
+            if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
+                return task
+        return None
+
+    async def _find_next_queue(self, slots: Slots) -> str | None:
+        excluded = slots.list_clients_at_limit()
         async with self.db.read() as tx:
-            if not await tasks.has_claimable(tx, now):
-                return None
-        return await self.db.write(lambda tx: tasks.claim(tx, self.new_id(), now, now + self.lease))
+            return await tasks.find_next_queue(tx, slots.slot_class, slots.last_queue, self.now(), excluded)
+
+    async def _claim_from_queue(self, slot_class: SlotClass, queue: str, tx: Tx) -> Task | None:
+        now = self.now()
+        return await tasks.claim(tx, slot_class, queue, token=self.new_id(), now=now, until=now + self.lease)
 
     async def _perform_and_log_failure(self, task: Task) -> None:
         try:
@@ -150,6 +179,9 @@ class Engine:
             await self._advance(operation, ctx)
         except LeaseLostError:
             LOG.warning("Another worker took the task over", extra={"task_id": task.id})
+        except TaskHeldError as error:
+            fault_id = error.fault_id
+            await self.db.write(lambda tx: tasks.hold(tx, task, fault_id, self.now()))
         except asyncio.CancelledError:
             await asyncio.shield(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
             raise
@@ -190,7 +222,7 @@ class Engine:
                 if self.fault_injector:
                     await self.fault_injector.before_step(ctx.task, step.name, first=ctx.task.step == 0)
                 await step.do(ctx)
-            except LeaseLostError:
+            except (LeaseLostError, TaskHeldError):
                 raise
             except Exception as failure:  # noqa: BLE001  # any failure of a step fails the task
                 return failure

@@ -1,7 +1,5 @@
 """Inject faults into tasks: hold them before a step, or make the step fail."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
 
 from pileus.domain.faults import Fault, FaultKind
@@ -9,23 +7,22 @@ from pileus.domain.tasks import Task
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
-
-POLL_INTERVAL = 0.05
-"""Seconds between polls whether a held task may continue."""
+from pileus.tasks.operation import TaskHeldError
 
 
 class StoredFaultInjector:
     """A `FaultInjector` whose faults are in the database: any process may add one, and every worker obeys it."""
 
-    def __init__(self, db: Database, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(self, db: Database) -> None:
         self._db = db
-        self._sleep = sleep
 
     async def before_step(self, task: Task, step: str, *, first: bool) -> None:
-        """Wait while a hold matches the step. Raises DriverError if a failure matches."""
-        while any(fault.kind == FaultKind.HOLD for fault in await self._find_matching(task, step, first=first)):
-            await self._sleep(POLL_INTERVAL)
-        for fault in await self._find_matching(task, step, first=first):
+        """Raise TaskHeldError if a hold matches the step, or DriverError if a failure matches."""
+        matching = await self._find_matching(task, step, first=first)
+        for fault in matching:
+            if fault.kind == FaultKind.HOLD:
+                raise TaskHeldError(fault.id)
+        for fault in matching:
             if fault.kind == FaultKind.FAIL and await self._db.write(partial(_consume, fault)):
                 raise DriverError(fault.message or f"Failure injected at step {step!r}", retryable=False)
 

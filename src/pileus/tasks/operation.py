@@ -25,6 +25,14 @@ class LeaseLostError(Exception):
     """Another worker has claimed the task; this worker must not write any more."""
 
 
+class TaskHeldError(Exception):
+    """An injected fault holds the task until the fault is deleted; the task gives its slot back."""
+
+    def __init__(self, fault_id: str) -> None:
+        super().__init__(fault_id)
+        self.fault_id = fault_id
+
+
 @dataclass(slots=True)
 class TaskContext(Generic[A_co]):
     """A claimed task with its decoded arguments, and what its steps work with.

@@ -55,6 +55,7 @@ TASK = Task(
     created_at=WHEN,
     updated_at=WHEN,
     finished_at=WHEN,
+    queue="1/1",
 )
 PROJECT = Project(id=1, client_id=1, name="default", created_at=WHEN, deleted_at=WHEN)
 REGION = Region(

@@ -16,7 +16,6 @@ from pileus.api.middleware import ServerMetrics
 from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
-from pileus.store import tasks
 from pileus.store.database import Database, check_connection
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +31,24 @@ class HealthCheckResult(Struct, frozen=True, kw_only=True):
     error: str = ""
 
 
+class TaskQueueView(Struct, frozen=True, kw_only=True):
+    """The tasks that wait for a slot of a class, and the seconds for which the oldest one waits."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+class ReadinessView(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The answer of a server that is ready; `task_queues` is by slot class."""
+
+    status: str
+    database: str
+    driver: str
+    driver_details: str = ""
+    tasks_unfinished: int
+    task_queues: dict[str, TaskQueueView]
+
+
 @get("/healthz", opt=OPEN, include_in_schema=False)
 async def healthz() -> dict[str, str]:
     """Answer while the process runs."""
@@ -39,7 +56,7 @@ async def healthz() -> dict[str, str]:
 
 
 @get("/readyz", opt=OPEN, include_in_schema=False)
-async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
+async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
     """Answer if the database and the driver work, else with 503 and the errors."""
     results = {
         "database": await _run_check(_check_database(app_state.db)),
@@ -47,14 +64,18 @@ async def readyz(app_state: NamedDependency[AppState]) -> dict[str, str | int]:
     }
     if any(result.error for result in results.values()):
         raise Unavailable("; ".join(f"{name}: {result.error or OK}" for name, result in results.items()))
-    details = {f"{name}_details": result.details for name, result in results.items() if result.details}
-    async with app_state.db.read() as tx:
-        return {
-            "status": "ready",
-            **dict.fromkeys(results, OK),
-            **details,
-            "tasks_unfinished": await tasks.count_open(tx),
-        }
+    figures = await app_state.task_meter.measure()
+    return ReadinessView(
+        status="ready",
+        database=OK,
+        driver=OK,
+        driver_details=results["driver"].details,
+        tasks_unfinished=figures.unfinished,
+        task_queues={
+            name: TaskQueueView(waiting=queue.waiting, oldest_seconds=queue.oldest_age(figures.measured_at))
+            for name, queue in figures.queues.items()
+        },
+    )
 
 
 async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
@@ -78,12 +99,23 @@ async def _check_driver(driver: Compute) -> str:
     return await driver.check_health() if isinstance(driver, SupportsHealthCheck) else ""
 
 
+async def _set_queue_metrics(app_state: AppState, metrics: ServerMetrics) -> str:
+    figures = await app_state.task_meter.measure()
+    for name, queue in figures.queues.items():
+        metrics.waiting_tasks.labels(name).set(queue.waiting)
+        metrics.oldest_waiting_task.labels(name).set(queue.oldest_age(figures.measured_at))
+    return ""
+
+
 def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     """Make the route of `/metrics`."""
 
     @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
-    async def show_metrics(metrics: NamedDependency[ServerMetrics]) -> Response[bytes]:
-        """Return the metrics for Prometheus."""
+    async def show_metrics(
+        app_state: NamedDependency[AppState], metrics: NamedDependency[ServerMetrics]
+    ) -> Response[bytes]:
+        """Return the metrics for Prometheus. While the database does not answer, the figures of tasks stay."""
+        await _run_check(_set_queue_metrics(app_state, metrics))
         return Response(metrics.format_for_prometheus(), media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics

@@ -122,12 +122,14 @@ async def add_fault(ctx: Ctx, data: JSONBody[AddFault]) -> Fault:
 async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
     """Delete a fault. Tasks that it holds continue."""
     await ctx.write(lambda tx: simulation_service.delete_fault(tx, fault_id))
+    ctx.app.wake_engine()
 
 
 @delete("/faults", opt=ADMINISTER)
 async def delete_faults(ctx: Ctx) -> None:
     """Delete all faults."""
     await ctx.write(faults.remove_all)
+    ctx.app.wake_engine()
 
 
 @get("/capacities", opt=ADMINISTER)

@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pileus.domain.tasks import TaskType
+from pileus.domain.tasks import SlotClass, TaskType
 
 
 class InstanceTaskArgs(Struct, frozen=True, kw_only=True):
@@ -96,8 +96,8 @@ REBUILD_BAREMETAL = TaskType("rebuild_bm", InstanceTaskArgs)
 PUT_INTO_PLACEMENT_GROUP = TaskType("put_into_server_group", PutIntoPlacementGroupArgs)
 REMOVE_FROM_PLACEMENT_GROUP = TaskType("remove_from_server_group", RemoveFromPlacementGroupArgs)
 DELETE_PLACEMENT_GROUP = TaskType("delete_servergroup", DeletePlacementGroupArgs)
-CREATE_IMAGE = TaskType("create_image", CreateImageArgs)
-DOWNLOAD_IMAGE = TaskType("download_image", CreateImageArgs)
+CREATE_IMAGE = TaskType("create_image", CreateImageArgs, SlotClass.SLOW)
+DOWNLOAD_IMAGE = TaskType("download_image", CreateImageArgs, SlotClass.SLOW)
 DELETE_IMAGE = TaskType("delete_image", DeleteImageArgs)
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pileus.domain.tasks import TaskType
+from pileus.domain.tasks import SlotClass, TaskType
 
 
 class VolumeTaskArgs(Struct, frozen=True, kw_only=True):
@@ -69,6 +69,6 @@ ATTACH_VOLUME = TaskType("attach_volume", AttachOrDetachVolumeArgs)
 DETACH_VOLUME = TaskType("detach_volume", AttachOrDetachVolumeArgs)
 EXTEND_VOLUME = TaskType("extend_volume", ExtendVolumeArgs)
 RETYPE_VOLUME = TaskType("retype_volume", RetypeVolumeArgs)
-REVERT_VOLUME = TaskType("revert_volume", RevertVolumeArgs)
-CREATE_SNAPSHOT = TaskType("create_snapshot", CreateSnapshotArgs)
+REVERT_VOLUME = TaskType("revert_volume", RevertVolumeArgs, SlotClass.SLOW)
+CREATE_SNAPSHOT = TaskType("create_snapshot", CreateSnapshotArgs, SlotClass.SLOW)
 DELETE_SNAPSHOT = TaskType("delete_snapshot", DeleteSnapshotArgs)

@@ -12,7 +12,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import nest_field_errors
 from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import VolumeSourceRecords
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import SlotClass, Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.services.account.quotas import check_instance_quotas
 from pileus.services.compute.order_sources import resolve_order_references
@@ -45,7 +45,8 @@ async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: Instance
     args, data = _task_args(plan, interfaces, profiles), _task_data(plan, sources, order)
     task_type = CREATE_BAREMETAL if sources.flavor.kind == InstanceKind.BAREMETAL else CREATE_VM
     entry = AuditEntry("instance", "create", plan.instance.id, data)
-    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
+    slot_class = SlotClass.SLOW if any(volume.snapshot_id for volume in plan.volumes) else None
+    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry, slot_class=slot_class)
 
 
 async def _save_instance(

@@ -21,7 +21,7 @@ from pileus.domain.storage.task_types import (
 )
 from pileus.domain.storage.volumes import Volume
 from pileus.domain.tags import Tag
-from pileus.domain.tasks import Task
+from pileus.domain.tasks import SlotClass, Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.compute.order_sources import resolve_volume_sources
@@ -53,7 +53,8 @@ async def create_volume(
     audit_data = {"name": volume.name, "size": volume.size, "type_name": volume.type_name, "source": new_volume.source}
     data = {"volume_id": volume.id, "instance_id": instance_id, **audit_data}
     entry = AuditEntry("volume", "create", volume.id, audit_data)
-    return await start_task(tx, ctx, task_id, CREATE_VOLUME, args, data=data, entry=entry)
+    slot_class = SlotClass.SLOW if volume.snapshot_id else None
+    return await start_task(tx, ctx, task_id, CREATE_VOLUME, args, data=data, entry=entry, slot_class=slot_class)
 
 
 async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePatch) -> Volume:

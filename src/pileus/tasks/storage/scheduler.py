@@ -19,7 +19,7 @@ from pileus.domain.errors import Conflict, QuotaExceeded, Stale
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, Volume, new_snapshot
-from pileus.domain.tasks import Task, TaskState, TaskType
+from pileus.domain.tasks import Task, TaskState, TaskType, queue_name
 from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
@@ -144,6 +144,8 @@ class Scheduler:
             args=to_builtins(args),
             data=data,
             created_at=self.now(),
+            slot_class=task_type.slot_class,
+            queue=queue_name(resource.client_id, resource.region_id),
         )
 
 
