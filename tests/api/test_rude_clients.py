@@ -17,7 +17,13 @@ HEAD = b"PATCH /cloud/v1/instances/1/1/x HTTP/1.1\r\nHost: x\r\nAuthorization: A
 def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with short timeouts and a small body limit."""
     with run_server(
-        tmp_path_factory.mktemp("strict") / "data", "--header-timeout", "0.4", "--body-limit", "2048"
+        tmp_path_factory.mktemp("strict") / "data",
+        "--header-timeout",
+        "0.4",
+        "--idle-timeout",
+        "1",
+        "--body-limit",
+        "2048",
     ) as server:
         yield server
 
@@ -53,6 +59,7 @@ def status(response: bytes) -> int:
 def test_the_connection_closes_if_headers_do_not_arrive(connection: socket.socket) -> None:
     connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
 
+    assert status(receive_all(connection)) == 408
     assert receive_all(connection) == b""
 
 

@@ -241,7 +241,7 @@ async def test_the_official_sdk_replaces_a_rule_without_naming_its_group(tenant:
     group = await a_security_group(tenant)
     rule = await a_rule(tenant, group)
 
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         replaced = await tenant.sdk.cloud.security_groups.rules.replace(
             rule.id, project_id=tenant.project_id, region_id=1, direction="ingress", protocol="tcp"
         )

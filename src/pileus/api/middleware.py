@@ -131,6 +131,8 @@ def answer_head_as_get(app: ASGIApp) -> ASGIApp:
         method = scope["method"]
 
         async def send_for_method(message: Message) -> None:
+            # The HTTP server sends a body or none by the method in the scope, which it shares with us.
+            scope["method"] = method
             if message["type"] == "http.response.body" and method == "HEAD":
                 message["body"] = b""
             elif message["type"] == "http.response.start" and (message["status"] == NOT_ALLOWED or method == "OPTIONS"):

@@ -8,7 +8,7 @@ the deadlines once a second, so that a request needs no timer of its own.
 import asyncio
 import math
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -16,9 +16,17 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from pileus.server.connections import ConnectionRegister
 
+MAX_URL_BYTES = 64 << 10
+MAX_HEADERS = 256
+MAX_HEADER_BYTES = 64 << 10
+"""Of all headers of a request together."""
 RETRY_SECONDS = 1
 """What `Retry-After` says to a refused connection."""
 NEVER = math.inf
+
+
+class RefusedError(Exception):
+    """Stops the parser, because the request was refused."""
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -31,6 +39,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.peer = ""
         self.deadline = NEVER
         self._host_count = 0
+        self._header_bytes = 0
+        self._is_started = False
         self._has_request = False
         self._unanswered = 0
         self._keeps_alive = False
@@ -56,13 +66,23 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._host_count, self._has_request = 0, True
+        self._host_count, self._header_bytes = 0, 0
+        self._is_started, self._has_request = False, True
         self.deadline = self.loop.time() + self.limits.header_timeout
         self.register.mark_busy(self)
+
+    def on_url(self, url: bytes) -> None:
+        """Keep a part of the URL."""
+        super().on_url(url)
+        if len(self.url) > MAX_URL_BYTES:
+            self._refuse_request(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep a header, and count those that name the host."""
         super().on_header(name, value)
+        self._header_bytes += len(name) + len(value)
+        if self._header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
+            self._refuse_request(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
         if self.headers[-1][0] == b"host":
             self._host_count += 1
 
@@ -73,23 +93,19 @@ class HttpProtocol(HttpToolsProtocol):
         """
         self.deadline = self.loop.time() + self.limits.body_timeout
         if self._host_count > 1 or (not self._host_count and self.parser.get_http_version() == "1.1"):
-            self._refuse(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
-            return
+            self._refuse_request(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
+        previous = self.cycle
         super().on_headers_complete()
+        if self.cycle is previous:  # a WebSocket
+            return
+        self._is_started = True
         self._unanswered += 1
         self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
-
-    def on_body(self, body: bytes) -> None:
-        """Keep a part of the body, unless the request is refused."""
-        if not self.transport.is_closing():
-            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End the request; the application may take as long as it needs."""
         self.deadline = NEVER
-        if self.transport.is_closing():
-            return
-        if not self.cycle.response_started:
+        if self._is_started and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
         super().on_message_complete()
 
@@ -134,6 +150,10 @@ class HttpProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""
         self._refuse(HTTPStatus.BAD_REQUEST, msg)
+
+    def _refuse_request(self, status: HTTPStatus, message: str) -> NoReturn:
+        self._refuse(status, message)
+        raise RefusedError
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         if self.transport.is_closing():
