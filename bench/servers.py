@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 from litestar import Litestar, delete, get, patch, post
+from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
 from prometheus_client import CollectorRegistry
 
@@ -124,7 +125,11 @@ def make_baseline(body: bytes) -> Litestar:
         return fixed_response(TASKS, media_type="application/json")
 
     app = Litestar(
-        [read, change, create, remove], request_class=BodyDecodingRequest, openapi_config=None, logging_config=None
+        [read, change, create, remove],
+        request_class=BodyDecodingRequest,
+        openapi_config=None,
+        logging_config=None,
+        state=State({"legacy_fields": True}),
     )
     app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
     return app
