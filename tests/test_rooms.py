@@ -71,8 +71,8 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.env": {"client_variables", "settings"},
     # `catalog check` uses the checks of the server.
     "cli.catalog": {"domain"},
-    # The pattern of API keys, and the settings of drivers.
-    "settings": {"domain.account.api_keys", "drivers.registry", "setting_fields"},
+    # The pattern of API keys, the default of a limit, and the settings of drivers.
+    "settings": {"domain.account.api_keys", "domain.limits", "drivers.registry", "setting_fields"},
     "setting_fields": set(),
     # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.harnesses"},

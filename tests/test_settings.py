@@ -43,6 +43,7 @@ EXAMPLES = {
     "log_format": ("json", "json"),
     "legacy_fields": ("0", False),
     "body_limit": ("65536", 65536),
+    "tag_limit": ("64", 64),
     "rate_limit": ("250", "250"),
     "header_timeout": ("0.5", 0.5),
     "task_limit": ("500", 500),

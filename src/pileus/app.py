@@ -116,6 +116,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             task_waiters=task_waiters,
             rate_limiter=make_rate_limiter(settings),
             long_poll_seconds=settings.task_poll_ms / 1000,
+            tag_limit=settings.tag_limit,
         )
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)

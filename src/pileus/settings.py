@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import msgspec
 from msgspec import Struct, field
 
+from pileus.domain import limits
 from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers import registry
 from pileus.setting_fields import (
@@ -151,6 +152,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     body_limit: Annotated[int, setting(LIMITS, "The largest accepted request body, in bytes.", ge=1024, le=1 << 30)] = (
         1 << 20
     )
+    tag_limit: Annotated[
+        int,
+        setting(
+            LIMITS,
+            "The most tags of one resource, without system tags.",
+            ge=1,
+            le=limits.TAG_CHANGES.value,
+        ),
+    ] = limits.TAGS.value
     rate_limit: Annotated[
         str,
         setting(

@@ -4,9 +4,10 @@ from base64 import b64encode, encodebytes
 
 import pytest
 
-from pileus.domain.compute.instance_plan import PASSWORD_LIMIT, check_password
+from pileus.domain.compute.instance_plan import check_password
 from pileus.domain.compute.user_data import decode_user_data, require_valid_user_data
 from pileus.domain.errors import Invalid
+from pileus.domain.limits import PASSWORD
 
 CONTENT = bytes(range(256))
 ONE_LINE = b64encode(CONTENT).decode()
@@ -36,9 +37,9 @@ def test_text_that_is_not_base64_is_rejected(text: str) -> None:
 @pytest.mark.parametrize(
     ("password", "text"),
     [
-        ("x" * PASSWORD_LIMIT, None),
-        ("x" * (PASSWORD_LIMIT + 1), "at most 511 bytes"),
-        ("ж" * (PASSWORD_LIMIT // 2 + 1), "at most 511 bytes"),
+        ("x" * PASSWORD.value, None),
+        ("x" * (PASSWORD.value + 1), "at most 511 bytes"),
+        ("ж" * (PASSWORD.value // 2 + 1), "at most 511 bytes"),
         ("a\0b", "NUL"),
     ],
 )

@@ -6,6 +6,7 @@ from litestar import Request
 
 from pileus.api.canonical_ids import canonical_path_params, canonical_query
 from pileus.api.context import CONTEXT, AppState, RequestContext
+from pileus.api.query_values import check_query_values
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place
@@ -21,7 +22,7 @@ MAX_NUMBER = 2**63 - 1
 async def authorize(request: Request[Any, Any, Any]) -> None:
     """Authenticate the caller, check the rate limit and the access of the route, and set CONTEXT.
 
-    Raises Unauthenticated, TooManyRequests or Forbidden.
+    Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
     """
     access = request.route_handler.opt.get("access", Access.ADMINISTER)
     if access is Access.OPEN or request.method == "OPTIONS":
@@ -34,6 +35,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
         state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
+    check_query_values(scope["query_string"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
     CONTEXT.set(
@@ -49,6 +51,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
             request_id=scope["request_id"],
             source_ip=client[0] if client else None,
             user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
+            tag_limit=state.tag_limit,
         )
     )
 

@@ -11,6 +11,7 @@ from pileus.api.login_limits import LoginLimits
 from pileus.api.rate_limits import RateLimiter
 from pileus.api.task_figures import TaskMeter
 from pileus.api.wire.tasks import TaskIds
+from pileus.domain import limits
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import Locked
@@ -45,6 +46,7 @@ class AppState:
     rate_limiter: RateLimiter | None = None
     long_poll_seconds: float = 0.0
     long_polls: LongPolls = field(init=False)
+    tag_limit: int = limits.TAGS.value
     authenticator: Authenticator = field(init=False)
     task_meter: TaskMeter = field(init=False)
 

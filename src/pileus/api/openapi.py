@@ -15,6 +15,7 @@ from litestar.openapi.plugins import OpenAPIRenderPlugin
 import pileus
 from pileus.api import openapi_page
 from pileus.api.authorization import OPEN
+from pileus.domain import limits
 
 PATH = "/schema"
 DESCRIPTION = (
@@ -147,9 +148,11 @@ def _add_errors(operation: dict[str, Any]) -> None:
 def _sort_parameters(path: str, operation: dict[str, Any]) -> None:
     """Put the parameters of the path first, in its order. The framework's order differs from start to start.
 
-    Mark deprecated ones: the framework has that in their schema only.
+    Mark deprecated ones: the framework has that in their schema only. Show the most values of a list.
     """
     parameters: list[dict[str, Any]] = operation.get("parameters", [])
     for parameter in parameters:
         parameter["deprecated"] = parameter["schema"].pop("deprecated", False)
+        if parameter["in"] == "query" and parameter["schema"].get("type") == "array":
+            parameter["schema"]["maxItems"] = limits.QUERY_VALUES.value
     parameters.sort(key=lambda parameter: (parameter["in"] != "path", path.find(f"{{{parameter['name']}}}")))

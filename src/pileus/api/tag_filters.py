@@ -8,6 +8,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery, QueryParameter
 from msgspec import Struct
 
+from pileus.domain import limits
 from pileus.domain.errors import invalid
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ def _parse_pairs(parameter: str, text: str | None) -> dict[str, str]:
     if text is None:
         return {}
     try:
-        return msgspec.json.decode(text, type=dict[str, str])
+        pairs = msgspec.json.decode(text, type=dict[str, str])
     except msgspec.MsgspecError:
         raise invalid(**{parameter: "Input should be a JSON object of texts"}) from None
+    limits.check_total(parameter, pairs, limits.QUERY_VALUES)
+    return pairs

@@ -129,6 +129,10 @@ def _dict_errors(raw: object, type_info: inspect.DictType, path: Path) -> Iterat
     if not isinstance(raw, dict):
         yield path, "Input should be a valid dictionary"
         return
+    if type_info.max_length is not None and len(raw) > type_info.max_length:
+        limit = _item_count(type_info.max_length)
+        yield path, f"Dictionary should have at most {limit} after validation, not {len(raw)}"
+        return
     for key, value in raw.items():
         yield from _value_errors(value, type_info.value_type, (*path, key))
 

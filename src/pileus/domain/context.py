@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pileus.domain import limits
 from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
@@ -28,6 +29,7 @@ class Context:
     request_id: str = ""
     source_ip: str | None = None
     user_agent: str | None = None
+    tag_limit: int = limits.TAGS.value
 
     def require_region(self) -> Region:
         """Return the region of the place. Raises NotFound."""

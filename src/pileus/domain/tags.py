@@ -6,6 +6,7 @@ from typing import TypeVar, cast
 
 from msgspec import Struct
 
+from pileus.domain import limits
 from pileus.domain.errors import Invalid
 
 KEY_PATTERN = re.compile(r"[^\s=]{1,255}")
@@ -54,6 +55,11 @@ def replaced_tags(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
     return merged_tags(merged_tags(current, None), tags)
 
 
+def check_tag_count(before: Tags, after: Tags, limit: int) -> None:
+    """Raise Invalid if a change takes the tags that are not read-only over the limit, or further over it."""
+    limits.check_count("tags", _own_tag_count(after), limit, existing_count=_own_tag_count(before))
+
+
 def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
     """Strip spaces at the ends of keys and values and return them. Raises Invalid if they break the rules."""
     result: dict[str, Value] = {}
@@ -66,6 +72,10 @@ def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, V
         fields = {field: list(dict.fromkeys(errors))}
         raise Invalid(f"Validation Error: {fields}", fields)
     return result
+
+
+def _own_tag_count(tags: Tags) -> int:
+    return sum(not tag.read_only for tag in tags.values())
 
 
 def _strip(value: Value) -> Value:

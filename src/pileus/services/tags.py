@@ -9,7 +9,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Forbidden, invalid, not_found
 from pileus.domain.places import Place
-from pileus.domain.tags import Tag, Tags, merged_tags
+from pileus.domain.tags import Tag, TagPatch, Tags, check_tag_count, merged_tags
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tags
 from pileus.store.database import Tx
@@ -39,6 +39,25 @@ class TaggedResourceKind(Struct, frozen=True, kw_only=True):
     """Returns a resource that the tenant may change, where that differs from `get`. Raises NotFound or Forbidden."""
 
 
+async def save_tags(tx: Tx, ctx: Context, kind: str, resource_id: str, before: Tags, after: Tags) -> None:
+    """Write the change of a resource's tags. Raises Invalid if there are too many."""
+    check_tag_count(before, after, ctx.tag_limit)
+    await tags.save(tx, kind, ctx.place, resource_id, before, after)
+
+
+async def patch_tags(tx: Tx, ctx: Context, kind: str, resource_id: str, patch: TagPatch | None) -> Tags:
+    """Apply a JSON merge patch to a resource's tags and return the result. Raises Invalid if there are too many."""
+    before = await tags.list_by_resource(tx, resource_id)
+    after = merged_tags(before, patch)
+    await save_tags(tx, ctx, kind, resource_id, before, after)
+    return after
+
+
+async def add_tags(tx: Tx, ctx: Context, kind: str, resource_id: str, new_tags: Tags) -> None:
+    """Insert the tags of a new resource. Raises Invalid if there are too many."""
+    await save_tags(tx, ctx, kind, resource_id, {}, new_tags)
+
+
 async def change_tags(
     tx: Tx, ctx: Context, kind: TaggedResourceKind, resource_id: str, audit_verb: str, change: Callable[[Tags], Tags]
 ) -> None:
@@ -46,7 +65,7 @@ async def change_tags(
     resource = (await (kind.get_own or kind.get)(tx, ctx.place, resource_id)).require_unlocked()
     existing = await tags.list_by_resource(tx, resource.id)
     changed = change(existing)
-    await tags.save(tx, kind.kind, ctx.place, resource.id, existing, changed)
+    await save_tags(tx, ctx, kind.kind, resource.id, existing, changed)
     own_tags = {key: tag.value for key, tag in changed.items() if not tag.read_only}
     await write_audit_entry(
         tx, ctx, AuditEntry(kind.group, f"{audit_verb}_metadata", resource.id, {"metadata": own_tags})

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.limits import DNS_NAMESERVERS, HOST_ROUTES
 from pileus.domain.network.networks import Route
-from pileus.domain.network.subnets import MAX_DNS_NAMESERVERS, MAX_HOST_ROUTES
 from pileus.drivers.qemu.fabric import dhcp
 from pileus.drivers.qemu.fabric.frames import ETHERNET, build_udp_frame, internet_checksum, pack_ip_address
 
@@ -125,7 +125,7 @@ def test_dhcp_adds_the_default_route_to_classless_routes() -> None:
 
 def test_what_a_subnet_may_have_fits_each_client_in_one_piece_of_each_option() -> None:
     """A client that names no size accepts 576 bytes."""
-    routes, resolvers = some_routes(MAX_HOST_ROUTES), some_resolvers(MAX_DNS_NAMESERVERS)
+    routes, resolvers = some_routes(HOST_ROUTES.value), some_resolvers(DNS_NAMESERVERS.value)
 
     offer = offer_of(routes=routes, resolvers=resolvers, host_name="h" * 55)
 
@@ -133,7 +133,7 @@ def test_what_a_subnet_may_have_fits_each_client_in_one_piece_of_each_option() -
     assert len(offer) <= ETHERNET + 576
     assert len(option_pieces(offer)) == len(options)
     assert routes_of(options[121]) == [DEFAULT, *((route.destination, route.nexthop) for route in routes)]
-    assert (len(options[6]), options[12]) == (4 * MAX_DNS_NAMESERVERS, b"h" * 55)
+    assert (len(options[6]), options[12]) == (4 * DNS_NAMESERVERS.value, b"h" * 55)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,7 @@ def test_name_servers_leave_room_for_routes() -> None:
     options = options_of(offer_of(routes=some_routes(20), resolvers=some_resolvers(200)))
 
     assert len(routes_of(options[121])) == 21
-    assert len(options[6]) > 4 * MAX_DNS_NAMESERVERS
+    assert len(options[6]) > 4 * DNS_NAMESERVERS.value
 
 
 @pytest.mark.parametrize(

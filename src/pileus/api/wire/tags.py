@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
+from pileus.api.wire.constraints import at_most_properties
+from pileus.domain.limits import TAG_CHANGES
 from pileus.domain.tags import Tag, validate_tags
 
-TagRules = Meta(extra={"rule": validate_tags})
+TagRules = at_most_properties(TAG_CHANGES, extra={"rule": validate_tags})
 
 NewTags = Annotated[dict[str, str], TagRules]
 TagChanges = Annotated[dict[str, str | None], TagRules]

@@ -23,6 +23,7 @@ from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKin
 from pileus.domain.compute.user_data import require_valid_user_data
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity, invalid, nest_field_errors
+from pileus.domain.limits import PASSWORD
 from pileus.domain.names import NAME_PATTERN, NAME_REGEX, fill_name_template
 from pileus.domain.network.security_groups import check_named_once
 from pileus.domain.storage.disks import (
@@ -36,7 +37,6 @@ from pileus.domain.storage.volumes import Attachment, Volume, VolumeStatus, devi
 from pileus.domain.tags import Tag, make_tags, merged_tags, validate_tags
 
 LONGEST_ADDRESS = "255.255.255.255"
-PASSWORD_LIMIT = 511
 """Bytes of a password that libcrypt and PAM take."""
 
 
@@ -229,8 +229,8 @@ def _first_boot(order: InstanceOrder, *, is_windows: bool) -> FirstBootData:
 
 def check_password(password: str) -> None:
     """Raises Invalid for a password that a guest could not check."""
-    if len(password.encode()) > PASSWORD_LIMIT:
-        raise invalid(password=f"Input should have at most {PASSWORD_LIMIT} bytes")
+    if len(password.encode()) > PASSWORD.value:
+        raise invalid(password=f"Input should have at most {PASSWORD.value} bytes")
     if "\0" in password:
         raise invalid(password="Input should have no NUL character")  # noqa: S106  # an error text
 

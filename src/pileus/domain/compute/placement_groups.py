@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from typing import ClassVar
 
+from pileus.domain import limits
 from pileus.domain.resources import TenantResource
 
 
@@ -23,6 +24,11 @@ class PlacementGroup(TenantResource, frozen=True, kw_only=True):
     id: str
     name: str
     policy: str
+
+
+def check_another_member_allowed(member_count: int) -> None:
+    """Raise Invalid if a group with this number of members cannot have another one."""
+    limits.check_count("servergroup_id", member_count + 1, limits.PLACEMENT_GROUP_MEMBERS.value)
 
 
 def choose_host(

@@ -6,7 +6,8 @@ from msgspec import Struct, field
 
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import invalid, not_found
+from pileus.domain.errors import Invalid, invalid, not_found
+from pileus.domain.limits import INSTANCE_INTERFACES
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
@@ -32,6 +33,12 @@ def require_attachable_interface(instance: Instance, interface: NewInterface) ->
         raise invalid(type="A bare metal server cannot be given a public interface later")
     check_named_once(interface.security_group_ids)
     return interface
+
+
+def check_another_interface_allowed(ports: Sequence[Port]) -> None:
+    """Raise Invalid if an instance with these ports cannot have another interface."""
+    if len(ports) >= INSTANCE_INTERFACES.value:
+        raise Invalid(f"The instance has {len(ports)} interfaces already")
 
 
 def next_interface_position(ports: Iterable[Port]) -> int:

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from pileus.domain.compute.instance_orders import NewInterface
 from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.limits import ALLOWED_ADDRESS_PAIRS
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
-MAX_ADDRESS_PAIRS = 10
 """The most allowed address pairs of one port."""
 
 
@@ -123,8 +123,8 @@ def address_pairs_with_vip(vip: ReservedFixedIP, port: Port) -> list[AddressPair
     if port.network_id != vip.network.id or port.instance_id is None:
         raise invalid(port_ids=f"Port {port.id} is not a port of an instance in network {vip.network.id}")
     pairs = [*port.allowed_address_pairs, *(AddressPair(line.ip, port.mac_address) for line in vip.addresses)]
-    if len(pairs) > MAX_ADDRESS_PAIRS:
-        raise invalid(port_ids=f"Port {port.id} has {MAX_ADDRESS_PAIRS} allowed address pairs already")
+    if len(pairs) > ALLOWED_ADDRESS_PAIRS.value:
+        raise invalid(port_ids=f"Port {port.id} has {ALLOWED_ADDRESS_PAIRS.value} allowed address pairs already")
     return pairs
 
 

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Invalid, invalid, nest_field_errors
+from pileus.domain.limits import ROUTER_INTERFACES
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.network.subnets import do_subnets_overlap
@@ -119,8 +120,10 @@ def default_router_name(network: Network) -> str:
     return network.name[: MAX_NAME_LENGTH - len(NAME_SUFFIX)] + NAME_SUFFIX
 
 
-def check_subnet_attachable(subnet: Subnet, attached: Iterable[Subnet]) -> None:
+def check_subnet_attachable(subnet: Subnet, attached: Collection[Subnet]) -> None:
     """Raise Invalid if a router with the attached subnets cannot have this one too."""
+    if len(attached) >= ROUTER_INTERFACES.value:
+        raise Invalid(f"The router has {len(attached)} interfaces already")
     for other in attached:
         if other.id == subnet.id:
             raise Invalid(f"Router already has a port on subnet {subnet.id}")

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
+from pileus.domain import limits
 from pileus.domain.errors import Conflict, Invalid, invalid, not_found
 
 Direction = Literal["egress", "ingress"]
@@ -17,8 +18,6 @@ Protocol = Literal[
 ]  # fmt: skip
 PortNumber = Annotated[int, Meta(ge=0, le=65535)]
 
-MAX_RULES = 250
-"""The most rules that one group can have."""
 PORT_PROTOCOLS = frozenset({"tcp", "udp", "udplite", "sctp", "dccp"})
 ICMP_PROTOCOLS = frozenset({"icmp", "ipv6-icmp"})
 """Protocols whose `port_range_min` is an ICMP type and `port_range_max` an ICMP code."""
@@ -102,8 +101,7 @@ def plan_replaced_rules(
     Raises Invalid for an invalid rule and for too many rules, Conflict for duplicates.
     """
     rules = [normalize_rule(rule) for rule in requested]
-    if len(rules) > MAX_RULES:
-        raise invalid(rules=f"A security group has at most {MAX_RULES} rules")
+    limits.check_total("rules", rules, limits.SECURITY_GROUP_RULES, existing_count=len(existing))
     allowed: set[NewRule] = set()
     for rule in rules:
         traffic = replace(rule, description=None)
@@ -124,9 +122,9 @@ def with_rule(rules: Sequence[SecurityGroupRule], rule: SecurityGroupRule) -> li
     """Add a rule. Raises Conflict if the same rule exists, Invalid if there are too many."""
     if any(allows_same_traffic(rule.as_new_rule, other.as_new_rule) for other in rules):
         raise Conflict(f"Security group rule already exists: {describe_rule(rule.as_new_rule)}")
-    if len(rules) >= MAX_RULES:
-        raise invalid(rules=f"A security group has at most {MAX_RULES} rules")
-    return [*rules, rule]
+    result = [*rules, rule]
+    limits.check_total("rules", result, limits.SECURITY_GROUP_RULES, existing_count=len(rules))
+    return result
 
 
 def without_rule(rules: Sequence[SecurityGroupRule], rule_id: str) -> list[SecurityGroupRule]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pileus.domain.compute.instances import Instance, Status
 from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.limits import INSTANCE_VOLUMES
 from pileus.domain.storage.volumes import Attachment, Volume, device_name
 
 BASIC_FLAVORS_ONLY = "ultra"
@@ -29,6 +30,8 @@ def plan_attachment(  # noqa: PLR0913  # the request and its context
     if not instance.is_virtual:
         raise Invalid(f"Instance {instance.id} is a bare metal server: volumes cannot be attached to it")
     require_volumes_changeable(instance)
+    if len(existing) >= INSTANCE_VOLUMES.value:
+        raise invalid(instance_id=f"Instance {instance.id} has {len(existing)} volumes already")
     if volume.type_name == BASIC_FLAVORS_ONLY and not is_shared_vm:
         raise Invalid(f"Volume {volume.id} is of type {BASIC_FLAVORS_ONLY}: only instances of shared flavors take it")
     if tag is not None and any(other.attachment_tag == tag for other in existing):

@@ -19,7 +19,6 @@ UNITS = {"weeks": 10080 * MINUTE, "days": 1440 * MINUTE, "hours": 60 * MINUTE, "
 MAX_SPAN = 100 * 365 * UNITS["days"]
 MAX_YEARS_AHEAD = 40
 """How far ahead a matching date is searched. A date that is not found by then (February 30) never comes."""
-MAX_SCHEDULES = 10
 """The most schedules of one policy."""
 DEFAULT_TEMPLATE = "Snapshot of volume {volume_id} created by policy {lifecycle_policy_id}"
 PLACEHOLDERS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")

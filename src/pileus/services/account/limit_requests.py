@@ -5,13 +5,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from pileus.domain import limits as limits_rules
 from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, LimitRequestStatus
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, not_found
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import counters
-from pileus.store.account import quotas
+from pileus.store.account import clients, quotas
 from pileus.store.database import Tx
 
 GROUP = "quota_limit_request"
@@ -20,13 +21,23 @@ GROUP = "quota_limit_request"
 async def create_limit_request(
     tx: Tx, ctx: Context, description: str, limits: Mapping[str, dict[str, int]], audit_data: dict[str, Any]
 ) -> LimitRequest:
-    """Save a request for `limits`, by region id and quota name. Raises NotFound for an unknown region."""
+    """Save a request for `limits`, by region id and quota name.
+
+    Raises NotFound for an unknown region, or Invalid if too many requests are in progress.
+    """
     for region_id in map(int, limits):
         if region_id != ALL_REGIONS and ctx.catalogue.region(region_id) is None:
             raise not_found("Region", region_id)
+    client_id = ctx.caller.client_id
+    await clients.lock(tx, client_id)
+    limits_rules.check_waiting_count(
+        "limit requests in progress",
+        await quotas.count_limit_requests(tx, client_id, LimitRequestStatus.IN_PROGRESS.value),
+        limits_rules.WAITING_LIMIT_REQUESTS,
+    )
     request = LimitRequest(
         id=await counters.increment(tx, "limit_requests"),
-        client_id=ctx.caller.client_id,
+        client_id=client_id,
         description=description,
         requested_limits=dict(limits),
         created_at=ctx.now(),

@@ -5,7 +5,6 @@ from typing import Any
 from msgspec.structs import replace
 
 from pileus.domain.account.subscriptions import (
-    MAX_SUBSCRIPTIONS,
     QueueTarget,
     SubscriptionTarget,
     WebhookTarget,
@@ -14,14 +13,15 @@ from pileus.domain.account.subscriptions import (
 )
 from pileus.domain.context import Context
 from pileus.domain.errors import Invalid
+from pileus.domain.limits import SUBSCRIPTIONS
 from pileus.store.account import clients, subscriptions
 from pileus.store.database import Tx
 
 
 async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionTarget) -> None:
-    """Subscribe a target, or update the subscription that has the same destination. Raises Invalid if there are MOST.
+    """Subscribe a target, or update the subscription that has the same destination.
 
-    The tenant is locked, so that two requests cannot add one too many.
+    Raises Invalid if there are too many. The tenant is locked, so that two requests cannot add one too many.
     """
     client_id, now = ctx.caller.client_id, ctx.now()
     await clients.lock(tx, client_id)
@@ -31,8 +31,8 @@ async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionT
         if _destination(other.target) == _destination(target):
             await subscriptions.save(tx, other, replace(other, target=target).after_successful_delivery(now))
             return
-    if len(existing) >= MAX_SUBSCRIPTIONS:
-        raise Invalid(f"There are {MAX_SUBSCRIPTIONS} subscriptions already: unsubscribe first")
+    if len(existing) >= SUBSCRIPTIONS.value:
+        raise Invalid(f"There are {SUBSCRIPTIONS.value} subscriptions already: unsubscribe first")
     await subscriptions.add(tx, subscription)
 
 

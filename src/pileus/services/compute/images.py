@@ -20,8 +20,8 @@ from pileus.domain.tags import Tags, make_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
+from pileus.services.tags import add_tags, patch_tags
 from pileus.services.tasks import start_task
-from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images
 from pileus.store.database import Tx
@@ -66,7 +66,7 @@ async def update_image(tx: Tx, ctx: Context, image_id: str, patch: ImagePatch) -
     """Apply a merge patch to an image of the project and to its tags. Raises NotFound, Forbidden or Conflict."""
     existing = await images.get_own(tx, ctx.place, image_id)
     image = await images.save(tx, existing, existing.patched(patch, ctx.now()))
-    patched_tags = await tags.patch(tx, images.KIND, ctx.place, image_id, patch.get("tags", {}))
+    patched_tags = await patch_tags(tx, ctx, images.KIND, image_id, patch.get("tags", {}))
     await write_audit_entry(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))
     return image, patched_tags
 
@@ -108,4 +108,4 @@ async def _with_volume_facts(tx: Tx, image: Image, volume: Volume) -> Image:
 async def _add_image(tx: Tx, ctx: Context, image: Image, image_tags: Mapping[str, str]) -> None:
     await check_quotas(tx, ctx, {"image_count": 1, "image_size": image.size or 0})
     await images.add(tx, image)
-    await tags.add(tx, images.KIND, ctx.place, image.id, make_tags(image_tags.items()))
+    await add_tags(tx, ctx, images.KIND, image.id, make_tags(image_tags.items()))

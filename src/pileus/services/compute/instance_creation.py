@@ -18,6 +18,7 @@ from pileus.services.account.quotas import check_instance_quotas
 from pileus.services.compute.order_sources import resolve_order_references
 from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces
 from pileus.services.network.interfaces import InterfaceOwner, create_or_take_over_port
+from pileus.services.tags import add_tags, save_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -58,7 +59,7 @@ async def _save_instance(
     interfaces = await _create_interfaces(tx, ctx, unnamed, order, task_id)
     plan = plan.with_filled_names([ip for interface in interfaces for ip in interface.addresses])
     await instances.save(tx, unnamed, plan.instance)
-    await tags.add(tx, instances.KIND, ctx.place, plan.instance.id, plan.tags[plan.instance.id])
+    await add_tags(tx, ctx, instances.KIND, plan.instance.id, plan.tags[plan.instance.id])
     return plan, interfaces
 
 
@@ -82,8 +83,8 @@ async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: Volum
     for volume in plan.existing_volumes:
         await volumes.save(tx, sources.volumes[volume.id], volume)
     for volume in (*plan.volumes, *plan.existing_volumes):
-        await tags.save(
-            tx, volumes.KIND, ctx.place, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
+        await save_tags(
+            tx, ctx, volumes.KIND, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
         )
     for attachment in plan.attachments:
         await attachments.add(tx, attachment)

@@ -12,7 +12,7 @@ from pileus.domain.patches import ResourcePatch
 from pileus.domain.places import Place
 from pileus.domain.tags import merged_tags
 from pileus.services.account.user_actions import write_audit_entry
-from pileus.store import tags
+from pileus.services.tags import save_tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 
@@ -39,5 +39,5 @@ async def _patch_tags(
 ) -> InstanceDetails:
     existing = {tag.key: tag for tag in details.tags}
     patched = merged_tags(existing, patch)
-    await tags.save(tx, instances.KIND, ctx.place, instance_id, existing, patched)
+    await save_tags(tx, ctx, instances.KIND, instance_id, existing, patched)
     return replace(details, tags=[patched[key] for key in sorted(patched)])

@@ -13,8 +13,9 @@ from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Volume
 from pileus.drivers.protocols.compute import Compute
 from pileus.services.compute.capacities import check_capacity
+from pileus.services.compute.placement_groups import lock_placement_group_for_new_member
 from pileus.store import tags
-from pileus.store.compute import images, placement_groups, ssh_keys
+from pileus.store.compute import images, ssh_keys
 from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volumes
 
@@ -29,7 +30,7 @@ async def resolve_order_references(tx: Tx, ctx: Context, driver: Compute, order:
     flavor = _require_flavor(ctx, order)
     await check_capacity(tx, ctx, driver, flavor)
     if order.placement_group_id:
-        (await placement_groups.get(tx, ctx.place, order.placement_group_id)).require_unlocked()
+        await lock_placement_group_for_new_member(tx, ctx, order.placement_group_id)
     disks = await resolve_volume_sources(tx, ctx, order.volumes, unknown_image=Invalid)
     return ResolvedOrder(flavor=flavor, ssh_key_id=ssh_key_id, disks=disks)
 

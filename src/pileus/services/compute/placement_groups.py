@@ -3,7 +3,7 @@
 from msgspec.structs import asdict
 
 from pileus.domain.account.user_actions import AuditEntry
-from pileus.domain.compute.placement_groups import PlacementGroup
+from pileus.domain.compute.placement_groups import PlacementGroup, check_another_member_allowed
 from pileus.domain.compute.task_types import (
     DELETE_PLACEMENT_GROUP,
     PUT_INTO_PLACEMENT_GROUP,
@@ -51,12 +51,22 @@ async def delete_placement_group(tx: Tx, ctx: Context, group_id: str, task_id: s
 async def put_into_placement_group(tx: Tx, ctx: Context, instance_id: str, group_id: str, task_id: str) -> Task:
     """Lock the instance and start the task that puts it into the placement group."""
     instance = await instances.get(tx, ctx.place, instance_id)
-    (await placement_groups.get(tx, ctx.place, group_id)).require_unlocked()
+    await lock_placement_group_for_new_member(tx, ctx, group_id)
     await instances.save(tx, instance, instance.entering_placement_group(group_id, task_id))
     args = PutIntoPlacementGroupArgs(instance_id=instance_id, servergroup_id=group_id, host=instance.host)
     data = {"instance_id": instance_id, "servergroup_id": group_id}
     entry = AuditEntry("instance", "put_into_servergroup", instance_id, {"servergroup_id": group_id})
     return await start_task(tx, ctx, task_id, PUT_INTO_PLACEMENT_GROUP, args, data=data, entry=entry)
+
+
+async def lock_placement_group_for_new_member(tx: Tx, ctx: Context, group_id: str) -> PlacementGroup:
+    """Return a group that can have another member; other requests that add one conflict.
+
+    Raises NotFound, Conflict, or Invalid if it has too many members.
+    """
+    group = (await placement_groups.get(tx, ctx.place, group_id)).require_unlocked()
+    check_another_member_allowed(await placement_groups.count_members(tx, group_id))
+    return await placement_groups.bump_revision(tx, group)
 
 
 async def remove_from_placement_group(tx: Tx, ctx: Context, instance_id: str, task_id: str) -> Task:

@@ -8,6 +8,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import NotFound, invalid
 from pileus.domain.tags import Tags
 from pileus.domain.tasks import Task
+from pileus.services.tags import save_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.compute import images, instances
@@ -29,7 +30,7 @@ async def rebuild_baremetal_server(
     await images.lock_for_use(tx, image)
     await instances.save(tx, existing, rebuilding)
     image_tags = with_image_system_tags(existing_tags, image)
-    await tags.save(tx, instances.KIND, ctx.place, server_id, existing_tags, image_tags)
+    await save_tags(tx, ctx, instances.KIND, server_id, existing_tags, image_tags)
     data = {"instance_id": server_id, "image_id": image.id}
     entry = AuditEntry("instance", "rebuild", server_id, {"image_id": image.id})
     args = InstanceTaskArgs(instance_id=server_id)

@@ -20,11 +20,12 @@ from pileus.domain.network.task_types import (
     FloatingIPTaskArgs,
     UpdateFloatingIPArgs,
 )
-from pileus.domain.tags import TagPatch, make_tags, merged_tags, validate_tags
+from pileus.domain.tags import TagPatch, check_tag_count, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips
+from pileus.services.tags import add_tags, patch_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -55,7 +56,7 @@ async def create_floating_ip(
     await check_quotas(tx, ctx, {"floating_count": 1})
     target = await _resolve_target(tx, ctx, port_id, fixed_ip_address)
     floating_ip = await allocate_floating_ip(tx, ctx, task_id, target)
-    await tags.add(tx, floating_ips.KIND, ctx.place, floating_ip.id, new_tags)
+    await add_tags(tx, ctx, floating_ips.KIND, floating_ip.id, new_tags)
     args = FloatingIPTaskArgs(floating_ip_id=floating_ip.id)
     data = {"floating_ip_id": floating_ip.id, **audit_data}
     entry = AuditEntry(AUDIT_GROUP, "create", floating_ip.id, audit_data)
@@ -135,7 +136,7 @@ async def update_floating_ip_tags(
     patch = FloatingIPPatch()
     if not isinstance(changes, UnsetType):
         patch["tags"] = None if changes is None else validate_tags(changes)
-        await tags.patch(tx, floating_ips.KIND, ctx.place, floating_ip.id, patch["tags"])
+        await patch_tags(tx, ctx, floating_ips.KIND, floating_ip.id, patch["tags"])
     await write_audit_entry(tx, ctx, AuditEntry(AUDIT_GROUP, "update", floating_ip.id, to_builtins(patch)))
 
 
@@ -170,7 +171,7 @@ async def _start_update(
 ) -> Task | None:
     floating_ip = (await floating_ips.get(tx, ctx.place, floating_ip_id)).require_unlocked()
     target = await _new_target(tx, ctx, floating_ip, patch)
-    tags_change = await _changes_tags(tx, floating_ip, patch)
+    tags_change = await _changes_tags(tx, ctx, floating_ip, patch)
     if target is None and not tags_change:
         return None
     await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
@@ -195,9 +196,13 @@ async def _new_target(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: Floa
     return await _resolve_target(tx, ctx, port_id, fixed_ip_address)
 
 
-async def _changes_tags(tx: Tx, floating_ip: FloatingIP, patch: FloatingIPPatch) -> bool:
+async def _changes_tags(tx: Tx, ctx: Context, floating_ip: FloatingIP, patch: FloatingIPPatch) -> bool:
+    if "tags" not in patch:
+        return False
     old_tags = await tags.list_by_resource(tx, floating_ip.id)
-    return "tags" in patch and merged_tags(old_tags, patch["tags"]) != old_tags
+    new_tags = merged_tags(old_tags, patch["tags"])
+    check_tag_count(old_tags, new_tags, ctx.tag_limit)
+    return new_tags != old_tags
 
 
 async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_address: str | None) -> FloatingIPTarget:

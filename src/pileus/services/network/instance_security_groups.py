@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from pileus.domain import limits
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import not_found
@@ -33,7 +34,7 @@ async def add_security_groups(tx: Tx, ctx: Context, instance_id: str, requested:
     await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
     for port, name in plan_group_additions(await ports.list_by_instance(tx, instance_id), requested):
         group = require_single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
-        await security_groups.add_to_port(tx, port.id, [group.id])
+        await _add_group_to_port(tx, port.id, group)
     return await _start_update(tx, ctx, "attach", instance_id, requested, task_id)
 
 
@@ -71,8 +72,17 @@ async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGrou
     await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
     port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
-        await security_groups.add_to_port(tx, port_id, [group.id])
+        await _add_group_to_port(tx, port_id, group)
     return await start_port_security_update(tx, ctx, port_ids, ctx.new_ordered_id())
+
+
+async def _add_group_to_port(tx: Tx, port_id: str, group: SecurityGroup) -> None:
+    """Add a group to a port. Raises Invalid if the port has too many others."""
+    existing_ids = {other.id for other in await security_groups.list_by_port(tx, port_id)}
+    limits.check_total(
+        "security_groups", existing_ids | {group.id}, limits.PORT_SECURITY_GROUPS, existing_count=len(existing_ids)
+    )
+    await security_groups.add_to_port(tx, port_id, [group.id])
 
 
 async def _start_update(

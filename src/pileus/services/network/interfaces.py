@@ -19,6 +19,7 @@ from pileus.domain.network.ddos_profiles import NewDdosProfile
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
 from pileus.domain.network.interfaces import (
     AttachedInterface,
+    check_another_interface_allowed,
     check_port_has_address,
     next_interface_position,
     require_attachable_interface,
@@ -71,7 +72,9 @@ async def attach_interface(
     require_attachable_interface(instance, interface)
     await instances.save(tx, instance, instance.changing_interfaces(task_id))
     await check_quotas(tx, ctx, quota_checks.count_demand_by_quota(count_resource_demand(None, [], [interface])))
-    position = next_interface_position(await ports.list_by_instance(tx, instance_id))
+    existing = await ports.list_by_instance(tx, instance_id)
+    check_another_interface_allowed(existing)
+    position = next_interface_position(existing)
     owner = InterfaceOwner(task_id=task_id, instance_id=instance_id)
     attached = await create_or_take_over_port(tx, ctx, owner, interface, interface.security_group_ids, position)
     profiles = (

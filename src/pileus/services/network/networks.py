@@ -18,7 +18,7 @@ from pileus.domain.network.task_types import (
     UpdateNetworkArgs,
 )
 from pileus.domain.patches import ResourcePatch
-from pileus.domain.tags import make_tags, merged_tags, validate_tags
+from pileus.domain.tags import check_tag_count, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.network.routers import (
@@ -27,6 +27,7 @@ from pileus.services.network.routers import (
     new_router,
     set_external_gateway,
 )
+from pileus.services.tags import add_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -53,7 +54,7 @@ async def create_network(
     await projects.require_active(tx, ctx.place)
     await check_quotas(tx, ctx, {"network_count": 1, "router_count": int(create_router)})
     network = await networks.add(tx, await _plan_network(tx, ctx, name, network_type, task_id))
-    await tags.add(tx, networks.KIND, ctx.place, network.id, new_tags)
+    await add_tags(tx, ctx, networks.KIND, network.id, new_tags)
     router_id = await _add_router(tx, ctx, network, task_id) if create_router else None
     args = CreateOrDeleteNetworkArgs(network_id=network.id, router_id=router_id)
     audit_data = {"name": network.name, "type": network.type, "create_router": create_router}
@@ -66,8 +67,10 @@ async def update_network(tx: Tx, ctx: Context, network_id: str, patch: ResourceP
     """Lock the network and start the task that applies the patch; return None if it changes nothing."""
     network = (await networks.get_own(tx, ctx.place, network_id)).require_unlocked()
     old_tags = await tags.list_by_resource(tx, network_id)
-    if patch.get("name", network.name) == network.name and merged_tags(old_tags, patch.get("tags", {})) == old_tags:
+    new_tags = merged_tags(old_tags, patch.get("tags", {}))
+    if patch.get("name", network.name) == network.name and new_tags == old_tags:
         return None
+    check_tag_count(old_tags, new_tags, ctx.tag_limit)
     await networks.save(tx, network, network.locked(task_id))
     args, patch_data = UpdateNetworkArgs(network_id=network_id, patch=patch), to_builtins(patch)
     data = {"network_id": network_id, **patch_data}

@@ -20,9 +20,10 @@ from pileus.domain.network.task_types import (
     SecurityGroupTaskArgs,
     UpdateSecurityGroupArgs,
 )
-from pileus.domain.tags import TagPatch, make_tags, merged_tags, validate_tags
+from pileus.domain.tags import TagPatch, check_tag_count, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task, TaskType
 from pileus.services.account.quotas import check_quotas
+from pileus.services.tags import add_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -77,7 +78,7 @@ async def create_security_group(
     records = _plan_rules(ctx, group.id, new_rules, [])
     await _check_remote_groups(tx, ctx, records)
     await security_groups.add(tx, group, records)
-    await tags.add(tx, security_groups.KIND, ctx.place, group.id, new_tags)
+    await add_tags(tx, ctx, security_groups.KIND, group.id, new_tags)
     audit_data = {"name": name, "description": description, "rules": to_builtins(new_rules)}
     args, data = SecurityGroupTaskArgs(group_id=group.id), {"group_id": group.id, **audit_data}
     entry = AuditEntry(AUDIT_GROUP, "create", group.id, audit_data)
@@ -154,7 +155,7 @@ async def start_security_group_update(
         name=UNSET if change.name == group.name else change.name,
         description=UNSET if change.description == group.description else change.description,
         rules=await _find_changed_rules(tx, ctx, group, change.rules),
-        tags=await _find_changed_tags(tx, group, change.tags),
+        tags=await _find_changed_tags(tx, ctx, group, change.tags),
     )
     if args == UpdateSecurityGroupArgs(group_id=group.id):
         return None
@@ -198,13 +199,15 @@ async def _find_changed_rules(
 
 
 async def _find_changed_tags(
-    tx: Tx, group: SecurityGroup, patch: TagPatch | None
+    tx: Tx, ctx: Context, group: SecurityGroup, patch: TagPatch | None
 ) -> dict[str, str | None] | UnsetType | None:
     if patch == {}:
         return UNSET
     old_tags = await tags.list_by_resource(tx, group.id)
-    if merged_tags(old_tags, patch) == old_tags:
+    new_tags = merged_tags(old_tags, patch)
+    if new_tags == old_tags:
         return UNSET
+    check_tag_count(old_tags, new_tags, ctx.tag_limit)
     return None if patch is None else dict(patch)
 
 

@@ -19,11 +19,12 @@ from pileus.domain.network.task_types import (
     SubnetTaskArgs,
     UpdateSubnetArgs,
 )
-from pileus.domain.tags import make_tags, validate_tags
+from pileus.domain.tags import check_tag_count, make_tags, merged_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.routers import add_router_interface, check_no_route_uses_subnet
+from pileus.services.tags import add_tags, patch_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -51,7 +52,7 @@ async def create_subnet(
     new_tags = make_tags(validate_tags(user_tags).items())
     await projects.require_active(tx, ctx.place)
     subnet = await _add_subnet(tx, ctx, network_id, new, task_id)
-    await tags.add(tx, subnets.KIND, ctx.place, subnet.id, new_tags)
+    await add_tags(tx, ctx, subnets.KIND, subnet.id, new_tags)
     router = await _resolve_router(tx, ctx, network_id, new, connect_to_router=connect_to_router, router_id=router_id)
     if router is not None:
         await add_router_interface(tx, ctx, await routers.bump_revision(tx, router.require_unlocked()), subnet)
@@ -77,10 +78,13 @@ async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch
     if has_same_host_settings(before, after):
         await write_audit_entry(tx, ctx, entry)
         if "tags" in patch:
-            await tags.patch(tx, subnets.KIND, ctx.place, subnet_id, patch["tags"])
+            await patch_tags(tx, ctx, subnets.KIND, subnet_id, patch["tags"])
         await subnets.save(tx, before, after)
         return None
     await _check_gateway_free(tx, before, after)
+    if "tags" in patch:
+        old_tags = await tags.list_by_resource(tx, subnet_id)
+        check_tag_count(old_tags, merged_tags(old_tags, patch["tags"]), ctx.tag_limit)
     await subnets.save(tx, before, before.locked(task_id))
     args, data = UpdateSubnetArgs(subnet_id=subnet_id, patch=patch), {"subnet_id": subnet_id, **data}
     return await start_task(tx, ctx, task_id, UPDATE_SUBNET, args, data=data, entry=entry)

@@ -5,13 +5,14 @@ from typing import Any
 
 from msgspec.structs import asdict, replace
 
+from pileus.domain import limits
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import NewSchedule
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.storage.schedules import pause_or_resume_schedules, save_new_schedules
-from pileus.store.account import projects
+from pileus.store.account import clients, projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules, volumes
 
@@ -32,6 +33,10 @@ async def create_lifecycle_policy(
 ) -> LifecyclePolicy:
     """Save a new policy with its schedules and volumes. Raises NotFound, Conflict, Invalid or QuotaExceeded."""
     await projects.require_active(tx, ctx.place)
+    await clients.lock(tx, ctx.place.client_id)
+    limits.check_waiting_count(
+        "lifecycle policies", await lifecycle_policies.count(tx, ctx.place), limits.LIFECYCLE_POLICIES
+    )
     now = ctx.now()
     policy = LifecyclePolicy(
         id=await lifecycle_policies.allocate_id(tx),

@@ -5,11 +5,12 @@ from typing import Any
 
 from msgspec.structs import asdict
 
+from pileus.domain import limits
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
-from pileus.domain.errors import invalid, nest_field_errors, not_found
+from pileus.domain.errors import nest_field_errors, not_found
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
-from pileus.domain.storage.schedules import MAX_SCHEDULES, NewSchedule, Schedule
+from pileus.domain.storage.schedules import NewSchedule, Schedule
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.store.database import Tx
@@ -61,8 +62,8 @@ async def save_new_schedules(
     tx: Tx, ctx: Context, policy: LifecyclePolicy, new_schedules: Sequence[NewSchedule]
 ) -> None:
     """Check and save new schedules of a policy. Raises QuotaExceeded or Invalid."""
-    if len(await schedules.list_by_policy(tx, policy.id)) + len(new_schedules) > MAX_SCHEDULES:
-        raise invalid(schedules=f"A policy has at most {MAX_SCHEDULES} schedules")
+    existing = await schedules.list_by_policy(tx, policy.id)
+    limits.check_total("schedules", [*existing, *new_schedules], limits.POLICY_SCHEDULES)
     await check_quotas(tx, ctx, {"snapshot_schedule_count": len(new_schedules)})
     for position, new_schedule in enumerate(new_schedules):
         with nest_field_errors("schedules", position):

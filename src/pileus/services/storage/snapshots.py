@@ -11,6 +11,7 @@ from pileus.domain.tags import Tags, make_tags, replaced_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
+from pileus.services.tags import add_tags, patch_tags, save_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
@@ -35,7 +36,7 @@ async def create_snapshot(
     await check_quotas(tx, ctx, {"volume_snapshots_count": 1, "volume_snapshots_size": volume.size})
     planned = new_snapshot(volume, ctx.new_id(), name, task_id, ctx.now(), description=description)
     snapshot = await snapshots.add(tx, planned)
-    await tags.add(tx, snapshots.KIND, ctx.place, snapshot.id, make_tags(tag_values.items()))
+    await add_tags(tx, ctx, snapshots.KIND, snapshot.id, make_tags(tag_values.items()))
     args = CreateSnapshotArgs(snapshot_id=snapshot.id, volume_id=volume.id)
     audit_data = {"name": snapshot.name, "volume_id": volume.id}
     entry = AuditEntry("snapshot", "create", snapshot.id, audit_data)
@@ -50,7 +51,7 @@ async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: Resourc
     """
     existing = await snapshots.get(tx, ctx.place, snapshot_id)
     snapshot = await snapshots.save(tx, existing, existing.patched(patch, ctx.now()))
-    patched_tags = await tags.patch(tx, snapshots.KIND, ctx.place, snapshot_id, patch.get("tags", {}))
+    patched_tags = await patch_tags(tx, ctx, snapshots.KIND, snapshot_id, patch.get("tags", {}))
     await write_audit_entry(tx, ctx, AuditEntry("snapshot", "update", snapshot_id, dict(patch), name=snapshot.name))
     return snapshot, patched_tags
 
@@ -65,7 +66,7 @@ async def replace_snapshot_metadata(
     snapshot = (await snapshots.get(tx, ctx.place, snapshot_id)).require_unlocked()
     existing_tags = await tags.list_by_resource(tx, snapshot_id)
     new_tags = replaced_tags(existing_tags, tag_values)
-    await tags.save(tx, snapshots.KIND, ctx.place, snapshot_id, existing_tags, new_tags)
+    await save_tags(tx, ctx, snapshots.KIND, snapshot_id, existing_tags, new_tags)
     audit_data = {"metadata": dict(tag_values)}
     await write_audit_entry(
         tx, ctx, AuditEntry("snapshot", "replace_metadata", snapshot_id, audit_data, name=snapshot.name)

@@ -26,8 +26,8 @@ from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.compute.order_sources import resolve_volume_sources
 from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion, lock_instance_and_add_attachment
+from pileus.services.tags import add_tags, patch_tags
 from pileus.services.tasks import start_task
-from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, snapshots, volumes
@@ -43,7 +43,7 @@ async def create_volume(
     await projects.require_active(tx, ctx.place)
     volume, volume_tags = await _plan_volume(tx, ctx, new_volume, task_id)
     await volumes.add(tx, volume)
-    await tags.add(tx, volumes.KIND, ctx.place, volume.id, volume_tags)
+    await add_tags(tx, ctx, volumes.KIND, volume.id, volume_tags)
     for policy_id in dict.fromkeys(policy_ids):
         policy = await lifecycle_policies.get(tx, ctx.place, policy_id)
         await lifecycle_policies.add_volumes(tx, policy.id, [volume.id])
@@ -62,7 +62,7 @@ async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePat
     existing = await volumes.get(tx, ctx.place, volume_id)
     volume = await volumes.save(tx, existing, existing.patched(patch, ctx.now()))
     if "tags" in patch:
-        await tags.patch(tx, volumes.KIND, ctx.place, volume_id, patch["tags"])
+        await patch_tags(tx, ctx, volumes.KIND, volume_id, patch["tags"])
     await write_audit_entry(tx, ctx, AuditEntry("volume", "update", volume_id, dict(patch), name=volume.name))
     return volume
 

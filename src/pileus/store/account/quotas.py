@@ -50,6 +50,16 @@ async def get_limit_request(tx: Tx, client_id: int, request_id: int) -> LimitReq
     return request
 
 
+async def count_limit_requests(tx: Tx, client_id: int, status: str) -> int:
+    """Count the limit requests of a tenant in a status."""
+    row = await tx.one(
+        "SELECT count(*) FROM limit_requests WHERE client_id = :client_id AND status = :status",
+        client_id=client_id,
+        status=status,
+    )
+    return int(row[0]) if row else 0
+
+
 async def page_limit_requests(
     tx: Tx,
     client_id: int,

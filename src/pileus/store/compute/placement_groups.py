@@ -41,6 +41,12 @@ async def list_members_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[tu
     return members
 
 
+async def count_members(tx: Tx, group_id: str) -> int:
+    """Count the members of a group."""
+    row = await tx.one("SELECT count(*) FROM instances WHERE placement_group_id = :id", id=group_id)
+    return int(row[0]) if row else 0
+
+
 async def remove(tx: Tx, group_id: str) -> None:
     """Delete a group and take its members out of it."""
     await tx.run(

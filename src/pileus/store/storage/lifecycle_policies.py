@@ -28,6 +28,12 @@ async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:
     return await TABLE.find(tx, f"{IN_PLACE} ORDER BY id", **place_parameters(place))
 
 
+async def count(tx: Tx, place: Place) -> int:
+    """Count the policies of a place."""
+    row = await tx.one(f"SELECT count(*) FROM lifecycle_policies WHERE {IN_PLACE}", **place_parameters(place))
+    return int(row[0]) if row else 0
+
+
 async def remove(tx: Tx, policy_id: int) -> None:
     """Delete a policy and take its volumes out of it."""
     await tx.run("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)

@@ -19,6 +19,7 @@ from pileus.domain.compute.task_types import (
     RemoveFromPlacementGroupArgs,
 )
 from pileus.domain.errors import NoCapacity
+from pileus.domain.limits import PLACEMENT_GROUP_MEMBERS
 from pileus.drivers.protocols.compute import SupportsHosts, SupportsMigration
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store.compute import instances, placement_groups
@@ -36,10 +37,17 @@ async def _enter_group(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
         group = await placement_groups.require(tx, ctx.args.servergroup_id)
         if instance.placement_group_id is None:
             host = await _choose_host(tx, instance, group, hosts) if hosts else instance.host
+            _check_room(await placement_groups.count_members(tx, group.id), group)
             await placement_groups.bump_revision(tx, group)
             await instances.save(tx, instance, replace(instance, host=host, placement_group_id=group.id))
 
     await ctx.write(write)
+
+
+def _check_room(member_count: int, group: PlacementGroup) -> None:
+    """Raise NoCapacity if the group has got too many members since the request."""
+    if member_count >= PLACEMENT_GROUP_MEMBERS.value:
+        raise NoCapacity(f"Placement group {group.id} has {member_count} members already")
 
 
 async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup, hosts: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from pileus.api.authorization import ADMINISTER
 from pileus.api.context import Ctx
-from pileus.api.wire.account.quotas import LimitRequestView, Limits
+from pileus.api.wire.account.quotas import LimitRequestView, Limits, NewLimits
 from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
 
@@ -32,7 +32,7 @@ async def answer_limit_request(
 
 
 @put("/quotas/{region_id:int}", opt=ADMINISTER)
-async def set_quotas(ctx: Ctx, region_id: FromPath[int], data: JSONBody[Limits]) -> Limits:
+async def set_quotas(ctx: Ctx, region_id: FromPath[int], data: JSONBody[NewLimits]) -> Limits:
     """Set limits of your tenant in a region: `{"vm_count_limit": 3}`. Region 0 stands for the global quotas."""
     await ctx.write(lambda tx: quota_service.set_quotas(tx, ctx, region_id, data))
     return data

@@ -9,10 +9,11 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
+from pileus.api.query_values import parse_selected_ids
 from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_reads import open_console
 from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
-from pileus.api.routes.compute.instances import SortOrder, parse_comma_separated_ids
+from pileus.api.routes.compute.instances import SortOrder
 from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.baremetal_requests import CreateServer, RebuildServer, ServerPowerActionRequest
 from pileus.api.wire.compute.instance_requests import UpdateInstance
@@ -25,7 +26,7 @@ from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
 from pileus.services.compute import power_actions as power_service
 from pileus.services.compute import rebuilds as rebuild_service
-from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -112,14 +113,8 @@ async def delete_server(
     separated by commas, or all of them. The others become available.
     """
     request = InstanceDeletionRequest(
-        floating_ips=SelectedResourceIds(
-            parameter="floating_ip_ids", ids=parse_comma_separated_ids(floating_ip_ids), all_ids=all_floating_ips
-        ),
-        ports=SelectedResourceIds(
-            parameter="reserved_fixed_ip_ids",
-            ids=parse_comma_separated_ids(reserved_fixed_ip_ids),
-            all_ids=all_reserved_fixed_ips,
-        ),
+        floating_ips=parse_selected_ids("floating_ip_ids", floating_ip_ids, all_ids=all_floating_ips),
+        ports=parse_selected_ids("reserved_fixed_ip_ids", reserved_fixed_ip_ids, all_ids=all_reserved_fixed_ips),
     )
     return await ctx.submit_task(
         lambda tx, task_id: deletion_service.delete_instance(

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
+from pileus.api.query_values import parse_selected_ids
 from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
@@ -19,7 +20,7 @@ from pileus.domain.compute.instances import InstanceKind
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
 from pileus.services.compute import instances as instance_service
-from pileus.services.compute.instance_deletion import InstanceDeletionRequest, SelectedResourceIds
+from pileus.services.compute.instance_deletion import InstanceDeletionRequest
 from pileus.store.account import projects
 from pileus.store.compute import instance_list, instances
 from pileus.store.compute.instance_list import InstanceFilter
@@ -126,20 +127,13 @@ async def delete_instance(
     instance become available.
     """
     request = InstanceDeletionRequest(
-        volumes=SelectedResourceIds(parameter="volumes", ids=parse_comma_separated_ids(volumes)),
-        floating_ips=SelectedResourceIds(
-            parameter="floatings", ids=parse_comma_separated_ids(floatings), all_ids=bool(delete_floatings)
-        ),
-        ports=SelectedResourceIds(parameter="reserved_fixed_ips", ids=parse_comma_separated_ids(reserved_fixed_ips)),
+        volumes=parse_selected_ids("volumes", volumes),
+        floating_ips=parse_selected_ids("floatings", floatings, all_ids=bool(delete_floatings)),
+        ports=parse_selected_ids("reserved_fixed_ips", reserved_fixed_ips),
     )
     return await ctx.submit_task(
         lambda tx, task_id: deletion_service.delete_instance(tx, ctx, instance_id, request, task_id)
     )
-
-
-def parse_comma_separated_ids(text: str | None) -> list[str]:
-    """Read ids separated by commas, without duplicates."""
-    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
 
 
 ROUTES = [

@@ -6,6 +6,9 @@ from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Size, VolumeSourceName, VolumeType
 from pileus.api.wire.network.interface_requests import NewInterface
+from pileus.domain.limits import NAMES
+
+AtMostNames = Meta(max_length=NAMES.value)
 
 
 class PlannedVolume(Struct, kw_only=True):
@@ -30,7 +33,7 @@ class InstancePriceRequest(Struct, kw_only=True):
     """New instances to price."""
 
     flavor: str
-    interfaces: list[NewInterface]
-    volumes: list[PlannedVolume] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    name_templates: list[str | None] = field(default_factory=list)
+    interfaces: Annotated[list[NewInterface], AtMostNames]
+    volumes: Annotated[list[PlannedVolume], AtMostNames] = field(default_factory=list)
+    names: Annotated[list[str], AtMostNames] = field(default_factory=list)
+    name_templates: Annotated[list[str | None], AtMostNames] = field(default_factory=list)

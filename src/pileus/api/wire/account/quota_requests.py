@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from pileus.api.wire.account.price_requests import PlannedVolume
+from pileus.api.wire.account.price_requests import AtMostNames, PlannedVolume
 from pileus.api.wire.account.quotas import RequestedLimits
 from pileus.api.wire.constraints import InterfaceTypeName, IpFamily, Uuid
 from pileus.api.wire.network.interface_requests import ExistingFloatingIP, NewFloatingIP
@@ -38,7 +38,7 @@ class InstanceQuotaCheckRequest(Struct, kw_only=True):
     """New instances to check against the quotas."""
 
     flavor: str | None = None
-    names: list[str] = field(default_factory=list)
-    name_templates: list[str | None] = field(default_factory=list)
-    interfaces: list[PlannedInterface] = field(default_factory=list)
-    volumes: list[PlannedVolume] = field(default_factory=list)
+    names: Annotated[list[str], AtMostNames] = field(default_factory=list)
+    name_templates: Annotated[list[str | None], AtMostNames] = field(default_factory=list)
+    interfaces: Annotated[list[PlannedInterface], AtMostNames] = field(default_factory=list)
+    volumes: Annotated[list[PlannedVolume], AtMostNames] = field(default_factory=list)

@@ -1,16 +1,21 @@
 """Quotas, limit requests and thresholds as the API returns them."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from pileus.api.wire.common import make_view
+from pileus.api.wire.constraints import at_most_properties
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.quotas import ALL_REGIONS, LimitRequest, QuotaThreshold, parse_quota_limits
 from pileus.domain.errors import nest_field_errors
+from pileus.domain.limits import REQUESTED_LIMITS
 
 Limits = dict[str, int]
 """Numbers by `<quota>_limit`, and in answers also by `<quota>_usage`."""
+
+NewLimits = Annotated[Limits, at_most_properties(REQUESTED_LIMITS)]
+"""Numbers by `<quota>_limit` in a body."""
 
 ExceededQuotas = dict[str, int]
 """Three numbers of each quota that would be exceeded: `<quota>_limit`, `<quota>_requested`, `<quota>_usage`."""
@@ -26,8 +31,8 @@ class ClientQuotas(Struct, kw_only=True):
 class RequestedLimits(Struct, kw_only=True):
     """Requested limits. Those of a region contain its `region_id`."""
 
-    global_limits: Limits = field(default_factory=dict)
-    regional_limits: list[Limits] = field(default_factory=list)
+    global_limits: NewLimits = field(default_factory=dict)
+    regional_limits: Annotated[list[NewLimits], Meta(max_length=REQUESTED_LIMITS.value)] = field(default_factory=list)
 
     def limits_by_region(self) -> dict[str, Limits]:
         """Return the limits by region id and quota name; region 0 stands for the global quotas. Raises Invalid."""

@@ -9,6 +9,7 @@ from pileus.api.wire.times import parse_range_start
 from pileus.domain.account.usage_reports import SORT_KEYS, TagCondition, TimeWindow, UsageFilter, report_window
 from pileus.domain.errors import invalid
 from pileus.domain.ids import canonical_id
+from pileus.domain.limits import REPORT_VALUES, TAG_CONDITIONS
 
 Direction = Literal["asc", "desc"]
 TypeName = Literal[
@@ -26,6 +27,9 @@ Order = Literal[
 Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 
+AtMostValues = Meta(max_length=REPORT_VALUES.value)
+
+
 class ConditionOnTag(Struct, kw_only=True):
     """A condition on a tag. Unless it is `strict`, a part of the value matches, regardless of case."""
 
@@ -37,7 +41,7 @@ class ConditionOnTag(Struct, kw_only=True):
 class TagsFilter(Struct, kw_only=True):
     """Conditions on tags, of which one (`OR`) or all (`AND`) must hold."""
 
-    conditions: Annotated[list[ConditionOnTag], Meta(min_length=1, max_length=10)]
+    conditions: Annotated[list[ConditionOnTag], Meta(min_length=1, max_length=TAG_CONDITIONS.value)]
     condition_type: Literal["AND", "OR"] = "OR"
 
 
@@ -46,7 +50,7 @@ class FieldValueFilter(Struct, kw_only=True):
 
     type: TypeName
     field: str
-    values: list[str]
+    values: Annotated[list[str], AtMostValues]
 
     @property
     def canonical_values(self) -> list[str]:
@@ -57,8 +61,8 @@ class FieldValueFilter(Struct, kw_only=True):
 class _Request(Struct, kw_only=True):
     time_from: str
     time_to: str
-    regions: list[Number] = field(default_factory=list)
-    types: list[TypeName] | None = None
+    regions: Annotated[list[Number], AtMostValues] = field(default_factory=list)
+    types: Annotated[list[TypeName], AtMostValues] | None = None
     schema_filter: FieldValueFilter | None = None
 
     def window(self, now: int, *, last_day: bool = False) -> TimeWindow:
@@ -80,7 +84,7 @@ class ReportRequest(_Request, kw_only=True):
     """The period and the filters of a report: at most 31 whole days (UTC), the last one only with `enable_last_day`."""
 
     enable_last_day: bool = False
-    projects: list[Number] | None = None
+    projects: Annotated[list[Number], AtMostValues] | None = None
     tags: TagsFilter | None = None
 
     def to_usage_filter(self) -> UsageFilter:
@@ -113,8 +117,8 @@ class CostTotalsRequest(ReportRequest, kw_only=True):
 class UsageReportRequest(ReportRequest, kw_only=True):
     """A report of single resources, its order and its page."""
 
-    order_by: list[Order] = field(default_factory=lambda: ["project.asc"])
-    sorting: LegacyInput[list[dict[str, Direction]]] = None
+    order_by: Annotated[list[Order], AtMostValues] = field(default_factory=lambda: ["project.asc"])
+    sorting: LegacyInput[Annotated[list[Annotated[dict[str, Direction], AtMostValues]], AtMostValues]] = None
     limit: Annotated[int, Meta(ge=1, le=2**31 - 1)] = 10
     offset: Number = 0
 

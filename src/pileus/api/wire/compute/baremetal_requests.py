@@ -1,14 +1,16 @@
 """Bodies of requests about bare metal servers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from pileus.api.wire.account.price_requests import AtMostNames
 from pileus.api.wire.account.quota_requests import PlannedInterface
-from pileus.api.wire.compute.instance_requests import CreateMachine
+from pileus.api.wire.compute.instance_requests import AppConfiguration, CreateMachine, UserData
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.network.ddos_profile_requests import NewInterfaceDdosProfile
 from pileus.api.wire.network.interface_requests import NewInterface
+from pileus.domain import limits
 from pileus.domain.compute.instance_orders import InstanceOrder, NewVolume, VolumeSource
 from pileus.domain.compute.instances import InstanceKind
 
@@ -16,10 +18,10 @@ from pileus.domain.compute.instances import InstanceKind
 class CreateServer(CreateMachine, kw_only=True):
     """A bare metal server to create from an image or an app template; it has local disks and no volumes."""
 
-    interfaces: Annotated[list[NewInterface], Meta(min_length=1, max_length=6)]
+    interfaces: Annotated[list[NewInterface], Meta(min_length=1, max_length=limits.BAREMETAL_INTERFACES.value)]
     image_id: Uuid | None = None
     apptemplate_id: str | None = None
-    app_config: dict[str, Any] | None = None
+    app_config: AppConfiguration | None = None
     ddos_profile: NewInterfaceDdosProfile | None = None
 
     def to_order(self) -> InstanceOrder:
@@ -57,7 +59,7 @@ class RebuildServer(Struct, kw_only=True):
     """The image to install, by default the present one; and user data for the first boot, in base64."""
 
     image_id: str | None = None
-    user_data: str | None = None
+    user_data: UserData | None = None
 
 
 class ListFlavorsForServer(Struct, kw_only=True):
@@ -71,6 +73,6 @@ class ServerQuotaCheckRequest(Struct, kw_only=True):
     """One or more bare metal servers to check against the quotas."""
 
     flavor: str | None = None
-    names: list[str] = field(default_factory=list)
-    name_templates: list[str | None] = field(default_factory=list)
-    interfaces: list[PlannedInterface] = field(default_factory=list)
+    names: Annotated[list[str], AtMostNames] = field(default_factory=list)
+    name_templates: Annotated[list[str | None], AtMostNames] = field(default_factory=list)
+    interfaces: Annotated[list[PlannedInterface], AtMostNames] = field(default_factory=list)

@@ -1,8 +1,11 @@
 """Bodies of requests about flavors."""
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from pileus.api.wire.constraints import Number, Size, VolumeSourceName, VolumeType
+from pileus.domain import limits
 
 
 class CandidateVolume(Struct, kw_only=True):
@@ -22,7 +25,7 @@ class CandidateVolume(Struct, kw_only=True):
 class ListFlavorsForVolumes(Struct, kw_only=True):
     """The volumes that a flavor must be able to boot."""
 
-    volumes: list[CandidateVolume]
+    volumes: Annotated[list[CandidateVolume], Meta(max_length=limits.NAMES.value)]
 
 
 class ChangeFlavor(Struct, kw_only=True):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from msgspec import UNSET, Meta, Struct, UnsetType
 from msgspec.structs import replace
 
-from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.tags import TagChanges
 from pileus.domain.compute.images import UNKNOWN_OS, ImagePatch, NewImage
@@ -54,8 +54,8 @@ class DownloadImage(_NewImage, kw_only=True):
     """An image to download; one of `cow_format` cannot be deleted while volumes created from it exist."""
 
     url: Annotated[str, Meta(min_length=1, max_length=4096)]
-    os_distro: str | None = None
-    os_version: str | None = None
+    os_distro: Description | None = None
+    os_version: Description | None = None
     cow_format: bool = False
 
     def to_new_image(self) -> NewImage:

@@ -13,11 +13,13 @@ from pileus.api.wire.constraints import (
     SnapshotVolumeType,
     Uuid,
     VolumeType,
+    at_most_properties,
 )
 from pileus.api.wire.legacy import CreateTaggedResource, LegacyInput
-from pileus.api.wire.network.interface_requests import NewInterface, SecurityGroupId
+from pileus.api.wire.network.interface_requests import NewInterface, SecurityGroupIds
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.storage.new_volumes import make_new_volume
+from pileus.domain import limits
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import InstanceOrder
 from pileus.domain.compute.instances import PowerAction
@@ -25,6 +27,9 @@ from pileus.domain.errors import Invalid
 from pileus.domain.patches import ResourcePatch
 
 AtMostOne = Meta(max_length=1)
+AppConfiguration = Annotated[dict[str, Any], at_most_properties(limits.APP_CONFIGURATION)]
+Username = Annotated[str, Meta(max_length=limits.USERNAME.value)]
+UserData = Annotated[str, Meta(max_length=limits.USER_DATA_TEXT)]
 NO_NAME_OR_TAGS = "To update an instance you need to specify a name or tags"
 
 
@@ -97,9 +102,9 @@ class CreateMachine(CreateTaggedResource, kw_only=True):
     name: Name | None = None
     name_template: NameTemplate | None = None
     ssh_key_name: str | None = None
-    username: str | None = None
+    username: Username | None = None
     password: str | None = None
-    user_data: str | None = None
+    user_data: UserData | None = None
     names: LegacyInput[Annotated[list[Name], AtMostOne]] = None
     name_templates: LegacyInput[Annotated[list[NameTemplate], AtMostOne]] = None
     keypair_name: LegacyInput[str] = None
@@ -120,11 +125,11 @@ class CreateMachine(CreateTaggedResource, kw_only=True):
 class CreateInstance(CreateMachine, kw_only=True):
     """An instance to create; older clients send `names`, `name_templates`, `keypair_name` and `metadata`."""
 
-    interfaces: Annotated[list[NewInterface], Meta(min_length=1)]
-    volumes: Annotated[list[NewVolume], Meta(min_length=1)]
-    security_groups: LegacyInput[list[SecurityGroupId]] = None
+    interfaces: Annotated[list[NewInterface], Meta(min_length=1, max_length=limits.INSTANCE_INTERFACES.value)]
+    volumes: Annotated[list[NewVolume], Meta(min_length=1, max_length=limits.INSTANCE_VOLUMES.value)]
+    security_groups: LegacyInput[SecurityGroupIds] = None
     servergroup_id: Uuid | None = None
-    configuration: dict[str, Any] | None = None
+    configuration: AppConfiguration | None = None
     allow_app_ports: bool = False
 
     def to_order(self) -> InstanceOrder:
@@ -163,14 +168,16 @@ class PortSecurityGroupNames(Struct, kw_only=True):
     """Names of security groups for a port, or for all ports if `port_id` is absent."""
 
     port_id: str | None = None
-    security_group_names: list[str]
+    security_group_names: Annotated[list[str], Meta(max_length=limits.PORT_SECURITY_GROUPS.value)]
 
 
 class ChangeSecurityGroups(Struct, kw_only=True):
     """Security groups to add or remove: `name` for all ports, or others for single ports."""
 
     name: str | None = None
-    ports_security_group_names: list[PortSecurityGroupNames] | None = None
+    ports_security_group_names: (
+        Annotated[list[PortSecurityGroupNames], Meta(max_length=limits.INSTANCE_INTERFACES.value)] | None
+    ) = None
 
     def group_names_by_port(self) -> list[tuple[str | None, list[str]]]:
         """Return pairs of a port id, None for all ports, and names of security groups."""

@@ -5,7 +5,10 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import Number
+from pileus.domain.limits import DDOS_FIELDS
 from pileus.domain.network.ddos_profiles import NewDdosProfile
+
+AtMostFields = Meta(max_length=DDOS_FIELDS.value)
 
 
 class DdosFieldAnswer(Struct, kw_only=True):
@@ -27,7 +30,7 @@ class NewInterfaceDdosProfile(Struct, kw_only=True):
 
     profile_template: int
     profile_template_name: str | None = None
-    fields: list[DdosFieldAnswer] = field(default_factory=list)
+    fields: Annotated[list[DdosFieldAnswer], AtMostFields] = field(default_factory=list)
 
     def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""
@@ -39,7 +42,7 @@ class CreateDdosProfile(Struct, kw_only=True):
 
     ip_address: str
     profile_template: Number
-    fields: list[DdosFieldAnswer] = field(default_factory=list)
+    fields: Annotated[list[DdosFieldAnswer], AtMostFields] = field(default_factory=list)
 
     def to_new_profile(self) -> NewDdosProfile:
         """Return the profile to create."""

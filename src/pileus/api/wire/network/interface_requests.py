@@ -1,11 +1,12 @@
 """Request bodies of interfaces: of new instances, and to attach and detach."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pileus.api.wire.constraints import InterfaceName, IpFamily, PortGroup, Uuid
 from pileus.api.wire.network.ddos_profile_requests import NewInterfaceDdosProfile
+from pileus.domain import limits
 from pileus.domain.compute import instance_orders
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType
 
@@ -37,9 +38,12 @@ class SecurityGroupId(Struct, kw_only=True):
     id: Uuid
 
 
+SecurityGroupIds = Annotated[list[SecurityGroupId], Meta(max_length=limits.PORT_SECURITY_GROUPS.value)]
+
+
 class _NewInterface(Struct, kw_only=True, tag_field="type"):
     interface_name: InterfaceName | None = None
-    security_groups: list[SecurityGroupId] | None = None
+    security_groups: SecurityGroupIds | None = None
     port_group: PortGroup = 0
 
     def _new_interface(self, type_: InterfaceType, **rest: Any) -> instance_orders.NewInterface:

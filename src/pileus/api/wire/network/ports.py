@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import MacAddress
+from pileus.domain import limits
 from pileus.domain.network.ports import AddressPair
 
 
@@ -49,4 +50,6 @@ class AllowedAddressPair(Struct, kw_only=True):
 class SetAllowedAddressPairs(Struct, kw_only=True):
     """All the allowed address pairs of a port."""
 
-    allowed_address_pairs: Annotated[list[AllowedAddressPair], Meta(max_length=10)] = field(default_factory=list)
+    allowed_address_pairs: Annotated[list[AllowedAddressPair], Meta(max_length=limits.ALLOWED_ADDRESS_PAIRS.value)] = (
+        field(default_factory=list)
+    )

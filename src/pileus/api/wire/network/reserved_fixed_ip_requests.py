@@ -1,10 +1,11 @@
 """Request bodies of reserved fixed IPs and virtual IPs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct, field
+from msgspec import Meta, Struct, field
 
 from pileus.api.wire.constraints import IpFamily, Uuid
+from pileus.domain import limits
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.network.reserved_fixed_ips import NewReservedFixedIP
 
@@ -89,7 +90,7 @@ class UpdateReservedFixedIP(Struct, kw_only=True):
 class ConnectedDevicePorts(Struct, kw_only=True):
     """The ids of instances' ports."""
 
-    port_ids: list[Uuid] = field(default_factory=list)
+    port_ids: Annotated[list[Uuid], Meta(max_length=limits.VIRTUAL_IP_PORTS.value)] = field(default_factory=list)
 
 
 class ConvertReservedFixedIPToFloatingIP(Struct, kw_only=True):

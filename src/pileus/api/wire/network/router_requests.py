@@ -1,13 +1,16 @@
 """Request bodies of routers."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.network.subnet_requests import NewRoute
+from pileus.domain import limits
 from pileus.domain.network.routers import NewExternalGateway, NewRouter, RouterPatch
 from pileus.domain.network.subnets import normalize_routes
+
+RouterRoutes = Annotated[list[NewRoute], Meta(max_length=limits.ROUTER_ROUTES.value)]
 
 
 class CreateExternalGateway(Struct, kw_only=True):
@@ -42,8 +45,8 @@ class CreateRouter(Struct, kw_only=True):
 
     name: Name
     external_gateway_info: CreateExternalGateway | None = None
-    interfaces: list[NewRouterInterface] | None = None
-    routes: list[NewRoute] | None = None
+    interfaces: Annotated[list[NewRouterInterface], Meta(max_length=limits.ROUTER_INTERFACES.value)] | None = None
+    routes: RouterRoutes | None = None
 
     def to_new_router(self) -> NewRouter:
         """Return the router to create."""
@@ -61,7 +64,7 @@ class UpdateRouter(Struct, kw_only=True):
 
     name: Name | UnsetType = UNSET
     external_gateway_info: UpdateExternalGateway | UnsetType | None = UNSET
-    routes: list[NewRoute] | UnsetType = UNSET
+    routes: RouterRoutes | UnsetType = UNSET
 
     def to_patch(self) -> RouterPatch:
         """Return the fields of the request. Raises Invalid."""
@@ -80,7 +83,7 @@ class UpdateRouterAndWait(Struct, kw_only=True):
 
     name: Name | None = None
     external_gateway_info: UpdateExternalGateway | None = None
-    routes: list[NewRoute] | None = None
+    routes: RouterRoutes | None = None
 
     def to_patch(self) -> RouterPatch:
         """Return the fields of the request. Raises Invalid."""

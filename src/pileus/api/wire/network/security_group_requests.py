@@ -7,7 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.tags import TagChanges
-from pileus.domain.network.security_rules import MAX_RULES, Direction, Ethertype, NewRule, PortNumber, Protocol
+from pileus.domain import limits
+from pileus.domain.network.security_rules import Direction, Ethertype, NewRule, PortNumber, Protocol
 
 
 class CreateSecurityGroupRule(Struct, kw_only=True):
@@ -33,14 +34,14 @@ class ReplaceSecurityGroupRule(CreateSecurityGroupRule, kw_only=True):
     security_group_id: Uuid | None = None
 
 
-Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=MAX_RULES)]
+Rules = Annotated[list[CreateSecurityGroupRule], Meta(max_length=limits.SECURITY_GROUP_RULES.value)]
 
 
 class CreateSecurityGroup(CreateTaggedResource, kw_only=True):
     """A security group to create. Without `rules` it gets the default egress rules; with `[]` nothing is allowed."""
 
     name: Name
-    description: str = ""
+    description: Description = ""
     rules: Rules | None = None
 
     def to_new_rules(self) -> list[NewRule] | None:
@@ -53,7 +54,7 @@ class UpdateSecurityGroup(Struct, kw_only=True):
 
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
-    description: str | UnsetType = UNSET
+    description: Description | UnsetType = UNSET
     rules: Rules | UnsetType = UNSET
 
     def to_new_rules(self) -> list[NewRule] | None:
@@ -65,7 +66,7 @@ class NewLegacySecurityGroup(CreateTaggedResource, kw_only=True):
     """A security group to create, as version 1 takes it."""
 
     name: Name
-    description: str | None = ""
+    description: Description | None = ""
     security_group_rules: Rules | None = None
 
     def to_new_rules(self) -> list[NewRule] | None:
@@ -78,7 +79,9 @@ class CreateLegacySecurityGroup(Struct, kw_only=True):
     """A security group to create, and the instances to add it to."""
 
     security_group: NewLegacySecurityGroup
-    instances: list[Uuid] = field(default_factory=list)
+    instances: Annotated[list[Uuid], Meta(max_length=limits.SECURITY_GROUP_INSTANCES.value)] = field(
+        default_factory=list
+    )
 
 
 class SecurityGroupRuleAddition(CreateSecurityGroupRule, kw_only=True, tag_field="action", tag="create"):
@@ -97,7 +100,8 @@ class UpdateLegacySecurityGroup(Struct, kw_only=True):
     name: Name | UnsetType = UNSET
     tags: TagChanges | UnsetType | None = UNSET
     changed_rules: Annotated[
-        list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion], Meta(max_length=2 * MAX_RULES)
+        list[SecurityGroupRuleAddition | SecurityGroupRuleDeletion],
+        Meta(max_length=limits.SECURITY_GROUP_RULE_CHANGES.value),
     ] = field(default_factory=list)
 
     def rule_additions_and_deletions(self) -> list[NewRule | str]:

@@ -7,8 +7,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from pileus.api.wire.constraints import Name, Uuid
 from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.tags import TagChanges
+from pileus.domain import limits
 from pileus.domain.network.networks import Route
-from pileus.domain.network.subnets import MAX_DNS_NAMESERVERS, MAX_HOST_ROUTES, NewSubnet, SubnetPatch
+from pileus.domain.network.subnets import NewSubnet, SubnetPatch
 from pileus.domain.tags import validate_tags
 
 
@@ -23,8 +24,8 @@ class NewRoute(Struct, kw_only=True):
         return Route(destination=self.destination, nexthop=self.nexthop)
 
 
-DnsNameservers = Annotated[list[str], Meta(max_length=MAX_DNS_NAMESERVERS)]
-HostRoutes = Annotated[list[NewRoute], Meta(max_length=MAX_HOST_ROUTES)]
+DnsNameservers = Annotated[list[str], Meta(max_length=limits.DNS_NAMESERVERS.value)]
+HostRoutes = Annotated[list[NewRoute], Meta(max_length=limits.HOST_ROUTES.value)]
 
 
 class CreateSubnet(CreateTaggedResource, kw_only=True):

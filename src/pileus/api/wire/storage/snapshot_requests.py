@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from pileus.api.wire.constraints import Name, Uuid
+from pileus.api.wire.constraints import Description, Name, Uuid
 from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.tags import TagChanges
 from pileus.domain.tags import validate_tags
@@ -13,7 +13,7 @@ class CreateSnapshot(CreateTaggedResource, kw_only=True):
 
     volume_id: Uuid
     name: Name
-    description: str | None = None
+    description: Description | None = None
 
 
 class SnapshotPriceRequest(Struct, kw_only=True):

@@ -11,6 +11,7 @@ from pileus.api.wire.constraints import AttachmentTag, Name, RetypableVolumeType
 from pileus.api.wire.legacy import CreateTaggedResource
 from pileus.api.wire.patches import UpdateResource
 from pileus.api.wire.storage.new_volumes import make_new_volume
+from pileus.domain import limits
 from pileus.domain.compute.instance_orders import NewVolume
 
 PolicyId = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
@@ -20,7 +21,7 @@ class _CreateVolume(CreateTaggedResource, kw_only=True, tag_field="source"):
     name: Name
     instance_id_to_attach_to: str | None = None
     attachment_tag: AttachmentTag | None = None
-    lifecycle_policy_ids: Annotated[list[PolicyId], Meta(max_length=100)] | None = None
+    lifecycle_policy_ids: Annotated[list[PolicyId], Meta(max_length=limits.VOLUME_POLICIES.value)] | None = None
 
     def to_new_volume(self) -> NewVolume:
         """Return the volume to create. Raises Invalid for its tags."""
