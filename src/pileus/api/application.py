@@ -4,7 +4,7 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 
-from pileus.api import authorization, errors, openapi, routes
+from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
@@ -44,7 +44,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
         response_class=JsonResponse,
         logging_config=None,
         request_max_body_size=settings.body_limit,
-        openapi_config=openapi.openapi_config(),
+        openapi_config=openapi_documents.openapi_config(),
         state=State({"app_state": state, "metrics": metrics, "legacy_fields": settings.legacy_fields}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.

@@ -1,27 +1,14 @@
-"""The OpenAPI document, generated from routes, docstrings and wire types, and its HTML page."""
+"""The OpenAPI document, generated from routes, docstrings and wire types."""
 
 import json
 import re
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, Router
-from litestar.enums import MediaType, OpenAPIMediaType
-from litestar.exceptions import NotFoundException
-from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import OpenAPIRenderPlugin
+from litestar import Litestar
 
-import pileus
-from pileus.api import openapi_page
-from pileus.api.authorization import OPEN
 from pileus.domain import limits
 
-PATH = "/schema"
-DESCRIPTION = (
-    "Instances, volumes, networks and the resources around them, with the endpoints of the public Gcore Cloud API."
-    " Pileus is independent of Gcore."
-)
 GENERIC_PAGE = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\"|$)")
 ERRORS = {
     "400": "The request is invalid: `invalid_fields` names the fields. Or a quota is exceeded: `info` has its numbers.",
@@ -45,56 +32,6 @@ PROBLEM: dict[str, Any] = {
         "invalid_fields": {"type": "object", "additionalProperties": {"anyOf": [TEXTS, {"type": "object"}]}},
     },
 }
-
-
-class OpenApiJsonPlugin(OpenAPIRenderPlugin):
-    """Serves the document as JSON."""
-
-    def __init__(self) -> None:
-        super().__init__(path="/openapi.json", media_type=OpenAPIMediaType.OPENAPI_JSON)
-        self._rendered = b""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
-        """Return the document; it is encoded once."""
-        self._rendered = self._rendered or msgspec.json.encode(add_errors_and_security(openapi_schema))
-        return self._rendered
-
-
-class OpenApiHtmlPlugin(OpenAPIRenderPlugin):
-    """Serves the document as an HTML page that loads nothing from other servers."""
-
-    def __init__(self) -> None:
-        super().__init__(path="/", media_type=MediaType.HTML)
-        self._rendered = b""
-
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
-        """Return the page; it is rendered once."""
-        self._rendered = (
-            self._rendered or openapi_page.render_api_reference(add_errors_and_security(openapi_schema)).encode()
-        )
-        return self._rendered
-
-
-def openapi_config() -> OpenAPIConfig:
-    """Configure how the framework makes the document, and where it serves it."""
-    return OpenAPIConfig(
-        title="Pileus",
-        version=pileus.__version__,
-        description=DESCRIPTION,
-        use_handler_docstrings=True,
-        operation_id_creator=_operation_id,
-        openapi_router=Router(
-            PATH, route_handlers=[], opt=OPEN, include_in_schema=False, after_request=_replace_not_found
-        ),
-        render_plugins=[OpenApiHtmlPlugin(), OpenApiJsonPlugin()],
-    )
-
-
-def _replace_not_found(response: Response[Any]) -> Response[Any]:
-    """Replace the framework's page for unknown paths by the usual error body."""
-    if response.status_code == 404:  # noqa: PLR2004  # an HTTP status
-        raise NotFoundException
-    return response
 
 
 def openapi_document(app: Litestar) -> dict[str, Any]:
@@ -131,10 +68,6 @@ def _make_deprecated_fields_optional(schema: dict[str, Any]) -> None:
     """Take deprecated fields off the list of required ones: the setting `legacy_fields` can turn them off."""
     fields: dict[str, dict[str, Any]] = schema.get("properties", {})
     schema["required"] = [name for name in schema.get("required", []) if not fields[name].get("deprecated")]
-
-
-def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:
-    return handler.handler_name
 
 
 def _add_errors(operation: dict[str, Any]) -> None:
