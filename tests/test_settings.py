@@ -54,6 +54,7 @@ EXAMPLES = {
     "image_sources": ("none", "none"),
     "subscribers": ("any", "any"),
     "image_limit": ("100", 100),
+    "image_disk_limit": ("500", 500),
     "image_timeout": ("60.5", 60.5),
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)

@@ -72,6 +72,7 @@ def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
     factory: DriverFactory = load_object(find_driver_location(settings.driver))
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
+        max_virtual_bytes=settings.image_disk_limit << 30,
         seconds=settings.image_timeout,
         allow_private=settings.image_sources == "any",
         enabled=None if settings.image_sources == "auto" else settings.image_sources != "none",

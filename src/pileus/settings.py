@@ -229,9 +229,23 @@ class Settings(Struct, frozen=True, kw_only=True):
             "link-local ones, which opens the server's own network to tenants.",
         ),
     ] = "public"
-    image_limit: Annotated[int, setting(LIMITS, "The largest image that is downloaded, in GiB.", ge=1, le=65536)] = 64
+    image_limit: Annotated[
+        int,
+        setting(
+            LIMITS,
+            "The largest image that is downloaded, and the largest file that one is converted to, in GiB.",
+            ge=1,
+            le=65536,
+        ),
+    ] = 64
+    image_disk_limit: Annotated[
+        int, setting(LIMITS, "The largest disk that a downloaded image may describe, in GiB.", ge=1, le=65536)
+    ] = 2048
     image_timeout: Annotated[
-        float, setting(LIMITS, "Seconds after which the download of an image is aborted.", gt=0, le=86400)
+        float,
+        setting(
+            LIMITS, "Seconds after which the download of an image is aborted, and then its conversion.", gt=0, le=86400
+        ),
     ] = 3600
 
     drivers: dict[str, dict[str, Any]] = field(default_factory=dict)

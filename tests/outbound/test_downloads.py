@@ -10,7 +10,7 @@ import pytest
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.outbound.downloads import DownloadedImage, fetch_image
-from pileus.outbound.image_formats import DetectedFormat, detect_format
+from pileus.outbound.image_formats import COMPRESSED, DetectedFormat, detect_format, require_allowed_format
 from tests.image_server import CHECKSUM, MIB, QCOW2, RAW, image_url
 
 PRIVATE_TOO = DownloadLimits(allow_private=True, max_bytes=8 * MIB, seconds=10)
@@ -183,3 +183,15 @@ async def test_a_checksum_that_cannot_be_read_is_none(monkeypatch: pytest.Monkey
     monkeypatch.setattr("tests.image_server.digest", lambda _: "sha-256=:not base64:")
 
     assert (await download(image_url()))[0].checksum == hashlib.sha256(RAW).hexdigest()
+
+
+@pytest.mark.parametrize("magic", COMPRESSED, ids=COMPRESSED.get)
+def test_compressed_files_are_no_images(magic: bytes) -> None:
+    with pytest.raises(DriverError, match="must not be compressed"):
+        require_allowed_format(magic + bytes(64), 100, 100)
+
+
+def test_the_disk_of_an_image_has_a_limit() -> None:
+    assert require_allowed_format(QCOW2, len(QCOW2), 5 << 30) == DetectedFormat("qcow2", 5 << 30)
+    with pytest.raises(DriverError, match="describes a disk of 5368709120 bytes: at most 5368709119 are allowed"):
+        require_allowed_format(QCOW2, len(QCOW2), (5 << 30) - 1)

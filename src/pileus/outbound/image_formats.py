@@ -10,6 +10,14 @@ HEAD = 64 << 10
 """The number of bytes that the detection needs."""
 SECTOR = 512
 WITH_FEATURES = 3
+COMPRESSED = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"PK\x03\x04": "zip",
+}
+"""Formats of compressed files, by their first bytes. They are not unpacked: a small file can hold endless data."""
 EXTERNAL_DATA = 1 << 2
 """The feature bit of a qcow2 image whose data are in another file."""
 
@@ -32,6 +40,20 @@ def detect_format(head: bytes, size: int) -> DetectedFormat:
     if head[0x8001:0x8006] == b"CD001":
         return DetectedFormat("iso", size)
     return DetectedFormat("raw", size)
+
+
+def require_allowed_format(head: bytes, size: int, max_virtual_bytes: int) -> DetectedFormat:
+    """Return the format of a tenant's image. Raises DriverError if it is compressed, unsafe, or its disk too large."""
+    for magic, name in COMPRESSED.items():
+        if head.startswith(magic):
+            raise DriverError(f"The image is a {name} file: it must not be compressed", retryable=False)
+    image_format = detect_format(head, size)
+    if image_format.virtual_size > max_virtual_bytes:
+        raise DriverError(
+            f"The image describes a disk of {image_format.virtual_size} bytes: at most {max_virtual_bytes} are allowed",
+            retryable=False,
+        )
+    return image_format
 
 
 def _qcow2(head: bytes) -> DetectedFormat:

@@ -12,13 +12,16 @@ S = TypeVar("S", bound=Struct)
 
 
 class DownloadLimits(Struct, frozen=True, kw_only=True):
-    """Limits of downloads that tenants request: a size, seconds, and which addresses are allowed.
+    """Limits of images that tenants request: sizes, seconds, and which addresses are allowed.
 
+    `max_bytes` bounds the download and the file that it is converted to, `max_virtual_bytes` the disk that it
+    describes, and `seconds` the download and the conversion, each.
     Only public addresses are allowed, or with `allow_private` all but link-local ones, where clouds serve secrets.
     `enabled` says whether the operator wants downloads at all; None leaves it to the driver.
     """
 
     max_bytes: int = 64 << 30
+    max_virtual_bytes: int = 2 << 40
     seconds: float = 3600
     allow_private: bool = False
     enabled: bool | None = None

@@ -14,7 +14,7 @@ class ImageSource(Struct, frozen=True, kw_only=True):
 
 
 class StoredImage(Struct, frozen=True, kw_only=True):
-    """A stored image: its bytes, those of a disk made from it, and the SHA-256 of what was downloaded."""
+    """A stored image: its bytes, as downloaded or stored, those of a disk made from it, and the download's SHA-256."""
 
     size: int
     virtual_size: int
@@ -23,7 +23,10 @@ class StoredImage(Struct, frozen=True, kw_only=True):
 
 
 OnProgress = Callable[[int, int | None], Awaitable[None]]
-"""Called with the bytes received so far, and the total if it is known; an exception from it ends the download."""
+"""Called with the bytes received so far, and the total if it is known; an exception from it ends the creation.
+
+While a download is converted, the total grows with what is written.
+"""
 
 
 @runtime_checkable

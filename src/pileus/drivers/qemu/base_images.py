@@ -4,11 +4,14 @@ import asyncio
 import hashlib
 import os
 import shutil
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
+from typing import Any
 
 from pileus.domain.catalogue import Catalogue, derive_public_image_id
 from pileus.domain.ids import canonical_id
+from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
@@ -19,12 +22,18 @@ from pileus.drivers.qemu.paths import (
     try_lock,
     wait_for_lock,
 )
-from pileus.drivers.qemu.qemu_img import QemuImg
+from pileus.drivers.qemu.qemu_img import COPY_SECONDS, QemuImg
 from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.outbound.image_formats import HEAD, detect_format
 
 COPY_CHUNK = 1 << 20
 """Bytes."""
+METADATA_SHARE = 64
+"""A converted file may be larger than its limit by this part, for the tables of its format."""
+SIZE_INTERVAL = 0.2
+"""Seconds between two looks at the size of a file that is written."""
+OnWritten = Callable[[int], Awaitable[None]]
+"""Called with the bytes written so far."""
 FORMATS = ("qcow2", "raw")
 ID_LENGTH = 36
 OPERATOR_SUFFIXES = ("qcow2", "img", "raw")
@@ -80,14 +89,31 @@ class BaseImages:
             await self._import(file, base)
         return base
 
-    async def import_base(self, file: Path, image_format: str, base: str) -> None:
-        """Convert an untrusted file to a base. Raises DriverError if it is not a sound image of that format."""
+    async def import_base(
+        self,
+        file: Path,
+        image_format: str,
+        base: str,
+        limits: DownloadLimits | None = None,
+        report_written: OnWritten | None = None,
+    ) -> None:
+        """Convert an untrusted file to a base. Raises DriverError if it is not a sound image of that format.
+
+        `limits` are those of a tenant's image. What `report_written` raises ends the conversion.
+        """
         if image_format not in FORMATS:
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {image_format}", retryable=False)
         if image_format != "raw":
             await self._qemu_img.check(file, image_format)
         with atomic_write(self._directory.image_file(base)) as new:
-            await self._qemu_img.copy(file, new, source_format=image_format)
+            copying = self._qemu_img.copy(
+                file,
+                new,
+                source_format=image_format,
+                seconds=limits.seconds if limits else COPY_SECONDS,
+                max_bytes=limits.max_bytes + limits.max_bytes // METADATA_SHARE if limits else None,
+            )
+            await _watch_size(new, copying, report_written)
             make_read_only(new)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
@@ -145,6 +171,22 @@ class BaseImages:
                 retryable=False,
             )
         return path
+
+
+async def _watch_size(file: Path, copying: Coroutine[Any, Any, None], report_written: OnWritten | None) -> None:
+    """Wait until a copy is complete, and report the size of its file meanwhile and at the end."""
+    task = asyncio.ensure_future(copying)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=SIZE_INTERVAL)
+            if report_written is not None and file.exists():
+                await report_written(file.stat().st_size)
+        await task
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError, DriverError):
+                await task
 
 
 def _copy_file(source: Path, target: Path) -> None:

@@ -6,7 +6,7 @@ from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.paths import DataDirectory, atomic_write, make_read_only, open_without_following_symlink
 from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.drivers.qemu.volume_copies import VolumeCopier
-from pileus.outbound.image_formats import detect_format
+from pileus.outbound.image_formats import require_allowed_format
 
 
 class ImageFiles:
@@ -42,7 +42,10 @@ class ImageFiles:
         self._base_images.collect_garbage()
 
     async def _download(self, image_id: str, url: str, on_progress: OnProgress) -> StoredImage:
-        """Store a download unread, and examine it only when it is complete."""
+        """Store a download unread, and examine it only when it is complete.
+
+        The size of an image is that of the download or of what is stored, whichever is larger.
+        """
         # Imported late: few servers download images, and the library makes their start slower.
         from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # see above
 
@@ -51,13 +54,18 @@ class ImageFiles:
             with open_without_following_symlink(path, "wb") as file:
                 download = await fetch_image(url, self._download_limits, on_progress, file=file)
             self._directory.chown_to_qemu(path)
-            image_format = detect_format(download.head, download.size)
-            await self._base_images.import_base(path, image_format.name, image_id)
+            limits = self._download_limits
+            image_format = require_allowed_format(download.head, download.size, limits.max_virtual_bytes)
+
+            async def report_written(written: int) -> None:
+                await on_progress(download.size, max(download.size, written))
+
+            await self._base_images.import_base(path, image_format.name, image_id, limits, report_written)
         finally:
             path.unlink(missing_ok=True)
         virtual_size = await self._base_images.virtual_size(image_id)
         return StoredImage(
-            size=download.size,
+            size=max(download.size, self._directory.image_file(image_id).stat().st_size),
             virtual_size=virtual_size,
             disk_format=image_format.name,
             checksum=download.checksum,

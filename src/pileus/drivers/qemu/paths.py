@@ -22,6 +22,8 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PRIVATE, TRAVERSABLE = 0o700, 0o711
 POLL_INTERVAL = 0.05
 """Seconds between two tries of a lock, or looks at a machine that changes."""
+REACH_TIMEOUT = 20.0
+"""Seconds that listing the own directory may take."""
 
 
 class DataDirectory:
@@ -88,10 +90,17 @@ class DataDirectory:
         os.chown(self.machines, os.geteuid(), os.getegid())
         for folder in (self.folder.parent, self.folder, self.machines):
             folder.chmod(TRAVERSABLE)
-        probe = subprocess.run(  # noqa: S603  # a fixed program and the server's own path
-            ["/bin/ls", str(self.volumes)], capture_output=True, check=False, **self.popen_credentials()
-        )
-        if probe.returncode:
+        try:
+            is_reachable = not subprocess.run(  # noqa: S603  # a fixed program and the server's own path
+                ["/bin/ls", str(self.volumes)],
+                capture_output=True,
+                check=False,
+                timeout=REACH_TIMEOUT,
+                **self.popen_credentials(),
+            ).returncode
+        except subprocess.TimeoutExpired:
+            is_reachable = False
+        if not is_reachable:
             assert self.user  # noqa: S101  # the only caller has checked it
             raise OSError(
                 f"QEMU's user {self.user.pw_name} cannot reach {self.folder}: choose --data where it can, such as"

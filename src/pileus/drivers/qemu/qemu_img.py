@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from pileus.drivers.qemu.programs import Programs
 
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space: an image that needs more is taken as malicious."""
+SECONDS, COPY_SECONDS = 600.0, 24 * 3600.0
+"""Seconds after which qemu-img is killed: in general, and when it copies the server's own disks."""
+FILE_TOO_LARGE = b"File too large"
 DISK_FULL = b"No space left on device"
 
 
@@ -27,10 +32,20 @@ class QemuImg:
         backing = ("-b", _relative_to_overlay(base), "-F", "qcow2") if base else ()
         await self.run("create", "-q", "-f", "qcow2", *backing, str(path), *([str(size)] if size else []))
 
-    async def copy(self, source: Path, path: Path, base: Path | None = None, source_format: str = "qcow2") -> None:
-        """Copy a disk; with `base`, copy only what differs from it."""
+    async def copy(  # noqa: PLR0913  # the options of a copy
+        self,
+        source: Path,
+        path: Path,
+        base: Path | None = None,
+        source_format: str = "qcow2",
+        *,
+        seconds: float = COPY_SECONDS,
+        max_bytes: int | None = None,
+    ) -> None:
+        """Copy a disk; with `base`, copy only what differs from it. Raises DriverError beyond `max_bytes` written."""
         backing = ("-B", _relative_to_overlay(base), "-F", "qcow2") if base else ()
-        await self.run("convert", "-q", "-f", source_format, "-O", "qcow2", *backing, str(source), str(path))
+        arguments = ("convert", "-q", "-f", source_format, "-O", "qcow2", *backing, str(source), str(path))
+        await self.run(*arguments, seconds=seconds, max_bytes=max_bytes)
 
     async def resize(self, path: Path, size: int) -> None:
         """Resize a disk to `size` bytes, also to fewer than it has."""
@@ -45,23 +60,31 @@ class QemuImg:
         info: dict[str, Any] = json.loads(await self.run("info", "-U", "--output=json", "-f", "qcow2", str(path)))
         return int(info["virtual-size"])
 
-    async def run(self, *arguments: str) -> bytes:
-        """Run qemu-img and return its output. Raises DriverError with its error message."""
+    async def run(self, *arguments: str, seconds: float = SECONDS, max_bytes: int | None = None) -> bytes:
+        """Run qemu-img and return its output. Raises DriverError with its error message, or after `seconds`."""
+        limits = [f"--as={MEMORY_LIMIT}", *([f"--fsize={max_bytes}"] if max_bytes else [])]
         # Not by asyncio: event loops other than its own cannot start processes as other users.
         process = subprocess.Popen(  # noqa: ASYNC220, S603  # forking does not block; fixed arguments and own paths
-            ["prlimit", f"--as={MEMORY_LIMIT}", self._img, *arguments],  # noqa: S607  # of util-linux, wherever that is
+            ["prlimit", *limits, self._img, *arguments],  # noqa: S607  # of util-linux, wherever that is
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._directory.volumes,
+            start_new_session=True,
             **self._directory.popen_credentials(),
         )
         try:
-            output, errors = await asyncio.to_thread(process.communicate)
+            output, errors = await asyncio.to_thread(process.communicate, timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            await asyncio.to_thread(process.communicate)
+            raise DriverError(f"qemu-img {arguments[0]} took more than {seconds:g} seconds", retryable=False) from None
         finally:
             # The caller was cancelled and does not need the result.
             if process.poll() is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode == -signal.SIGXFSZ or FILE_TOO_LARGE in errors:
+            raise DriverError(f"The image takes more than {max_bytes} bytes when it is stored", retryable=False)
         if process.returncode:
             raise _command_error(arguments[0], errors)
         return bytes(output)

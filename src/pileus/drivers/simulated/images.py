@@ -14,7 +14,7 @@ from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.simulated.state import SimulationState
-from pileus.outbound.image_formats import detect_format
+from pileus.outbound.image_formats import require_allowed_format
 
 GIB = 1 << 30
 SECTOR = 512
@@ -63,7 +63,7 @@ class SimulatedImages(SimulationState):
         from pileus.outbound.downloads import fetch_image  # noqa: PLC0415  # slow to import, and few servers need it
 
         file = await fetch_image(url, self._download_limits, on_progress)
-        image_format = detect_format(file.head, file.size)
+        image_format = require_allowed_format(file.head, file.size, self._download_limits.max_virtual_bytes)
         return StoredImage(
             size=file.size,
             virtual_size=image_format.virtual_size,
