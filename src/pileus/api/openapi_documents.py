@@ -84,8 +84,8 @@ class DocumentPlugin(OpenAPIRenderPlugin):
         super().__init__(path=self.PATH, media_type=OpenAPIMediaType.OPENAPI_JSON)
 
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        """Never called: the router's hook has answered."""
-        raise NotImplementedError
+        """Return nothing: the router's hook has answered already."""
+        return b""
 
 
 class PagePlugin(DocumentPlugin):
