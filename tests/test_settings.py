@@ -14,8 +14,8 @@ from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.simulated.settings import SimulatedSettings
-from pileus.setting_fields import Setting
-from pileus.settings import HIDDEN, SETTINGS, SettingError, Settings, default_data_directory, gather_given_values, load
+from pileus.setting_fields import HIDDEN, Setting
+from pileus.settings import SETTINGS, SettingError, Settings, default_data_directory, gather_given_values, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {

@@ -5,6 +5,7 @@ The server's settings and those of drivers are declared in this way.
 
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import NODEFAULT, Meta, Struct
@@ -12,6 +13,7 @@ from msgspec import NODEFAULT, Meta, Struct
 NETWORK, STORAGE, MACHINES, REAL_MACHINES = "Network", "Storage", "Machines", "Real machines (QEMU)"
 ACCESS, OUTPUT, LIMITS = "Access", "Output", "Limits"
 """The sections of the built-in settings."""
+HIDDEN = "(hidden)"
 
 
 def setting(
@@ -74,6 +76,15 @@ def convert_path(kind: type, value: Any) -> Path:
     return Path(value).expanduser()
 
 
+def display_value(row: Setting, value: Any) -> Any:
+    """Return the value of a setting for display; API keys and passwords are hidden."""
+    if isinstance(value, Path):
+        return str(value)
+    if not row.secret or not value:
+        return value
+    return _without_password(value) if row.name == "database" else HIDDEN
+
+
 def _setting(info: msgspec.structs.FieldInfo, driver: str | None) -> Setting:
     meta = _meta(info.type)
     assert meta is not None  # noqa: S101  # `list_settings` has checked it
@@ -113,3 +124,17 @@ def _range(meta: Meta) -> str:
     limits = {"above": meta.gt, "at least": meta.ge, "below": meta.lt, "at most": meta.le}
     text = ", ".join(f"{word} {limit}" for word, limit in limits.items() if limit is not None)
     return f" {text}" if text else ""
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return HIDDEN
+    # A password that contains a slash is not recognized: hide the complete URL.
+    if url.count("@") != parts.netloc.count("@"):
+        return HIDDEN
+    user, at, host = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    query = HIDDEN if "password" in parts.query.lower() else parts.query
+    return urlunsplit(parts._replace(netloc=f"{name}{colon and ':' + HIDDEN}{at}{host}", query=query))

@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct, field
@@ -29,11 +28,10 @@ from pileus.setting_fields import (
     STORAGE,
     Setting,
     convert_path,
+    display_value,
     list_settings,
     setting,
 )
-
-HIDDEN = "(hidden)"
 
 
 class SettingError(ValueError):
@@ -154,12 +152,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     )
     tag_limit: Annotated[
         int,
-        setting(
-            LIMITS,
-            "The most tags of one resource, without system tags.",
-            ge=1,
-            le=limits.TAG_CHANGES.value,
-        ),
+        setting(LIMITS, "The most tags of one resource, without system tags.", ge=1, le=limits.TAG_CHANGES.value),
     ] = limits.TAGS.value
     rate_limit: Annotated[
         str,
@@ -279,15 +272,7 @@ class Settings(Struct, frozen=True, kw_only=True):
 
     def without_secrets(self) -> dict[str, Any]:
         """Return every setting's value for display; API keys and passwords are hidden."""
-        return {row.name: _display_value(row, self.value(row)) for row in list_all_settings()}
-
-
-def _display_value(row: Setting, value: Any) -> Any:
-    if isinstance(value, Path):
-        return str(value)
-    if not row.secret or not value:
-        return value
-    return _without_password(value) if row.name == "database" else HIDDEN
+        return {row.name: display_value(row, self.value(row)) for row in list_all_settings()}
 
 
 def _with_drivers(rows: Iterable[Setting]) -> tuple[Setting, ...]:
@@ -408,17 +393,3 @@ def _convert(row: Setting, source: GivenSettingValue) -> Any:
     except (msgspec.ValidationError, ValueError):
         given = "" if row.secret else f", not {source.value!r}"
         raise SettingError(f"{source.origin}: the setting {row.name} wants {row.wants}{given}") from None
-
-
-def _without_password(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return HIDDEN
-    # A password that contains a slash is not recognized: hide the complete URL.
-    if url.count("@") != parts.netloc.count("@"):
-        return HIDDEN
-    user, at, host = parts.netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    query = HIDDEN if "password" in parts.query.lower() else parts.query
-    return urlunsplit(parts._replace(netloc=f"{name}{colon and ':' + HIDDEN}{at}{host}", query=query))

@@ -83,7 +83,7 @@ class DocumentPlugin(OpenAPIRenderPlugin):
     def __init__(self) -> None:
         super().__init__(path=self.PATH, media_type=OpenAPIMediaType.OPENAPI_JSON)
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002  # Litestar
         """Return nothing: the router's hook has answered already."""
         return b""
 

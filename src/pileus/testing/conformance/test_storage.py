@@ -156,7 +156,8 @@ async def test_images_are_stored_from_volumes_and_from_addresses(driver: Compute
             info = await image_driver.ensure_image("image-1", source, on_progress)
             assert await image_driver.ensure_image("image-1", source, on_progress) == info
             await call_twice(image_driver.ensure_no_image, "image-1")
-        assert (info.size, info.disk_format, info.checksum) == (len(CONTENT), "raw", CHECKSUM)
+        assert (info.disk_format, info.checksum) == ("raw", CHECKSUM)
+        assert info.size >= len(CONTENT)
         assert progress[-1] == len(CONTENT)
         for source in (ImageSource(volume_id="nobody"), ImageSource(url=f"{address}/missing")):
             with pytest.raises(DriverError):
