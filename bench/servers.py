@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from litestar import Litestar, delete, get, patch, post
@@ -28,6 +29,11 @@ INSTANCE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:st
 INSTANCES = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
 TASKS = b'{"tasks":["00000000-0000-4000-8000-000000000000"]}'
 START_TIMEOUT = 30.0
+BASELINE_OPTIONS: dict[str, Any] = {
+    "openapi_config": None,
+    "logging_config": None,
+    "state": State({"legacy_fields": True}),
+}
 
 
 def free_port() -> int:
@@ -91,15 +97,18 @@ def _answers(url: str) -> bool:
         return False
 
 
+class FixedResponse(JsonResponse[bytes]):
+    """A response of fixed bytes, which takes the way of all other responses."""
+
+
 def make_baseline(body: bytes) -> Litestar:
     """Create the application of the baseline: the HTTP stack of Pileus with handlers that do nothing."""
-    fixed_response = type("FixedResponse", (JsonResponse,), {})
 
     @get(INSTANCE)
     async def read(
         project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
     ) -> JsonResponse[bytes]:
-        return fixed_response(body, media_type="application/octet-stream")
+        return FixedResponse(body, media_type="application/octet-stream")
 
     @patch(INSTANCE)
     async def change(
@@ -108,7 +117,7 @@ def make_baseline(body: bytes) -> Litestar:
         instance_id: FromPath[str],
         data: JSONBody[UpdateInstance],
     ) -> JsonResponse[bytes]:
-        return fixed_response(body, media_type="application/octet-stream")
+        return FixedResponse(body, media_type="application/octet-stream")
 
     @post(INSTANCES, status_code=200)
     async def create(
@@ -116,21 +125,15 @@ def make_baseline(body: bytes) -> Litestar:
         region_id: FromPath[int],
         data: JSONBody[CreateInstance],
     ) -> JsonResponse[bytes]:
-        return fixed_response(TASKS, media_type="application/json")
+        return FixedResponse(TASKS, media_type="application/json")
 
     @delete(INSTANCE, status_code=200)
     async def remove(
         project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
     ) -> JsonResponse[bytes]:
-        return fixed_response(TASKS, media_type="application/json")
+        return FixedResponse(TASKS, media_type="application/json")
 
-    app = Litestar(
-        [read, change, create, remove],
-        request_class=BodyDecodingRequest,
-        openapi_config=None,
-        logging_config=None,
-        state=State({"legacy_fields": True}),
-    )
+    app = Litestar([read, change, create, remove], request_class=BodyDecodingRequest, **BASELINE_OPTIONS)
     app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
     return app
 
