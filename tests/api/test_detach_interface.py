@@ -147,6 +147,18 @@ async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger
     assert (await detach(tenant, theirs, foreign, "10.0.0.1")).status_code == 404
 
 
+async def test_port_and_address_are_both_required(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    (port,) = await list_ports(tenant, instance)
+    (address,) = await list_addresses(tenant, port)
+    whole = {"port_id": port.id, "ip_address": address}
+
+    for field in whole:
+        rest = {name: value for name, value in whole.items() if name != field}
+        answer = await tenant.api.post(tenant.path("instances", instance.id, "detach_interface"), json=rest)
+        assert (answer.status_code, answer.json()["invalid_fields"]) == (400, {field: ["Field required"]})
+
+
 async def test_a_locked_floating_ip_of_the_port_is_a_conflict(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     (port,) = await list_ports(tenant, instance)

@@ -4,7 +4,7 @@ import pytest
 
 from pileus.api.errors import HTTP_ERRORS
 from pileus.domain.errors import Problem
-from tests.tenants import Tenant
+from tests.tenants import Tenant, client_of
 
 
 def _family(problem: type[Problem]) -> list[type[Problem]]:
@@ -35,3 +35,11 @@ async def test_a_wrong_method_is_405_in_the_apis_shape(tenant: Tenant) -> None:
 
     assert answer.status_code == 405
     assert answer.json()["message"] == "HTTP 405: Method Not Allowed"
+
+
+@pytest.mark.parametrize("path", ["/cloud/v1/projects", "/cloud/v2/instances/1/1", "/cloud/v1/instances/1/1/x"])
+async def test_options_is_204_with_and_without_a_key(tenant: Tenant, path: str) -> None:
+    async with client_of(tenant.running, None) as anonymous:
+        answers = [await client.request("OPTIONS", path) for client in (tenant.api, anonymous)]
+
+    assert [(answer.status_code, answer.content) for answer in answers] == [(204, b"")] * 2

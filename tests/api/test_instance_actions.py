@@ -178,6 +178,14 @@ async def test_an_unknown_action_is_invalid(tenant: Tenant, body: dict[str, Any]
     assert list(answer.json()["invalid_fields"]) == [field]
 
 
+async def test_version_1_has_no_route_for_actions(tenant: Tenant) -> None:
+    path = tenant.path("instances", (await an_instance(tenant)).id, "action")
+
+    answer = await tenant.api.post(path, json={"action": "stop"})
+
+    assert (answer.status_code, answer.json()["message"]) == (404, f"{path} could not be found")
+
+
 async def test_instances_of_other_tenants_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     theirs = await an_instance(stranger)
 

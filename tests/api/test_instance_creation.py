@@ -213,6 +213,34 @@ async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None
     assert existing.floating_ip_address in floating
 
 
+async def test_an_instance_boots_from_an_existing_volume_with_addresses_of_both_families(tenant: Tenant) -> None:
+    volume = await a_volume(tenant, bootable=True, image_id=UBUNTU)
+    source = {"source": "existing-volume", "volume_id": volume.id, "boot_index": 0, "delete_on_termination": False}
+
+    view = await create_instance(tenant, volumes=[source], interfaces=[{"type": "external", "ip_family": "dual"}])
+
+    assert (view["status"], view["flavor"]["flavor_id"]) == ("ACTIVE", "g1-standard-1-2")
+    assert view["volumes"] == [{"id": volume.id, "delete_on_termination": False}]
+    assert [":" in address for address in fixed_addresses(view)] == [False, True]
+
+
+async def test_an_instance_in_a_group_is_created_with_a_tagged_volume(tenant: Tenant) -> None:
+    group, (network, _) = await a_placement_group(tenant), await a_routed_network(tenant)
+
+    view = await create_instance(
+        tenant,
+        volumes=[boot(attachment_tag="root")],
+        interfaces=[{"type": "any_subnet", "network_id": network.id}],
+        servergroup_id=group.id,
+    )
+
+    volume = (await tenant.api.get(tenant.path("volumes", view["volumes"][0]["id"]))).json()
+    members = (await tenant.api.get(tenant.path("servergroups", group.id))).json()["instances"]
+    assert (view["status"], len(fixed_addresses(view))) == ("ACTIVE", 1)
+    assert [attachment["server_id"] for attachment in volume["attachments"]] == [view["id"]]
+    assert members == [{"instance_id": view["id"], "instance_name": view["name"]}]
+
+
 async def test_a_floating_ip_that_is_on_the_reserved_port_already_can_be_named_again(tenant: Tenant) -> None:
     _, (subnet,) = await a_network(tenant)
     reserved = await a_port(tenant, subnet)

@@ -168,6 +168,16 @@ async def test_all_missing_fields_are_named_at_once(tenant: Tenant) -> None:
     assert set(answer.json()["invalid_fields"]) == {"flavor", "interfaces", "volumes", "name"}
 
 
+async def test_missing_interfaces_and_volumes_are_named_in_the_message(tenant: Tenant) -> None:
+    body = {"name": "web-1", "flavor": "g1-standard-1-2"}
+
+    answer = await tenant.api.post(tenant.path("instances", version=2), json=body)
+
+    errors = {"interfaces": ["Field required"], "volumes": ["Field required"]}
+    assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
+    assert (answer.json()["message"], answer.json()["invalid_fields"]) == (f"Validation Error: {errors}", errors)
+
+
 @pytest.mark.parametrize(
     ("of_instance", "of_interface"), [(["same", "same"], []), ([], ["same", "same"]), (["same"], ["other", "same"])]
 )
@@ -186,6 +196,15 @@ async def test_a_security_group_that_is_named_twice_is_refused(
     assert (answer.status_code, answer.json()["exception_class"]) == (400, "ValidationError")
     assert answer.json()["message"] == f"Duplicate items in the list: '{ids['same']}'"
     assert await count_resources(tenant) == before
+
+
+async def test_different_security_groups_for_an_instance_and_its_interfaces_are_refused(tenant: Tenant) -> None:
+    web, data = await a_security_group(tenant, "web"), await a_security_group(tenant, "data")
+    interface = {"type": "external", "security_groups": [{"id": data.id}]}
+
+    answer = await order_instance(tenant, security_groups=[{"id": web.id}], interfaces=[interface])
+
+    assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, ["security_groups"])
 
 
 async def test_two_interfaces_can_have_the_same_security_group(tenant: Tenant) -> None:

@@ -7,7 +7,16 @@ import pytest
 
 from pileus.domain.account.access import Role
 from pileus.settings import Settings
-from tests.builders import a_floating_ip, a_network, a_port, a_security_group, an_instance, driver_of, list_ports
+from tests.builders import (
+    a_floating_ip,
+    a_network,
+    a_port,
+    a_security_group,
+    an_instance,
+    driver_of,
+    list_addresses,
+    list_ports,
+)
 from tests.networks import a_router
 from tests.orders import UBUNTU
 from tests.tenants import Tenant, client_of
@@ -27,6 +36,9 @@ async def test_interfaces_show_networks_addresses_and_floating_ips(tenant: Tenan
     (network_subnet,) = view["network_details"]["subnets"]
     assert page["count"] == 2
     assert (view["port_id"], view["network_id"]) == (port.id, network.id)
+    (address,) = await list_addresses(tenant, port)
+    assert view["ip_assignments"] == [{"ip_address": address, "subnet_id": subnet.id}]
+    assert [interface["network_details"]["external"] for interface in page["results"]] == [True, False]
     assert view["floatingip_details"][0]["id"] == floating.id
     assert (network_subnet["id"], network_subnet["available_ips"], network_subnet["total_ips"]) == (subnet.id, 250, 253)
 
@@ -232,3 +244,11 @@ async def test_any_name_is_allowed(tenant: Tenant) -> None:
     names = (await tenant.api.get(tenant.path("instances", "available_names"))).json()
 
     assert (names["custom_name_allowed"], names["name_templates_limited"]) == (True, False)
+
+
+async def test_an_instance_is_read_whatever_body_is_sent_along(tenant: Tenant) -> None:
+    path = tenant.path("instances", (await an_instance(tenant)).id)
+
+    for body in (b'{"name": "other"}', b"{", b"[]"):
+        answer = await tenant.api.request("GET", path, content=body)
+        assert (answer.status_code, answer.json()) == (200, (await tenant.api.get(path)).json())

@@ -13,7 +13,7 @@ from pileus.domain.errors import Invalid
 from tests.builders import BARE_METAL, an_image
 from tests.contract.documents import own_contract
 from tests.image_server import image_url
-from tests.orders import METAL, an_order
+from tests.orders import METAL, UBUNTU, an_order
 from tests.storage import a_volume
 from tests.tenants import Tenant
 
@@ -79,8 +79,8 @@ async def test_older_clients_create_images_with_tags(tenant: Tenant) -> None:
 
 async def test_an_empty_list_is_empty_metadata(tenant: Tenant) -> None:
     """PHP encodes an empty map as a list."""
-    body = an_order(names=["web-1"], metadata=[])
-    body["volumes"][0]["metadata"] = []
+    image = {"source": "image", "image_id": UBUNTU, "metadata": []}
+    body = an_order(names=["web-1"], metadata=[], volumes=[image])
 
     answer = await tenant.api.post(tenant.path("instances", version=2), json=body)
     task = await tenant.wait_until_finished(answer)

@@ -37,6 +37,7 @@ async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: T
     assert (network["name"], network["type"], network["mtu"], network["subnets"]) == ("inside", "vxlan", 1500, [])
     assert (network["external"], network["shared"], network["default"]) == (False, False, None)
     assert (network["task_id"], network["creator_task_id"]) == (None, task["id"])
+    assert (network["port_security_enabled"], network["metadata"]) == (True, network["tags"])
     assert (network["project_id"], network["created_at"][-5:]) == (tenant.project_id, "+0000")
     assert network["tags"] == [{"key": "a", "value": "b", "read_only": False}]
     assert (router["name"], router["status"], router["interfaces"]) == ("inside_router", "ACTIVE", [])

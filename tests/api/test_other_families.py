@@ -14,6 +14,8 @@ from tests.tenants import Tenant, client_of
 PREFIXES = [
     *(prefix for prefixes in PRODUCTS.values() for prefix in prefixes),
     *(f"/cloud/v1/{re.sub('{.*?}', '1', word)}" for words in CLOUD_FAMILIES.values() for word in words),
+    "/cloud/v3/gpu/virtual/1/1/images",
+    "/cloud/v3/gpu/virtual/1/1/clusters",
 ]
 OTHER_CONTRACT = CONTRACT.with_name("cloud-api-2.json")
 LOST = re.compile(r"/\S+ could not be found")

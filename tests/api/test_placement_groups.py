@@ -12,15 +12,17 @@ from tests.tenants import REGION, Tenant
 NOUN = "servergroups"
 
 
-async def test_a_group_is_created_and_shows_its_members(tenant: Tenant) -> None:
-    created = (await tenant.api.post(tenant.path(NOUN), json={"name": "apart", "policy": "anti-affinity"})).json()
+@pytest.mark.parametrize("policy", ["affinity", "anti-affinity", "soft-anti-affinity"])
+async def test_a_group_is_created_and_shows_its_members(tenant: Tenant, policy: str) -> None:
+    answer = await tenant.api.post(tenant.path(NOUN), json={"name": "apart", "policy": policy})
+    created = answer.json()
     instance = await an_instance(tenant, name="member", placement_group_id=created["servergroup_id"])
 
     view = (await tenant.api.get(tenant.path(NOUN, created["servergroup_id"]))).json()
 
-    assert created["instances"] == []
+    assert (answer.status_code, created["instances"]) == (200, [])
     assert view == {**created, "instances": [{"instance_id": instance.id, "instance_name": "member"}]}
-    assert (view["policy"], view["project_id"], view["region_id"]) == ("anti-affinity", tenant.project_id, REGION)
+    assert (view["policy"], view["project_id"], view["region_id"]) == (policy, tenant.project_id, REGION)
 
 
 @pytest.mark.parametrize("body", [{"name": "x", "policy": "affinity"}, {"name": "apart", "policy": "far"}, {}])

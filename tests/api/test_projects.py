@@ -83,6 +83,14 @@ async def test_of_concurrent_creations_with_one_name_one_succeeds(tenant: Tenant
     assert await list_names(tenant, name="wanted") == ["wanted"]
 
 
+async def test_a_project_without_a_description_has_null(tenant: Tenant) -> None:
+    project = await create(tenant, "staging")
+
+    (listed,) = (await tenant.api.get(ALL, params={"name": "staging"})).json()["results"]
+    assert listed["description"] is project["description"] is None
+    assert listed["created_at"] == project["created_at"]
+
+
 @pytest.mark.parametrize(("name", "expected"), [("Default", ["default"]), ("DEFAULT", ["default"]), ("defaul", [])])
 async def test_the_filter_by_name_ignores_case(tenant: Tenant, name: str, expected: list[str]) -> None:
     assert await list_names(tenant, name=name) == expected

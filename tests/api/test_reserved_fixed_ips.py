@@ -155,6 +155,23 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert (await tenant.api.get(path)).status_code == 404
 
 
+async def test_a_reserved_address_becomes_virtual_and_back_on_the_same_port(tenant: Tenant) -> None:
+    network, (subnet,) = await a_network(tenant)
+    reserved = await reserve(tenant, type="any_subnet", network_id=network.id)
+    path = tenant.path(ALL, reserved["port_id"])
+
+    virtual = await tenant.api.patch(path, json={"is_vip": True})
+    plain = await tenant.api.patch(path, json={"is_vip": False})
+
+    assert reserved.keys().isdisjoint({"id", "type"})
+    assert (reserved["network_id"], reserved["subnet_id"]) == (network.id, subnet.id)
+    assert [(answer.status_code, answer.json()["is_vip"]) for answer in (virtual, plain)] == [(200, True), (200, False)]
+    for view in (virtual.json(), plain.json()):
+        assert [view[name] for name in ("port_id", "fixed_ip_address")] == [
+            reserved[name] for name in ("port_id", "fixed_ip_address")
+        ]
+
+
 async def test_only_instance_ports_in_its_network_can_be_connected(tenant: Tenant, stranger: Tenant) -> None:
     network, (subnet,) = await a_network(tenant)
     plain = await reserve(tenant, type="subnet", subnet_id=subnet.id)

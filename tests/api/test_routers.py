@@ -193,6 +193,46 @@ async def test_version_1_of_patch_returns_the_router(tenant: Tenant) -> None:
     assert (answer.json()["name"], bool(answer.json()["external_gateway_info"])) == ("other", True)
 
 
+@pytest.mark.parametrize("gateway", [{"enable_snat": True}, {"type": "default"}])
+async def test_a_gateway_of_the_default_kind_is_shown_without_its_type(tenant: Tenant, gateway: dict[str, Any]) -> None:
+    router = await create(tenant, "routers", external_gateway_info=gateway)
+    closed = await create(tenant, "routers")
+
+    view = router["external_gateway_info"]
+    assert view.keys() == {"network_id", "enable_snat", "external_fixed_ips"}
+    assert (view["network_id"], view["enable_snat"]) == (get_external_network_id(tenant), True)
+    assert [ip["ip_address"].startswith("198.18.") for ip in view["external_fixed_ips"]] == [True]
+    assert closed["external_gateway_info"] is None
+
+
+async def test_a_second_router_of_a_subnet_takes_a_free_address_of_it(tenant: Tenant) -> None:
+    network = await create(tenant, "networks")
+    subnet = await create(tenant, "subnets", network_id=network["id"], cidr="10.0.0.0/24")
+
+    router = await create(tenant, "routers", interfaces=[{"subnet_id": subnet["id"]}])
+
+    ((assignment,),) = (interface["ip_assignments"] for interface in router["interfaces"])
+    assert assignment["subnet_id"] == subnet["id"]
+    assert assignment["ip_address"] != subnet["gateway_ip"]
+    assert (subnet["available_ips"], (await get_view(tenant, "subnets", subnet["id"]))["available_ips"]) == (251, 250)
+
+
+async def test_an_update_of_routes_checks_their_next_hops(tenant: Tenant) -> None:
+    _, (subnet,) = await a_network(tenant)
+    path = tenant.path("routers", (await a_router(tenant, subnet)).id)
+    far = {**ROUTE, "nexthop": "10.7.0.1"}
+
+    refused = await tenant.api.patch(path, json={"routes": [far]})
+    routed = await tenant.api.patch(path, json={"routes": [ROUTE]})
+    emptied = await tenant.api.patch(path, json={"routes": []})
+
+    error = refused.json()
+    assert (refused.status_code, error["message"]) == (400, "Nexthops: 10.7.0.1 are not connected with router")
+    assert "invalid_fields" not in error
+    assert [answer.status_code for answer in (routed, emptied)] == [200, 200]
+    assert [answer.json()["routes"] for answer in (routed, emptied)] == [[ROUTE], []]
+
+
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     router = await a_router(tenant)
     before, driver_record = (

@@ -84,6 +84,10 @@ async def test_icmp_rules_for_ipv6_are_refused(tenant: Tenant, way: str) -> None
     [
         {"direction": "ingress", "protocol": "any"},
         {"direction": "ingress", "protocol": "tcp", "port_range_min": 25, "port_range_max": 25},
+        {"direction": "ingress", "protocol": "tcp", "port_range_min": 8000, "port_range_max": 8080},
+        {"direction": "ingress", "protocol": "udp", "port_range_min": 53, "port_range_max": 53, "ethertype": "IPv6"},
+        {"direction": "ingress", "protocol": "icmp"},
+        {"direction": "ingress", "protocol": "sctp"},
         {"direction": "egress", "protocol": "tcp", "port_range_min": 26, "port_range_max": 65535},
         {"direction": "egress", "protocol": "udp", "port_range_min": 0, "port_range_max": 24},
         {"direction": "egress", "protocol": "sctp", "port_range_min": 25, "port_range_max": 25},
@@ -127,6 +131,25 @@ async def test_a_group_without_rules_gets_the_recorded_ones(tenant: Tenant) -> N
     assert {
         (rule["protocol"], rule["port_range_min"], rule["port_range_max"]) for rule in rules if rule["port_range_min"]
     } == {(protocol, *ports) for protocol in ("tcp", "udp") for ports in ((1, 24), (26, 65535))}
+
+
+async def test_the_task_of_a_group_without_rules_lists_the_rules_of_the_group(tenant: Tenant) -> None:
+    answer = await tenant.api.post(tenant.path("security_groups", version=2), json={"name": "fresh"})
+    task = await tenant.wait_until_finished(answer)
+
+    view = await get_view(tenant, "securitygroups", task["data"]["group_id"])
+    assert len(task["data"]["rules"]) == len(view["security_group_rules"]) == 39
+
+
+async def test_a_rule_without_a_description_has_an_empty_one(tenant: Tenant) -> None:
+    group, other = await a_security_group(tenant), await a_security_group(tenant, "other")
+    rule = {"direction": "ingress", "protocol": "tcp", "remote_group_id": other.id}
+
+    answer = await tenant.api.post(tenant.path("security_groups", group.id, "rules", version=2), json=rule)
+    await tenant.wait_until_finished(answer)
+
+    (view,) = (await get_view(tenant, "securitygroups", group.id))["security_group_rules"]
+    assert (view["description"], view["revision_number"], view["remote_group_id"]) == ("", 0, other.id)
 
 
 async def test_each_change_of_a_group_adds_one_to_its_revision(tenant: Tenant) -> None:
@@ -200,6 +223,16 @@ async def test_a_group_cannot_lose_its_name(
     error = answer.json()
     assert (answer.status_code, error["message"]) == (400, f"Validation Error: {errors}")
     assert error["invalid_fields"] == errors
+
+
+async def test_a_list_of_rules_in_an_update_of_version_1_is_ignored(tenant: Tenant) -> None:
+    group = await a_security_group(tenant)
+    rule = await a_rule(tenant, group)
+
+    answer = await tenant.api.patch(tenant.path("securitygroups", group.id), json={"security_group_rules": []})
+
+    assert answer.status_code == 200
+    assert [view["id"] for view in answer.json()["security_group_rules"]] == [rule.id]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ async def test_a_subnet_is_created_with_its_dhcp_options(tenant: Tenant) -> None
 
     assert (subnet["gateway_ip"], subnet["ip_version"], subnet["enable_dhcp"]) == ("10.1.0.1", 4, True)
     assert (subnet["total_ips"], subnet["available_ips"], subnet["has_router"]) == (253, 251, False)
+    assert subnet["metadata"] == subnet["tags"]
     assert (subnet["host_routes"], subnet["tags"][0]["key"]) == ([route], "a")
     assert subnet["dns_nameservers"]
     assert subnet["id"] in (await get_view(tenant, "networks", network.id))["subnets"]

@@ -92,6 +92,7 @@ def test_created_resources_have_all_kinds() -> None:
     resources = created_resources_by_kind(instances=["i-1"], ddos_profiles=[7])
 
     assert list(resources) == list(CREATED_KINDS)
+    assert len(resources) == 36
     assert {kind: ids for kind, ids in resources.items() if ids} == {"instances": ["i-1"], "ddos_profiles": [7]}
     assert "l7polices" in resources
 
