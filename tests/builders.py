@@ -249,7 +249,15 @@ async def inject_fault(
 ) -> None:
     """Make tasks of a type wait or fail at a step, by default the first one."""
     cloud = tenant.running.app_state
-    fault = Fault(id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message=message, created_at=cloud.now())
+    fault = Fault(
+        id=cloud.new_id(),
+        client_id=tenant.client_id,
+        kind=kind,
+        task_type=task_type,
+        step=step,
+        message=message,
+        created_at=cloud.now(),
+    )
     await cloud.db.write(lambda tx: faults.add(tx, fault))
 
 

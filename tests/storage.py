@@ -76,7 +76,13 @@ async def inject_fault(tenant: Tenant, kind: FaultKind, task_type: str, step: st
     """Make tasks of a type fail or wait at a step."""
     cloud = tenant.running.app_state
     fault = Fault(
-        id=cloud.new_id(), kind=kind, task_type=task_type, step=step, message="No disk", created_at=cloud.now()
+        id=cloud.new_id(),
+        client_id=tenant.client_id,
+        kind=kind,
+        task_type=task_type,
+        step=step,
+        message="No disk",
+        created_at=cloud.now(),
     )
     await cloud.db.write(lambda tx: faults.add(tx, fault))
 

@@ -36,6 +36,11 @@ class Tenant:
     clients: dict[Role, httpx.AsyncClient] = field(default_factory=dict)
 
     @property
+    def operator(self) -> httpx.AsyncClient:
+        """Return the client of an operator who belongs to the tenant."""
+        return self.clients[Role.OPERATORS]
+
+    @property
     def place_path(self) -> str:
         """Return the part of paths that names the place: `{project_id}/{region_id}`."""
         return f"{self.project_id}/{REGION}"

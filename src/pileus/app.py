@@ -49,7 +49,7 @@ from pileus.users import UserAdmin
 
 @dataclass(slots=True)
 class RunningCloud:
-    """A running cloud; `first_token` is the administrator's key if this start created it."""
+    """A running cloud; `first_token` is the operator's key if this start created it."""
 
     app: Litestar
     app_state: AppState

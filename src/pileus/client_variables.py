@@ -58,7 +58,7 @@ def variables_of(client: str, settings: Settings, key: str) -> dict[str, str]:
 
 
 def read_api_key(settings: Settings) -> str:
-    """Return the administrator's key: the given one, or the one that the first start wrote. Raises NoApiKey."""
+    """Return the operator's key: the given one, or the one that the first start wrote. Raises NoApiKey."""
     if settings.api_key:
         return settings.api_key
     data = settings.data.absolute()

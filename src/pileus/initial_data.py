@@ -31,7 +31,7 @@ KEY_FILE = "admin.key"
 
 @dataclass(slots=True)
 class PreparedDatabase:
-    """A database that is ready for use; `first_token` is the administrator's key if this start created it."""
+    """A database that is ready for use; `first_token` is the operator's key if this start created it."""
 
     db: Database
     catalogue: Catalogue
@@ -79,7 +79,7 @@ def generate_api_token(key_id: int) -> str:
 
 
 async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:
-    """Create tenant and key if needed and update the catalogue; returns the administrator's token if it is new."""
+    """Create tenant and key if needed and update the catalogue; returns the operator's token if it is new."""
 
     async def write(tx: Tx) -> str | None:
         token = None
@@ -106,7 +106,7 @@ async def _add_tenant(tx: Tx, now: int) -> None:
 async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
     number = await api_keys.allocate_id(tx)
     token = generate_api_token(number)
-    await api_keys.add(tx, _administrator_key(number, token, now))
+    await api_keys.add(tx, _operator_key(number, token, now))
     _write_key_file(token, data)
     return token
 
@@ -122,18 +122,22 @@ async def _save_given_key(tx: Tx, token: str, now: int) -> None:
     number = parse_key_id(token) or 0
     existing = await api_keys.find_with_caller(tx, number)
     if existing is None:
-        await api_keys.add(tx, _administrator_key(number, token, now))
-    elif existing[0].digest != hash_api_token(token):
-        await api_keys.replace_digest_and_reinstate(tx, number, hash_api_token(token))
+        await api_keys.add(tx, _operator_key(number, token, now))
+        return
+    key, digest = existing[0], hash_api_token(token)
+    is_operators = key.client_id == CLIENT and key.role == Role.ADMINISTRATORS
+    role = Role.OPERATORS.value if is_operators else key.role
+    if (key.digest, key.role) != (digest, role):
+        await api_keys.reinstate(tx, number, digest, role)
 
 
-def _administrator_key(number: int, token: str, now: int) -> ApiKey:
+def _operator_key(number: int, token: str, now: int) -> ApiKey:
     return ApiKey(
         id=number,
         client_id=CLIENT,
         user_id=USER,
         name="administrator",
-        role=Role.ADMINISTRATORS,
+        role=Role.OPERATORS,
         digest=hash_api_token(token),
         created_at=now,
     )

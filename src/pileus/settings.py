@@ -127,7 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         str,
         setting(
             ACCESS,
-            "The first administrator's API key, instead of a generated one. Better given as the variable: every user "
+            "The first operator's API key, instead of a generated one. Better given as the variable: every user "
             "of the machine can read command lines.",
             "digits, an underscore and a secret of at least 8 characters, such as 1_a-long-secret",
             secret=True,

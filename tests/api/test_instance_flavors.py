@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from pileus.domain.account.access import Role
+from pileus.domain.account.access import ALL_CLIENTS, Role
 from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import FaultKind
 from pileus.store import faults
@@ -117,11 +117,11 @@ async def test_the_flavor_must_meet_the_requirements_of_the_image(tenant: Tenant
 async def test_a_flavor_without_capacity_is_refused(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     db = tenant.running.app_state.db
-    await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", 0))
+    await db.write(lambda tx: capacities.set_limit(tx, ALL_CLIENTS, REGION, "g2-standard-8-16", 0))
 
     answer = await change_flavor(tenant, instance, "g2-standard-8-16")
 
-    await db.write(lambda tx: capacities.set_limit(tx, REGION, "g2-standard-8-16", None))
+    await db.write(lambda tx: capacities.set_limit(tx, ALL_CLIENTS, REGION, "g2-standard-8-16", None))
     assert (answer.status_code, answer.json()["exception_class"]) == (403, "ForbiddenError")
     assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-8-16"
     assert await reload_instance(tenant, instance) == instance

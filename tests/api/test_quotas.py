@@ -75,10 +75,10 @@ async def test_a_granted_request_raises_the_limits(
     assert (request["status"], request["requested_limits"]) == ("in progress", limits)
     assert (await tenant.api.get(f"{REQUESTS}/{number}")).json() == request
     assert (await stranger.api.get(f"{REQUESTS}/{number}")).status_code == 404
-    granted = await tenant.api.put(f"/_pileus/limit_requests/{number}", json={"status": "done"})
+    granted = await tenant.operator.put(f"/_pileus/limit_requests/{number}", json={"status": "done"})
 
     assert granted.json()["status"] == "done"
-    assert (await tenant.api.put(f"/_pileus/limit_requests/{number}", json={"status": "done"})).status_code == 409
+    assert (await tenant.operator.put(f"/_pileus/limit_requests/{number}", json={"status": "done"})).status_code == 409
     assert (await regional_quotas(tenant))["router_count_limit"] == 3
     assert (await regional_quotas(stranger))["router_count_limit"] == 1
     answers = await asyncio.gather(*(tenant.api.post(tenant.path("routers"), json={"name": "one"}) for _ in range(5)))
@@ -90,7 +90,7 @@ async def test_a_granted_request_raises_the_limits(
 async def test_limit_requests_are_filtered_and_deleted(tenant: Tenant) -> None:
     first = await request_limits(tenant, {"global_limits": {"project_count_limit": 9}})
     two = await request_limits(tenant, {}, "another")
-    await tenant.api.put(f"/_pileus/limit_requests/{first}", json={"status": "rejected"})
+    await tenant.operator.put(f"/_pileus/limit_requests/{first}", json={"status": "rejected"})
 
     async def numbers(**query: Any) -> list[int]:
         return [item["id"] for item in (await tenant.api.get(REQUESTS, params=query)).json()["results"]]
@@ -119,7 +119,7 @@ async def test_an_invalid_limit_request_is_400(tenant: Tenant, limits: dict[str,
 
 
 async def test_an_operator_sets_limits_directly(tenant: Tenant) -> None:
-    await tenant.api.put(f"/_pileus/quotas/{REGION}", json={"network_count_limit": 0})
+    await tenant.operator.put(f"/_pileus/quotas/{REGION}", json={"network_count_limit": 0})
 
     refused = await tenant.api.post(tenant.path("networks"), json={"name": "inside", "create_router": False})
 
@@ -127,7 +127,7 @@ async def test_an_operator_sets_limits_directly(tenant: Tenant) -> None:
         "attribute": "network_count", "current_usage": 0, "requested_usage": 1, "limit": 0
     }  # fmt: skip
     order = {"flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [], "names": ["one"]}
-    await tenant.api.put(f"/_pileus/quotas/{REGION}", json={"vm_count_limit": 0})
+    await tenant.operator.put(f"/_pileus/quotas/{REGION}", json={"vm_count_limit": 0})
     checked = await tenant.api.post(tenant.path("instances", "check_limits", version=2), json=order)
     assert checked.json()["vm_count_limit"] == 0
 
@@ -138,7 +138,7 @@ async def test_reaching_the_threshold_makes_a_notification(tenant: Tenant) -> No
     assert (await tenant.api.put(path, json={"threshold": 50})).status_code == 400
     fresh = (await tenant.api.put(path, json={"threshold": 60})).json()
     assert fresh == {"client_id": tenant.client_id, "threshold": 60, "last_sending": None, "last_message": None}
-    await tenant.api.put(f"/_pileus/quotas/{REGION}", json={"servergroup_count_limit": 3})
+    await tenant.operator.put(f"/_pileus/quotas/{REGION}", json={"servergroup_count_limit": 3})
 
     body = {"name": "apart", "policy": "affinity"}
     await tenant.api.post(tenant.path("servergroups"), json=body)

@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 
 from pileus.api.openapi import openapi_document
 from pileus.app import make_app
+from pileus.domain.account.access import ALL_CLIENTS
 from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
@@ -44,8 +45,8 @@ def clean_up(world: SyncApp) -> None:
 
     async def write(tx: Tx) -> None:
         await faults.remove_all(tx)
-        for region_id, flavor_id, _ in await capacities.list_limits(tx):
-            await capacities.set_limit(tx, region_id, flavor_id, None)
+        for client_id, region_id, flavor_id, _ in await capacities.list_limits(tx, ALL_CLIENTS):
+            await capacities.set_limit(tx, client_id, region_id, flavor_id, None)
 
     world.run(world.running.app_state.db.write(write))
     driver_of(world.running).set_transition_time("instant")

@@ -103,7 +103,7 @@ async def test_capacity_is_set_listed_and_removed(tenant: Tenant) -> None:
     limited = (await tenant.api.get("/_pileus/capacities")).json()
     await tenant.api.put("/_pileus/capacities/1/g2-standard-32-64", json={"servers": None})
 
-    limit = {"region_id": 1, "flavor_id": "g2-standard-32-64", "servers": 2}
+    limit = {"client_id": tenant.client_id, "region_id": 1, "flavor_id": "g2-standard-32-64", "servers": 2}
     assert limit in limited
     assert limit not in (await tenant.api.get("/_pileus/capacities")).json()
 

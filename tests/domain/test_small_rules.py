@@ -61,7 +61,7 @@ def test_default_project_cannot_be_deleted() -> None:
     ],
 )
 def test_fault_matches_its_task_type_and_step(fault: dict[str, Any], step: str, first: bool, is_match: bool) -> None:  # noqa: FBT001
-    injected = Fault(id="f-1", kind="fail", created_at=NOW, **fault)
+    injected = Fault(id="f-1", client_id=1, kind="fail", created_at=NOW, **fault)
 
     assert injected.matches("create_vm", step, is_first_step=first) is is_match
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.faults import Fault
 from pileus.domain.tasks import TaskState
 from pileus.drivers.protocols.errors import DriverError
@@ -18,18 +19,19 @@ ALWAYS, ONCE = None, 1
 
 
 async def a_fault(bench: Workbench, kind: str = "fail", **changes: Any) -> Fault:
-    fault = Fault(**{"id": f"fault-{bench.clock()}", "kind": kind, "created_at": bench.clock(), **changes})
+    fields = {"id": f"fault-{bench.clock()}", "client_id": ALL_CLIENTS, "kind": kind, "created_at": bench.clock()}
+    fault = Fault(**{**fields, **changes})
     bench.clock.advance(1)
     return await bench.db.write(lambda tx: faults.add(tx, fault))
 
 
 async def remove_fault(fault: Fault, tx: Tx) -> None:
-    assert await faults.remove(tx, fault.id)
+    assert await faults.remove(tx, ALL_CLIENTS, fault.id)
 
 
 async def list_faults(bench: Workbench) -> list[Fault]:
     async with bench.db.read() as tx:
-        return await faults.list_all(tx)
+        return await faults.list_in_reach(tx, ALL_CLIENTS)
 
 
 async def error_before(
@@ -95,7 +97,7 @@ async def test_a_held_task_gives_its_slot_back_and_continues_when_the_hold_is_re
 
     await engine.run_until_idle()
     during_hold = await bench.reload(task)
-    await bench.db.write(lambda tx: faults.remove(tx, fault.id))
+    await bench.db.write(lambda tx: faults.remove(tx, ALL_CLIENTS, fault.id))
     bench.clock.advance(1)
     await engine.run_until_idle()
 

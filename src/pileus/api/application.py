@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 
 from pileus.api import authorization, errors, openapi_documents, routes
+from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
@@ -35,6 +36,7 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
         before_request=authorization.authorize,
         dependencies={
             "ctx": Provide(provide_context, sync_to_thread=False),
+            "client_scope": Provide(provide_client_scope),
             "app_state": Provide(provide_app_state, sync_to_thread=False),
             "metrics": Provide(provide_metrics, sync_to_thread=False),
             "tag_filter": Provide(provide_tag_filter, sync_to_thread=False),

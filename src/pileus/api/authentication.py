@@ -84,7 +84,7 @@ async def _find_caller_of_key(tx: Tx, token: str, now: int) -> tuple[Caller, int
     row = await api_keys.find_with_caller(tx, key_id)
     if row is None or not row[0].is_valid_token(token, now):
         raise _invalid_key(token)
-    return row[1], row[0].expires_at
+    return row[1], row[0].token_expiry(token)
 
 
 async def _find_caller_of_login(tx: Tx, token: str, now: int) -> tuple[Caller, int | None]:

@@ -14,6 +14,7 @@ from pileus.domain.places import Place
 READ = {"access": Access.READ}
 WRITE = {"access": Access.WRITE}
 ADMINISTER = {"access": Access.ADMINISTER}
+OPERATE = {"access": Access.OPERATE}
 OPEN = {"access": Access.OPEN}
 MAX_USER_AGENT = 500
 MAX_NUMBER = 2**63 - 1
@@ -24,7 +25,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
 
     Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
     """
-    access = request.route_handler.opt.get("access", Access.ADMINISTER)
+    access = request.route_handler.opt.get("access", Access.OPERATE)
     if access is Access.OPEN or request.method == "OPTIONS":
         return
     scope = cast("dict[str, Any]", request.scope)

@@ -9,6 +9,10 @@ from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_erro
 from pileus.cli.commands import CommandError, UsageError
 
 CONTROL = "/_pileus"
+KEY_NOT_ALLOWED = (
+    "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
+    " or an operator's (`pileus operators create NAME`)"
+)
 CONTROL_OFF = (
     "the control endpoint is off: it is there only where the simulated driver runs (`pileus serve --driver simulated`)"
 )
@@ -22,9 +26,10 @@ def quote_path_segment(name: str | None) -> str:
 class ControlClient:
     """The control endpoint at an address. Each error becomes one line with the next step."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, client_id: int | None = None) -> None:
         self.url = url.rstrip("/")
         self._key = key
+        self._parameters = {} if client_id is None else {"client_id": client_id}
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request and return the body of the response. Raises CommandError or UsageError."""
@@ -36,7 +41,14 @@ class ControlClient:
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         headers = {"Authorization": f"APIKey {require_api_key(self._key)}"}
         try:
-            return httpx.request(method, f"{self.url}{CONTROL}{path}", json=body, headers=headers, timeout=30)
+            return httpx.request(
+                method,
+                f"{self.url}{CONTROL}{path}",
+                params=self._parameters,
+                json=body,
+                headers=headers,
+                timeout=30,
+            )
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageError(f"{self.url} is not an address; one looks like {URL}") from None
         except httpx.ConnectError:
@@ -48,7 +60,7 @@ class ControlClient:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             return KEY_REFUSED
         if response.status_code == httpx.codes.FORBIDDEN:
-            return "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
+            return KEY_NOT_ALLOWED
         if response.status_code == httpx.codes.NOT_FOUND and not self._is_on():
             return CONTROL_OFF
         return _response_message(response)

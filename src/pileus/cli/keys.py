@@ -12,6 +12,7 @@ from pileus.cli.options import SettingsCommand, load_settings
 from pileus.cli.output import add_output_option, format_time, show_table
 from pileus.settings import GivenSettingValue, Settings
 
+OPERATOR_ROLE = "Operators"
 ROLES = ("Administrators", "Engineers", "Users")
 COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
 EXAMPLES = (
@@ -58,21 +59,17 @@ def create_key(
     given: dict[str, GivenSettingValue], name: str, role: str, client: int | None, expires: int | None, output: str
 ) -> None:
     """Create a key with the name NAME and print its token, which cannot be shown again."""
-    token = _run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
-    if output == "json":
-        show_table([{"name": name, "role": role, "token": token}], (), output)
-        return
-    click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
-    click.echo(token)
+    token = run_with_keys(given, lambda api_keys: api_keys.create(name, role, client, expires))
+    print_token(name, role, token, output)
 
 
 @keys.command("list", cls=SettingsCommand, setting_names=DATABASE)
 @add_output_option
 def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
-    records = _run_with_keys(given, lambda api_keys: api_keys.list())
+    records = run_with_keys(given, lambda api_keys: api_keys.list())
     show_table(
-        [_key_row(key) for key in records],
+        [key_row(key) for key in records],
         COLUMNS,
         output,
         "There are no keys. Create one with `pileus keys create NAME`.",
@@ -83,17 +80,28 @@ def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
 @click.argument("number", type=int)
 def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
-    if not _run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
+    if not run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
         raise CommandError(f"There is no key {number}. `pileus keys list` shows those there are.")
     click.echo(f"Key {number} is revoked.")
 
 
-def _key_row(key: Any) -> dict[str, Any]:
+def print_token(name: str, role: str, token: str, output: str) -> None:
+    """Print the token of a new key: only the token, on stdout, so that a shell can store it."""
+    if output == "json":
+        show_table([{"name": name, "role": role, "token": token}], (), output)
+        return
+    click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
+    click.echo(token)
+
+
+def key_row(key: Any) -> dict[str, Any]:
+    """Return the columns of a key, with times as text."""
     row = {column: getattr(key, column) for column in COLUMNS}
     return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
 
 
-def _run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
+def run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
+    """Run an action with the API keys of the database that the settings name."""
     settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
 

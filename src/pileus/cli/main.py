@@ -20,6 +20,7 @@ SECTIONS = {
     "Use": {word: f"pileus.cli.resource_groups:{word}" for word in RESOURCE_KINDS}
     | {"completion": "pileus.cli.completion:completion"},
     "Operate": {
+        "operators": "pileus.cli.operators:operators",
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
         "sim": "pileus.cli.sim:sim",

@@ -11,7 +11,8 @@ from pileus.cli.commands import LazySectionedGroup, SectionedCommand, UsageError
 from pileus.cli.control import ControlClient, quote_path_segment
 from pileus.cli.output import add_output_option, show_table
 
-FAULT_COLUMNS = ("id", "kind", "task_type", "step", "times", "message")
+CAPACITY_COLUMNS = ("client_id", "region_id", "flavor_id", "servers")
+FAULT_COLUMNS = ("id", "client_id", "kind", "task_type", "step", "times", "message")
 EXAMPLES = (
     ("Fail the next creation of an instance, with a message", 'pileus sim fail create_vm --message "No valid host"'),
     ("Hold starting instances, and release them", "pileus sim hold start_vm && pileus sim release --all"),
@@ -23,13 +24,19 @@ Function = Callable[..., Any]
 
 
 def add_control_options(function: Function) -> Function:
-    """Add the options --url and --key to a command, and pass it a `control`."""
+    """Add the options --url, --key and --client to a command, and pass it a `control`."""
 
     @wraps(function)
-    def connect(url: str, key: str | None, **options: Any) -> Any:
-        return function(control=ControlClient(url, key), **options)
+    def connect(url: str, key: str | None, client: int | None, **options: Any) -> Any:
+        return function(control=ControlClient(url, key, client), **options)
 
     for option in (
+        click.option(
+            "--client",
+            type=click.IntRange(min=0),
+            metavar="ID",
+            help="The tenant, for operators; 0 for all tenants; default: the tenant of the key.",
+        ),
         click.option("--key", envvar=KEY_VARIABLE, metavar="TOKEN", help=f"An administrator's key.  [{KEY_VARIABLE}]"),
         click.option(
             "--url",
@@ -58,7 +65,8 @@ def sim() -> None:
     """Inject faults into the simulated cloud.
 
     The commands use the control endpoint of a running server with the simulated driver and need an administrator's
-    key: GCORE_BASE_URL and GCORE_API_KEY as `pileus serve` prints them.
+    key: GCORE_BASE_URL and GCORE_API_KEY as `pileus serve` prints them. They change what the tenant of the key
+    experiences; operators may name another one with --client.
     """
 
 
@@ -133,9 +141,7 @@ def set_or_list_capacities(
     SERVERS can be `unlimited`, which removes the limit.
     """
     if flavor is None:
-        show_table(
-            control.call("GET", "/capacities"), ("region_id", "flavor_id", "servers"), output, "Nothing is limited."
-        )
+        show_table(control.call("GET", "/capacities"), CAPACITY_COLUMNS, output, "Nothing is limited.")
         return
     if servers is None or not (servers == "unlimited" or servers.isdecimal()):
         raise UsageError("say how many servers: a number, or unlimited")
@@ -164,7 +170,7 @@ def set_machine_state(control: ControlClient, instance_id: str, status: str, vm_
 @click.argument("mode", type=click.Choice(["instant", "realistic"]))
 @add_control_options
 def set_time_mode(control: ControlClient, mode: str) -> None:
-    """Set the start and stop times of machines: none, or as real ones."""
+    """Set the start and stop times of the machines of all tenants: none, or as real ones. Needs an operator's key."""
     control.call("PUT", "/time", {"mode": mode})
     click.echo(f"Time is {mode}.")
 

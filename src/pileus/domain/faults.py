@@ -1,4 +1,4 @@
-"""Faults that an operator injects into the simulated cloud, to test clients."""
+"""Faults that administrators and operators inject into the simulated cloud, to test clients."""
 
 from enum import StrEnum
 
@@ -13,9 +13,13 @@ class FaultKind(StrEnum):
 
 
 class Fault(Struct, frozen=True, kw_only=True):
-    """A fault for tasks of a type (None: any) at a step (None: the first), `times` times (None: always)."""
+    """A fault for tasks of a type (None: any) at a step (None: the first), `times` times (None: always).
+
+    It applies to the tasks of one tenant, or to those of all tenants if `client_id` is 0.
+    """
 
     id: str
+    client_id: int
     kind: str
     task_type: str | None = None
     step: str | None = None

@@ -1,21 +1,31 @@
-"""Change a simulated cloud: inject faults, isolate instances, raise DDoS alarms."""
+"""Change a simulated cloud: inject faults, limit capacity, isolate instances, raise DDoS alarms.
+
+`client_id` is the tenant that a change is for; ALL_CLIENTS reaches every tenant.
+"""
 
 from msgspec.structs import replace
 
+from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
-from pileus.domain.errors import not_found
+from pileus.domain.errors import Conflict, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.store import counters, faults
-from pileus.store.compute import instances
+from pileus.store.account import clients
+from pileus.store.compute import capacities, instances
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles
+
+MAX_FAULTS = 100
+MAX_BLACKHOLES = 1000
+"""The most faults, and alarms, that a tenant can have."""
 
 
 async def add_fault(
     tx: Tx,
     ctx: Context,
+    client_id: int,
     kind: str,
     *,
     task_type: str | None,
@@ -23,9 +33,16 @@ async def add_fault(
     message: str | None,
     times: int | None,
 ) -> Fault:
-    """Save a fault for tasks of a type (None: any), at a step (None: the first), so many times (None: always)."""
+    """Save a fault for tasks of a type (None: any), at a step (None: the first), so many times (None: always).
+
+    Raises Conflict if the tenant has too many.
+    """
+    await clients.lock(tx, client_id)
+    if await faults.count_of_client(tx, client_id) >= MAX_FAULTS:
+        raise Conflict(f"There are {MAX_FAULTS} faults already: delete one first")
     fault = Fault(
         id=ctx.new_id(),
+        client_id=client_id,
         kind=kind,
         task_type=task_type,
         step=step,
@@ -36,31 +53,47 @@ async def add_fault(
     return await faults.add(tx, fault)
 
 
-async def delete_fault(tx: Tx, fault_id: str) -> None:
+async def delete_fault(tx: Tx, client_id: int, fault_id: str) -> None:
     """Delete a fault; the tasks that it holds go on. Raises NotFound."""
-    if not await faults.remove(tx, fault_id):
+    if not await faults.remove(tx, client_id, fault_id):
         raise not_found("Fault", fault_id)
 
 
-async def set_instance_isolation(tx: Tx, ctx: Context, instance_id: str, *, isolated: bool, reason: str | None) -> None:
+async def set_capacity(tx: Tx, ctx: Context, client_id: int, flavor_id: str, servers: int | None) -> None:
+    """Limit the capacity for a flavor in the region of the request; None removes the limit. Raises NotFound."""
+    region = ctx.require_region()
+    if ctx.catalogue.flavor(flavor_id) is None:
+        raise not_found("Flavor", flavor_id)
+    await capacities.set_limit(tx, client_id, region.id, flavor_id, servers)
+
+
+async def set_instance_isolation(
+    tx: Tx, client_id: int, instance_id: str, *, isolated: bool, reason: str | None
+) -> None:
     """Isolate an instance from its networks for a reason that its owner sees, or end the isolation. Raises NotFound."""
-    instance = await require_instance_of_tenant(tx, ctx, instance_id)
+    instance = await require_instance_in_reach(tx, client_id, instance_id)
     changed = replace(instance, isolated=isolated, isolation_reason=reason if isolated else None)
     await instances.save(tx, instance, changed)
 
 
-async def require_instance_of_tenant(tx: Tx, ctx: Context, instance_id: str) -> Instance:
-    """Return an instance of the caller's tenant, in any project. Raises NotFound."""
+async def require_instance_in_reach(tx: Tx, client_id: int, instance_id: str) -> Instance:
+    """Return an instance of a tenant, in any project. Raises NotFound."""
     instance = await instances.find(tx, instance_id)
-    if instance is None or instance.client_id != ctx.caller.client_id:
+    if instance is None or client_id not in (ALL_CLIENTS, instance.client_id):
         raise not_found("Instance", instance_id)
     return instance
 
 
-async def add_blackhole(tx: Tx, ctx: Context, region_id: int, destination_ip: str, alarm_state: str) -> BlackholePort:
-    """Save a DDoS alarm on an address."""
+async def add_blackhole(
+    tx: Tx, ctx: Context, client_id: int, region_id: int, destination_ip: str, alarm_state: str
+) -> BlackholePort:
+    """Save a DDoS alarm on an address. Raises Conflict if the tenant has had too many."""
+    await clients.lock(tx, client_id)
+    if await ddos_profiles.count_blackholes(tx, client_id) >= MAX_BLACKHOLES:
+        raise Conflict(f"There have been {MAX_BLACKHOLES} alarms already")
     port = BlackholePort(
         id=await counters.increment(tx, "blackhole_ports"),
+        client_id=client_id,
         region_id=region_id,
         destination_ip=destination_ip,
         alarm_state=alarm_state,
@@ -70,7 +103,7 @@ async def add_blackhole(tx: Tx, ctx: Context, region_id: int, destination_ip: st
     return port
 
 
-async def end_blackhole(tx: Tx, ctx: Context, blackhole_id: int) -> None:
+async def end_blackhole(tx: Tx, ctx: Context, client_id: int, blackhole_id: int) -> None:
     """End a DDoS alarm; the record stays. Raises NotFound."""
-    if not await ddos_profiles.end_blackhole(tx, blackhole_id, "CLEAR", ctx.now()):
+    if not await ddos_profiles.end_blackhole(tx, client_id, blackhole_id, "CLEAR", ctx.now()):
         raise not_found("Blackhole", blackhole_id)

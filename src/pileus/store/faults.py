@@ -1,26 +1,45 @@
-"""Faults that operators inject into the simulated driver."""
+"""Faults that administrators and operators inject into the simulated driver."""
 
+from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.faults import Fault
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from pileus.store.scoped import in_reach_condition
 
 TABLE = Table("faults", Fault)
 add = TABLE.add
 
 
-async def list_all(tx: Tx) -> list[Fault]:
-    """Return all faults, oldest first."""
-    return await TABLE.find(tx, "kind <> '' ORDER BY created_at, id")
+async def list_in_reach(tx: Tx, client_id: int) -> list[Fault]:
+    """Return the faults of a tenant, or of everybody for ALL_CLIENTS, oldest first."""
+    return await TABLE.find(tx, f"{in_reach_condition(client_id)} ORDER BY created_at, id", client_id=client_id)
 
 
-async def remove(tx: Tx, fault_id: str) -> bool:
-    """Delete a fault; False if it does not exist."""
-    return bool(await tx.run("DELETE FROM faults WHERE id = :id", id=fault_id))
+async def list_for_tasks_of(tx: Tx, client_id: int) -> list[Fault]:
+    """Return the faults that apply to a tenant's tasks: its own and those for all tenants, oldest first."""
+    return await TABLE.find(
+        tx,
+        "client_id IN (:all_clients, :client_id) ORDER BY created_at, id",
+        all_clients=ALL_CLIENTS,
+        client_id=client_id,
+    )
 
 
-async def remove_all(tx: Tx) -> None:
-    """Delete all faults."""
-    await tx.run("DELETE FROM faults")
+async def count_of_client(tx: Tx, client_id: int) -> int:
+    """Count the faults of a tenant, or those for all tenants."""
+    row = await tx.one("SELECT count(*) FROM faults WHERE client_id = :client_id", client_id=client_id)
+    return int(row[0]) if row else 0
+
+
+async def remove(tx: Tx, client_id: int, fault_id: str) -> bool:
+    """Delete a fault in reach of a tenant; False if there is none."""
+    where = f"id = :id AND {in_reach_condition(client_id)}"
+    return bool(await tx.run(f"DELETE FROM faults WHERE {where}", id=fault_id, client_id=client_id))
+
+
+async def remove_all(tx: Tx, client_id: int = ALL_CLIENTS) -> None:
+    """Delete the faults of a tenant, or of everybody for ALL_CLIENTS."""
+    await tx.run(f"DELETE FROM faults WHERE {in_reach_condition(client_id)}", client_id=client_id)
 
 
 async def consume_one_use(tx: Tx, fault: Fault) -> bool:

@@ -4,6 +4,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.database import Tx
@@ -24,3 +25,8 @@ async def get(tx: Tx, table: Table[R], noun: str, place: Place, record_id: str |
     if record is None:
         raise not_found(noun, record_id)
     return record
+
+
+def in_reach_condition(client_id: int) -> str:
+    """Return the condition that a row is of the tenant `:client_id`; it holds for every row if that is ALL_CLIENTS."""
+    return ":client_id = client_id" if client_id != ALL_CLIENTS else ":client_id <= client_id"

@@ -28,9 +28,8 @@ class StoredFaultInjector:
 
     async def _find_matching(self, task: Task, step: str, *, first: bool) -> list[Fault]:
         async with self._db.read() as tx:
-            return [
-                fault for fault in await faults.list_all(tx) if fault.matches(task.task_type, step, is_first_step=first)
-            ]
+            candidates = await faults.list_for_tasks_of(tx, task.client_id)
+        return [fault for fault in candidates if fault.matches(task.task_type, step, is_first_step=first)]
 
 
 async def _consume(fault: Fault, tx: Tx) -> bool:

@@ -60,16 +60,21 @@ def an_address(addr: str, *, floating: bool = False) -> InstanceAddress:
 
 
 def all_attached() -> InstanceDetails:
+    alarm: dict[str, Any] = {
+        "id": 1,
+        "client_id": 1,
+        "region_id": 1,
+        "destination_ip": "5.5.5.5",
+        "started_at": WHEN,
+    }
     return InstanceDetails(
         tags=[Tag("env", "prod"), Tag("os_type", "linux", read_only=True)],
         volumes=[Attachment(volume_id=ID, id=PORT, instance_id=ID, device="/dev/vda", attached_at=WHEN)],
         addresses=[an_address("5.5.5.5", floating=True), an_address("10.0.0.2"), an_address("10.0.0.3")],
         security_groups=["default"],
         blackhole_ports=[
-            BlackholePort(id=1, region_id=1, destination_ip="5.5.5.5", alarm_state="ALARM", started_at=WHEN),
-            BlackholePort(
-                id=2, region_id=1, destination_ip="5.5.5.5", alarm_state="CLEAR", started_at=WHEN, ended_at=WHEN + HOUR
-            ),
+            BlackholePort(alarm_state="ALARM", **alarm),
+            BlackholePort(alarm_state="CLEAR", ended_at=WHEN + HOUR, **alarm | {"id": 2}),
         ],
         ddos_profile=DdosProfile(
             id=7,

@@ -4,6 +4,7 @@ from pileus.api.routes import health, tasks
 from pileus.api.routes.account import (
     account_overviews,
     logins,
+    operator_quotas,
     projects,
     quotas,
     regions,
@@ -77,6 +78,7 @@ ROUTES = [
     *ddos_profiles.ROUTES,
     *subscriptions.ROUTES,
     *logins.ROUTES,
+    *operator_quotas.ROUTES,
     *tasks.ROUTES,
     *projects.ROUTES,
     *regions.ROUTES,

@@ -1,6 +1,7 @@
 """The control endpoint of a simulated cloud: inject faults, limit capacity, change the state of machines.
 
-It exists only with a simulated driver, is open to administrators, and is not part of the public API.
+It exists only with a simulated driver and is not part of the public API. An administrator changes what its own tenant
+experiences, an operator what any tenant does.
 """
 
 from typing import Annotated, Literal
@@ -9,10 +10,10 @@ from litestar import Router, delete, get, post, put
 from litestar.params import FromPath, JSONBody
 from msgspec import Meta, Struct
 
-from pileus.api.authorization import ADMINISTER
+from pileus.api.authorization import ADMINISTER, OPERATE
+from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
 from pileus.api.paging import Id
-from pileus.api.routes.account import operator_quotas
 from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
@@ -61,8 +62,9 @@ class SetFlavorCapacity(Struct, kw_only=True):
 
 
 class FlavorCapacityView(Struct, kw_only=True):
-    """The capacity for a flavor in a region, in instances."""
+    """The capacity for a flavor in a region, in instances of the tenant; `client_id` 0 counts those of all tenants."""
 
+    client_id: int
     region_id: int
     flavor_id: str
     servers: int
@@ -100,61 +102,77 @@ async def list_operations() -> list[TaskTypeView]:
 
 
 @get("/faults", opt=ADMINISTER)
-async def list_faults(ctx: Ctx) -> list[Fault]:
-    """List the injected faults."""
+async def list_faults(ctx: Ctx, client_scope: ClientScope) -> list[Fault]:
+    """List the faults that are injected into your tasks."""
     async with ctx.db.read() as tx:
-        return await faults.list_all(tx)
+        return await faults.list_in_reach(tx, client_scope)
 
 
 @post("/faults", opt=ADMINISTER, status_code=200)
-async def add_fault(ctx: Ctx, data: JSONBody[AddFault]) -> Fault:
-    """Inject a fault: tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`)."""
+async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault]) -> Fault:
+    """Inject a fault: your tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`).
+
+    Tasks of other tenants are not affected.
+    """
     if data.task_type is not None and data.task_type not in OPERATIONS:
         raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
     return await ctx.write(
         lambda tx: simulation_service.add_fault(
-            tx, ctx, data.kind, task_type=data.task_type, step=data.step, message=data.message, times=data.times
+            tx,
+            ctx,
+            client_scope,
+            data.kind,
+            task_type=data.task_type,
+            step=data.step,
+            message=data.message,
+            times=data.times,
         )
     )
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)
-async def delete_fault(ctx: Ctx, fault_id: FromPath[str]) -> None:
+async def delete_fault(ctx: Ctx, client_scope: ClientScope, fault_id: FromPath[str]) -> None:
     """Delete a fault. Tasks that it holds continue."""
-    await ctx.write(lambda tx: simulation_service.delete_fault(tx, fault_id))
+    await ctx.write(lambda tx: simulation_service.delete_fault(tx, client_scope, fault_id))
     ctx.app.wake_engine()
 
 
 @delete("/faults", opt=ADMINISTER)
-async def delete_faults(ctx: Ctx) -> None:
-    """Delete all faults."""
-    await ctx.write(faults.remove_all)
+async def delete_faults(ctx: Ctx, client_scope: ClientScope) -> None:
+    """Delete all your faults. Tasks that they hold continue."""
+    await ctx.write(lambda tx: faults.remove_all(tx, client_scope))
     ctx.app.wake_engine()
 
 
 @get("/capacities", opt=ADMINISTER)
-async def list_capacities(ctx: Ctx) -> list[FlavorCapacityView]:
-    """List the flavors with limited capacity."""
+async def list_capacities(ctx: Ctx, client_scope: ClientScope) -> list[FlavorCapacityView]:
+    """List the flavors whose capacity is limited for you."""
     async with ctx.db.read() as tx:
         return [
-            FlavorCapacityView(region_id=region_id, flavor_id=flavor_id, servers=servers)
-            for region_id, flavor_id, servers in await capacities.list_limits(tx)
+            FlavorCapacityView(client_id=client_id, region_id=region_id, flavor_id=flavor_id, servers=servers)
+            for client_id, region_id, flavor_id, servers in await capacities.list_limits(tx, client_scope)
         ]
 
 
 @put("/capacities/{region_id:int}/{flavor_id:str}", opt=ADMINISTER, status_code=204)
 async def set_capacity(
-    ctx: Ctx, region_id: FromPath[int], flavor_id: FromPath[str], data: JSONBody[SetFlavorCapacity]
+    ctx: Ctx, client_scope: ClientScope, flavor_id: FromPath[str], data: JSONBody[SetFlavorCapacity]
 ) -> None:
-    """Limit the capacity for a flavor. Creating an instance beyond the limit is answered with 403."""
-    await ctx.write(lambda tx: capacities.set_limit(tx, region_id, flavor_id, data.servers))
+    """Limit the capacity for a flavor. Creating an instance beyond the limit is answered with 403.
+
+    The limit counts your instances only. An operator who names the tenant 0 limits the instances of all tenants
+    together.
+    """
+    await ctx.write(lambda tx: simulation_service.set_capacity(tx, ctx, client_scope, flavor_id, data.servers))
 
 
 @put("/machines/{instance_id:str}", opt=ADMINISTER, status_code=204)
-async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[SetMachineState]) -> None:
+async def set_machine_state(
+    ctx: Ctx, client_scope: ClientScope, instance_id: FromPath[str], data: JSONBody[SetMachineState]
+) -> None:
     """Put a machine into a state, as if it had failed or changed by itself. Its instance follows at once."""
     async with ctx.db.read() as tx:
-        await simulation_service.require_instance_of_tenant(tx, ctx, instance_id)
+        await simulation_service.require_instance_in_reach(tx, client_scope, instance_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
     driver = ctx.app.driver
@@ -166,43 +184,47 @@ async def set_machine_state(ctx: Ctx, instance_id: FromPath[str], data: JSONBody
     await reconcile_instance_statuses(ctx.db, driver, ctx.now)
 
 
-@put("/time", opt=ADMINISTER, status_code=204)
+@put("/time", opt=OPERATE, status_code=204)
 async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
-    """Make state changes take no time (`instant`), or as long as in a real cloud (`realistic`)."""
+    """Make state changes take no time (`instant`), or as long as in a real cloud (`realistic`), for all tenants."""
     driver = ctx.app.driver
     assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     driver.set_transition_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)
-async def set_isolation(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[SetInstanceIsolation]) -> None:
+async def set_isolation(
+    ctx: Ctx, client_scope: ClientScope, instance_id: FromPath[str], data: JSONBody[SetInstanceIsolation]
+) -> None:
     """Isolate an instance from its networks, for a reason that its owner sees, or end the isolation."""
     await ctx.write(
         lambda tx: simulation_service.set_instance_isolation(
-            tx, ctx, instance_id, isolated=data.isolated, reason=data.reason
+            tx, client_scope, instance_id, isolated=data.isolated, reason=data.reason
         )
     )
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)
-async def add_blackhole(ctx: Ctx, data: JSONBody[AddBlackhole]) -> BlackholePort:
-    """Raise a DDoS alarm on an address. Instances with that address return the blackholed port."""
+async def add_blackhole(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddBlackhole]) -> BlackholePort:
+    """Raise a DDoS alarm on an address. Your instances with that address return the blackholed port."""
     return await ctx.write(
-        lambda tx: simulation_service.add_blackhole(tx, ctx, data.region_id, data.destination_ip, data.alarm_state)
+        lambda tx: simulation_service.add_blackhole(
+            tx, ctx, client_scope, data.region_id, data.destination_ip, data.alarm_state
+        )
     )
 
 
 @delete("/blackholes/{blackhole_id:int}", opt=ADMINISTER)
-async def end_blackhole(ctx: Ctx, blackhole_id: FromPath[int]) -> None:
+async def end_blackhole(ctx: Ctx, client_scope: ClientScope, blackhole_id: FromPath[int]) -> None:
     """End a DDoS alarm. It is still returned, with the time of its end."""
-    await ctx.write(lambda tx: simulation_service.end_blackhole(tx, ctx, blackhole_id))
+    await ctx.write(lambda tx: simulation_service.end_blackhole(tx, ctx, client_scope, blackhole_id))
 
 
 ROUTER = Router(
     "/_pileus",
     route_handlers=[
         list_operations, list_faults, add_fault, delete_fault, delete_faults, list_capacities, set_capacity,
-        set_machine_state, set_time, set_isolation, add_blackhole, end_blackhole, *operator_quotas.HANDLERS,
+        set_machine_state, set_time, set_isolation, add_blackhole, end_blackhole,
     ],
     tags=["Simulation"],
 )  # fmt: skip

@@ -1,15 +1,26 @@
-"""Roles and their permissions."""
+"""Roles and their permissions, and the tenants that a caller may act for."""
 
 from enum import StrEnum
 from functools import cache
 
+from pileus.domain.errors import Forbidden
+from pileus.domain.places import Caller
+
+ALL_CLIENTS = 0
+"""Stands for all tenants where an operator names one; no tenant has this id."""
+
 
 class Role(StrEnum):
-    """The public API's three roles."""
+    """The public API's three roles, and the role of those who run the server."""
 
+    OPERATORS = "Operators"
     ADMINISTRATORS = "Administrators"
     ENGINEERS = "Engineers"
     USERS = "Users"
+
+
+TENANT_ROLES = (Role.ADMINISTRATORS, Role.ENGINEERS, Role.USERS)
+"""The roles that do not reach beyond their own tenant."""
 
 
 class Access(StrEnum):
@@ -19,12 +30,14 @@ class Access(StrEnum):
     READ = "read"
     WRITE = "write"
     ADMINISTER = "administer"
+    OPERATE = "operate"
 
 
 ALLOWED: dict[Role, frozenset[Access]] = {
     Role.USERS: frozenset({Access.OPEN, Access.READ}),
     Role.ENGINEERS: frozenset({Access.OPEN, Access.READ, Access.WRITE}),
-    Role.ADMINISTRATORS: frozenset(Access),
+    Role.ADMINISTRATORS: frozenset(Access) - {Access.OPERATE},
+    Role.OPERATORS: frozenset(Access),
 }
 
 
@@ -32,3 +45,15 @@ ALLOWED: dict[Role, frozenset[Access]] = {
 def is_allowed(role: str, access: Access) -> bool:
     """Return whether `role` may use a route that requires `access`."""
     return access in ALLOWED[Role(role)]
+
+
+def require_client_in_reach(caller: Caller, client_id: int | None) -> int:
+    """Return the tenant that a request is for: `client_id`, or the caller's own if it is None.
+
+    Raises Forbidden if it is another tenant or ALL_CLIENTS, and the caller is not an operator.
+    """
+    if client_id is None or client_id == caller.client_id:
+        return caller.client_id
+    if not is_allowed(caller.role, Access.OPERATE):
+        raise Forbidden(f"The role {caller.role} does not allow to act for other clients")
+    return client_id

@@ -77,9 +77,13 @@ class DdosProfile(TenantResource, frozen=True, kw_only=True):
 
 
 class BlackholePort(Struct, frozen=True, kw_only=True):
-    """An alarm on an address; `ended_at` is None while the alarm lasts."""
+    """An alarm on an address; `ended_at` is None while the alarm lasts.
+
+    Only the tenant `client_id` sees it, or whoever has the address if `client_id` is 0.
+    """
 
     id: int
+    client_id: int
     region_id: int
     destination_ip: str
     alarm_state: str

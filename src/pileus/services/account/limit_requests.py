@@ -48,9 +48,12 @@ async def create_limit_request(
     return request
 
 
-async def answer_limit_request(tx: Tx, ctx: Context, request_id: int, status: str) -> LimitRequest:
-    """Grant a request (`done`), which sets the limits, or reject it. Raises NotFound, or Conflict if it is answered."""
-    request = await quotas.get_limit_request(tx, ctx.caller.client_id, request_id)
+async def answer_limit_request(tx: Tx, ctx: Context, client_id: int, request_id: int, status: str) -> LimitRequest:
+    """Grant a request of a tenant (`done`), which sets the limits, or reject it.
+
+    Raises NotFound, or Conflict if it is answered.
+    """
+    request = await quotas.get_limit_request(tx, client_id, request_id)
     if request.status != LimitRequestStatus.IN_PROGRESS:
         raise Conflict(f"Limit request {request.id} is {request.status} already")
     if status == LimitRequestStatus.DONE.value:

@@ -54,15 +54,15 @@ async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -
     await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
 
 
-async def set_quotas(tx: Tx, ctx: Context, region_id: int, limits: Mapping[str, int]) -> None:
-    """Set limits of the caller's tenant, by `<quota>_limit`; EVERYWHERE stands for the global quotas.
+async def set_quotas(tx: Tx, ctx: Context, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
+    """Set limits of a tenant, by `<quota>_limit`; ALL_REGIONS stands for the global quotas.
 
     Raises Invalid for an unknown quota, or NotFound for an unknown region.
     """
     parsed = parse_quota_limits(limits, is_global=region_id == ALL_REGIONS)
     if region_id != ALL_REGIONS:
         ctx.require_region()
-    await quotas.set_limits(tx, ctx.caller.client_id, region_id, parsed)
+    await quotas.set_limits(tx, client_id, region_id, parsed)
 
 
 async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> QuotaThreshold:

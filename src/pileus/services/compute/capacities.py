@@ -16,8 +16,8 @@ async def check_capacity(
 
     `resized_instance_id` is the instance that takes the flavor: its own use of the host does not count.
     """
-    region_id = ctx.place.region_id
-    left = await capacities.lock_limit_and_count_free_servers(tx, region_id, flavor.id)
+    client_id, region_id = ctx.place.client_id, ctx.place.region_id
+    left = await capacities.lock_limit_and_count_free_servers(tx, client_id, region_id, flavor.id)
     if (left is not None and left <= 0) or not await _fits_host(tx, ctx, driver, flavor, resized_instance_id):
         raise NoCapacity(f"The region {region_id} has reached the limit of flavor {flavor.id}")
 

@@ -55,10 +55,17 @@ async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     )
 
 
-async def replace_digest_and_reinstate(tx: Tx, key_id: int, digest: str) -> None:
-    """Replace the secret of a key and undo its revocation."""
+async def reinstate(tx: Tx, key_id: int, digest: str, role: str) -> None:
+    """Replace the secret and the role of a key, and undo its revocation."""
     REVOCATIONS.times += 1
-    await tx.run("UPDATE api_keys SET digest = :digest, revoked_at = NULL WHERE id = :id", id=key_id, digest=digest)
+    await tx.run(
+        """
+        UPDATE api_keys SET digest = :digest, role = :role, previous_digest = NULL, revoked_at = NULL WHERE id = :id
+        """,
+        id=key_id,
+        digest=digest,
+        role=role,
+    )
 
 
 async def allocate_id(tx: Tx) -> int:

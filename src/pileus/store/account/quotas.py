@@ -9,6 +9,7 @@ from pileus.domain.places import Place
 from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from pileus.store.scoped import in_reach_condition
 
 REQUESTS = Table("limit_requests", LimitRequest)
 add_limit_request, save_limit_request, remove_limit_request = REQUESTS.add, REQUESTS.save, REQUESTS.remove
@@ -71,8 +72,10 @@ async def page_limit_requests(
     limit: int,
     offset: int,
 ) -> tuple[int, list[LimitRequest]]:
-    """Return the number of a tenant's limit requests and one page, newest first."""
-    where = queries.Where("client_id = :client_id", client_id=client_id).any_of("id", ids).any_of("status", statuses)
+    """Return the number of a tenant's limit requests and one page, newest first; ALL_CLIENTS: of all tenants."""
+    where = (
+        queries.Where(in_reach_condition(client_id), client_id=client_id).any_of("id", ids).any_of("status", statuses)
+    )
     where.between("created_at", since, until)
     return await queries.page(
         tx, REQUESTS, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset

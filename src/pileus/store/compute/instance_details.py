@@ -46,7 +46,8 @@ CAST((
 CAST((
     SELECT json_group_array(json_array(b.id, b.destination_ip, b.alarm_state, b.started_at, b.ended_at))
     FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
-    JOIN blackhole_ports b ON b.region_id = p.region_id AND b.destination_ip IN (a.ip, f.floating_ip_address)
+    JOIN blackhole_ports b ON b.client_id IN (0, p.client_id) AND b.region_id = p.region_id
+        AND b.destination_ip IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM blackhole_ports)
 ) AS TEXT),
 (
@@ -123,5 +124,11 @@ def _addresses(fixed: Iterable[Row], floating: Iterable[Row]) -> Iterable[Instan
 def _blackhole(item: Row) -> BlackholePort:
     number, address, state, started_at, ended_at = item
     return BlackholePort(
-        id=number, region_id=0, destination_ip=address, alarm_state=state, started_at=started_at, ended_at=ended_at
+        id=number,
+        client_id=0,
+        region_id=0,
+        destination_ip=address,
+        alarm_state=state,
+        started_at=started_at,
+        ended_at=ended_at,
     )

@@ -7,7 +7,7 @@ from pileus.domain.places import Place
 from pileus.store import scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
-from pileus.store.scoped import IN_PLACE, place_parameters
+from pileus.store.scoped import IN_PLACE, in_reach_condition, place_parameters
 
 TABLE = Table("ddos_profiles", DdosProfile)
 find, require = TABLE.find_by_id, TABLE.require_by_id
@@ -49,12 +49,22 @@ async def add_blackhole(tx: Tx, port: BlackholePort) -> None:
     await BLACKHOLES.add(tx, port)
 
 
-async def end_blackhole(tx: Tx, blackhole_id: int, alarm_state: str, now: int) -> bool:
-    """End an alarm; False if it does not exist."""
+async def count_blackholes(tx: Tx, client_id: int) -> int:
+    """Count the alarms of a tenant, ended ones included."""
+    row = await tx.one("SELECT count(*) FROM blackhole_ports WHERE client_id = :client_id", client_id=client_id)
+    return int(row[0]) if row else 0
+
+
+async def end_blackhole(tx: Tx, client_id: int, blackhole_id: int, alarm_state: str, now: int) -> bool:
+    """End an alarm of a tenant, or of anybody for ALL_CLIENTS; False if it does not exist."""
     return bool(
         await tx.run(
-            "UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now WHERE id = :id",
+            f"""
+            UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now
+            WHERE id = :id AND {in_reach_condition(client_id)}
+            """,
             id=blackhole_id,
+            client_id=client_id,
             alarm_state=alarm_state,
             now=now,
         )

@@ -168,7 +168,7 @@ async def _check_place(tx: Tx, ctx: RequestContext) -> None:
 
 async def _count_remaining_capacity(tx: Tx, ctx: RequestContext) -> dict[str, int | None]:
     """Return how many servers of each flavor capacity and quotas still allow; None if there is no limit."""
-    left = await capacities.count_free_servers_by_flavor(tx, ctx.place.region_id)
+    left = await capacities.count_free_servers_by_flavor(tx, ctx.place.client_id, ctx.place.region_id)
     used = await quota_usage.count_by_quota(tx, ctx.place, ctx.catalogue)
     limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
     return {

@@ -1,0 +1,63 @@
+"""`pileus operators`: create, list and delete operators, who run the server, directly in the database."""
+
+import click
+
+from pileus.cli.commands import CommandError, LazySectionedGroup
+from pileus.cli.keys import DATABASE, OPERATOR_ROLE, key_row, print_token, run_with_keys
+from pileus.cli.options import SettingsCommand
+from pileus.cli.output import add_output_option, show_table
+from pileus.settings import GivenSettingValue
+
+COLUMNS = ("id", "name", "created_at", "expires_at", "revoked_at")
+EXAMPLES = (
+    ("Create an operator and store only the token", "pileus operators create ann > ann.key"),
+    ("List the operators", "pileus operators list"),
+    ("Delete operator 7", "pileus operators delete 7"),
+)
+
+
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
+def operators() -> None:
+    """Create, list and delete operators.
+
+    An operator's key may do everything: what an administrator of its tenant may, and act for all tenants under
+    /_pileus/. The key of the first start is an operator's. Give clients keys of their tenants instead: see
+    `pileus keys` and `pileus tenants`.
+
+    These commands use the database directly, so they need the server's --data or --database setting.
+    """
+
+
+@operators.command("create", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:1])
+@click.argument("name")
+@click.option(
+    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
+)
+@add_output_option
+def create_operator(given: dict[str, GivenSettingValue], name: str, expires: int | None, output: str) -> None:
+    """Create an operator with the name NAME and print its token, which cannot be shown again."""
+    token = run_with_keys(given, lambda manager: manager.create(name, OPERATOR_ROLE, None, expires))
+    print_token(name, OPERATOR_ROLE, token, output)
+
+
+@operators.command("list", cls=SettingsCommand, setting_names=DATABASE)
+@add_output_option
+def list_operators(given: dict[str, GivenSettingValue], output: str) -> None:
+    """List the operators, deleted and expired ones included. Tokens are not stored, so they cannot be shown."""
+    keys = run_with_keys(given, lambda manager: manager.list())
+    rows = [key_row(key) for key in keys if key.role == OPERATOR_ROLE]
+    show_table(rows, COLUMNS, output, "There are no operators. Create one with `pileus operators create NAME`.")
+
+
+@operators.command("delete", cls=SettingsCommand, setting_names=DATABASE)
+@click.argument("number", type=int)
+def delete_operator(given: dict[str, GivenSettingValue], number: int) -> None:
+    """Delete the operator with this NUMBER: the digits at the start of its token. No server accepts the key any more.
+
+    The last operator can be deleted too: this command creates another one.
+    """
+    keys = run_with_keys(given, lambda manager: manager.list())
+    is_operator = any(key.id == number and key.role == OPERATOR_ROLE for key in keys)
+    if not is_operator or not run_with_keys(given, lambda manager: manager.revoke(number)):
+        raise CommandError(f"There is no operator {number}. `pileus operators list` shows those there are.")
+    click.echo(f"Operator {number} is deleted.")
