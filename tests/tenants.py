@@ -13,7 +13,7 @@ from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.initial_data import generate_api_token
+from pileus.services.account.api_keys import generate_api_token
 from pileus.store import counters
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.database import Tx

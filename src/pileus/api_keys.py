@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 
+from pileus.api.authentication import wait_until_caches_expire
 from pileus.domain.account.access import Role
-from pileus.domain.account.api_keys import ApiKey, hash_api_token
-from pileus.domain.account.projects import Project
-from pileus.initial_data import CLIENT, generate_api_token
-from pileus.store import counters
-from pileus.store.account import api_keys, clients, projects
+from pileus.domain.account.api_keys import ApiKey
+from pileus.initial_data import CLIENT
+from pileus.services.account.api_keys import create_api_key, rotate_api_key
+from pileus.services.account.tenants import add_missing_tenant
+from pileus.store.account import api_keys
 from pileus.store.database import Database, Tx
 
-DAY = 24 * 3600 * 1_000_000
+HOUR = 3600 * 1_000_000
+DAY = 24 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +24,12 @@ class ApiKeyAdmin:
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
         """Create a key and return its token, which is not stored; a new tenant gets a user and a project."""
-        now, client_id = self.now, CLIENT if client is None else client
+        client_id = CLIENT if client is None else client
+        expires_at = None if expires_days is None else self.now + expires_days * DAY
 
         async def write(tx: Tx) -> str:
-            await add_missing_tenant(tx, client_id, now)
-            key_id = await api_keys.allocate_id(tx)
-            token = generate_api_token(key_id)
-            key = ApiKey(
-                id=key_id,
-                client_id=client_id,
-                user_id=await clients.get_first_user_id(tx, client_id),
-                name=name,
-                role=Role(role),
-                digest=hash_api_token(token),
-                created_at=now,
-                expires_at=None if expires_days is None else now + expires_days * DAY,
-            )
-            await api_keys.add(tx, key)
+            await add_missing_tenant(tx, client_id, self.now)
+            _, token = await create_api_key(tx, client_id, name, Role(role).value, expires_at, self.now)
             return token
 
         return await self.db.write(write)
@@ -48,17 +39,28 @@ class ApiKeyAdmin:
         async with self.db.read() as tx:
             return await api_keys.list_all(tx)
 
+    async def rotate(self, key_id: int, grace_hours: int) -> str:
+        """Replace the token of a key and return the new one. The old one stays valid for some hours.
+
+        Without hours, no server accepts the old token when this returns. Raises NotFound, or Conflict if the key is not
+        in force.
+        """
+
+        async def write(tx: Tx) -> str:
+            client_id = await api_keys.get_client_id(tx, key_id)
+            _, token = await rotate_api_key(
+                tx, client_id, key_id, grace=grace_hours * HOUR, expires_at=None, now=self.now
+            )
+            return token
+
+        token = await self.db.write(write)
+        if not grace_hours:
+            await wait_until_caches_expire()
+        return token
+
     async def revoke(self, key_id: int) -> bool:
-        """Revoke a key; False if it does not exist or is revoked."""
-        return await self.db.write(lambda tx: api_keys.revoke(tx, key_id, self.now))
-
-
-async def add_missing_tenant(tx: Tx, client_id: int, now: int) -> None:
-    """Add a tenant with a user and a project, if it does not exist."""
-    if await clients.exists(tx, client_id):
-        return
-    await clients.add(tx, client_id, f"client-{client_id}", now)
-    user_id = await clients.allocate_user_id(tx)
-    await clients.add_user(tx, user_id, client_id, f"client-{client_id}@localhost.localdomain", now)
-    project_id = await counters.increment(tx, "projects")
-    await projects.add(tx, Project(id=project_id, client_id=client_id, name="default", is_default=True, created_at=now))
+        """Revoke a key; False if it does not exist or is revoked. When this returns, no server accepts the key."""
+        is_revoked = await self.db.write(lambda tx: api_keys.revoke(tx, key_id, self.now))
+        if is_revoked:
+            await wait_until_caches_expire()
+        return is_revoked

@@ -1,7 +1,6 @@
 """Initial contents of a database: a tenant with its first project and key, and the records of the catalogue."""
 
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
+from pileus.services.account.api_keys import generate_api_token
 from pileus.settings import SettingError, Settings
 from pileus.store import catalogue_sync, counters, tasks
 from pileus.store.account import api_keys, clients, projects
@@ -71,11 +71,6 @@ def load_catalogue(settings: Settings) -> Catalogue:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {error}") from error
     return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
-
-
-def generate_api_token(key_id: int) -> str:
-    """Return a new token: the key's id and 256 random bits."""
-    return f"{key_id}_{secrets.token_hex(32)}"
 
 
 async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:

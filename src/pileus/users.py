@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from pileus.api_keys import add_missing_tenant
+from pileus.api.authentication import wait_until_caches_expire
 from pileus.domain.account.access import Role
-from pileus.domain.account.users import User, check_password_length, normalize_email, require_valid_email
-from pileus.domain.errors import Conflict, not_found
+from pileus.domain.account.users import User, check_password_length, require_valid_email
 from pileus.initial_data import CLIENT
 from pileus.services.account.passwords import hash_password
-from pileus.store.account import clients, login_sessions, users
-from pileus.store.database import Database, Tx
+from pileus.services.account.tenants import add_missing_tenant
+from pileus.services.account.users import register_user, remove_user, replace_password, require_user
+from pileus.store.account import users
+from pileus.store.database import Database, Tx, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,8 @@ class UserAdmin:
         digest = hash_password(password)
 
         async def write(tx: Tx) -> User:
-            if await users.find_by_email(tx, text):
-                raise Conflict(f"User {text} already exists")
             await add_missing_tenant(tx, client_id, self.now)
-            user = User(
-                id=await clients.allocate_user_id(tx),
-                client_id=client_id,
-                email=text,
-                created_at=self.now,
-                role=Role(role).value,
-                password_digest=digest,
-            )
-            return await users.add(tx, user)
+            return await register_user(tx, client_id, text, Role(role).value, digest, self.now)
 
         return await self.db.write(write)
 
@@ -55,31 +46,24 @@ class UserAdmin:
         digest = hash_password(password)
 
         async def write(tx: Tx) -> User:
-            user = await _require_user(tx, email)
-            await users.save_password_digest(tx, user.id, digest)
-            await login_sessions.remove_all_of_user(tx, user.id)
+            user = await require_user(tx, email)
+            await replace_password(tx, user, digest)
             return user
 
-        return await self.db.write(write)
+        return await self._write_and_wait(write)
 
     async def delete(self, email: str) -> User:
         """Delete a user, and end its logins. Raises NotFound, or Conflict if it owns keys or is the only one."""
 
         async def write(tx: Tx) -> User:
-            user = await _require_user(tx, email)
-            if await users.count_api_keys(tx, user.id):
-                raise Conflict(f"User {user.email} owns API keys and cannot be deleted")
-            if await users.count_of_client(tx, user.client_id) == 1:
-                raise Conflict(f"User {user.email} is the only user of client {user.client_id} and cannot be deleted")
-            await login_sessions.remove_all_of_user(tx, user.id)
-            await users.remove(tx, user.id)
+            user = await require_user(tx, email)
+            await remove_user(tx, user)
             return user
 
-        return await self.db.write(write)
+        return await self._write_and_wait(write)
 
-
-async def _require_user(tx: Tx, email: str) -> User:
-    user = await users.find_by_email(tx, normalize_email(email))
-    if user is None:
-        raise not_found("User", email)
-    return user
+    async def _write_and_wait(self, write: Work[User]) -> User:
+        """Write, and return when no server accepts the logins that the write has ended."""
+        user = await self.db.write(write)
+        await wait_until_caches_expire()
+        return user

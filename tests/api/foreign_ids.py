@@ -85,6 +85,9 @@ def missing_ids() -> Ids:
         "profile_id": 8_000_000,
         "client_id": 7_000_000,
         "request_id": 7_000_000,
+        "tenant_id": 7_000_000,
+        "user_id": 7_000_000,
+        "key_id": 7_000_000,
     }
     return Ids({**dict.fromkeys(TEXT_IDS, MISSING), **numbers, **PUBLIC})
 

@@ -23,6 +23,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 # Bodies for which the minimal value of the type is invalid.
 PERIOD = {"time_from": "2026-01-01T00:00:00Z", "time_to": "2026-01-02T00:00:00Z"}
 BODIES: dict[str, Any] = {
+    "POST /_pileus/tenants/{tenant_id}/users": {"email": "ann@example.com", "password": "correct horse"},
     "POST /cloud/v1/cost_report/totals": PERIOD,
     "POST /cloud/v1/cost_report/resources": PERIOD,
     "POST /cloud/v1/reservation_cost_report/totals": PERIOD,

@@ -12,7 +12,7 @@ from gcore import ConflictError, NotFoundError
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.compute.ssh_keys import md5_fingerprint
-from pileus.initial_data import generate_api_token
+from pileus.services.account.api_keys import generate_api_token
 from pileus.store import counters
 from pileus.store.account import api_keys, clients, user_actions
 from pileus.store.compute import instances

@@ -5,14 +5,12 @@ import os
 import shlex
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from pileus.api.authentication import FRESH
 from pileus.cli.main import pileus
 from pileus.cli.temporary_server import run_temporary_server
 from tests.cli.conftest import Run
@@ -118,9 +116,7 @@ def test_an_address_is_taken_once(tmp_path: Path) -> None:
     assert (refused.exit_code, refused.stderr) == (1, f"pileus: User {EMAIL} already exists.\n")
 
 
-def test_running_server_accepts_a_new_user_at_once_and_rejects_a_deleted_one_within_a_second(
-    run: Run, tmp_path: Path
-) -> None:
+def test_running_server_accepts_a_new_user_and_rejects_a_deleted_one_at_once(run: Run, tmp_path: Path) -> None:
     with run_temporary_server("--data", str(tmp_path)) as server:
         create(tmp_path)
         body = {"username": EMAIL, "password": PASSWORD}
@@ -132,9 +128,6 @@ def test_running_server_accepts_a_new_user_at_once_and_rejects_a_deleted_one_wit
 
         status_before = status()
         run("users", "delete", EMAIL, "--data", str(tmp_path))
-        deadline = time.monotonic() + FRESH + 1
-        while status() != 401 and time.monotonic() < deadline:
-            time.sleep(0.05)
 
         assert (status_before, status()) == (200, 401)
         assert httpx.post(f"{server.url}/iam/auth/jwt/login", json=body).status_code == 400

@@ -1,21 +1,21 @@
 """Authenticate callers by API key or by the access token of a login, and cache them to spare the database.
 
-A key or login that this process ends stops working at once; one that another process ends, within a second.
+A key or login that this process ends stops working at once; one that another process ends, within CACHE_SECONDS. Who
+ends one waits for that time before it answers, so that an answered revocation holds in every process.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pileus.domain.account.api_keys import parse_key_id
+from pileus.domain.account.api_keys import CACHE_SECONDS, parse_key_id
 from pileus.domain.account.login_sessions import TokenKind, parse_session_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
 from pileus.store.account import api_keys, login_sessions
 from pileus.store.database import Database, Tx
 
-FRESH = 1.0
-"""Seconds that a caller is cached."""
 MAX_CACHED = 4096
 INVALID = "token_not_valid"
 SHOWN = 5
@@ -37,6 +37,14 @@ class CachedCaller:
         """Return whether the header needs no look into the database."""
         is_current = clock < self.until and self.revocations == api_keys.REVOCATIONS.times
         return is_current and (self.expires_at is None or now < self.expires_at)
+
+
+async def wait_until_caches_expire() -> None:
+    """Wait until no process accepts a key or login that was ended before the call.
+
+    Every process reads the database again after CACHE_SECONDS, counted from before its read.
+    """
+    await asyncio.sleep(CACHE_SECONDS)
 
 
 class Authenticator:
@@ -62,7 +70,7 @@ class Authenticator:
             caller, expires_at = await _FIND_CALLER[scheme](tx, token, now)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
-        cached = self._cache[header] = CachedCaller(caller, clock + FRESH, expires_at, revocations)
+        cached = self._cache[header] = CachedCaller(caller, clock + CACHE_SECONDS, expires_at, revocations)
         return cached
 
 

@@ -1,4 +1,4 @@
-"""`pileus keys`: create, list and revoke API keys, directly in the database."""
+"""`pileus keys`: create, list, rotate and revoke API keys, directly in the database."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +19,7 @@ EXAMPLES = (
     ("Create a key with write access for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
     ("Store only the token in a variable", "export GCORE_API_KEY=$(pileus keys create laptop 2>/dev/null)"),
     ("List the keys", "pileus keys list"),
+    ("Replace the token of key 7; the old one stays valid for a day", "pileus keys rotate 7 --grace 24"),
     ("Revoke key 7", "pileus keys revoke 7"),
 )
 DATABASE = ("data", "database")
@@ -34,16 +35,19 @@ class ApiKeyManager(Protocol):
     async def list(self) -> Sequence[Any]:
         """Return all keys, also expired and revoked ones, with the fields of `COLUMNS`."""
 
+    async def rotate(self, key_id: int, grace_hours: int) -> str:
+        """Replace the token of a key and return the new one. The old one stays valid for some hours."""
+
     async def revoke(self, key_id: int) -> bool:
         """Revoke a key and return whether it exists."""
 
 
 @click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def keys() -> None:
-    """Create, list and revoke API keys.
+    """Create, list, rotate and revoke API keys.
 
     These commands use the database directly, so they need the server's --data or --database setting. A running server
-    accepts a new key at once and rejects a revoked one within a second.
+    accepts a new key at once, and rejects a revoked one when the command ends, a second later.
     """
 
 
@@ -76,6 +80,26 @@ def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     )
 
 
+@keys.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[3:4])
+@click.argument("number", type=int)
+@click.option(
+    "--grace",
+    type=click.IntRange(min=0, max=720),
+    default=0,
+    show_default=True,
+    metavar="HOURS",
+    help="The number of hours for which the old token stays valid.",
+)
+def rotate_key(given: dict[str, GivenSettingValue], number: int, grace: int) -> None:
+    """Replace the token of the key with this NUMBER, and print the new one, which cannot be shown again.
+
+    Without --grace no server accepts the old token when the command ends.
+    """
+    token = run_with_keys(given, lambda manager: manager.rotate(number, grace))
+    click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)
+    click.echo(token)
+
+
 @keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
 def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
@@ -104,9 +128,13 @@ def run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyM
     """Run an action with the API keys of the database that the settings name."""
     settings: Settings = load_settings(given)
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
+    from pileus.domain.errors import Problem  # noqa: PLC0415  # as well
 
     async def run(opening: AbstractAsyncContextManager[ApiKeyManager]) -> Result:
         async with opening as api_keys:
             return await action(api_keys)
 
-    return asyncio.run(run(app.open_api_keys(settings)))
+    try:
+        return asyncio.run(run(app.open_api_keys(settings)))
+    except Problem as problem:
+        raise CommandError(f"{problem.message}.") from None

@@ -59,8 +59,8 @@ def users() -> None:
     `pileus keys`.
 
     These commands use the database directly, so they need the server's --data or --database setting. A running server
-    accepts a new user at once and rejects a deleted one within a second. Passwords are not options, because other
-    users of the host can read command lines.
+    accepts a new user at once, and rejects the logins of a deleted one when the command ends. Passwords are not
+    options, because other users of the host can read command lines.
     """
 
 

@@ -10,6 +10,7 @@ from pileus.api.routes.account import (
     regions,
     reports,
     subscriptions,
+    tenants,
     user_actions,
 )
 from pileus.api.routes.compute import (
@@ -79,6 +80,7 @@ ROUTES = [
     *subscriptions.ROUTES,
     *logins.ROUTES,
     *operator_quotas.ROUTES,
+    *tenants.ROUTES,
     *tasks.ROUTES,
     *projects.ROUTES,
     *regions.ROUTES,

@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict
 
+CACHE_SECONDS = 1.0
+"""The time for which a server process remembers a valid key or login. A revocation takes effect within it."""
 TOKEN = re.compile(r"(?P<id>[0-9]{1,15})[_$](?P<secret>[!-~]{8,500})")
 
 
@@ -51,13 +53,17 @@ class ApiKey(Struct, frozen=True, kw_only=True):
         if self.expires_at is not None and self.expires_at <= now:
             raise Conflict(f"API key {self.id} has expired")
 
-    def rotated(self, token: str, now: int, *, grace: int) -> "ApiKey":
-        """Return the key with a new token. The present one is valid for `grace` microseconds more."""
+    def rotated(self, token: str, now: int, *, grace: int, expires_at: int | None) -> "ApiKey":
+        """Return the key with a new token, and another expiry unless it is None.
+
+        The present token is valid for `grace` microseconds more, but not longer than before.
+        """
         return replace(
             self,
             digest=hash_api_token(token),
             previous_digest=self.digest if grace else None,
-            previous_expires_at=now + grace if grace else None,
+            previous_expires_at=min(now + grace, self.expires_at or now + grace) if grace else None,
+            expires_at=expires_at or self.expires_at,
         )
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from pileus.domain.account.api_keys import ApiKey
+from pileus.domain.errors import not_found
 from pileus.domain.places import Caller
-from pileus.store import counters
+from pileus.store import counters, queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -47,6 +48,38 @@ async def list_all(tx: Tx) -> list[ApiKey]:
     return await TABLE.find(tx, "id > 0 ORDER BY id")
 
 
+async def page(tx: Tx, client_id: int, *, limit: int, offset: int) -> tuple[int, list[ApiKey]]:
+    """Return the number of a tenant's keys and one page, oldest first."""
+    where = queries.Where("client_id = :client_id", client_id=client_id)
+    return await queries.page(tx, TABLE, where, "id", limit=limit, offset=offset)
+
+
+async def lock(tx: Tx, client_id: int, key_id: int) -> ApiKey:
+    """Lock a key of a tenant until the transaction ends, and return it. Raises NotFound."""
+    await tx.run("UPDATE api_keys SET name = name WHERE id = :id", id=key_id)
+    key = await TABLE.find_by_id(tx, key_id)
+    if key is None or key.client_id != client_id:
+        raise not_found("API key", key_id)
+    return key
+
+
+async def save_digests(tx: Tx, key: ApiKey) -> None:
+    """Write the tokens and the expiry of a rotated key."""
+    REVOCATIONS.times += 1
+    await tx.run(
+        """
+        UPDATE api_keys SET digest = :digest, previous_digest = :previous_digest,
+            previous_expires_at = :previous_expires_at, expires_at = :expires_at
+        WHERE id = :id
+        """,
+        id=key.id,
+        digest=key.digest,
+        previous_digest=key.previous_digest,
+        previous_expires_at=key.previous_expires_at,
+        expires_at=key.expires_at,
+    )
+
+
 async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     """Revoke a key; False if it does not exist or is revoked."""
     REVOCATIONS.times += 1
@@ -74,6 +107,14 @@ async def allocate_id(tx: Tx) -> int:
     while await exists(tx, number):
         number = await counters.increment(tx, "api_keys")
     return number
+
+
+async def get_client_id(tx: Tx, key_id: int) -> int:
+    """Return the tenant of a key. Raises NotFound."""
+    key = await TABLE.find_by_id(tx, key_id)
+    if key is None:
+        raise not_found("API key", key_id)
+    return key.client_id
 
 
 async def exists(tx: Tx, key_id: int) -> bool:

@@ -1,8 +1,12 @@
 """Tenants and their users."""
 
+from pileus.domain.account.clients import Client
 from pileus.domain.errors import not_found
-from pileus.store import counters
+from pileus.store import counters, queries
 from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+TABLE = Table("clients", Client)
 
 
 async def add(tx: Tx, client_id: int, name: str, now: int) -> None:
@@ -21,6 +25,27 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
         email=email,
         now=now,
     )
+
+
+async def get(tx: Tx, client_id: int) -> Client:
+    """Return a tenant. Raises NotFound."""
+    client = await TABLE.find_by_id(tx, client_id)
+    if client is None:
+        raise not_found("Client", client_id)
+    return client
+
+
+async def page(tx: Tx, *, limit: int, offset: int) -> tuple[int, list[Client]]:
+    """Return the number of tenants and one page, oldest first."""
+    return await queries.page(tx, TABLE, queries.Where("id > 0"), "id", limit=limit, offset=offset)
+
+
+async def allocate_id(tx: Tx) -> int:
+    """Return an id that no tenant has; operators may have chosen any id for a tenant of their own."""
+    number = await counters.increment(tx, "clients")
+    while await exists(tx, number):
+        number = await counters.increment(tx, "clients")
+    return number
 
 
 async def exists(tx: Tx, client_id: int) -> bool:

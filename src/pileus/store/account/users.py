@@ -2,6 +2,7 @@
 
 from pileus.domain.account.users import User
 from pileus.domain.errors import not_found
+from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
@@ -22,6 +23,14 @@ async def get(tx: Tx, user_id: int) -> User:
     return user
 
 
+async def get_of_client(tx: Tx, client_id: int, user_id: int) -> User:
+    """Return a user of a tenant. Raises NotFound."""
+    user = await get(tx, user_id)
+    if user.client_id != client_id:
+        raise not_found("User", user_id)
+    return user
+
+
 async def lock(tx: Tx, user_id: int) -> User | None:
     """Lock a user until the transaction ends, and return it, or None if it does not exist."""
     await tx.run("UPDATE users SET email = email WHERE id = :id", id=user_id)
@@ -31,6 +40,12 @@ async def lock(tx: Tx, user_id: int) -> User | None:
 async def list_all(tx: Tx) -> list[User]:
     """Return the users of all tenants, oldest first."""
     return await TABLE.find(tx, "id > 0 ORDER BY id")
+
+
+async def page(tx: Tx, client_id: int, *, limit: int, offset: int) -> tuple[int, list[User]]:
+    """Return the number of a tenant's users and one page, oldest first."""
+    where = queries.Where("client_id = :client_id", client_id=client_id)
+    return await queries.page(tx, TABLE, where, "id", limit=limit, offset=offset)
 
 
 async def count_of_client(tx: Tx, client_id: int) -> int:
