@@ -9,6 +9,8 @@ from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_erro
 from pileus.cli.commands import CommandError, UsageError
 
 CONTROL = "/_pileus"
+ALWAYS_ON = "/tenants"
+"""The part of the endpoint that does not need the simulated driver."""
 KEY_NOT_ALLOWED = (
     "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
     " or an operator's (`pileus operators create NAME`)"
@@ -29,14 +31,14 @@ class ControlClient:
     def __init__(self, url: str, key: str | None, client_id: int | None = None) -> None:
         self.url = url.rstrip("/")
         self._key = key
-        self._parameters = {} if client_id is None else {"client_id": client_id}
+        self._parameters = None if client_id is None else {"client_id": client_id}
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request and return the body of the response. Raises CommandError or UsageError."""
         response = self._send(method, path, body)
         if response.is_success:
             return response.json() if response.content else None
-        raise CommandError(f"{self.url}: {self._error_text(response)}")
+        raise CommandError(f"{self.url}: {self._error_text(response, path)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         headers = {"Authorization": f"APIKey {require_api_key(self._key)}"}
@@ -56,12 +58,13 @@ class ControlClient:
         except httpx.HTTPError as error:
             raise CommandError(f"{self.url}: the request failed: {error}; see the server's log") from None
 
-    def _error_text(self, response: httpx.Response) -> str:
+    def _error_text(self, response: httpx.Response, path: str) -> str:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             return KEY_REFUSED
         if response.status_code == httpx.codes.FORBIDDEN:
             return KEY_NOT_ALLOWED
-        if response.status_code == httpx.codes.NOT_FOUND and not self._is_on():
+        is_missing = response.status_code == httpx.codes.NOT_FOUND
+        if is_missing and not path.startswith(ALWAYS_ON) and not self._is_on():
             return CONTROL_OFF
         return _response_message(response)
 

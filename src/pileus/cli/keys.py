@@ -91,9 +91,9 @@ def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     help="The number of hours for which the old token stays valid.",
 )
 def rotate_key(given: dict[str, GivenSettingValue], number: int, grace: int) -> None:
-    """Replace the token of the key with this NUMBER, and print the new one, which cannot be shown again.
+    """Replace the token of the key with this NUMBER, and print the new one.
 
-    Without --grace no server accepts the old token when the command ends.
+    The new token cannot be shown again. Without --grace no server accepts the old token when the command ends.
     """
     token = run_with_keys(given, lambda manager: manager.rotate(number, grace))
     click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)

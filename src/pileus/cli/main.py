@@ -21,6 +21,7 @@ SECTIONS = {
     | {"completion": "pileus.cli.completion:completion"},
     "Operate": {
         "operators": "pileus.cli.operators:operators",
+        "tenants": "pileus.cli.tenants:tenants",
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
         "sim": "pileus.cli.sim:sim",

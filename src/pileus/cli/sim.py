@@ -23,21 +23,20 @@ EXAMPLES = (
 Function = Callable[..., Any]
 
 
-def add_control_options(function: Function) -> Function:
-    """Add the options --url, --key and --client to a command, and pass it a `control`."""
+def add_server_options(function: Function) -> Function:
+    """Add the options --url and --key to a command, and pass it a `control`."""
 
     @wraps(function)
-    def connect(url: str, key: str | None, client: int | None, **options: Any) -> Any:
+    def connect(url: str, key: str | None, client: int | None = None, **options: Any) -> Any:
         return function(control=ControlClient(url, key, client), **options)
 
     for option in (
         click.option(
-            "--client",
-            type=click.IntRange(min=0),
-            metavar="ID",
-            help="The tenant, for operators; 0 for all tenants; default: the tenant of the key.",
+            "--key",
+            envvar=KEY_VARIABLE,
+            metavar="TOKEN",
+            help=f"An API key with the necessary role.  [{KEY_VARIABLE}]",
         ),
-        click.option("--key", envvar=KEY_VARIABLE, metavar="TOKEN", help=f"An administrator's key.  [{KEY_VARIABLE}]"),
         click.option(
             "--url",
             envvar=URL_VARIABLE,
@@ -47,6 +46,18 @@ def add_control_options(function: Function) -> Function:
     ):
         connect = option(connect)
     return connect
+
+
+def add_control_options(function: Function) -> Function:
+    """Add the options --url, --key and --client to a command, and pass it a `control`."""
+    option = click.option(
+        "--client",
+        type=click.IntRange(min=0),
+        metavar="ID",
+        help="The tenant, for operators; 0 for all tenants; default: the tenant of the key.",
+    )
+    with_client: Function = option(add_server_options(function))
+    return with_client
 
 
 region = click.option(
