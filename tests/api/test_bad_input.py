@@ -48,7 +48,7 @@ def foreign_missing_ids(tenant: Tenant) -> Ids:
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda endpoint: endpoint.name)
 async def test_every_route_rejects_an_unreadable_body(tenant: Tenant, endpoint: Endpoint) -> None:
     for content in UNREADABLE:
-        answer = await tenant.api.request(
+        answer = await tenant.operator.request(
             endpoint.method, endpoint.filled(foreign_missing_ids(tenant)), content=content
         )
         assert list(error_body(answer, 400)["invalid_fields"]) == ["body"]
@@ -70,13 +70,13 @@ async def test_an_odd_value_in_any_field_never_causes_500(tenant: Tenant, endpoi
     for name in endpoint.fields():
         for value in ODD_VALUES:
             content = json.dumps({**body, name: value}).encode()
-            answer = await tenant.api.request(endpoint.method, endpoint.filled(ids), content=content)
+            answer = await tenant.operator.request(endpoint.method, endpoint.filled(ids), content=content)
             assert answer.status_code < 500, f"{name} = {value!r}: {answer.text}"
 
 
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda endpoint: endpoint.name)
 async def test_a_body_over_the_limit_is_rejected_unread(tenant: Tenant, endpoint: Endpoint) -> None:
-    answer = await tenant.api.request(
+    answer = await tenant.operator.request(
         endpoint.method, endpoint.filled(foreign_missing_ids(tenant)), content=b" " * (1 << 20) + b"{}"
     )
 
@@ -88,7 +88,9 @@ async def test_an_odd_query_never_causes_500(owner: Owner, endpoint: Endpoint) -
     path = endpoint.filled(owner.ids)
     for name in endpoint.queries:
         for value in ODD_QUERIES:
-            answer = await owner.tenant.api.request(endpoint.method, f"{path}?{name}={value}", json=endpoint.body())
+            answer = await owner.tenant.operator.request(
+                endpoint.method, f"{path}?{name}={value}", json=endpoint.body()
+            )
             assert answer.status_code < 500, f"{name}={value}: {answer.text}"
 
 
@@ -109,7 +111,7 @@ async def test_an_invalid_page_is_400(tenant: Tenant, endpoint: Endpoint) -> Non
     path = endpoint.filled(foreign_missing_ids(tenant))
     for name, value in (("limit", "0"), ("limit", "-1"), ("limit", "ten"), ("limit", "9" * 30), ("offset", "-1")):
         body = error_body(
-            await tenant.api.request(endpoint.method, path, params={name: value}, json=endpoint.body()), 400
+            await tenant.operator.request(endpoint.method, path, params={name: value}, json=endpoint.body()), 400
         )
         assert list(body["invalid_fields"]) == [name], body
         assert body["exception_class"] == "ValidationError"
@@ -120,7 +122,7 @@ async def test_an_invalid_page_is_400(tenant: Tenant, endpoint: Endpoint) -> Non
 async def test_a_number_without_a_resource_is_404(tenant: Tenant, endpoint: Endpoint, number: int) -> None:
     for name in {"project_id", "region_id"} & endpoint.named:
         path = endpoint.filled(foreign_missing_ids(tenant).but(**{name: number}))
-        answer = await tenant.api.request(endpoint.method, path, json=endpoint.body())
+        answer = await tenant.operator.request(endpoint.method, path, json=endpoint.body())
         if "/_pileus/" not in endpoint.path or number > 2**62:
             assert answer.status_code in (204, 404), answer.text
 
@@ -133,7 +135,7 @@ async def test_an_odd_text_in_a_path_never_causes_500(tenant: Tenant, endpoint: 
     texts = [name for name in endpoint.named if isinstance(ids.values[name], str)]
     for name in texts:
         for text in ("a%00b", "%FF%FE", "%ED%A0%80", "x" * 5000, "%2e%2e", "'", "%F0%9F%8C%A9"):
-            answer = await tenant.api.request(
+            answer = await tenant.operator.request(
                 endpoint.method, endpoint.filled(ids.but(**{name: text})), json=endpoint.body()
             )
             assert answer.status_code in (204, 400, 404), f"{text}: {answer.text}"

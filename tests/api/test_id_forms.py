@@ -34,7 +34,7 @@ def in_upper_case(ids: Ids) -> Ids:
 
 
 async def status_of(endpoint: Endpoint, tenant: Tenant, ids: Ids) -> int:
-    answer = await tenant.api.request(endpoint.method, endpoint.filled(ids), json=endpoint.body())
+    answer = await tenant.operator.request(endpoint.method, endpoint.filled(ids), json=endpoint.body())
     return answer.status_code
 
 
