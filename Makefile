@@ -2,12 +2,13 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+FACTOR ?= 20
 DATA ?= $(or $(PILEUS_DATA),./data)
 SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $(if $(PORT),--port $(PORT))
 CHECKED := src tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test quick check coverage demo bench bench-million bench-machines docs lock clean
+.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines docs lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -37,6 +38,9 @@ demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instan
 test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure coverage: make test ARGS="-k tags"
 	scripts/with-postgres $(BIN)/python -m pytest -n 2 --cov --cov-report= $(ARGS)
 	@echo "Branch coverage: $$($(BIN)/coverage report --format=total) % (make coverage lists the files)"
+
+chaos: $(VENV)/.dev ## Break the database and race two servers, at length: make chaos FACTOR=20
+	PILEUS_CHAOS_FACTOR=$(FACTOR) scripts/with-postgres $(BIN)/python -m pytest --timeout 3600 $(ARGS) tests/chaos
 
 coverage: ## List the files that the last `make test` did not cover completely
 	@$(BIN)/coverage report

@@ -41,6 +41,8 @@ def configure(level: str, log_format: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It would log each connection that is not HTTP: a client could fill the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    # Its pool logs each attempt to connect; store/postgres_connections.py logs when an outage begins and ends.
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)
     # No format uses the thread or process, so records need not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 

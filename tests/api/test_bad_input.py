@@ -14,6 +14,7 @@ from litestar.params import FromQuery
 from pileus.api.errors import HANDLERS
 from pileus.app import run_cloud
 from pileus.settings import Settings
+from pileus.store.database import Database, Tx
 from tests.api.conftest import Owner
 from tests.api.foreign_ids import Ids, create_everything, missing_ids
 from tests.api.routes import AUTHENTICATED, Endpoint
@@ -199,24 +200,35 @@ async def test_a_body_that_does_not_arrive_is_408(tenant: Tenant, monkeypatch: p
     assert error_body(answer, 408)["message"] == "HTTP 408: Request Timeout"
 
 
+async def rename_tables(db: Database, names: dict[str, str]) -> None:
+    async def write(tx: Tx) -> None:
+        for old_name, new_name in names.items():
+            await tx.run(f"ALTER TABLE {old_name} RENAME TO {new_name}")
+
+    await db.write(write)
+
+
 async def test_an_unexpected_error_returns_only_the_request_id(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The database fails; the trace is only logged."""
+    """Tables are missing; the trace is only logged."""
     async with run_cloud(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
         assert (await tenant.api.get(tenant.path("instances", "x"))).status_code == 404
-        await running.app_state.db.close()
-
-        reading = error_body(await tenant.api.get(tenant.path("instances", "x")), 500)
-        ready = error_body(await tenant.api.get("/readyz"), 503)
-        alive = await tenant.api.get("/healthz")
+        await rename_tables(running.app_state.db, {"instances": "lost_instances", "clients": "lost_clients"})
+        try:
+            reading = error_body(await tenant.api.get(tenant.path("instances", "x")), 500)
+            readiness = await tenant.api.get("/readyz")
+            alive = await tenant.api.get("/healthz")
+        finally:
+            await rename_tables(running.app_state.db, {"lost_instances": "instances", "lost_clients": "clients"})
 
     assert (reading["exception_class"], set(reading)) == (
         "InternalServerError",
         {"exception_class", "message", "request_id"},
     )
     assert reading["message"] == "Internal server error: tell the operator the request_id"
-    assert ready["message"] == "database: does not answer; driver: ok"
+    assert error_body(readiness, 503)["message"] == "database: does not answer; driver: ok"
+    assert readiness.headers["retry-after"] == "1"
     assert alive.status_code == 200
     told_in_log = [record for record in caplog.records if vars(record).get("request_id") == reading["request_id"]]
     (record,) = [record for record in told_in_log if record.levelno == logging.ERROR]

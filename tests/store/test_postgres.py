@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pileus.store.database import Database, Tx
-from pileus.store.postgres import Postgres, translate_sql_to_psycopg
+from pileus.store.postgres import Postgres
+from pileus.store.postgres_dialect import translate_sql_to_psycopg
 from pileus.store.schema import open_database
 
 

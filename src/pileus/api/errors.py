@@ -64,7 +64,7 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
 
 
 def _headers_of(problem: Problem) -> dict[str, str] | None:
-    if isinstance(problem, TooManyRequests):
+    if problem.retry_after is not None:
         return {"retry-after": str(math.ceil(problem.retry_after))}
     return NO_RETRY if isinstance(problem, NotOffered) else None
 

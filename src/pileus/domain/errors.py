@@ -26,7 +26,12 @@ FieldErrors = Mapping[str, Any]
 
 
 class Problem(Exception):
-    """An error that the caller is informed of; `facts` become `info` in the response."""
+    """An error that the caller is informed of; `facts` become `info` in the response.
+
+    `retry_after` is the time in seconds until the same request may succeed, if a caller should wait for it.
+    """
+
+    retry_after: float | None = None
 
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)
@@ -132,6 +137,8 @@ class NotOffered(Problem):
 
 class Unavailable(Problem):
     """A part of the server cannot answer now; the caller may try again."""
+
+    retry_after = 1.0
 
 
 def invalid(**fields: str) -> Invalid:

@@ -1,21 +1,17 @@
-"""PostgreSQL: a pool of connections. Conflicts are detected by revisions and unique keys, not by waiting for locks."""
+"""PostgreSQL: transactions that run again after a conflict or a lost connection."""
 
-import asyncio
-import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import lru_cache
-from typing import Any, LiteralString
+from functools import partial
+from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, DataError, OperationalError, errors
-from psycopg_pool import AsyncConnectionPool
+from psycopg import AsyncConnection, AsyncCursor, OperationalError, errors
 
-from pileus.domain.errors import Invalid, Stale
+from pileus.domain.errors import Stale, Unavailable
 from pileus.store.database import (
     ATTEMPTS,
     NEWEST,
-    OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
     DatabaseUnreachable,
@@ -27,39 +23,30 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
+from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, Lease, PostgresConnections
+from pileus.store.postgres_dialect import translate_sql_to_psycopg
 
-PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
-FUNCTIONS = {"json_group_array(": "json_agg(", "json_array(": "json_build_array(", "COLLATE BINARY": 'COLLATE "C"'}
-OUT_OF_RANGE_ERRORS = (DataError, UnicodeEncodeError)
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
 MIGRATION_LOCK = 7_045_128_306
 RETRY_LOCK = 7_045_128_307
-"""Retried writes take this lock, so that they conflict with new writes only, not with each other."""
-CONFLICTS = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
+"""Writes that are retried after a conflict take this lock: they conflict with new writes only, not with each other."""
 RETRYABLE = (Stale, *CONFLICTS, errors.ForeignKeyViolation)
 """Errors after which a retried write may succeed: another took the name, or a referenced record was deleted."""
+LOST_ATTEMPTS = 3
+"""Connections that one statement or transaction may lose."""
+LOST = "Connections to the database break: try again"
+BEGIN_SCAN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-@lru_cache(maxsize=4096)
-def translate_sql_to_psycopg(sql: str) -> LiteralString:
-    """Translate `:name` parameters and SQLite's function names to psycopg's and PostgreSQL's."""
-    for sqlite_name, name in FUNCTIONS.items():
-        sql = sql.replace(sqlite_name, name)
-    return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+Execute = Callable[[str, dict[str, Any]], Awaitable[AsyncCursor[Row]]]
 
 
 class _Statements:
     """Statements on one connection."""
 
-    def __init__(self, connection: AsyncConnection[Row]) -> None:
-        self._connection = connection
-
-    async def _execute(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
-        try:
-            return await self._connection.execute(translate_sql_to_psycopg(sql), values)
-        except OUT_OF_RANGE_ERRORS as error:
-            raise Invalid(OUT_OF_RANGE) from error
+    def __init__(self, execute: Execute) -> None:
+        self._execute = execute
 
     async def run(self, sql: str, **values: Any) -> int:
         return (await self._execute(sql, values)).rowcount
@@ -71,36 +58,57 @@ class _Statements:
         return await (await self._execute(sql, values)).fetchall()
 
 
-class Postgres:
-    """A database on a PostgreSQL server; opens its pool at the first use."""
+class _Lookups(_Statements):
+    """Statements that need no common transaction, so each can be repeated on another connection."""
 
-    def __init__(self, url: str, on_commit: OnCommit | None = None, connections: int = 16) -> None:
+    def __init__(self, lease: Lease, connections: PostgresConnections) -> None:
+        super().__init__(self._execute_repeatedly)
+        self._lease = lease
+        self._connections = connections
+
+    async def _execute_repeatedly(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
+        for _ in range(LOST_ATTEMPTS):
+            try:
+                return await self._lease.execute(sql, values)
+            except ConnectionLostError:
+                await self.release()
+                self._lease = await _acquire(self._connections)
+        raise Unavailable(LOST)
+
+    async def release(self) -> None:
+        """Give the current connection back."""
+        await self._connections.release(self._lease)
+
+
+class Postgres:
+    """A database on a PostgreSQL server; opens its connections at the first use."""
+
+    def __init__(self, url: str, on_commit: OnCommit | None = None, connections: int = 15) -> None:
         self._url = url
         self._on_commit = on_commit
-        self._pool = AsyncConnectionPool(url, min_size=1, max_size=connections, open=False, kwargs={"autocommit": True})
-        self._opening = asyncio.Lock()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[AsyncConnection[Row]]:
-        if self._pool.closed:
-            async with self._opening:
-                await self._pool.open()
-        async with self._pool.connection() as connection:
-            yield connection
+        self._connections = PostgresConnections(url, connections)
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Tx]:
-        async with self._connection() as connection:
-            yield _Statements(connection)
+        lookups = _Lookups(await _acquire(self._connections), self._connections)
+        try:
+            yield lookups
+        finally:
+            await lookups.release()
 
     @asynccontextmanager
     async def _scan(self) -> AsyncIterator[Tx]:
-        async with self._connection() as connection, connection.transaction():
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            yield _Statements(connection)
+        lease = await self._begin(BEGIN_SCAN)
+        try:
+            yield _Statements(lease.execute)
+        except ConnectionLostError as error:
+            raise Unavailable(LOST) from error
+        finally:
+            await lease.rollback()
+            await self._connections.release(lease)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Look up single records."""
+        """Look up single records. Raises Unavailable, as all methods do."""
         return self._read()
 
     def scan(self) -> AbstractAsyncContextManager[Tx]:
@@ -108,26 +116,51 @@ class Postgres:
         return self._scan()
 
     async def write(self, work: Work[T]) -> T:
-        """Run `work` in a transaction; retry it after a conflict."""
-        for attempt in range(1, ATTEMPTS + 1):
+        """Run `work` in a transaction, and again after a conflict, or after a connection is lost before its COMMIT."""
+        conflicts = lost = 0
+        while True:
             try:
-                return await self._attempt(work, retry=attempt > 1)
+                return await self._attempt(work, retry=conflicts > 0)
             except RETRYABLE as error:
-                if attempt == ATTEMPTS and isinstance(error, CONFLICTS):
+                conflicts += 1
+                if conflicts == ATTEMPTS and isinstance(error, CONFLICTS):
                     raise Stale(TOO_MANY) from error
-                if attempt == ATTEMPTS:
+                if conflicts == ATTEMPTS:
                     raise
-        raise AssertionError
+            except ConnectionLostError as error:
+                lost += 1
+                if lost == LOST_ATTEMPTS:
+                    raise Unavailable(LOST) from error
 
     async def _attempt(self, work: Work[T], *, retry: bool) -> T:
         started = time.perf_counter()
-        async with self._connection() as connection, connection.transaction():
+        lease = await self._begin("BEGIN")
+        try:
             if retry:
-                await connection.execute("SELECT pg_advisory_xact_lock(%s)", (RETRY_LOCK,))
-            result = await work(_Statements(connection))
+                await lease.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
+            result = await work(_Statements(lease.execute))
+            await lease.commit()
+        finally:
+            await lease.rollback()
+            await self._connections.release(lease)
         if self._on_commit:
             self._on_commit(1, time.perf_counter() - started)
         return result
+
+    async def _begin(self, begin: str) -> Lease:
+        """Begin a transaction, on another connection if one has been lost meanwhile."""
+        for _ in range(LOST_ATTEMPTS):
+            lease, has_begun = await _acquire(self._connections), False
+            try:
+                await lease.execute(begin)
+                has_begun = True
+            except ConnectionLostError:
+                continue
+            finally:
+                if not has_begun:
+                    await self._connections.release(lease)
+            return lease
+        raise Unavailable(LOST)
 
     async def _connect_once(self) -> AsyncConnection[Row]:
         """Connect without the pool, which would retry instead of reporting the error."""
@@ -147,9 +180,23 @@ class Postgres:
                 if isinstance(work, str):
                     await connection.execute(work)
                 else:
-                    await work(_Statements(connection))
+                    await work(_Statements(partial(_execute_on, connection)))
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     async def close(self) -> None:
-        """Close the pool."""
-        await self._pool.close()
+        """Close every connection."""
+        await self._connections.close()
+
+
+async def _acquire(connections: PostgresConnections) -> Lease:
+    """Acquire a connection, of the next pool if the current one has been replaced meanwhile."""
+    for _ in range(LOST_ATTEMPTS):
+        try:
+            return await connections.acquire()
+        except ConnectionLostError:
+            continue
+    raise Unavailable(LOST)
+
+
+async def _execute_on(connection: AsyncConnection[Row], sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
+    return await connection.execute(translate_sql_to_psycopg(sql), values)

@@ -29,6 +29,7 @@ from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
+from pileus.tasks.periodic import FailureLog
 from pileus.tasks.slots import SLOT_COUNTS, Slots
 
 LOG = logging.getLogger(__name__)
@@ -69,6 +70,9 @@ class Engine:
     _slots: list[Slots] = field(init=False)
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _claim_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "No task could be claimed"))
+    _task_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "Task left for another try"))
+    _lease_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A lease could not be renewed"))
 
     def __post_init__(self) -> None:
         self._slots = [Slots(slot_class, count) for slot_class, count in self.slot_counts.items()]
@@ -102,8 +106,10 @@ class Engine:
         try:
             while any([await self._start_next(slots) for slots in self._slots]):
                 pass
-        except Exception:
-            LOG.exception("No task could be claimed")
+        except Exception as failure:  # noqa: BLE001  # logged; the next poll may succeed
+            self._claim_failures.add(failure)
+        else:
+            self._claim_failures.clear()
 
     async def _start_next(self, slots: Slots) -> bool:
         """Start a task, and return whether there was a free slot and a task for it."""
@@ -150,8 +156,10 @@ class Engine:
     async def _perform_and_log_failure(self, task: Task) -> None:
         try:
             await self.perform(task)
-        except Exception:
-            LOG.exception("Task left for another try", extra={"task_id": task.id, "task_type": task.task_type})
+        except Exception as failure:  # noqa: BLE001  # logged; the task is claimed again when its lease expires
+            self._task_failures.add(failure, task_id=task.id, task_type=task.task_type)
+        else:
+            self._task_failures.clear()
 
     async def perform(self, task: Task) -> None:
         """Run a claimed task until it ends, is to be retried later, or is lost to another worker.
@@ -197,10 +205,12 @@ class Engine:
     async def _renew_lease(self, task: Task) -> bool:
         """Renew the lease and return False if it was lost; a failure of the database does not count as lost."""
         try:
-            return await self.db.write(lambda tx: tasks.renew_lease(tx, task, self.now() + self.lease))
-        except Exception:
-            LOG.exception("A lease could not be renewed", extra={"task_id": task.id})
+            is_held = await self.db.write(lambda tx: tasks.renew_lease(tx, task, self.now() + self.lease))
+        except Exception as failure:  # noqa: BLE001  # logged; the next renewal may succeed
+            self._lease_failures.add(failure, task_id=task.id)
             return True
+        self._lease_failures.clear()
+        return is_held
 
     async def _advance(self, operation: Operation[A], ctx: TaskContext[A]) -> None:
         if not ctx.task.undoing:

@@ -82,7 +82,7 @@ async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
     try:
         async with asyncio.timeout(TIMEOUT):
             return HealthCheckResult(details=await check)
-    except DriverError as error:
+    except (DriverError, Unavailable) as error:
         return HealthCheckResult(error=str(error))
     except Exception:
         LOG.exception("Not ready")

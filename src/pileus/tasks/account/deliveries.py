@@ -18,7 +18,7 @@ from pileus.outbound.protocols import Notifier, NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait
-from pileus.tasks.periodic import repeat
+from pileus.tasks.periodic import FailureLog, repeat
 
 LOG = logging.getLogger(__name__)
 POLL_INTERVAL = 0.5
@@ -48,6 +48,7 @@ class EventDeliverer:
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _running: set[asyncio.Task[None]] = field(default_factory=set)
+    _failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A subscription could not be served"))
 
     async def run(self) -> None:
         """Serve due subscriptions concurrently until cancelled; failures are logged."""
@@ -79,8 +80,10 @@ class EventDeliverer:
     async def _deliver_and_log_failure(self, subscription: Subscription) -> None:
         try:
             await self._deliver(subscription)
-        except Exception:
-            LOG.exception("A subscription could not be served", extra={"subscription_id": subscription.id})
+        except Exception as failure:  # noqa: BLE001  # logged; the subscription is served again when its lease expires
+            self._failures.add(failure, subscription_id=subscription.id)
+        else:
+            self._failures.clear()
 
     async def _deliver(self, subscription: Subscription) -> None:
         leased = await self.db.write(partial(self._lease, subscription))

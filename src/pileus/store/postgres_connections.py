@@ -1,0 +1,287 @@
+"""Connections to a PostgreSQL server that may stop, hang and come back.
+
+When one connection is lost, all idle ones may be lost, so the pool is replaced. While a statement waits longer than
+PATIENCE, a connection of its own asks whether the server answers at all. If it does not, everything that waits for it
+fails at once, and so does each further request, until the server answers again. A statement that is merely slow goes
+on, for at most LONGEST_STATEMENT.
+"""
+
+import asyncio
+import logging
+import math
+import os
+import socket
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, AsyncCursor, DataError, OperationalError, errors
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import TransactionStatus
+from psycopg_pool import AsyncConnectionPool, PoolClosed
+
+from pileus.domain.errors import Invalid, Unavailable
+from pileus.store.database import OUT_OF_RANGE, Row
+from pileus.store.postgres_dialect import translate_sql_to_psycopg
+
+LOG = logging.getLogger(__name__)
+TICK = 0.1
+"""Seconds between two looks at what waits, and between two questions to a server that does not answer."""
+PATIENCE = 0.5
+"""Seconds that a statement or a request for a connection waits before the server is asked whether it answers."""
+PING_TICKS = 8
+"""Ticks in which the server must answer. Ticks, not seconds, so that a busy event loop is no sign of an outage."""
+LONGEST_STATEMENT = 5.0
+"""Seconds until a statement is given up although the server answers others, for example because it waits for a lock."""
+LONGEST_QUEUE = 20.0
+"""Seconds to wait for a free connection of a server that answers."""
+GRACE = 0.5
+"""Seconds that a request waits for the return of a server that is away, so that a quick restart goes unnoticed."""
+DEFAULT_OPTIONS = {"tcp_user_timeout": "1500", "connect_timeout": "5"}
+"""Options of connections, unless the URL has them: data that the network loses breaks a connection within 1.5 s."""
+ON_CONNECT = "SET idle_in_transaction_session_timeout = '10s'"
+"""The server ends the transactions, and so the locks, of a process that stands still."""
+AWAY = "The database does not answer: try again"
+BUSY = "The database is too busy to answer: try again"
+UNKNOWN_OUTCOME = "The connection to the database was lost, and the change may have been made or not: read it again"
+CONFLICTS = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
+"""Another transaction was faster; it has changed what this one depends on."""
+SERVER_ERRORS = (OperationalError, errors.ReadOnlySqlTransaction)
+"""Errors that the statement did not cause: the server stops, is full, has become a replica or ended the statement."""
+
+OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+Pool = AsyncConnectionPool[AsyncConnection[Row]]
+
+
+class ConnectionLostError(Exception):
+    """The connection broke before a COMMIT was sent, so nothing has changed and the work can run again."""
+
+
+class Lease:
+    """The use of a connection. `since` is when its current wait began; infinite while it waits for nothing."""
+
+    def __init__(self, connections: "PostgresConnections") -> None:
+        self.since = connections.time()
+        self.pool: Pool | None = None
+        self.connection: AsyncConnection[Row] | None = None
+        self.queue: asyncio.Timeout | None = None
+        self.is_committing = self.is_cut = False
+        self._connections = connections
+
+    async def execute(self, sql: str, values: dict[str, Any] | None = None) -> AsyncCursor[Row]:
+        """Execute a statement. Raises ConnectionLostError, Unavailable or Invalid for what it translates."""
+        assert self.connection is not None  # noqa: S101  # a lease is handed out with its connection
+        self.since = self._connections.time()
+        try:
+            # Without parameters, it is BEGIN, COMMIT or ROLLBACK: preparing those gains nothing.
+            prepare = False if values is None else None
+            return await self.connection.execute(translate_sql_to_psycopg(sql), values, prepare=prepare)
+        except (DataError, UnicodeEncodeError) as error:
+            raise Invalid(OUT_OF_RANGE) from error
+        except psycopg.Error as error:
+            raise self._connections.translate(self, error) from error
+        finally:
+            self.since = math.inf
+
+    async def commit(self) -> None:
+        """Commit the transaction. Raises Unavailable if the connection breaks: the outcome is unknown then."""
+        self.is_committing = True
+        await self.execute("COMMIT")
+
+    async def rollback(self) -> None:
+        """End a transaction that is still open; a broken connection has ended it already."""
+        if self.connection is not None and self.connection.info.transaction_status in OPEN:
+            with suppress(ConnectionLostError, Unavailable):
+                await self.execute("ROLLBACK")
+
+    def cut(self) -> None:
+        """Make what waits for the server fail now. A cancellation would itself wait for the server."""
+        self.is_cut = True
+        if self.connection is not None:
+            _shut(self.connection)
+        elif self.queue is not None and not self.queue.expired():
+            self.queue.reschedule(self._connections.time())
+
+
+class PostgresConnections:
+    """A pool of connections that is replaced after an outage. Use it in one event loop."""
+
+    def __init__(self, url: str, maximum: int) -> None:
+        options = conninfo_to_dict(url)
+        self._conninfo = make_conninfo(url, **{key: DEFAULT_OPTIONS[key] for key in DEFAULT_OPTIONS.keys() - options})
+        self._maximum = maximum
+        self._pool: Pool | None = None
+        self._opening = asyncio.Lock()
+        self._leases: set[Lease] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._suspected = asyncio.Event()
+        self._away_since: float | None = None
+        self._returned = asyncio.Event()
+        self._watcher: asyncio.Task[None] | None = None
+        self._probe: AsyncConnection[Row] | None = None
+        self._is_closed = False
+
+    def time(self) -> float:
+        """Return the time of the event loop."""
+        return asyncio.get_running_loop().time()
+
+    async def acquire(self) -> Lease:
+        """Wait for a connection. Raises Unavailable, or ConnectionLostError if the pool was replaced meanwhile."""
+        if self._is_closed:
+            raise Unavailable("The database is closed")
+        if self._away_since is not None:
+            await self._wait_for_return()
+        lease = Lease(self)
+        self._leases.add(lease)
+        try:
+            lease.pool = pool = self._pool or await self._open()
+            async with asyncio.timeout(None) as lease.queue:
+                lease.connection = await pool.getconn(timeout=LONGEST_QUEUE)
+            lease.since = math.inf
+        except PoolClosed as error:
+            raise ConnectionLostError from error
+        except (TimeoutError, OperationalError) as error:
+            raise self._unavailable() from error
+        finally:
+            if lease.connection is None:
+                self._leases.discard(lease)
+        return lease
+
+    async def _wait_for_return(self) -> None:
+        try:
+            async with asyncio.timeout(GRACE):
+                await self._returned.wait()
+        except TimeoutError as error:
+            raise self._unavailable() from error
+
+    async def release(self, lease: Lease) -> None:
+        """Give a connection back, once."""
+        if lease not in self._leases:
+            return
+        self._leases.discard(lease)
+        assert lease.pool is not None  # noqa: S101  # it was acquired
+        assert lease.connection is not None  # noqa: S101  # it was acquired
+        await lease.pool.putconn(lease.connection)
+
+    async def _open(self) -> Pool:
+        async with self._opening:
+            if self._watcher is None:
+                self._watcher = asyncio.create_task(self._watch(), name="postgres-watch")
+            if self._pool is None:
+                pool: Pool = AsyncConnectionPool(
+                    self._conninfo,
+                    min_size=1,
+                    max_size=self._maximum,
+                    open=False,
+                    kwargs={"autocommit": True},
+                    configure=_configure,
+                )
+                await pool.open()
+                self._pool = pool
+            return self._pool
+
+    def translate(self, lease: Lease, error: psycopg.Error) -> Exception:
+        """Return what a failed statement means for the caller; errors of the statement itself stay what they are."""
+        if lease.connection is not None and lease.connection.closed:
+            self._replace(lease.pool)
+            self._suspected.set()
+            if lease.is_committing:
+                return Unavailable(UNKNOWN_OUTCOME)
+            return self._unavailable() if lease.is_cut else ConnectionLostError()
+        if isinstance(error, SERVER_ERRORS) and not isinstance(error, CONFLICTS):
+            return self._unavailable()
+        return error
+
+    def _unavailable(self) -> Unavailable:
+        return Unavailable(BUSY if self._away_since is None else AWAY)
+
+    def _replace(self, pool: Pool | None) -> None:
+        """Close a pool in the background, unless another has replaced it already; the next request opens a new one."""
+        if pool is None or pool is not self._pool:
+            return
+        self._pool = None
+        closing = asyncio.create_task(pool.close(timeout=TICK), name="postgres-close")
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    async def _watch(self) -> None:
+        """Look after what waits, until cancelled."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK):
+                    await self._suspected.wait()
+            is_suspected = self._suspected.is_set() or self._away_since is not None
+            self._suspected.clear()
+            waits = {lease: self.time() - lease.since for lease in self._leases}
+            for lease, seconds in waits.items():
+                if seconds > LONGEST_STATEMENT and lease.connection is not None:
+                    lease.cut()
+            if is_suspected or any(seconds > PATIENCE for seconds in waits.values()):
+                await self._check_server()
+
+    async def _check_server(self) -> None:
+        failure = await self._ping()
+        if failure:
+            if self._away_since is None:
+                LOG.warning("The database does not answer", extra={"reason": failure})
+                self._away_since = self.time()
+                self._returned.clear()
+            self._replace(self._pool)
+            for lease in list(self._leases):
+                lease.cut()
+        elif self._away_since is not None:
+            LOG.warning("The database answers again", extra={"seconds": round(self.time() - self._away_since, 1)})
+            self._away_since = None
+            self._returned.set()
+
+    async def _ping(self) -> str:
+        """Ask the server for an answer; return an empty string, or the reason why there is none."""
+        ping = asyncio.create_task(self._select_one(), name="postgres-ping")
+        for _ in range(PING_TICKS):
+            await asyncio.wait({ping}, timeout=TICK)
+            if ping.done():
+                break
+        else:
+            await self._abandon(ping)
+        if not ping.done() or ping.cancelled():
+            return "no answer in time"
+        failure = ping.exception()
+        return str(failure).strip().partition("\n")[0] if failure else ""
+
+    async def _abandon(self, ping: asyncio.Task[None]) -> None:
+        """End a question without an answer: a statement with its connection, an attempt to connect by cancelling it."""
+        if self._probe is not None:
+            _shut(self._probe)
+            await asyncio.wait({ping}, timeout=TICK)
+        ping.cancel()
+        await asyncio.wait({ping}, timeout=TICK)
+
+    async def _select_one(self) -> None:
+        if self._probe is not None:
+            with suppress(psycopg.Error):
+                await self._probe.execute("SELECT 1")
+                return
+        self._probe = None
+        self._probe = await AsyncConnection.connect(self._conninfo, autocommit=True)
+
+    async def close(self) -> None:
+        """Close every connection; further uses raise Unavailable."""
+        self._is_closed = True
+        if self._watcher is not None:
+            self._watcher.cancel()
+            await asyncio.wait({self._watcher})
+        self._replace(self._pool)
+        await asyncio.gather(*self._closing)
+        if self._probe is not None:
+            await self._probe.close()
+
+
+async def _configure(connection: AsyncConnection[Row]) -> None:
+    await connection.execute(ON_CONNECT)
+
+
+def _shut(connection: AsyncConnection[Row]) -> None:
+    """End a connection's socket, so that a pending statement fails now."""
+    with suppress(OSError, OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
+        copy.shutdown(socket.SHUT_RDWR)

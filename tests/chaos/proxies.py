@@ -1,0 +1,109 @@
+"""A TCP proxy between the server and PostgreSQL that refuses, hangs, or loses connections."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit, urlunsplit
+
+CHUNK = 65536
+
+
+class Proxy:
+    """Forwards connections to an upstream server.
+
+    The next `breaks` connections that send `pattern` end: before the upstream server gets it, or, with
+    `break_after_forwarding`, before its answer comes back.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._upstream = (host, port)
+        self._port = 0
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+        self.pattern = b""
+        self.breaks = 0
+        self.break_after_forwarding = False
+
+    @property
+    def port(self) -> int:
+        """The port on the loopback interface."""
+        return self._port
+
+    async def accept(self) -> None:
+        """Accept connections, on the same port as before."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+        self._port = self._server.sockets[0].getsockname()[1]
+
+    async def refuse(self) -> None:
+        """Lose all connections and refuse further ones."""
+        if self._server is not None:
+            self._server.close()
+            self._server = None
+        await self.lose_connections()
+
+    async def lose_connections(self) -> None:
+        """End all connections; further ones are accepted."""
+        ending = list(self._tasks)
+        for task in ending:
+            task.cancel()
+        await asyncio.gather(*ending, return_exceptions=True)
+
+    async def hang(self) -> None:
+        """Accept connections, but forward nothing."""
+        self._flowing.clear()
+
+    def resume(self) -> None:
+        """Forward again what has waited."""
+        self._flowing.set()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:
+            writer.transport.abort()
+            return
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._copy(reader, upstream_writer, breakable=True))
+                group.create_task(self._copy(upstream_reader, writer, breakable=False))
+        except* (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            writer.transport.abort()
+            upstream_writer.transport.abort()
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, breakable: bool) -> None:
+        """Forward one direction. Raises ConnectionResetError at its end, which ends the other one."""
+        is_broken = False
+        while not is_broken and (chunk := await reader.read(CHUNK)):
+            await self._flowing.wait()
+            is_broken = breakable and self.breaks > 0 and self.pattern in chunk
+            self.breaks -= is_broken
+            if not is_broken or self.break_after_forwarding:
+                writer.write(chunk)
+                await writer.drain()
+        if is_broken:
+            # The upstream server handles what it has got.
+            writer.write_eof()
+        raise ConnectionResetError
+
+
+@asynccontextmanager
+async def proxy_of(url: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """Run a proxy to the server of a URL; yields it with the URL that leads through it."""
+    parts = urlsplit(url)
+    proxy = Proxy(parts.hostname or "127.0.0.1", parts.port or 5432)
+    await proxy.accept()
+    credentials = parts.netloc.rpartition("@")[0]
+    try:
+        yield proxy, urlunsplit(parts._replace(netloc=f"{credentials}@127.0.0.1:{proxy.port}"))
+    finally:
+        proxy.resume()
+        with suppress(ConnectionError):
+            await proxy.refuse()
