@@ -35,6 +35,8 @@ class TaggedResourceKind(Struct, frozen=True, kw_only=True):
     """The group in the audit log."""
     get: Callable[[Tx, Place, str], Awaitable[LockableResource]]
     """Returns a resource that the tenant may read. Raises NotFound."""
+    lock: Callable[[Tx, str], Awaitable[LockableResource]]
+    """Returns a resource, locked until the transaction ends. Raises NotFound."""
     get_own: Callable[[Tx, Place, str], Awaitable[LockableResource]] | None = None
     """Returns a resource that the tenant may change, where that differs from `get`. Raises NotFound or Forbidden."""
 
@@ -62,7 +64,8 @@ async def change_tags(
     tx: Tx, ctx: Context, kind: TaggedResourceKind, resource_id: str, audit_verb: str, change: Callable[[Tags], Tags]
 ) -> None:
     """Apply `change` to the tags of an unlocked resource. Raises NotFound, Forbidden or Conflict."""
-    resource = (await (kind.get_own or kind.get)(tx, ctx.place, resource_id)).require_unlocked()
+    await (kind.get_own or kind.get)(tx, ctx.place, resource_id)
+    resource = (await kind.lock(tx, resource_id)).require_unlocked()
     existing = await tags.list_by_resource(tx, resource.id)
     changed = change(existing)
     await save_tags(tx, ctx, kind.kind, resource.id, existing, changed)

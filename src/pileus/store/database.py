@@ -14,6 +14,10 @@ T = TypeVar("T")
 ATTEMPTS = 12
 OUT_OF_RANGE = "A number or a text is beyond what can be kept"
 TOO_MANY = "Too many requests change the same thing at once: try again"
+FOR_USE = "/* FOR SHARE */"
+"""Ends a SELECT of a record that the transaction refers to: until it ends, nobody changes or deletes the record."""
+FOR_CHANGE = "/* FOR UPDATE */"
+"""Ends a SELECT of a record whose users the transaction then looks for: until it ends, nobody else uses the record."""
 
 
 class Tx(Protocol):

@@ -4,13 +4,22 @@ import re
 from functools import lru_cache
 from typing import LiteralString
 
+from pileus.store.database import FOR_CHANGE, FOR_USE
+
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
-FUNCTIONS = {"json_group_array(": "json_agg(", "json_array(": "json_build_array(", "COLLATE BINARY": 'COLLATE "C"'}
+REPLACEMENTS = {
+    "json_group_array(": "json_agg(",
+    "json_array(": "json_build_array(",
+    "COLLATE BINARY": 'COLLATE "C"',
+    FOR_USE: "FOR SHARE",
+    FOR_CHANGE: "FOR UPDATE",
+}
+"""Row locks are comments for SQLite, whose only writer needs none."""
 
 
 @lru_cache(maxsize=4096)
 def translate_sql_to_psycopg(sql: str) -> LiteralString:
-    """Translate `:name` parameters and SQLite's function names to psycopg's and PostgreSQL's."""
-    for sqlite_name, name in FUNCTIONS.items():
-        sql = sql.replace(sqlite_name, name)
+    """Translate `:name` parameters, SQLite's function names and row locks to psycopg's and PostgreSQL's."""
+    for text, replacement in REPLACEMENTS.items():
+        sql = sql.replace(text, replacement)
     return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.domain.errors import Stale, not_found
-from pileus.store.database import Row, Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
 
 R = TypeVar("R", bound=Struct)
 ROWS_PER_INSERT = 50
@@ -117,6 +117,17 @@ class Table(Generic[R]):
         if record is None:
             raise not_found(self._record.NOUN, record_id)  # type: ignore[attr-defined]
         return record
+
+    async def lock(self, tx: Tx, record_id: str | int) -> R:
+        """Return the record with an id, locked until the transaction ends: nobody else uses it. Raises NotFound."""
+        record = await self.find_one(tx, f"id = :id {FOR_CHANGE}", id=record_id)
+        if record is None:
+            raise not_found(self._record.NOUN, record_id)  # type: ignore[attr-defined]
+        return record
+
+    async def lock_for_use(self, tx: Tx, record_id: str | int) -> R | None:
+        """Return the record with an id, or None: nobody changes or deletes it until the transaction ends."""
+        return await self.find_one(tx, f"id = :id {FOR_USE}", id=record_id)
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""

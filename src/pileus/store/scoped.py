@@ -19,9 +19,21 @@ def place_parameters(place: Place) -> dict[str, int]:
     return {"client_id": place.client_id, "project_id": place.project_id, "region_id": place.region_id}
 
 
-async def get(tx: Tx, table: Table[R], noun: str, place: Place, record_id: str | int, *, visible: str = IN_PLACE) -> R:
-    """Return a record for which the condition `visible` holds; raises NotFound, also for a record of another tenant."""
-    record = await table.find_one(tx, f"id = :id AND ({visible})", id=record_id, **place_parameters(place))
+async def get(
+    tx: Tx,
+    table: Table[R],
+    noun: str,
+    place: Place,
+    record_id: str | int,
+    *,
+    visible: str = IN_PLACE,
+    lock: str = "",
+) -> R:
+    """Return a record for which the condition `visible` holds; raises NotFound, also for a record of another tenant.
+
+    `lock` is FOR_USE or FOR_CHANGE to lock the record until the transaction ends.
+    """
+    record = await table.find_one(tx, f"id = :id AND ({visible}) {lock}", id=record_id, **place_parameters(place))
     if record is None:
         raise not_found(noun, record_id)
     return record

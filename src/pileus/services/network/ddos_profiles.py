@@ -22,11 +22,12 @@ from pileus.domain.network.task_types import (
     ChangeDdosProfileArgs,
 )
 from pileus.domain.tasks import Task, TaskType
+from pileus.services.network.ports import lock_port_for_use
 from pileus.services.tasks import start_task
 from pileus.store import counters
 from pileus.store.account import projects
 from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles, networks, ports
+from pileus.store.network import ddos_profiles, floating_ips, networks, ports
 
 AUDIT_GROUP = "ddos_profile"
 
@@ -154,8 +155,15 @@ async def _check_unprotected(tx: Tx, ctx: Context, address: str) -> None:
 
 
 async def _check_address_of_project(tx: Tx, ctx: Context, address: str) -> None:
-    if not await ddos_profiles.is_address_of_place(tx, ctx.place, address):
+    """Raise NotFound if no port or floating IP of the project has the address, or Conflict if a task has locked it."""
+    owner = await ddos_profiles.find_address_owner(tx, ctx.place, address)
+    if owner is None:
         raise not_found("Address", address)
+    port_id, floating_ip_id = owner
+    if port_id is not None:
+        await lock_port_for_use(tx, ctx, port_id)
+    if floating_ip_id is not None:
+        (await floating_ips.get_for_use(tx, ctx.place, floating_ip_id)).require_unlocked()
 
 
 def _require_template(ctx: Context, template_id: int) -> DdosTemplate:

@@ -25,11 +25,11 @@ from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips
+from pileus.services.network.ports import lock_port_for_use
 from pileus.services.tags import add_tags, patch_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
-from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, routers, subnets
 
@@ -99,7 +99,7 @@ async def resolve_target_on_port(tx: Tx, port: Port, fixed_ip_address: str | Non
     assigned = choose_fixed_address(port, await ports.list_addresses(tx, port.id), fixed_ip_address)
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
         raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
-    router = await routers.find_router_with_gateway(tx, assigned.subnet_id)
+    router = await routers.find_router_with_gateway_for_use(tx, assigned.subnet_id)
     if router is None:
         raise Invalid(
             f"No external network is reachable from subnet(s): {assigned.subnet_id}. Therefore, cannot associate port"
@@ -132,7 +132,7 @@ async def update_floating_ip_tags(
     tx: Tx, ctx: Context, floating_ip_id: str, changes: TagPatch | UnsetType | None
 ) -> None:
     """Apply a merge patch to the tags, without a task."""
-    floating_ip = (await floating_ips.get(tx, ctx.place, floating_ip_id)).require_unlocked()
+    floating_ip = (await floating_ips.get_for_use(tx, ctx.place, floating_ip_id)).require_unlocked()
     patch = FloatingIPPatch()
     if not isinstance(changes, UnsetType):
         patch["tags"] = None if changes is None else validate_tags(changes)
@@ -212,7 +212,5 @@ async def _resolve_target(tx: Tx, ctx: Context, port_id: str | None, fixed_ip_ad
     """
     if port_id is None:
         return FloatingIPTarget()
-    port = (await ports.get(tx, ctx.place, port_id)).require_unlocked()
-    if port.instance_id is not None:
-        (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
+    port = await lock_port_for_use(tx, ctx, port_id)
     return await resolve_target_on_port(tx, port, fixed_ip_address)

@@ -18,7 +18,7 @@ from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.network.ports import start_port_security_update
 from pileus.services.network.security_groups import create_security_group
 from pileus.store.compute import instances
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import ports, security_groups
 
 NamesByPort = Sequence[tuple[str | None, Sequence[str]]]
@@ -33,7 +33,7 @@ async def add_security_groups(tx: Tx, ctx: Context, instance_id: str, requested:
     instance = await instances.get(tx, ctx.place, instance_id)
     await instances.bump_revision(tx, instance.require_unlocked().require_security_groups_allowed())
     for port, name in plan_group_additions(await ports.list_by_instance(tx, instance_id), requested):
-        group = require_single_group(name, await security_groups.list_by_name(tx, ctx.place, name))
+        group = require_single_group(name, await security_groups.list_by_name(tx, ctx.place, name, lock=FOR_USE))
         await _add_group_to_port(tx, port.id, group)
     return await _start_update(tx, ctx, "attach", instance_id, requested, task_id)
 

@@ -28,11 +28,11 @@ async def _external_subnets(tx: Tx, ctx: Context, interface: NewInterface) -> tu
 
 
 async def _find_named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    subnet = await subnets.find(tx, interface.subnet_id or "")
+    subnet = await subnets.TABLE.lock_for_use(tx, interface.subnet_id or "")
     if subnet is None:
         raise not_found("Subnet", interface.subnet_id)
     try:
-        network = await networks.get(tx, ctx.place, subnet.network_id)
+        network = await networks.get_for_use(tx, ctx.place, subnet.network_id)
     except NotFound:
         raise not_found("Subnet", interface.subnet_id) from None
     if interface.network_id not in (None, network.id):
@@ -41,7 +41,7 @@ async def _find_named_subnet(tx: Tx, ctx: Context, interface: NewInterface) -> t
 
 
 async def _subnets_of_network(tx: Tx, ctx: Context, interface: NewInterface) -> tuple[Network, list[Subnet]]:
-    network = await _require_usable(tx, ctx, await networks.get(tx, ctx.place, interface.network_id or ""))
+    network = await _require_usable(tx, ctx, await networks.get_for_use(tx, ctx.place, interface.network_id or ""))
     if interface.ip_address is None:
         return network, await subnets.choose_subnets_to_allocate_from(tx, network.id, interface.ip_family)
     for subnet in await subnets.list_by_network(tx, network.id):

@@ -232,7 +232,7 @@ async def _take_reserved_port(
 async def _resolve_groups(tx: Tx, ctx: Context, group_ids: Sequence[str]) -> list[str]:
     """Return the ids of the groups, or of the project's default group, which is created if it does not exist yet."""
     if group_ids:
-        groups = [await security_groups.get(tx, ctx.place, group_id) for group_id in group_ids]
+        groups = [await security_groups.get_for_use(tx, ctx.place, group_id) for group_id in group_ids]
         return [group.require_unlocked().id for group in groups]
     group = await security_groups.find_default(tx, ctx.place)
     if group is None:

@@ -132,5 +132,6 @@ async def _lock_router(tx: Tx, network: Network, task_id: str) -> Router | None:
     ports = [interface.port for interface in interfaces]
     if router is None or any(not port.gateway and port.network_id != network.id for port in ports):
         return None
+    locked_router = await routers.save(tx, router, router.locked(task_id))
     await check_no_floating_ip_uses_router(tx, router)
-    return await routers.save(tx, router, router.locked(task_id))
+    return locked_router

@@ -21,6 +21,17 @@ from pileus.store.database import Tx
 from pileus.store.network import networks, ports, security_groups
 
 
+async def lock_port_for_use(tx: Tx, ctx: Context, port_id: str) -> Port:
+    """Return a port; nobody changes or deletes it or its instance until the transaction ends.
+
+    Raises NotFound, or Conflict if a task has locked the port or its instance.
+    """
+    port = (await ports.get_for_use(tx, ctx.place, port_id)).require_unlocked()
+    if port.instance_id is not None:
+        (await instances.get_for_use(tx, ctx.place, port.instance_id)).require_unlocked()
+    return port
+
+
 async def set_allowed_address_pairs(
     tx: Tx, ctx: Context, port_id: str, pairs: Iterable[AddressPair], task_id: str, *, audit_data: dict[str, Any]
 ) -> Task:

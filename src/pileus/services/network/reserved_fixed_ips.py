@@ -131,7 +131,7 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
     if port.reserved:
         raise Invalid(f"Port {port.id} is a reserved fixed IP already")
     if port.instance_id is not None:
-        (await instances.get(tx, ctx.place, port.instance_id)).require_unlocked()
+        (await instances.get_for_use(tx, ctx.place, port.instance_id)).require_unlocked()
     ips = [assigned.ip for assigned in await ports.list_addresses(tx, port.id)]
     return await ports.save(tx, port, port.locked(task_id).as_reserved(ips))
 

@@ -60,7 +60,7 @@ async def create_router(tx: Tx, ctx: Context, new: NewRouter, task_id: str, *, a
 
 async def update_router(tx: Tx, ctx: Context, router_id: str, patch: RouterPatch, task_id: str) -> Task | None:
     """Lock the router and start the task that applies the patch; return None if it changes nothing."""
-    router = (await routers.get(tx, ctx.place, router_id)).require_unlocked()
+    router = (await routers.get_for_change(tx, ctx.place, router_id)).require_unlocked()
     effective = router.patch_of_changed_fields(patch)
     if not effective:
         return None
@@ -98,7 +98,7 @@ async def detach_subnet(tx: Tx, ctx: Context, router_id: str, subnet_id: str, ta
 
     Raises NotFound if there is none, Invalid if a route uses it, and Conflict if a floating IP does.
     """
-    router = (await routers.get(tx, ctx.place, router_id)).require_unlocked()
+    router = (await routers.get_for_change(tx, ctx.place, router_id)).require_unlocked()
     subnet = (await subnets.get(tx, ctx.place, subnet_id)).require_unlocked()
     interface = await _require_removable_interface(tx, router, subnet)
     data = {"subnet_id": subnet_id}

@@ -27,7 +27,7 @@ from pileus.services.tags import add_tags
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import projects
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import security_groups
 
 AUDIT_GROUP = "securitygroup"
@@ -47,9 +47,9 @@ class SecurityGroupChange(Struct, frozen=True, kw_only=True):
 
 
 async def ensure_default_security_group(tx: Tx, ctx: Context) -> None:
-    """Save the project's default group, if there is none yet. Raises NotFound for the project."""
-    await projects.require_existing(tx, ctx.place)
-    if await security_groups.find_default(tx, ctx.place) is None:
+    """Save the project's default group, if there is none yet and the project is not being deleted. Raises NotFound."""
+    project = await projects.get(tx, ctx.place.client_id, ctx.place.project_id, lock=FOR_USE)
+    if project.task_id is None and await security_groups.find_default(tx, ctx.place) is None:
         policy = ctx.catalogue.security_groups
         await security_groups.add(tx, *new_default_security_group(ctx.place, policy, ctx.new_id, ctx.now()))
 
@@ -128,9 +128,9 @@ async def revert_to_default_rules(tx: Tx, ctx: Context, group_id: str, task_id: 
 async def delete_security_group(tx: Tx, ctx: Context, group_id: str, task_id: str) -> Task:
     """Lock an unused group and start the task that deletes it. Raises Conflict if a port or another group uses it."""
     group = await security_groups.get(tx, ctx.place, group_id)
+    await security_groups.save(tx, group, group.locked(task_id))
     port_count = await security_groups.count_ports(tx, group_id)
-    referring_group = await security_groups.find_referring_group_name(tx, group_id)
-    await security_groups.save(tx, group, group.require_removable(port_count, referring_group).locked(task_id))
+    group.require_removable(port_count, await security_groups.find_referring_group_name(tx, group_id))
     entry = AuditEntry(AUDIT_GROUP, "delete", group_id, name=group.name)
     return await start_task(
         tx, ctx, task_id, DELETE_SECURITY_GROUP, SecurityGroupTaskArgs(group_id=group_id), entry=entry
@@ -215,4 +215,4 @@ async def _check_remote_groups(tx: Tx, ctx: Context, rules: Sequence[SecurityGro
     """Raise NotFound if the remote group of a rule is not one of the project's."""
     for group_id in {rule.remote_group_id for rule in rules if rule.remote_group_id}:
         if all(rule.security_group_id != group_id for rule in rules):
-            await security_groups.get(tx, ctx.place, group_id)
+            await security_groups.get_for_use(tx, ctx.place, group_id)

@@ -91,7 +91,11 @@ async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch
 
 
 async def delete_subnet(tx: Tx, ctx: Context, subnet_id: str, task_id: str) -> Task:
-    """Lock a subnet that no port and no route uses, and start the task that deletes it and its router interfaces."""
+    """Lock a subnet that no port and no route uses, and start the task that deletes it and its router interfaces.
+
+    Interfaces that take an address from any subnet of the network lock only the network.
+    """
+    await networks.TABLE.lock(tx, (await subnets.get_own(tx, ctx.place, subnet_id)).network_id)
     subnet = await subnets.get_own(tx, ctx.place, subnet_id)
     await subnets.save(tx, subnet, subnet.locked(task_id))
     if await subnets.has_ports(tx, subnet_id):

@@ -95,12 +95,13 @@ async def remove_volumes_from_policy(
 
 
 async def _lock_policy(tx: Tx, ctx: Context, policy_id: int) -> LifecyclePolicy:
-    """Bump the revision, so that other requests that change the policy conflict. Raises NotFound."""
+    """Bump the revision, so that other requests that change the policy conflict. Raises NotFound or Conflict."""
+    await projects.require_active(tx, ctx.place)
     return await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
 
 
 async def _add_volumes(tx: Tx, ctx: Context, policy: LifecyclePolicy, volume_ids: Iterable[str]) -> None:
     unique_ids = sorted(set(volume_ids))
     for volume_id in unique_ids:
-        await volumes.get(tx, ctx.place, volume_id)
+        await volumes.get_for_use(tx, ctx.place, volume_id)
     await lifecycle_policies.add_volumes(tx, policy.id, unique_ids)

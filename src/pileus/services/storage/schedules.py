@@ -13,6 +13,7 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import NewSchedule, Schedule
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
+from pileus.store.account import projects
 from pileus.store.database import Tx
 from pileus.store.storage import lifecycle_policies, schedules
 
@@ -24,6 +25,7 @@ async def add_schedules(
     tx: Tx, ctx: Context, policy_id: int, new_schedules: Sequence[NewSchedule], audit_data: dict[str, Any]
 ) -> LifecyclePolicy:
     """Add schedules to a policy. Raises NotFound, QuotaExceeded, or Invalid if they are too many or have no moments."""
+    await projects.require_active(tx, ctx.place)
     policy = await lifecycle_policies.bump_revision(tx, await lifecycle_policies.get(tx, ctx.place, policy_id))
     await save_new_schedules(tx, ctx, policy, new_schedules)
     await write_audit_entry(tx, ctx, AuditEntry(SCHEDULE, "create", policy_id, audit_data, name=policy.name))

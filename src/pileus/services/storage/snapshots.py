@@ -63,7 +63,8 @@ async def replace_snapshot_metadata(
 
     Returns the snapshot with all its tags.
     """
-    snapshot = (await snapshots.get(tx, ctx.place, snapshot_id)).require_unlocked()
+    await snapshots.get(tx, ctx.place, snapshot_id)
+    snapshot = (await snapshots.TABLE.lock(tx, snapshot_id)).require_unlocked()
     existing_tags = await tags.list_by_resource(tx, snapshot_id)
     new_tags = replaced_tags(existing_tags, tag_values)
     await save_tags(tx, ctx, snapshots.KIND, snapshot_id, existing_tags, new_tags)

@@ -45,7 +45,7 @@ async def create_volume(
     await volumes.add(tx, volume)
     await add_tags(tx, ctx, volumes.KIND, volume.id, volume_tags)
     for policy_id in dict.fromkeys(policy_ids):
-        policy = await lifecycle_policies.get(tx, ctx.place, policy_id)
+        policy = await lifecycle_policies.get_for_use(tx, ctx.place, policy_id)
         await lifecycle_policies.add_volumes(tx, policy.id, [volume.id])
     if instance_id:
         await lock_instance_and_add_attachment(tx, ctx, volume, instance_id, task_id, tag=new_volume.attachment_tag)

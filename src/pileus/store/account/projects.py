@@ -4,18 +4,17 @@ from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
 from pileus.store import queries
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("projects", Project)
 add, save = TABLE.add, TABLE.save
 
 
-async def get(tx: Tx, client_id: int, project_id: int) -> Project:
+async def get(tx: Tx, client_id: int, project_id: int, *, lock: str = "") -> Project:
     """Return a project of a tenant that is not deleted; raises NotFound."""
-    project = await TABLE.find_one(
-        tx, "id = :id AND client_id = :client_id AND deleted_at IS NULL", id=project_id, client_id=client_id
-    )
+    where = f"id = :id AND client_id = :client_id AND deleted_at IS NULL {lock}"
+    project = await TABLE.find_one(tx, where, id=project_id, client_id=client_id)
     if project is None:
         raise not_found("Project", project_id)
     return project
@@ -28,8 +27,11 @@ async def require_existing(tx: Tx, place: Place) -> Place:
 
 
 async def require_active(tx: Tx, place: Place) -> Place:
-    """Return the place if resources may be created in it; raises NotFound, or Conflict while it is being deleted."""
-    (await get(tx, place.client_id, place.project_id)).require_unlocked()
+    """Return the place if resources may be created in it; its deletion then waits until the transaction ends.
+
+    Raises NotFound, or Conflict while it is being deleted.
+    """
+    (await get(tx, place.client_id, place.project_id, lock=FOR_USE)).require_unlocked()
     return place
 
 

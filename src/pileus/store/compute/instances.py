@@ -10,7 +10,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
 from pileus.store.compute import instance_details
-from pileus.store.database import Row, Tx
+from pileus.store.database import FOR_USE, Row, Tx
 from pileus.store.network import ddos_profiles
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import place_parameters
@@ -35,6 +35,14 @@ BATCH_SIZE = 500
 async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
     """Return an instance of a place; raises NotFound, also for an instance of another tenant."""
     row = await tx.one(GET, id=instance_id, **place_parameters(place))
+    if row is None:
+        raise not_found("Instance", instance_id)
+    return TABLE.record_from_row(row)
+
+
+async def get_for_use(tx: Tx, place: Place, instance_id: str) -> Instance:
+    """Return an instance like `get`; nobody changes or deletes it until the transaction ends."""
+    row = await tx.one(f"{GET} {FOR_USE}", id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
     return TABLE.record_from_row(row)

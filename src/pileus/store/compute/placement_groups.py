@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -17,6 +17,11 @@ add, save = TABLE.add, TABLE.save
 async def get(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
     """Return a group of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Placement group", place, group_id)
+
+
+async def get_for_use(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
+    """Return a group of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Placement group", place, group_id, lock=FOR_USE)
 
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:

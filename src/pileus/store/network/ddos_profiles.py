@@ -86,18 +86,18 @@ async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfil
     return await TABLE.find_one(tx, "region_id = :region_id AND ip_address = :ip", region_id=region_id, ip=ip_address)
 
 
-async def is_address_of_place(tx: Tx, place: Place, ip_address: str) -> bool:
-    """Return whether an address belongs to a port or floating IP of a place."""
+async def find_address_owner(tx: Tx, place: Place, ip_address: str) -> tuple[str | None, str | None] | None:
+    """Return the id of the port, or else that of the floating IP, of a place that has an address, or None."""
     row = await tx.one(
         """
-        SELECT 1 FROM ports p JOIN addresses a ON a.port_id = p.id
+        SELECT p.id, NULL FROM ports p JOIN addresses a ON a.port_id = p.id
         WHERE a.ip = :ip AND p.client_id = :client_id AND p.project_id = :project_id AND p.region_id = :region_id
         UNION ALL
-        SELECT 1 FROM floating_ips f
+        SELECT NULL, f.id FROM floating_ips f
         WHERE f.floating_ip_address = :ip AND f.client_id = :client_id AND f.project_id = :project_id
             AND f.region_id = :region_id
         """,
         ip=ip_address,
         **place_parameters(place),
     )
-    return row is not None
+    return None if row is None else (row[0], row[1])

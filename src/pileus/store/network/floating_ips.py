@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import addresses
 from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_parameters
@@ -31,6 +31,11 @@ class FloatingIPFilter(Struct, frozen=True, kw_only=True):
 async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """Return a floating IP of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id)
+
+
+async def get_for_use(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
+    """Return a floating IP of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id, lock=FOR_USE)
 
 
 async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:

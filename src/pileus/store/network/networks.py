@@ -9,7 +9,7 @@ from pileus.domain.errors import NoCapacity, not_found
 from pileus.domain.network.networks import Network, iterate_segmentation_ids
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -49,6 +49,11 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
 async def get(tx: Tx, place: Place, network_id: str) -> Network:
     """Return a network that a place may use; raises NotFound."""
     return await scoped.get(tx, TABLE, "Network", place, network_id, visible=VISIBLE)
+
+
+async def get_for_use(tx: Tx, place: Place, network_id: str) -> Network:
+    """Return a network that a place may use like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Network", place, network_id, visible=VISIBLE, lock=FOR_USE)
 
 
 async def get_subnet_and_network_id_of_floating_ip(tx: Tx, floating_ip_id: str) -> tuple[str, str]:

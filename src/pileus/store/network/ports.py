@@ -3,7 +3,7 @@
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.places import Place
 from pileus.store import scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ports", Port)
@@ -15,6 +15,11 @@ ADDRESSES = Table("addresses", AssignedAddress, key="ip")
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
     """Return a port of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Port", place, port_id)
+
+
+async def get_for_use(tx: Tx, place: Place, port_id: str) -> Port:
+    """Return a port of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Port", place, port_id, lock=FOR_USE)
 
 
 async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:

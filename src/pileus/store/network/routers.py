@@ -1,9 +1,10 @@
 """Routers, and lookups of the subnets and floating IPs that they route."""
 
+from pileus.domain.errors import Stale
 from pileus.domain.network.routers import Router
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -28,6 +29,11 @@ async def get(tx: Tx, place: Place, router_id: str) -> Router:
     return await scoped.get(tx, TABLE, "Router", place, router_id)
 
 
+async def get_for_change(tx: Tx, place: Place, router_id: str) -> Router:
+    """Return a router like `get`; nobody else uses it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Router", place, router_id, lock=FOR_CHANGE)
+
+
 async def find_created_with_network(tx: Tx, network_id: str) -> Router | None:
     """Return the router that was created together with a network, or None."""
     return await TABLE.find_one(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
@@ -38,13 +44,16 @@ async def list_by_subnet(tx: Tx, subnet_id: str) -> list[Router]:
     return await TABLE.find(tx, f"id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id", subnet_id=subnet_id)
 
 
-async def find_router_with_gateway(tx: Tx, subnet_id: str) -> Router | None:
-    """Return the router with an external gateway that connects a subnet, or None."""
-    return await TABLE.find_one(
-        tx,
-        f"external_network_id IS NOT NULL AND id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id",
-        subnet_id=subnet_id,
-    )
+async def find_router_with_gateway_for_use(tx: Tx, subnet_id: str) -> Router | None:
+    """Return the router with an external gateway that connects a subnet, or None.
+
+    Nobody changes or deletes it until the transaction ends. Raises Stale if it was changed while this waited.
+    """
+    where = f"external_network_id IS NOT NULL AND id IN ({CONNECTED_TO_SUBNET}) ORDER BY created_at, id LIMIT 1"
+    router = await TABLE.find_one(tx, f"{where} {FOR_USE}", subnet_id=subnet_id)
+    if router is not None and await TABLE.find_one(tx, where, subnet_id=subnet_id) != router:
+        raise Stale(f"Router {router.id} was changed by another request")
+    return router
 
 
 async def find_floating_ip_id_through_router(tx: Tx, router_id: str, subnet_id: str | None = None) -> str | None:

@@ -7,7 +7,7 @@ from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -18,11 +18,10 @@ save = TABLE.save
 RULES = Table("security_group_rules", SecurityGroupRule)
 
 
-async def list_by_name(tx: Tx, place: Place, name: str) -> list[SecurityGroup]:
-    """Return the groups of a place with this name, oldest first."""
-    return await TABLE.find(
-        tx, f"{IN_PLACE} AND name = :name ORDER BY created_at, id", name=name, **place_parameters(place)
-    )
+async def list_by_name(tx: Tx, place: Place, name: str, *, lock: str = "") -> list[SecurityGroup]:
+    """Return the groups of a place with this name, oldest first; `lock` is FOR_USE to lock them."""
+    where = f"{IN_PLACE} AND name = :name ORDER BY created_at, id {lock}"
+    return await TABLE.find(tx, where, name=name, **place_parameters(place))
 
 
 async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
@@ -56,6 +55,11 @@ async def remove_all_from_port(tx: Tx, port_id: str) -> None:
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     """Return a group of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Security group", place, group_id)
+
+
+async def get_for_use(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
+    """Return a group of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Security group", place, group_id, lock=FOR_USE)
 
 
 async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from pileus.domain.places import Place
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.store import counters, scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -21,6 +21,11 @@ async def allocate_id(tx: Tx) -> int:
 async def get(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
     """Return a policy of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Lifecycle policy", place, policy_id)
+
+
+async def get_for_use(tx: Tx, place: Place, policy_id: int) -> LifecyclePolicy:
+    """Return a policy of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Lifecycle policy", place, policy_id, lock=FOR_USE)
 
 
 async def list_all(tx: Tx, place: Place) -> list[LifecyclePolicy]:

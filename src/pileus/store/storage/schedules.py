@@ -6,7 +6,7 @@ from pileus.domain.places import Place
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.storage import snapshots
 
@@ -51,6 +51,7 @@ async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
 
 async def remove(tx: Tx, schedule_id: str) -> None:
     """Delete a schedule; its snapshots no longer expire."""
+    await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=schedule_id)
     await remove_due_snapshots(tx, schedule_id)
     await tx.run("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
     await TABLE.remove(tx, schedule_id)

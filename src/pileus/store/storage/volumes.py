@@ -8,7 +8,7 @@ from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Volume
 from pileus.store import queries, scoped
 from pileus.store.account import metering
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
 from pileus.store.scoped import IN_PLACE, place_parameters
 
@@ -50,6 +50,11 @@ async def get(tx: Tx, place: Place, volume_id: str) -> Volume:
     return await scoped.get(tx, TABLE, "Volume", place, volume_id)
 
 
+async def get_for_use(tx: Tx, place: Place, volume_id: str) -> Volume:
+    """Return a volume of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Volume", place, volume_id, lock=FOR_USE)
+
+
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     """Write the changed fields; raises Stale.
 
@@ -62,6 +67,7 @@ async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
 
 async def remove(tx: Tx, volume_id: str) -> None:
     """Delete a volume and take it out of its lifecycle policies."""
+    await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=volume_id)
     for table in ("policy_volumes", "due_snapshots"):
         await tx.run(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)
     await TABLE.remove(tx, volume_id)

@@ -150,11 +150,11 @@ async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
 
 
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
-    project_id = ctx.args.project_id
+    project = await projects.TABLE.lock(tx, ctx.args.project_id)
+    project_id = project.id
     await project_contents.check_no_other_task(tx, project_id, ctx.task.id)
     await metering.save_project_usage_until_now(tx, project_id, ctx.now())
     await project_contents.remove(tx, project_id)
-    project = await projects.get_by_id(tx, project_id)
     await projects.save(tx, project, project.deleted(ctx.now()))
 
 

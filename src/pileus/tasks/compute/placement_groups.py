@@ -96,12 +96,13 @@ async def _leave_group(ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
 
 async def _save_previous_group(tx: Tx, ctx: TaskContext[RemoveFromPlacementGroupArgs]) -> None:
     instance = await instances.require(tx, ctx.args.instance_id)
-    restored = replace(instance.unlocked(), placement_group_id=ctx.args.servergroup_id)
+    group = await placement_groups.TABLE.lock_for_use(tx, ctx.args.servergroup_id)
+    restored = replace(instance.unlocked(), placement_group_id=group.id if group else None)
     await instances.save(tx, instance, restored)
 
 
 async def _remove_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> None:
-    group = await placement_groups.require(tx, ctx.args.servergroup_id)
+    group = await placement_groups.TABLE.lock(tx, ctx.args.servergroup_id)
     await placement_groups.remove(tx, group.id)
 
 

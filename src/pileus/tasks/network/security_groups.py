@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from pileus.domain.errors import not_found
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.network.task_types import (
@@ -70,7 +71,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> No
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
-    group = await security_groups.require(tx, ctx.args.group_id)
+    group = await security_groups.TABLE.lock(tx, ctx.args.group_id)
     port_count = await security_groups.count_ports(tx, group.id)
     referring = await security_groups.find_referring_group_name(tx, group.id)
     replace(group, task_id=None).require_removable(port_count, referring)
@@ -91,6 +92,7 @@ async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
     group, args = await security_groups.require(tx, ctx.args.group_id), ctx.args
     if args.rules is not UNSET:
+        await _check_remote_groups_exist(tx, group, args.rules)
         await security_groups.replace_rules(tx, group.id, args.rules)
     if args.tags is not UNSET:
         await tags.patch(tx, security_groups.KIND, ctx.task.place, group.id, args.tags)
@@ -102,6 +104,13 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> Cr
     )
     await security_groups.save_unlocked(tx, group, after)
     return created_resources_by_kind(security_group_rules=[args.created]) if args.created else None
+
+
+async def _check_remote_groups_exist(tx: Tx, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
+    """Raise NotFound if the remote group of a rule was deleted during the task."""
+    for group_id in sorted({rule.remote_group_id for rule in rules if rule.remote_group_id} - {group.id}):
+        if await security_groups.TABLE.lock_for_use(tx, group_id) is None:
+            raise not_found(SecurityGroup.NOUN, group_id)
 
 
 async def _save_updated_group(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources:

@@ -32,7 +32,13 @@ ALL = f"/cloud/v1/images/{HERE}"
 ALL_BAREMETAL = f"/cloud/v1/bmimages/{HERE}"
 ONE = f"{ALL}/{{image_id:str}}"
 IMAGE = MetadataRouteConfig(
-    path=ONE, tag="Images", kind=images.KIND, group="image", get=images.get, get_own=images.get_own
+    path=ONE,
+    tag="Images",
+    kind=images.KIND,
+    group="image",
+    get=images.get,
+    lock=images.TABLE.lock,
+    get_own=images.get_own,
 )
 
 

@@ -19,7 +19,13 @@ from pileus.tasks.compute.machine_metadata import push_metadata
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ITEM = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}/metadata_item"
 INSTANCE = MetadataRouteConfig(
-    path=ONE, tag="Instances", kind=instances.KIND, group="instance", get=instances.get, after_change=push_metadata
+    path=ONE,
+    tag="Instances",
+    kind=instances.KIND,
+    group="instance",
+    get=instances.get,
+    lock=instances.TABLE.lock,
+    after_change=push_metadata,
 )
 
 

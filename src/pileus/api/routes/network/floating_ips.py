@@ -34,7 +34,12 @@ PLACE = "floatingips/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{floating_ip_id:str}}"
 NOUN = MetadataRouteConfig(
-    path=ONE, tag="Floating IPs", kind=floating_ips.KIND, group="floating_ip", get=floating_ips.get
+    path=ONE,
+    tag="Floating IPs",
+    kind=floating_ips.KIND,
+    group="floating_ip",
+    get=floating_ips.get,
+    lock=floating_ips.TABLE.lock,
 )
 
 

@@ -28,7 +28,13 @@ PLACE = "networks/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
 ONE = f"{ALL}/{{network_id:str}}"
 NOUN = MetadataRouteConfig(
-    path=ONE, tag="Networks", kind=networks.KIND, group="network", get=networks.get, get_own=networks.get_own
+    path=ONE,
+    tag="Networks",
+    kind=networks.KIND,
+    group="network",
+    get=networks.get,
+    lock=networks.TABLE.lock,
+    get_own=networks.get_own,
 )
 
 

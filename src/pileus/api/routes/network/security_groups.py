@@ -27,7 +27,12 @@ ALL_V1 = f"/cloud/v1/securitygroups/{PLACE}"
 ONE = f"{ALL_V1}/{{group_id:str}}"
 ALL_V2 = f"/cloud/v2/security_groups/{PLACE}"
 NOUN = MetadataRouteConfig(
-    path=ONE, tag="Security Groups", kind=security_groups.KIND, group="securitygroup", get=security_groups.get
+    path=ONE,
+    tag="Security Groups",
+    kind=security_groups.KIND,
+    group="securitygroup",
+    get=security_groups.get,
+    lock=security_groups.TABLE.lock,
 )
 
 

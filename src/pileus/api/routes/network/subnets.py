@@ -21,7 +21,13 @@ from pileus.store.network import subnets
 ALL = "/cloud/v1/subnets/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{subnet_id:str}}"
 NOUN = MetadataRouteConfig(
-    path=ONE, tag="Networks", kind=subnets.KIND, group="subnet", get=subnets.get, get_own=subnets.get_own
+    path=ONE,
+    tag="Networks",
+    kind=subnets.KIND,
+    group="subnet",
+    get=subnets.get,
+    lock=subnets.TABLE.lock,
+    get_own=subnets.get_own,
 )
 
 

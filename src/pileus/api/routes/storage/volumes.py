@@ -20,7 +20,9 @@ from pileus.store.storage import volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{volume_id:str}}"
-VOLUME = MetadataRouteConfig(path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get)
+VOLUME = MetadataRouteConfig(
+    path=ONE, tag="Volumes", kind=volumes.KIND, group="volume", get=volumes.get, lock=volumes.TABLE.lock
+)
 
 
 @get(ALL, opt=READ, tags=["Volumes"])
