@@ -12,7 +12,7 @@ class Proxy:
     """Forwards connections to an upstream server.
 
     The next `breaks` connections that send `pattern` end: before the upstream server gets it, or, with
-    `break_after_forwarding`, before its answer comes back.
+    `break_after_forwarding`, before its answer comes back. `hold` stops one connection at a pattern.
     """
 
     def __init__(self, host: str, port: int) -> None:
@@ -25,6 +25,9 @@ class Proxy:
         self.pattern = b""
         self.breaks = 0
         self.break_after_forwarding = False
+        self._held_pattern: bytes | None = None
+        self.is_holding = asyncio.Event()
+        self._released = asyncio.Event()
 
     @property
     def port(self) -> int:
@@ -58,6 +61,17 @@ class Proxy:
         """Forward again what has waited."""
         self._flowing.set()
 
+    def hold(self, pattern: bytes) -> None:
+        """Stop the connection that sends the pattern next, until `release`; `is_holding` is set when it has."""
+        self._held_pattern = pattern
+        self.is_holding.clear()
+        self._released.clear()
+
+    def release(self) -> None:
+        """Let the stopped connection go on."""
+        self._held_pattern = None
+        self._released.set()
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -83,6 +97,10 @@ class Proxy:
         is_broken = False
         while not is_broken and (chunk := await reader.read(CHUNK)):
             await self._flowing.wait()
+            if breakable and self._held_pattern is not None and self._held_pattern in chunk:
+                self._held_pattern = None
+                self.is_holding.set()
+                await self._released.wait()
             is_broken = breakable and self.breaks > 0 and self.pattern in chunk
             self.breaks -= is_broken
             if not is_broken or self.break_after_forwarding:

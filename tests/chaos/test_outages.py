@@ -18,6 +18,7 @@ from pileus.settings import Settings
 from pileus.store.postgres_connections import LONGEST_STATEMENT
 from tests.chaos.proxies import Proxy, proxy_of
 from tests.chaos.rounds import rounds
+from tests.databases import database_url
 from tests.orders import an_order
 from tests.servers import start_server
 from tests.tenants import Tenant, new_tenant
@@ -73,15 +74,15 @@ class Outage:
 
 
 @pytest.fixture(scope="module")
-async def outage(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outage]:
+async def outage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outage]:
     data = tmp_path_factory.mktemp("outages")
-    async with proxy_of(postgres_server) as (proxy, url):
-        settings = Settings(data=data, database=url, log_level="warning", lease_seconds=1)
-        async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
-            creation = await tenant.api.post(tenant.path("instances", version=2), json=an_order())
-            created = (await tenant.wait_until_finished(creation))["created_resources"]
-            yield Outage(proxy, tenant, postgres_server, created["instances"][0])
-            await proxy.lose_connections()
+    with database_url("postgres") as url:
+        async with proxy_of(url) as (proxy, proxied_url):
+            settings = Settings(data=data, database=proxied_url, log_level="warning", lease_seconds=1)
+            async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
+                creation = await tenant.api.post(tenant.path("instances", version=2), json=an_order())
+                created = (await tenant.wait_until_finished(creation))["created_resources"]
+                yield Outage(proxy, tenant, url, created["instances"][0])
 
 
 def check_unavailable(answers: list[tuple[httpx.Response, float]]) -> None:
@@ -224,9 +225,9 @@ async def test_one_connection_that_hangs_does_not_stop_the_others(outage: Outage
 
 @pytest.mark.parametrize("break_server", [Proxy.refuse, Proxy.hang], ids=["refuses", "hangs"])
 async def test_a_server_stops_cleanly_during_an_outage(
-    postgres_server: str, tmp_path: Path, break_server: Callable[[Proxy], Awaitable[None]]
+    outage: Outage, tmp_path: Path, break_server: Callable[[Proxy], Awaitable[None]]
 ) -> None:
-    async with proxy_of(postgres_server) as (proxy, url):
+    async with proxy_of(outage.url) as (proxy, url):
         server = await asyncio.to_thread(start_server, tmp_path / "data", "--database", url)
         await break_server(proxy)
         async with httpx.AsyncClient(base_url=server.url, timeout=SOON) as client:

@@ -48,9 +48,14 @@ async def get_for_use(tx: Tx, place: Place, instance_id: str) -> Instance:
     return TABLE.record_from_row(row)
 
 
-async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
-    """Return an instance of a place with its details; raises NotFound."""
-    row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
+async def get_with_details(
+    tx: Tx, place: Place, instance_id: str, *, lock: str = ""
+) -> tuple[Instance, InstanceDetails]:
+    """Return an instance of a place with its details; raises NotFound.
+
+    `lock` is FOR_USE or FOR_CHANGE to lock the instance until the transaction ends.
+    """
+    row = await tx.one(f"{GET_WITH_DETAILS} {lock}", id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
     return TABLE.record_from_row(row[: -instance_details.WIDTH]), await _details_of_row(
@@ -63,9 +68,11 @@ async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
     return _require_baremetal(await get(tx, place, instance_id))
 
 
-async def get_baremetal_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
+async def get_baremetal_with_details(
+    tx: Tx, place: Place, instance_id: str, *, lock: str = ""
+) -> tuple[Instance, InstanceDetails]:
     """Return a bare metal server with its details; raises NotFound, also for other kinds of instances."""
-    instance, details = await get_with_details(tx, place, instance_id)
+    instance, details = await get_with_details(tx, place, instance_id, lock=lock)
     return _require_baremetal(instance), details
 
 

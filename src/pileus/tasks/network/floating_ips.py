@@ -28,7 +28,7 @@ from pileus.drivers.protocols.network import FloatingIPSpec
 from pileus.store import tags
 from pileus.store.account import metering
 from pileus.store.database import Tx
-from pileus.store.network import floating_ips, networks, ports
+from pileus.store.network import floating_ips, networks, ports, routers
 from pileus.tasks.capabilities import require_floating_ip_support
 from pileus.tasks.network import ddos_profiles
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
@@ -101,6 +101,9 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
     target = ctx.args.target or floating_ip.target
     await _check_target_available(tx, floating_ip, target)
+    if target.router_id is not None and await routers.TABLE.lock_for_use(tx, target.router_id) is None:
+        # The router was deleted during the task.
+        target = replace(target, router_id=None)
     await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(target, ctx.now()))
     if ctx.args.tags is not UNSET:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
+from pileus.domain.errors import Conflict
 from pileus.domain.network.routers import Router, RouterInterface, check_next_hops_in_subnets
 from pileus.domain.network.task_types import (
     CREATE_ROUTER,
@@ -83,7 +84,13 @@ async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[Route
 
 
 async def remove_router_records(tx: Tx, router_id: str) -> None:
-    """Delete a router and its interfaces from the database, which frees their addresses."""
+    """Delete a router and its interfaces from the database, which frees their addresses.
+
+    Raises Conflict if a floating IP was assigned through it during the task.
+    """
+    await routers.TABLE.lock(tx, router_id)
+    if floating_ip_id := await routers.find_floating_ip_id_through_router(tx, router_id):
+        raise Conflict(f"Router {router_id} is used by floating IP {floating_ip_id} again")
     for interface in await router_interfaces.list_by_router(tx, router_id):
         await router_interfaces.remove(tx, interface.port.id)
     await routers.remove(tx, router_id)

@@ -1,0 +1,107 @@
+"""Every column that refers to a record of another table, the races that cover it, or the reason why none is needed."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.tenants import Tenant
+
+Request = tuple[str, str, Any]
+"""Method, path and body."""
+Prepare = Callable[[Tenant], Awaitable[tuple[Request, Request]]]
+"""Creates what a race needs; returns the request that uses a record, and the one that deletes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """The use and the deletion of one record."""
+
+    name: str
+    columns: tuple[str, ...]
+    prepare: Prepare
+
+
+RACES: list[Race] = []
+
+NO_REFERENCES = {
+    "segmentation_id": "the number of a VLAN or tunnel",
+    "fingerprint_id": "part of a key",
+}
+NEVER_DELETED = {
+    **dict.fromkeys(("client_id", "user_id"), "tenants and their users are never deleted"),
+    **dict.fromkeys(("token_id",), "keys are revoked, not deleted"),
+    **dict.fromkeys(("acknowledged_by",), "users are never deleted"),
+    **dict.fromkeys(("task_id", "creator_task_id"), "tasks are never deleted"),
+    **dict.fromkeys(("request_id",), "a request is no record"),
+    **dict.fromkeys(("region_id", "flavor_id", "template_id", "apptemplate_id"), "the catalogue keeps what is in use"),
+}
+"""Columns of any table."""
+NO_RACE = {
+    "addresses.floating_ip_id": "written with its floating IP and deleted with it",
+    "addresses.router_port_id": "written with its router port and deleted with it",
+    "deliveries.action_id": "the audit log is never deleted",
+    "due_snapshots.schedule_id": "a due snapshot whose schedule is gone is dropped by the next poll",
+    "due_snapshots.volume_id": "a due snapshot whose volume is gone is dropped by the next poll",
+    "instances.ssh_key_id": "a fact of the past: a key may be deleted while instances have it",
+    "routers.external_network_id": "external networks belong to the catalogue, which keeps what is in use",
+    "routers.network_id": "written with its network, and cleared when that is deleted",
+    "snapshots.lifecycle_policy_id": "a fact of the past: snapshots survive their policy",
+    "snapshots.schedule_id": "a fact of the past: snapshots survive their schedule",
+    "tasks.project_id": "a fact of the past",
+    "usage_records.project_id": "a fact of the past",
+    "usage_records.resource_id": "a fact of the past",
+    "user_actions.project_id": "a fact of the past",
+    "volumes.image_id": "a fact of the past: while a volume needs it, `find_dependent_resource` refuses its deletion",
+    "volumes.snapshot_id": "a fact of the past: volumes survive the snapshot that they were created from",
+}
+
+TARGETS = {
+    "floating_ip_id": "floating_ips",
+    "instance_id": "instances",
+    "lifecycle_policy_id": "lifecycle_policies",
+    "network_id": "networks",
+    "placement_group_id": "placement_groups",
+    "port_id": "ports",
+    "project_id": "projects",
+    "remote_group_id": "security_groups",
+    "router_id": "routers",
+    "security_group_id": "security_groups",
+    "subnet_id": "subnets",
+    "subscription_id": "subscriptions",
+    "volume_id": "volumes",
+}
+"""The tables that columns with these names refer to."""
+TAGGED = ("instances", "images", "volumes", "snapshots", "networks", "subnets", "floating_ips", "security_groups")
+COLUMNS = """
+SELECT table_name || '.' || column_name FROM information_schema.columns
+WHERE table_schema = 'public' AND (column_name LIKE '%\\_id' OR column_name LIKE '%\\_by')
+"""
+"""Every column that may refer to a record."""
+
+
+def covers(*columns: str) -> Callable[[Prepare], Prepare]:
+    """Add a race that covers these columns; it is called like the function that prepares it."""
+
+    def add(prepare: Prepare) -> Prepare:
+        RACES.append(Race(prepare.__name__, columns, prepare))
+        return prepare
+
+    return add
+
+
+def is_explained(column: str) -> bool:
+    """Return whether a column needs no race."""
+    name = column.partition(".")[2]
+    return column in NO_RACE or name in NEVER_DELETED or name in NO_REFERENCES
+
+
+def dangling_statement(column: str) -> str:
+    """Return the statement that selects the values of a column that refer to nothing."""
+    table, name = column.split(".")
+    if name == "resource_id":
+        targets = " UNION ALL ".join(f"SELECT id FROM {tagged}" for tagged in TAGGED)
+    elif name == "ip_address":
+        targets = "SELECT ip FROM addresses"
+    else:
+        targets = f"SELECT id FROM {TARGETS[name]}{' WHERE deleted_at IS NULL' if name == 'project_id' else ''}"
+    return f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL AND {name} NOT IN ({targets})"
