@@ -67,8 +67,8 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Two
         ):
             first = Settings(data=data, database=proxied_url, log_level="error", subscribers="any", image_sources="any")
             second = Settings(data=data, database=url, log_level="error", subscribers="any", image_sources="any")
-            async with run_cloud(first) as one, run_cloud(second) as two:
-                yield TwoServers(proxy, one, two, observer)
+            async with run_cloud(first) as first_cloud, run_cloud(second) as second_cloud:
+                yield TwoServers(proxy, first_cloud, second_cloud, observer)
 
 
 async def test_every_reference_of_the_schema_has_a_race_or_a_reason(servers: TwoServers) -> None:
