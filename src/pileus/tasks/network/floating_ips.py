@@ -102,8 +102,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
     target = ctx.args.target or floating_ip.target
     await _check_target_available(tx, floating_ip, target)
     if target.router_id is not None and await routers.TABLE.lock_for_use(tx, target.router_id) is None:
-        # The router was deleted during the task.
-        target = replace(target, router_id=None)
+        raise Conflict(f"Router {target.router_id} was deleted meanwhile: floating IP {floating_ip.id} needs one")
     await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(target, ctx.now()))
     if ctx.args.tags is not UNSET:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
