@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.store.database import Database, Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Database, Tx
 from pileus.store.postgres import Postgres
 from pileus.store.postgres_dialect import translate_sql_to_psycopg
 from pileus.store.schema import open_database
@@ -27,6 +27,8 @@ async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
         ("SELECT CAST(:a AS TEXT), x::bigint", "SELECT CAST(%(a)s AS TEXT), x::bigint"),
         ("SELECT 1 WHERE x LIKE '%y'", "SELECT 1 WHERE x LIKE '%%y'"),
         ("SELECT '12:30', 5 % 2", "SELECT '12:30', 5 %% 2"),
+        (f"SELECT 1 FROM x {FOR_USE}", "SELECT 1 FROM x FOR SHARE"),
+        (f"SELECT 1 FROM x {FOR_CHANGE}", "SELECT 1 FROM x FOR UPDATE"),
     ],
 )
 def test_parameters_are_translated_for_psycopg(sql: str, translated: str) -> None:

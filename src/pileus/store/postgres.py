@@ -23,7 +23,7 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
-from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, Lease, PostgresConnections
+from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, PooledConnection, PostgresConnections
 from pileus.store.postgres_dialect import translate_sql_to_psycopg
 
 CONNECT_TIMEOUT = 5
@@ -61,23 +61,23 @@ class _Statements:
 class _Lookups(_Statements):
     """Statements that need no common transaction, so each can be repeated on another connection."""
 
-    def __init__(self, lease: Lease, connections: PostgresConnections) -> None:
+    def __init__(self, pooled: PooledConnection, connections: PostgresConnections) -> None:
         super().__init__(self._execute_repeatedly)
-        self._lease = lease
+        self._pooled = pooled
         self._connections = connections
 
     async def _execute_repeatedly(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
         for _ in range(LOST_ATTEMPTS):
             try:
-                return await self._lease.execute(sql, values)
+                return await self._pooled.execute(sql, values)
             except ConnectionLostError:
                 await self.release()
-                self._lease = await _acquire(self._connections)
+                self._pooled = await _acquire(self._connections)
         raise Unavailable(LOST)
 
     async def release(self) -> None:
         """Give the current connection back."""
-        await self._connections.release(self._lease)
+        await self._connections.release(self._pooled)
 
 
 class Postgres:
@@ -98,14 +98,14 @@ class Postgres:
 
     @asynccontextmanager
     async def _scan(self) -> AsyncIterator[Tx]:
-        lease = await self._begin(BEGIN_SCAN)
+        pooled = await self._begin(BEGIN_SCAN)
         try:
-            yield _Statements(lease.execute)
+            yield _Statements(pooled.execute)
         except ConnectionLostError as error:
             raise Unavailable(LOST) from error
         finally:
-            await lease.rollback()
-            await self._connections.release(lease)
+            await pooled.rollback()
+            await self._connections.release(pooled)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records. Raises Unavailable, as all methods do."""
@@ -134,32 +134,32 @@ class Postgres:
 
     async def _attempt(self, work: Work[T], *, retry: bool) -> T:
         started = time.perf_counter()
-        lease = await self._begin("BEGIN")
+        pooled = await self._begin("BEGIN")
         try:
             if retry:
-                await lease.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
-            result = await work(_Statements(lease.execute))
-            await lease.commit()
+                await pooled.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
+            result = await work(_Statements(pooled.execute))
+            await pooled.commit()
         finally:
-            await lease.rollback()
-            await self._connections.release(lease)
+            await pooled.rollback()
+            await self._connections.release(pooled)
         if self._on_commit:
             self._on_commit(1, time.perf_counter() - started)
         return result
 
-    async def _begin(self, begin: str) -> Lease:
+    async def _begin(self, begin: str) -> PooledConnection:
         """Begin a transaction, on another connection if one has been lost meanwhile."""
         for _ in range(LOST_ATTEMPTS):
-            lease, has_begun = await _acquire(self._connections), False
+            pooled, has_begun = await _acquire(self._connections), False
             try:
-                await lease.execute(begin)
+                await pooled.execute(begin)
                 has_begun = True
             except ConnectionLostError:
                 continue
             finally:
                 if not has_begun:
-                    await self._connections.release(lease)
-            return lease
+                    await self._connections.release(pooled)
+            return pooled
         raise Unavailable(LOST)
 
     async def _connect_once(self) -> AsyncConnection[Row]:
@@ -188,7 +188,7 @@ class Postgres:
         await self._connections.close()
 
 
-async def _acquire(connections: PostgresConnections) -> Lease:
+async def _acquire(connections: PostgresConnections) -> PooledConnection:
     """Acquire a connection, of the next pool if the current one has been replaced meanwhile."""
     for _ in range(LOST_ATTEMPTS):
         try:

@@ -58,7 +58,7 @@ class ConnectionLostError(Exception):
     """The connection broke before a COMMIT was sent, so nothing has changed and the work can run again."""
 
 
-class Lease:
+class PooledConnection:
     """The use of a connection. `since` is when its current wait began; infinite while it waits for nothing."""
 
     def __init__(self, connections: "PostgresConnections") -> None:
@@ -71,7 +71,7 @@ class Lease:
 
     async def execute(self, sql: str, values: dict[str, Any] | None = None) -> AsyncCursor[Row]:
         """Execute a statement. Raises ConnectionLostError, Unavailable or Invalid for what it translates."""
-        assert self.connection is not None  # noqa: S101  # a lease is handed out with its connection
+        assert self.connection is not None  # noqa: S101  # it is handed out with a connection
         self.since = self._connections.time()
         try:
             # Without parameters, it is BEGIN, COMMIT or ROLLBACK: preparing those gains nothing.
@@ -113,7 +113,7 @@ class PostgresConnections:
         self._maximum = maximum
         self._pool: Pool | None = None
         self._opening = asyncio.Lock()
-        self._leases: set[Lease] = set()
+        self._in_use: set[PooledConnection] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._suspected = asyncio.Event()
         self._away_since: float | None = None
@@ -126,27 +126,27 @@ class PostgresConnections:
         """Return the time of the event loop."""
         return asyncio.get_running_loop().time()
 
-    async def acquire(self) -> Lease:
+    async def acquire(self) -> PooledConnection:
         """Wait for a connection. Raises Unavailable, or ConnectionLostError if the pool was replaced meanwhile."""
         if self._is_closed:
             raise Unavailable("The database is closed")
         if self._away_since is not None:
             await self._wait_for_return()
-        lease = Lease(self)
-        self._leases.add(lease)
+        pooled = PooledConnection(self)
+        self._in_use.add(pooled)
         try:
-            lease.pool = pool = self._pool or await self._open()
-            async with asyncio.timeout(None) as lease.queue:
-                lease.connection = await pool.getconn(timeout=LONGEST_QUEUE)
-            lease.since = math.inf
+            pooled.pool = pool = self._pool or await self._open()
+            async with asyncio.timeout(None) as pooled.queue:
+                pooled.connection = await pool.getconn(timeout=LONGEST_QUEUE)
+            pooled.since = math.inf
         except PoolClosed as error:
             raise ConnectionLostError from error
         except (TimeoutError, OperationalError) as error:
             raise self._unavailable() from error
         finally:
-            if lease.connection is None:
-                self._leases.discard(lease)
-        return lease
+            if pooled.connection is None:
+                self._in_use.discard(pooled)
+        return pooled
 
     async def _wait_for_return(self) -> None:
         try:
@@ -155,14 +155,14 @@ class PostgresConnections:
         except TimeoutError as error:
             raise self._unavailable() from error
 
-    async def release(self, lease: Lease) -> None:
+    async def release(self, pooled: PooledConnection) -> None:
         """Give a connection back, once."""
-        if lease not in self._leases:
+        if pooled not in self._in_use:
             return
-        self._leases.discard(lease)
-        assert lease.pool is not None  # noqa: S101  # it was acquired
-        assert lease.connection is not None  # noqa: S101  # it was acquired
-        await lease.pool.putconn(lease.connection)
+        self._in_use.discard(pooled)
+        assert pooled.pool is not None  # noqa: S101  # it was acquired
+        assert pooled.connection is not None  # noqa: S101  # it was acquired
+        await pooled.pool.putconn(pooled.connection)
 
     async def _open(self) -> Pool:
         async with self._opening:
@@ -181,14 +181,14 @@ class PostgresConnections:
                 self._pool = pool
             return self._pool
 
-    def translate(self, lease: Lease, error: psycopg.Error) -> Exception:
+    def translate(self, pooled: PooledConnection, error: psycopg.Error) -> Exception:
         """Return what a failed statement means for the caller; errors of the statement itself stay what they are."""
-        if lease.connection is not None and lease.connection.closed:
-            self._replace(lease.pool)
+        if pooled.connection is not None and pooled.connection.closed:
+            self._replace(pooled.pool)
             self._suspected.set()
-            if lease.is_committing:
+            if pooled.is_committing:
                 return Unavailable(UNKNOWN_OUTCOME)
-            return self._unavailable() if lease.is_cut else ConnectionLostError()
+            return self._unavailable() if pooled.is_cut else ConnectionLostError()
         if isinstance(error, SERVER_ERRORS) and not isinstance(error, CONFLICTS):
             return self._unavailable()
         return error
@@ -213,10 +213,10 @@ class PostgresConnections:
                     await self._suspected.wait()
             is_suspected = self._suspected.is_set() or self._away_since is not None
             self._suspected.clear()
-            waits = {lease: self.time() - lease.since for lease in self._leases}
-            for lease, seconds in waits.items():
-                if seconds > LONGEST_STATEMENT and lease.connection is not None:
-                    lease.cut()
+            waits = {pooled: self.time() - pooled.since for pooled in self._in_use}
+            for pooled, seconds in waits.items():
+                if seconds > LONGEST_STATEMENT and pooled.connection is not None:
+                    pooled.cut()
             if is_suspected or any(seconds > PATIENCE for seconds in waits.values()):
                 await self._check_server()
 
@@ -228,8 +228,8 @@ class PostgresConnections:
                 self._away_since = self.time()
                 self._returned.clear()
             self._replace(self._pool)
-            for lease in list(self._leases):
-                lease.cut()
+            for pooled in list(self._in_use):
+                pooled.cut()
         elif self._away_since is not None:
             LOG.warning("The database answers again", extra={"seconds": round(self.time() - self._away_since, 1)})
             self._away_since = None

@@ -50,7 +50,7 @@ async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
 
 
 async def remove(tx: Tx, schedule_id: str) -> None:
-    """Delete a schedule; its snapshots no longer expire."""
+    """Delete a schedule; its snapshots no longer expire. Waits for a transaction that sets its next run."""
     await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=schedule_id)
     await remove_due_snapshots(tx, schedule_id)
     await tx.run("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
