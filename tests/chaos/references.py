@@ -47,6 +47,7 @@ NO_RACE = {
     "routers.network_id": "written with its network, and cleared when that is deleted",
     "snapshots.lifecycle_policy_id": "a fact of the past: snapshots survive their policy",
     "snapshots.schedule_id": "a fact of the past: snapshots survive their schedule",
+    "tasks.held_by": "a foreign key clears it when the fault is deleted",
     "tasks.project_id": "a fact of the past",
     "usage_records.project_id": "a fact of the past",
     "usage_records.resource_id": "a fact of the past",
