@@ -32,7 +32,7 @@ from tests.guest.build import CannotBuild
 MAC, OTHER_MAC = "fa:16:3e:00:00:01", "fa:16:3e:00:00:02"
 PASSWORD = "Secret-1234"
 SCRIPT = b"#!/bin/sh\n# " + b"." * 60 + b"\necho RAN > /dev/ttyS0\n"
-BINARY = gzip.compress(SCRIPT)
+BINARY = gzip.compress(SCRIPT, mtime=0)
 
 
 @pytest.fixture(scope="session")
