@@ -63,6 +63,8 @@ def start_server(data: Path, *options: str, port: int | None = None, variables: 
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,
+            # The widest: the server must not depend on it.
+            umask=0,
         )
     assert process.stdout is not None
     for line in process.stdout:

@@ -54,6 +54,7 @@ COMPOSITION = {
     "client_variables",
     "initial_data",
     "logs",
+    "private_files",
     "server",
     "setting_fields",
     "settings",

@@ -33,6 +33,7 @@ from pileus.initial_data import (
     seed_database,
 )
 from pileus.outbound.notifier import SubscriptionNotifier
+from pileus.private_files import make_new_files_private
 from pileus.settings import Settings
 from pileus.store.database import Database
 from pileus.store.schema import open_database
@@ -159,6 +160,7 @@ async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
 
 @asynccontextmanager
 async def _open_without_server(settings: Settings) -> AsyncIterator[Database]:
+    make_new_files_private()
     data = Path(settings.data)
     db = await open_database(settings.database, data)
     try:

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 from gcore import Gcore
 
-from tests.machines.real import LARGER, OPTIONS, SMALL, RealCloud, processes, until
+from tests.file_modes import TRAVERSABLE, mode_of, paths_open_to_others
+from tests.machines.real import LARGER, OPTIONS, SMALL, SYSTEM, RealCloud, processes, until
 from tests.servers import start_server
 
 METADATA = "http://169.254.169.254"
@@ -108,6 +109,20 @@ def test_disks_are_attached_resized_and_reverted_to_snapshots(real: RealCloud, c
     copy = client.cloud.volumes.create_and_poll(source="snapshot", name="copy", snapshot_id=snapshot.id)
     client.cloud.volumes.attach_to_instance_and_poll(volume_id=copy.id, instance_id=instance_id)
     assert real.ssh(instance_id, "head -n 1 /dev/vdc").strip() == "first"
+    client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def test_files_of_machines_are_private_to_the_server_and_to_qemu(real: RealCloud, client: Gcore) -> None:
+    instance_id = real.order(client, "private")
+    volume = client.cloud.volumes.create_and_poll(source="image", name="system", image_id=SYSTEM, size=5)
+    client.cloud.volume_snapshots.create_and_poll(name="then", volume_id=volume.id)
+    tasks = client.cloud.instances.images.create_from_volume(name="copy", volume_id=volume.id)
+    client.cloud.tasks.poll(task_id=tasks.tasks[0])
+
+    open_paths = paths_open_to_others(real.data, traversable=("qemu", "qemu/machines"))
+
+    assert {path for path in open_paths if not path.startswith("images")} == set()
+    assert mode_of(real.data) in (0o755, TRAVERSABLE)
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
 
 

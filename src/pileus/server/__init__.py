@@ -5,6 +5,7 @@ import gc
 
 from pileus.drivers.registry import find_driver_location
 from pileus.logs import configure
+from pileus.private_files import prepare_data_directory
 from pileus.server.startup import StartError, check_port_is_free, explain_start_errors, lock_data_directory
 from pileus.server.workers import supervise_workers
 from pileus.settings import Settings
@@ -18,7 +19,13 @@ def run(settings: Settings) -> None:
     gc.disable()
     configure(settings.log_level, settings.log_format)
     check_port_is_free(settings.host, settings.port)
-    with explain_start_errors(settings), lock_data_directory(settings) as lock:
+    with explain_start_errors(settings):
+        prepare_data_directory(settings.data)
+        _run_on_data_directory(settings)
+
+
+def _run_on_data_directory(settings: Settings) -> None:
+    with lock_data_directory(settings) as lock:
         find_driver_location(settings.driver)
         if settings.workers > 1:
             asyncio.run(supervise_workers(settings, lock))

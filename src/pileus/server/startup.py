@@ -79,7 +79,6 @@ def lock_data_directory(settings: Settings) -> Iterator[int | None]:
     if settings.database:
         yield None
         return
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(settings.data / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         _lock_file(lock, settings.data)

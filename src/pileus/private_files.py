@@ -1,0 +1,63 @@
+"""Only the user of the server can read its files, whatever the umask and the mode of the data directory are.
+
+The umask covers everything that the server and the processes that it starts create. Files that an earlier version
+created are corrected at start.
+"""
+
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+PRIVATE_UMASK = 0o077
+TRAVERSABLE = 0o711
+"""The mode of directories that the QEMU driver opens to the user of its machines, if the server is root."""
+OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "figures", "qemu")
+"""What the server creates in the data directory. What operators put beside it keeps its mode."""
+
+
+def prepare_data_directory(data: Path) -> None:
+    """Create the data directory if needed, and make everything of the server in it private. Raises OSError.
+
+    Missing parents of the directory get the umask of the caller: they are not the server's own.
+    """
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_new_files_private()
+    _make_existing_files_private(data)
+
+
+def make_new_files_private() -> None:
+    """Let this process, and those that it starts, create files and directories that only its user can use."""
+    os.umask(PRIVATE_UMASK)
+
+
+def _make_existing_files_private(data: Path) -> None:
+    """Take the rights of other users from what the server has created in the data directory. Raises OSError."""
+    for pattern in OWN_ENTRIES:
+        for entry in data.glob(pattern):
+            _make_private(str(entry))
+            for _, folders, files, directory in os.fwalk(entry):
+                for name in (*folders, *files):
+                    _make_private(name, directory)
+
+
+def _make_private(name: str, directory: int | None = None) -> None:
+    """Take the rights of other users from one file or directory.
+
+    The file is opened before it is examined, so that nobody can replace it by a link to another file meanwhile.
+    """
+    # A file may be deleted meanwhile: machines run on while the server is restarted.
+    with suppress(FileNotFoundError):
+        descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            status = os.fstat(descriptor)
+            mode = stat.S_IMODE(status.st_mode)
+            is_open = mode & PRIVATE_UMASK and not stat.S_ISLNK(status.st_mode)
+            if is_open and not (stat.S_ISDIR(status.st_mode) and _is_traversable_by_machines(mode)):
+                Path(f"/proc/self/fd/{descriptor}").chmod(mode & ~PRIVATE_UMASK)
+        finally:
+            os.close(descriptor)
+
+
+def _is_traversable_by_machines(mode: int) -> bool:
+    return mode == TRAVERSABLE and os.geteuid() == 0
