@@ -26,6 +26,7 @@ EXAMPLES = {
     "workers": ("4", 4),
     "data": ("/var/lib/pileus", Path("/var/lib/pileus")),
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
+    "secrets_key": ("/etc/pileus/secrets.key", "/etc/pileus/secrets.key"),
     "catalogue": ("mine.toml", "mine.toml"),
     "driver": ("qemu", "qemu"),
     "lease_seconds": ("2.5", 2.5),

@@ -35,6 +35,7 @@ from pileus.initial_data import (
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import make_new_files_private
 from pileus.settings import Settings
+from pileus.store import secret_keys
 from pileus.store.database import Database
 from pileus.store.schema import open_database
 from pileus.tasks.account.deliveries import EventDeliverer
@@ -158,11 +159,20 @@ async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
         yield UserAdmin(db, current_time_micros())
 
 
+async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:
+    """Encrypt all secrets of a database by the newest key; return the number that were not.
+
+    With `add_key` a new key is put into the file first. Raises SecretsKeyError or Unavailable.
+    """
+    async with _open_without_server(settings, with_secrets=True) as db:
+        return await secret_keys.rotate_secrets(db, add_key=add_key)
+
+
 @asynccontextmanager
-async def _open_without_server(settings: Settings) -> AsyncIterator[Database]:
+async def _open_without_server(settings: Settings, *, with_secrets: bool = False) -> AsyncIterator[Database]:
     make_new_files_private()
     data = Path(settings.data)
-    db = await open_database(settings.database, data)
+    db = await open_database(settings.database, data, secrets_key=settings.secrets_key, with_secrets=with_secrets)
     try:
         if not await has_first_tenant(db):
             catalogue, now = load_catalogue(settings), current_time_micros()

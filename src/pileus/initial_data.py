@@ -45,7 +45,7 @@ async def open_seeded_database(
     """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released."""
     catalogue = load_catalogue(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = await open_database(settings.database, settings.data, on_commit)
+    db = await open_database(settings.database, settings.data, on_commit, secrets_key=settings.secrets_key)
     try:
         token = await seed_database(
             db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000

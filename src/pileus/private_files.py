@@ -33,12 +33,11 @@ def make_new_files_private() -> None:
 
 def _make_existing_files_private(data: Path) -> None:
     """Take the rights of other users from what the server has created in the data directory. Raises OSError."""
-    for pattern in OWN_ENTRIES:
-        for entry in data.glob(pattern):
-            _make_private(str(entry))
-            for _, folders, files, directory in os.fwalk(entry):
-                for name in (*folders, *files):
-                    _make_private(name, directory)
+    for entry in (entry for pattern in OWN_ENTRIES for entry in data.glob(pattern)):
+        _make_private(str(entry))
+        for _, folders, files, directory in os.fwalk(entry):
+            for name in (*folders, *files):
+                _make_private(name, directory)
 
 
 def _make_private(name: str, directory: int | None = None) -> None:

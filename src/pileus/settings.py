@@ -95,6 +95,9 @@ class Settings(Struct, frozen=True, kw_only=True):
             pattern=r"^(postgres(ql)?://\S+)?$",
         ),
     ] = ""
+    secrets_key: Annotated[
+        str, setting(STORAGE, "The file of the keys of stored secrets, newest first.", "a file", "DATA/secrets.key")
+    ] = ""
     catalogue: Annotated[
         str,
         setting(

@@ -10,6 +10,7 @@ from pileus.store.database import FOR_CHANGE, FOR_USE, Database, Tx
 from pileus.store.postgres import Postgres
 from pileus.store.postgres_dialect import translate_sql_to_psycopg
 from pileus.store.schema import open_database
+from pileus.store.secrets import SecretBox
 
 
 @pytest.fixture
@@ -76,8 +77,8 @@ async def test_a_write_is_retried_when_a_referenced_record_is_deleted(db: Databa
     assert tries == 2
 
 
-async def test_an_unreachable_server_is_reported_at_once() -> None:
-    db = Postgres("postgresql://nobody@127.0.0.1:9/nothing")
+async def test_an_unreachable_server_is_reported_at_once(tmp_path: Path) -> None:
+    db = Postgres("postgresql://nobody@127.0.0.1:9/nothing", SecretBox(tmp_path / "secrets.key"))
 
     with pytest.raises(Exception, match="refused"):
         await db.migrate([])

@@ -43,6 +43,7 @@ class Spy:
 
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
+        self.secrets = tx.secrets
         self.statements: list[str] = []
 
     async def run(self, sql: str, **values: Any) -> int:

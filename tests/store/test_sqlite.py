@@ -13,6 +13,7 @@ from pileus.domain.errors import Unavailable
 from pileus.store import counters
 from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
+from pileus.store.secrets import SecretBox
 from pileus.store.sqlite import LARGEST_BATCH, Sqlite, connect
 
 BatchSizes = list[int]
@@ -28,6 +29,7 @@ def batch_sizes() -> BatchSizes:
 async def db(tmp_path: Path, batch_sizes: BatchSizes) -> AsyncIterator[Database]:
     """A database in a file that records its batch sizes."""
     database = await open_database("", tmp_path, lambda writes, _: batch_sizes.append(writes))
+    batch_sizes.clear()
     yield database
     await database.close()
 
@@ -182,4 +184,4 @@ async def test_close_waits_for_queued_writes_and_can_be_repeated(tmp_path: Path)
 
 
 async def test_an_unused_database_can_be_closed(tmp_path: Path) -> None:
-    await Sqlite(tmp_path / "idle.db").close()
+    await Sqlite(tmp_path / "idle.db", SecretBox(tmp_path / "secrets.key")).close()

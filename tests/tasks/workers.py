@@ -15,6 +15,7 @@ from pileus.drivers.simulated.driver import Simulated
 from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change
+from pileus.store.secrets import SecretBox
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
 from tests.domain.builders import NOW, the_catalogue
@@ -133,6 +134,15 @@ class FlakyDatabase:
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Migrate."""
         await self.db.migrate(migrations)
+
+    @property
+    def secrets(self) -> SecretBox:
+        """Return the encryption of the database."""
+        return self.db.secrets
+
+    async def erase_deleted_content(self) -> None:
+        """Erase."""
+        await self.db.erase_deleted_content()
 
     async def close(self) -> None:
         """Close."""

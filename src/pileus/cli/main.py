@@ -24,6 +24,7 @@ SECTIONS = {
         "tenants": "pileus.cli.tenants:tenants",
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
+        "secrets": "pileus.cli.secrets:secrets",
         "sim": "pileus.cli.sim:sim",
     },
 }

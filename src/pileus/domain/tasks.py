@@ -11,6 +11,8 @@ from pileus.domain.errors import Conflict, TooManyRequests
 from pileus.domain.places import Caller, Place
 
 A = TypeVar("A", bound=Struct)
+SECRET_ARGS = frozenset({"url", "configuration"})
+"""Arguments that can hold secrets: a token in the URL of an image, a password in the answers to an app template."""
 RETRY_AFTER = 10
 """Seconds after which a tenant with too many unfinished tasks may try again."""
 
@@ -82,6 +84,11 @@ class Task(Struct, frozen=True, kw_only=True):
         return self.state in (TaskState.FINISHED, TaskState.ERROR)
 
     @property
+    def args_without_secrets(self) -> dict[str, Any]:
+        """The arguments that are kept when the task has ended."""
+        return {name: value for name, value in self.args.items() if name not in SECRET_ARGS}
+
+    @property
     def place(self) -> Place:
         """The project and region that the task belongs to; 0 stands for none."""
         return Place(self.client_id, self.project_id or 0, self.region_id or 0)
@@ -117,6 +124,11 @@ def check_task_limit(unfinished: int, limit: int) -> None:
         raise TooManyRequests(
             f"There are {limit} unfinished tasks, which is the limit: try again when some have ended", RETRY_AFTER
         )
+
+
+def has_secret_args(args: dict[str, Any]) -> bool:
+    """Return whether the arguments of a task can hold secrets."""
+    return any(args.get(name) for name in SECRET_ARGS)
 
 
 def new_task(  # noqa: PLR0913  # the fields of a task

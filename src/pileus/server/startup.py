@@ -15,6 +15,7 @@ from pileus.domain.errors import Invalid
 from pileus.drivers.registry import UnknownDriver
 from pileus.settings import SettingError, Settings
 from pileus.store.database import DatabaseNewerThanProgram, DatabaseUnreachable
+from pileus.store.secrets import SecretsKeyError
 
 LOCK_FILE = "serve.lock"
 
@@ -32,7 +33,7 @@ def explain_start_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except DatabaseNewerThanProgram as problem:
+    except (DatabaseNewerThanProgram, SecretsKeyError) as problem:
         raise StartError(str(problem)) from problem
     except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem

@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from pileus.store.secrets import SecretBox
+
 Row = tuple[Any, ...]
 T = TypeVar("T")
 ATTEMPTS = 12
@@ -22,6 +24,10 @@ FOR_CHANGE = "/* FOR UPDATE */"
 
 class Tx(Protocol):
     """A transaction, or a read-only view of the database."""
+
+    @property
+    def secrets(self) -> SecretBox:
+        """Encrypts and decrypts columns."""
 
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""
@@ -71,6 +77,10 @@ async def check_connection(tx: Tx) -> None:
 class Database(Protocol):
     """A SQLite or PostgreSQL database."""
 
+    @property
+    def secrets(self) -> SecretBox:
+        """Encrypts and decrypts columns."""
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return after its commit is durable; an exception rolls it back."""
 
@@ -85,6 +95,9 @@ class Database(Protocol):
 
         Raises DatabaseNewerThanProgram or DatabaseUnreachable.
         """
+
+    async def erase_deleted_content(self) -> None:
+        """Erase what has been overwritten or deleted from the database's files, as far as that is possible."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -25,6 +25,7 @@ from pileus.store.database import (
 )
 from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, PooledConnection, PostgresConnections
 from pileus.store.postgres_dialect import translate_sql_to_psycopg
+from pileus.store.secrets import SecretBox
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
@@ -45,8 +46,9 @@ Execute = Callable[[str, dict[str, Any]], Awaitable[AsyncCursor[Row]]]
 class _Statements:
     """Statements on one connection."""
 
-    def __init__(self, execute: Execute) -> None:
+    def __init__(self, execute: Execute, secrets: SecretBox) -> None:
         self._execute = execute
+        self.secrets = secrets
 
     async def run(self, sql: str, **values: Any) -> int:
         return (await self._execute(sql, values)).rowcount
@@ -61,8 +63,8 @@ class _Statements:
 class _Lookups(_Statements):
     """Statements that need no common transaction, so each can be repeated on another connection."""
 
-    def __init__(self, pooled: PooledConnection, connections: PostgresConnections) -> None:
-        super().__init__(self._execute_repeatedly)
+    def __init__(self, pooled: PooledConnection, connections: PostgresConnections, secrets: SecretBox) -> None:
+        super().__init__(self._execute_repeatedly, secrets)
         self._pooled = pooled
         self._connections = connections
 
@@ -83,14 +85,15 @@ class _Lookups(_Statements):
 class Postgres:
     """A database on a PostgreSQL server; opens its connections at the first use."""
 
-    def __init__(self, url: str, on_commit: OnCommit | None = None, connections: int = 15) -> None:
+    def __init__(self, url: str, secrets: SecretBox, on_commit: OnCommit | None = None, connections: int = 15) -> None:
         self._url = url
+        self.secrets = secrets
         self._on_commit = on_commit
         self._connections = PostgresConnections(url, connections)
 
     @asynccontextmanager
     async def _read(self) -> AsyncIterator[Tx]:
-        lookups = _Lookups(await _acquire(self._connections), self._connections)
+        lookups = _Lookups(await _acquire(self._connections), self._connections, self.secrets)
         try:
             yield lookups
         finally:
@@ -100,7 +103,7 @@ class Postgres:
     async def _scan(self) -> AsyncIterator[Tx]:
         pooled = await self._begin(BEGIN_SCAN)
         try:
-            yield _Statements(pooled.execute)
+            yield _Statements(pooled.execute, self.secrets)
         except ConnectionLostError as error:
             raise Unavailable(LOST) from error
         finally:
@@ -138,7 +141,7 @@ class Postgres:
         try:
             if retry:
                 await pooled.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
-            result = await work(_Statements(pooled.execute))
+            result = await work(_Statements(pooled.execute, self.secrets))
             await pooled.commit()
         finally:
             await pooled.rollback()
@@ -182,6 +185,9 @@ class Postgres:
                 else:
                     await work(_Statements(partial(_execute_on, connection)))
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
+
+    async def erase_deleted_content(self) -> None:
+        """Do nothing: PostgreSQL reuses the space over time, and its archives and replicas keep what they have."""
 
     async def close(self) -> None:
         """Close every connection."""

@@ -1,6 +1,6 @@
 """Mapping between records and table rows: a column for each field, with the same name."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
 from typing import Any, Generic, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -17,10 +17,16 @@ PLAIN_TYPES = (str, int, type(None))
 
 
 class Table(Generic[R]):
-    """A table of one type of record; booleans are stored as 0 or 1, and values other than text and numbers as JSON."""
+    """A table of one type of record; booleans are stored as 0 or 1, and values other than text and numbers as JSON.
 
-    def __init__(self, name: str, record: type[R], key: str = "id") -> None:
+    `secrets` names JSON columns that are encrypted, each with the function that says whether a value holds a secret.
+    """
+
+    def __init__(
+        self, name: str, record: type[R], key: str = "id", secrets: Mapping[str, Callable[[Any], bool]] | None = None
+    ) -> None:
         self.name = name
+        self.secrets = secrets or {}
         self._record = record
         self._key = key
         self.fields = record.__struct_fields__
@@ -34,33 +40,42 @@ class Table(Generic[R]):
         """Return the columns, for a statement that names the table `alias`."""
         return ", ".join(f"{alias}.{field}" for field in self.fields)
 
-    def record_from_row(self, row: Row) -> R:
+    def record_from_row(self, tx: Tx, row: Row) -> R:
         """Convert a row that has exactly the columns."""
         values = dict(zip(self.fields, row, strict=True))
+        for field in self.secrets:
+            values[field] = tx.secrets.decrypt(values[field])
         for field, decode in self._decoders.items():
             values[field] = decode(values[field])
         return self._record(**values)
 
-    def records_from_rows(self, rows: Iterable[Row]) -> list[R]:
+    def records_from_rows(self, tx: Tx, rows: Iterable[Row]) -> list[R]:
         """Convert rows."""
-        return [self.record_from_row(row) for row in rows]
+        return [self.record_from_row(tx, row) for row in rows]
 
-    def column_values(self, record: R) -> dict[str, Any]:
+    def column_values(self, tx: Tx, record: R) -> dict[str, Any]:
         """Return the parameters that write a record."""
         values = msgspec.structs.asdict(record)
         for field in self._decoders:
-            values[field] = self.column_value(field, values[field])
+            values[field] = self.column_value(tx, field, values[field])
         return values
 
-    def column_value(self, field: str, value: Any) -> Any:
+    def column_value(self, tx: Tx, field: str, value: Any) -> Any:
         """Convert a field's value to the value of its column."""
         if field not in self._decoders or value is None:
             return value
-        return int(value) if isinstance(value, bool) else msgspec.json.encode(value).decode()
+        if isinstance(value, bool):
+            return int(value)
+        text = msgspec.json.encode(value).decode()
+        return tx.secrets.encrypt(text) if field in self.secrets and self.secrets[field](value) else text
+
+    def field_value(self, tx: Tx, field: str, text: str) -> Any:
+        """Convert the text of a JSON column to the value of its field."""
+        return self._decoders[field](tx.secrets.decrypt(text) if field in self.secrets else text)
 
     async def add(self, tx: Tx, record: R) -> R:
         """Insert a record."""
-        await tx.run(self._insert, **self.column_values(record))
+        await tx.run(self._insert, **self.column_values(tx, record))
         return record
 
     async def add_all(self, tx: Tx, records: Sequence[R]) -> None:
@@ -69,7 +84,7 @@ class Table(Generic[R]):
             marks: list[str] = []
             values: dict[str, Any] = {}
             for number, record in enumerate(records[start : start + ROWS_PER_INSERT]):
-                row = {f"{field}_{number}": value for field, value in self.column_values(record).items()}
+                row = {f"{field}_{number}": value for field, value in self.column_values(tx, record).items()}
                 marks.append(f"({', '.join(f':{name}' for name in row)})")
                 values |= row
             await tx.run(f"INSERT INTO {self.name} ({self.columns}) VALUES {', '.join(marks)}", **values)
@@ -81,7 +96,7 @@ class Table(Generic[R]):
         changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
         if not changed:
             return after
-        values = {field: self.column_value(field, getattr(after, field)) for field in changed}
+        values = {field: self.column_value(tx, field, getattr(after, field)) for field in changed}
         key, revision = getattr(before, self._key), before.revision  # type: ignore[attr-defined]
         statement = _update(self.name, self._key, changed)
         if not await tx.run(statement, **values, row_key=key, row_revision=revision):
@@ -100,12 +115,14 @@ class Table(Generic[R]):
 
     async def find(self, tx: Tx, where: str, **values: Any) -> list[R]:
         """Return the records for which a condition holds."""
-        return self.records_from_rows(await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values))
+        return self.records_from_rows(
+            tx, await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
+        )
 
     async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
         """Return the first record for which a condition holds, or None."""
         row = await tx.one(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
-        return None if row is None else self.record_from_row(row)
+        return None if row is None else self.record_from_row(tx, row)
 
     async def find_by_id(self, tx: Tx, record_id: str | int) -> R | None:
         """Return the record with an id, of any tenant, or None."""

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from pileus.store.catalogue_id_migration import replace_catalogue_ids
 from pileus.store.database import Database, Migration, OnCommit, Work
+from pileus.store.secret_keys import prepare_secrets
+from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
 
 FUNCTIONS: dict[int, tuple[str, Work[None]]] = {11: ("catalogue_ids", replace_catalogue_ids)}
@@ -21,17 +23,31 @@ def load_migrations() -> list[Migration]:
     return sorted([*scripts, *functions], key=lambda migration: migration[0])
 
 
-async def open_database(url: str, data: Path, on_commit: OnCommit | None = None) -> Database:
-    """Open the database at a URL (empty: a SQLite file in `data`) and migrate it; raises what `migrate` raises."""
+async def open_database(
+    url: str,
+    data: Path,
+    on_commit: OnCommit | None = None,
+    *,
+    secrets_key: str = "",
+    with_secrets: bool = True,
+) -> Database:
+    """Open the database at a URL (empty: a SQLite file in `data`) and migrate it.
+
+    `secrets_key` is the file of the keys of its secrets, by default one in `data`. Without `with_secrets` it is not
+    checked, and need not exist. Raises what `migrate` and `prepare_secrets` raise.
+    """
+    secrets = SecretBox(Path(secrets_key) if secrets_key else data / KEY_FILE)
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # servers with SQLite need not import psycopg
 
-        database: Database = Postgres(url, on_commit)
+        database: Database = Postgres(url, secrets, on_commit)
     else:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
-        database = Sqlite(data / "pileus.db", on_commit)
+        database = Sqlite(data / "pileus.db", secrets, on_commit)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(database.close)
         await database.migrate(load_migrations())
+        if with_secrets:
+            await prepare_secrets(database)
         cleanup.pop_all()
     return database

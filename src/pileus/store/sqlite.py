@@ -31,6 +31,7 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
+from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 
 SCANNERS = 4
@@ -54,8 +55,9 @@ def connect(path: Path) -> sqlite3.Connection:
 class _Direct:
     """Statements on the event loop's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
         self._connection = connection
+        self.secrets = secrets
 
     def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
         try:
@@ -77,8 +79,9 @@ class _Direct:
 class _Threaded:
     """Statements in a thread, for slow reads."""
 
-    def __init__(self, connection: sqlite3.Connection, threads: ThreadPoolExecutor) -> None:
+    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
         self.connection = connection
+        self.secrets = secrets
         self._scan_threads = threads
 
     async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
@@ -126,15 +129,16 @@ class _QueuedWrite:
 class Sqlite:
     """A database in a SQLite file."""
 
-    def __init__(self, path: Path, on_commit: OnCommit | None = None) -> None:
+    def __init__(self, path: Path, secrets: SecretBox, on_commit: OnCommit | None = None) -> None:
         self._path = path
+        self.secrets = secrets
         self._on_commit = on_commit
         self._writer = connect(path)
         self._read_connection = connect(path)
-        self._reader = nullcontext(_Direct(self._read_connection))
+        self._reader = nullcontext(_Direct(self._read_connection, secrets))
         self._serial_executor = SerialExecutor("sqlite-commit")
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
-        self._scanners = [_Threaded(connect(path), self._scan_threads) for _ in range(SCANNERS)]
+        self._scanners = [_Threaded(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
         self._queue: deque[_QueuedWrite] = deque()
         self._queued = asyncio.Event()
@@ -187,7 +191,7 @@ class Sqlite:
         started = time.perf_counter()
         try:
             await self._begin()
-            tx = _Direct(self._writer)
+            tx = _Direct(self._writer, self.secrets)
             for write in batch:
                 await self._attempt(tx, write)
             await self._serial_executor.run(self._writer.execute, "COMMIT")
@@ -238,8 +242,13 @@ class Sqlite:
             for statement in work.split(";\n"):
                 self._writer.execute(statement)
         else:
-            await work(_Direct(self._writer))
+            await work(_Direct(self._writer, self.secrets))
         self._writer.execute("INSERT INTO schema_versions (version, name) VALUES (?, ?)", (number, name))
+
+    async def erase_deleted_content(self) -> None:
+        """Write the file anew, and empty the log of writes."""
+        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+            await self._serial_executor.run(lambda sql: self._writer.execute(sql).fetchall(), statement)
 
     async def close(self) -> None:
         """Finish the queued writes, then close the file."""

@@ -6,12 +6,12 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.errors import not_found
-from pileus.domain.tasks import QueueFigures, SlotClass, Task
+from pileus.domain.tasks import QueueFigures, SlotClass, Task, has_secret_args
 from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
 
-TABLE = Table("tasks", Task)
+TABLE = Table("tasks", Task, secrets={"args": has_secret_args})
 UNFINISHED = "state IN ('NEW', 'RUNNING')"
 QUEUED = f"{UNFINISHED} AND held_by IS NULL AND slot_class = :slot_class"
 CLAIMABLE = f"{QUEUED} AND lease_until < :now"
@@ -112,7 +112,7 @@ async def find_next_queue(
 async def claim(tx: Tx, slot_class: SlotClass, queue: str, *, token: str, now: int, until: int) -> Task | None:
     """Claim the task of a queue that has waited longest without a valid lease; None if there is none."""
     row = await tx.one(CLAIM, slot_class=slot_class, queue=queue, token=token, now=now, until=until)
-    return None if row is None else TABLE.record_from_row(row)
+    return None if row is None else TABLE.record_from_row(tx, row)
 
 
 async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> None:
@@ -144,7 +144,7 @@ async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
 
 async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
-    values = {name: TABLE.column_value(name, value) for name, value in changes.items()}
+    values = {name: TABLE.column_value(tx, name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
     return bool(
         await tx.run(

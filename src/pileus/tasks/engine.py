@@ -22,7 +22,7 @@ from msgspec import Struct, ValidationError, convert
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
-from pileus.domain.tasks import SlotClass, Task, TaskState
+from pileus.domain.tasks import SlotClass, Task, TaskState, has_secret_args
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
@@ -301,6 +301,8 @@ class Engine:
 
     async def _save_end(self, tx: Tx, task: Task, **changes: object) -> bool:
         now = self.now()
+        if has_secret_args(task.args):
+            changes["args"] = task.args_without_secrets
         return await tasks.save_progress(tx, task, now, finished_at=now, lease_token=None, **changes)
 
     def _notify(self, task: Task, state: str) -> None:

@@ -33,7 +33,7 @@ async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
     row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
-    key = TABLE.record_from_row(row[1:])
+    key = TABLE.record_from_row(tx, row[1:])
     caller = Caller(client_id=key.client_id, user_id=key.user_id, email=row[0], token_id=key.id, role=key.role)
     return key, caller
 

@@ -23,7 +23,7 @@ async def find_with_caller(tx: Tx, session_id: str) -> tuple[LoginSession, Calle
         return None
     client_id, user_id, email, role = row[:4]
     caller = Caller(client_id=client_id, user_id=user_id, email=email, token_id=None, role=role)
-    return TABLE.record_from_row(row[4:]), caller
+    return TABLE.record_from_row(tx, row[4:]), caller
 
 
 async def remove(tx: Tx, session_id: str) -> None:

@@ -9,7 +9,7 @@ from pileus.store import counters, queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
-TABLE = Table("subscriptions", Subscription)
+TABLE = Table("subscriptions", Subscription, secrets={"target": lambda _: True})
 find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 
 

@@ -71,4 +71,4 @@ async def list_undelivered_actions(tx: Tx, subscription_id: int, limit: int) -> 
         f" WHERE d.subscription_id = :id ORDER BY d.created_at, d.action_id LIMIT {limit}",
         id=subscription_id,
     )
-    return TABLE.records_from_rows(rows)
+    return TABLE.records_from_rows(tx, rows)

@@ -70,7 +70,7 @@ async def page(
         limit=limit,
         offset=offset,
     )
-    instances = TABLE.records_from_rows(rows)
+    instances = TABLE.records_from_rows(tx, rows)
     if len(instances) < limit and (instances or offset == 0):
         return offset + len(instances), instances
     total = await tx.one(f"SELECT count(*) FROM instances i WHERE {where}", **where.values)

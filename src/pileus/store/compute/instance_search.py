@@ -22,4 +22,4 @@ async def page(
         limit=limit,
         offset=offset,
     )
-    return (int(total[0]) if total else 0), [(TABLE.record_from_row(row[1:]), row[0]) for row in rows]
+    return (int(total[0]) if total else 0), [(TABLE.record_from_row(tx, row[1:]), row[0]) for row in rows]

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
-from pileus.domain.compute.instances import Instance, InstanceKind
+from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKind
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
@@ -16,7 +16,7 @@ from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import place_parameters
 
 KIND = "instance"
-TABLE = Table("instances", Instance)
+TABLE = Table("instances", Instance, secrets={"boot": lambda boot: boot != FirstBootData()})
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
@@ -37,7 +37,7 @@ async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
     row = await tx.one(GET, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record_from_row(row)
+    return TABLE.record_from_row(tx, row)
 
 
 async def get_for_use(tx: Tx, place: Place, instance_id: str) -> Instance:
@@ -58,7 +58,7 @@ async def get_with_details(
     row = await tx.one(f"{GET_WITH_DETAILS} {lock}", id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record_from_row(row[: -instance_details.WIDTH]), await _details_of_row(
+    return TABLE.record_from_row(tx, row[: -instance_details.WIDTH]), await _details_of_row(
         tx, row[-instance_details.WIDTH :]
     )
 
@@ -88,7 +88,7 @@ async def find_by_port_ids(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instanc
     for start in range(0, len(port_ids), BATCH_SIZE):
         marks, values = in_list_placeholders("id", port_ids[start : start + BATCH_SIZE])
         rows = await tx.all(f"{OF_PORTS} ({marks})", **values)
-        instances |= {row[0]: TABLE.record_from_row(row[1:]) for row in rows}
+        instances |= {row[0]: TABLE.record_from_row(tx, row[1:]) for row in rows}
     return instances
 
 

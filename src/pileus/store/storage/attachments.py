@@ -20,7 +20,7 @@ async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, 
     """Return an instance's attachments with their volumes, in device order."""
     width = len(TABLE.fields)
     rows = await tx.all(WITH_VOLUMES, instance_id=instance_id)
-    return [(TABLE.record_from_row(row[:width]), volumes.TABLE.record_from_row(row[width:])) for row in rows]
+    return [(TABLE.record_from_row(tx, row[:width]), volumes.TABLE.record_from_row(tx, row[width:])) for row in rows]
 
 
 async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:

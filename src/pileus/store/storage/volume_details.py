@@ -44,7 +44,7 @@ async def _attachments(tx: Tx, ids: Sequence[str]) -> dict[str, VolumeAttachment
     marks, values = in_list_placeholders("id", ids)
     details = {}
     for *row, name, flavor_id in await tx.all(f"{ATTACHMENTS}({marks})", **values):
-        attachment = attachments.TABLE.record_from_row(tuple(row))
+        attachment = attachments.TABLE.record_from_row(tx, tuple(row))
         details[attachment.volume_id] = VolumeAttachmentDetails(
             attachment=attachment, instance_name=name, flavor_id=flavor_id
         )

@@ -1,0 +1,49 @@
+"""`pileus secrets`: rotate the keys that encrypt secrets in the database."""
+
+import asyncio
+
+import click
+
+from pileus.cli.commands import CommandError, LazySectionedGroup
+from pileus.cli.options import SettingsCommand, load_settings
+from pileus.settings import GivenSettingValue
+
+EXAMPLES = (
+    ("Encrypt all secrets by a new key", "pileus secrets rotate"),
+    (
+        "Encrypt them by the first key in a file that you have distributed",
+        "pileus secrets rotate --no-new-key --secrets-key /etc/pileus/secrets.key",
+    ),
+)
+DATABASE = ("data", "database", "secrets_key")
+
+
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
+def secrets() -> None:
+    """Rotate the keys of secrets in the database.
+
+    They encrypt the targets of subscriptions, the first-boot data of instances, and the URLs of downloads.
+    """
+
+
+@secrets.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES)
+@click.option(
+    "--new-key/--no-new-key", default=True, show_default=True, help="Whether to put a new key into the file first."
+)
+def rotate(given: dict[str, GivenSettingValue], new_key: bool) -> None:  # noqa: FBT001  # click passes options so
+    """Encrypt all secrets in the database by the newest key, the first line of the file.
+
+    Servers may run meanwhile: they read the file again when it has changed. Keep the older lines of the file until the
+    command with --no-new-key finds no secret to encrypt, and a copy of them as long as you keep backups of the
+    database.
+    """
+    settings = load_settings(given)
+    from pileus import app  # noqa: PLC0415  # `--help` must not load the server
+    from pileus.domain.errors import Problem  # noqa: PLC0415
+    from pileus.store.secrets import SecretsKeyError  # noqa: PLC0415
+
+    try:
+        count = asyncio.run(app.rotate_secrets(settings, add_key=new_key))
+    except (Problem, SecretsKeyError) as problem:
+        raise CommandError(str(problem)) from problem
+    click.echo(f"Encrypted by the newest key: {count}.")
