@@ -52,6 +52,7 @@ COMPOSITION = {
     "app",
     "api_keys",
     "client_variables",
+    "driver_homes",
     "initial_data",
     "logs",
     "private_files",
@@ -61,7 +62,6 @@ COMPOSITION = {
     "users",
 }
 EXCEPTIONS: dict[str, set[str]] = {
-    # `pileus` defines the version.
     "api": {"__init__", "settings"},
     "cli": {"__init__"},
     # These work without a server, as `serve` and `catalog check` do.

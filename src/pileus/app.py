@@ -21,6 +21,7 @@ from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.ids import IdMaker
 from pileus.domain.tasks import Task
+from pileus.driver_homes import check_driver_home
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
@@ -103,6 +104,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     metrics = ServerMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
+        await check_driver_home(db, settings, current_time_micros())
         driver, task_waiters = create_driver(settings, catalogue), TaskWaiters()
         engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters))
         notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")

@@ -12,7 +12,7 @@ from pathlib import Path
 PRIVATE_UMASK = 0o077
 TRAVERSABLE = 0o711
 """The mode of directories that the QEMU driver opens to the user of its machines, if the server is root."""
-OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "figures", "qemu")
+OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "home.id", "figures", "qemu")
 """What the server creates in the data directory. What operators put beside it keeps its mode."""
 
 

@@ -41,7 +41,11 @@ class DriverConfig(Struct, Generic[S], frozen=True):
 
 
 class DriverFactory(Protocol):
-    """The class of a driver, which the entry point names."""
+    """The class of a driver, which the entry point names.
+
+    It may have the attribute `MACHINES_ARE_IN_DATA_DIRECTORY`. If that is true, a server with another data directory
+    on the same database is refused.
+    """
 
     def create(self, config: DriverConfig[Any]) -> Compute:
         """Create the driver. Raises OSError with a message for the operator if that is impossible."""

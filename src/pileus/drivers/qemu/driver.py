@@ -63,6 +63,8 @@ PATIENCE = 30.0
 class Qemu:
     """The driver of one host: no bare metal servers, no migration, no DDoS protection."""
 
+    MACHINES_ARE_IN_DATA_DIRECTORY = True
+
     def __init__(  # noqa: PLR0913  # settings of the operator, each by its name
         self,
         data: Path,
