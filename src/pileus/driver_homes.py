@@ -1,6 +1,7 @@
 """A database has one data directory for the machines of a driver that keeps them there.
 
-A second server with a directory of its own would not find the machines and disks of the first one: its tasks would fail.
+A second server with a directory of its own would not find the machines and disks of the first one, and its tasks would
+fail.
 """
 
 import os

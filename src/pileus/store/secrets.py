@@ -90,6 +90,7 @@ class SecretBox:
                 output.flush()
                 os.fsync(output.fileno())
             if replace:
+                self._keep_owner(new)
                 new.replace(self.file)
             else:
                 self.file.hardlink_to(new)
@@ -99,7 +100,14 @@ class SecretBox:
         except OSError as problem:
             raise SecretsKeyError(f"{self.file} cannot be written: {problem.strerror}") from problem
         finally:
-            new.unlink(missing_ok=True)
+            with suppress(OSError):
+                new.unlink()
+
+    def _keep_owner(self, new: Path) -> None:
+        """Give a file that root writes to the owner of the present one: the server may run as another user."""
+        status = self.file.stat()
+        if os.geteuid() == 0:
+            os.chown(new, status.st_uid, status.st_gid)
 
     def _cipher(self) -> "MultiFernet":
         from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415  # takes long to load
