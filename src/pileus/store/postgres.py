@@ -183,7 +183,7 @@ class Postgres:
                 if isinstance(work, str):
                     await connection.execute(work)
                 else:
-                    await work(_Statements(partial(_execute_on, connection)))
+                    await work(_Statements(partial(_execute_on, connection), self.secrets))
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     async def erase_deleted_content(self) -> None:

@@ -45,7 +45,7 @@ async def get_for_use(tx: Tx, place: Place, instance_id: str) -> Instance:
     row = await tx.one(f"{GET} {FOR_USE}", id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record_from_row(row)
+    return TABLE.record_from_row(tx, row)
 
 
 async def get_with_details(
