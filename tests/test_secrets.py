@@ -160,6 +160,7 @@ def data_with_secrets(tmp_path: Path) -> Path:
         ("too-short\n", "secrets.key: line 1 is no key: restore the file from a backup"),
         ("", "secrets.key has no key: restore"),
     ],
+    ids=["no file", "another key", "no key of that form", "an empty file"],
 )
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_start_without_the_right_key_fails_and_creates_none(
