@@ -7,7 +7,7 @@ import pytest
 from gcore import NotFoundError
 
 from pileus.domain.faults import FaultKind
-from pileus.store.compute.instances import find
+from pileus.store.compute.instances import TABLE, find
 from tests.builders import (
     BARE_METAL,
     a_floating_ip,
@@ -304,8 +304,8 @@ async def test_user_data_in_lines_are_stored_in_one(tenant: Tenant, operation: s
 
     assert answer.status_code == 200
     async with tenant.running.app_state.db.read() as tx:
-        row = await tx.one("SELECT id FROM instances WHERE boot LIKE :boot", boot=f"%{b64encode(content).decode()}%")
-    assert row is not None
+        servers = await TABLE.find(tx, "project_id = :project_id", project_id=tenant.project_id)
+    assert [server.boot.user_data for server in servers if server.boot] == [b64encode(content).decode()]
 
 
 async def test_an_image_that_is_being_installed_cannot_be_deleted(tenant: Tenant) -> None:

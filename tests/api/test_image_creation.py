@@ -327,7 +327,8 @@ async def test_the_simulated_cloud_takes_an_image_from_its_address_without_a_dow
 
 
 async def test_an_image_without_a_download_counts_against_the_quota(offline: Tenant) -> None:
-    await offline.api.put(f"/_pileus/quotas/{REGION}", json={"image_size_limit": 1 << 20})
+    quotas = f"/_pileus/quotas/{REGION}?client_id={offline.client_id}"
+    await offline.operator.put(quotas, json={"image_size_limit": 1 << 20})
 
     task = await download_image(offline)
 

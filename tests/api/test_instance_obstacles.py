@@ -53,9 +53,12 @@ async def test_missing_capacity_is_reported_before_a_missing_image(tenant: Tenan
     assert answer.json()["message"] == "The region 1 has reached the limit of flavor g2-standard-2-4"
 
 
-async def test_an_exceeded_quota_is_reported_with_limit_and_usage(tenant: Tenant) -> None:
-    limit = tenant.running.app_state.catalogue.quotas["volume_size"]
-    disks = [boot()] + [{"source": "new-volume", "size": 16000}] * (limit // 16000 + 1)
+async def test_an_exceeded_quota_is_reported_with_limit_and_usage(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit = 1000
+    set_quotas(tenant, monkeypatch, volume_size=limit)
+    disks = [boot(), {"source": "new-volume", "size": limit}]
     before = await count_resources(tenant)
 
     answer = await order_instance(tenant, volumes=disks)

@@ -83,10 +83,7 @@ async def test_one_order_gets_the_requested_address(tenant: Tenant) -> None:
 
 async def test_capacity_limits_concurrent_creates(tenant: Tenant) -> None:
     path = "/_pileus/capacities/1/g2-standard-4-8"
-    async with tenant.running.app_state.db.read() as tx:
-        others = await tx.one("SELECT count(*) FROM instances WHERE flavor_id = 'g2-standard-4-8'")
-    assert others is not None
-    await tenant.api.put(path, json={"servers": others[0] + 2})
+    await tenant.api.put(path, json={"servers": 2})
 
     codes = await count_status_codes(tenant, flavor="g2-standard-4-8")
     await tenant.api.put(path, json={"servers": None})

@@ -19,6 +19,7 @@ from tests.builders import (
 )
 from tests.networks import a_router
 from tests.orders import UBUNTU
+from tests.storage import set_quotas
 from tests.tenants import Tenant, client_of
 
 HOUR = 3_600_000_000
@@ -217,9 +218,10 @@ async def test_an_existing_instance_has_a_price(tenant: Tenant) -> None:
     assert answer["price_per_hour"] > 0.012
 
 
-async def test_check_limits_returns_only_exceeded_quotas(tenant: Tenant) -> None:
+async def test_check_limits_returns_only_exceeded_quotas(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tenant.path("instances", "check_limits", version=2)
-    limit = tenant.running.app_state.catalogue.quotas["vm_count"]
+    limit = 5
+    set_quotas(tenant, monkeypatch, vm_count=limit)
     await an_instance(tenant)
 
     within = await tenant.api.post(path, json={"flavor": "g1-standard-1-2", "interfaces": [], "volumes": []})
