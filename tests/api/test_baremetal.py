@@ -305,7 +305,7 @@ async def test_user_data_in_lines_are_stored_in_one(tenant: Tenant, operation: s
     assert answer.status_code == 200
     async with tenant.running.app_state.db.read() as tx:
         servers = await TABLE.find(tx, "project_id = :project_id", project_id=tenant.project_id)
-    assert [server.boot.user_data for server in servers if server.boot] == [b64encode(content).decode()]
+    assert [server.boot.user_data for server in servers] == [b64encode(content).decode()]
 
 
 async def test_an_image_that_is_being_installed_cannot_be_deleted(tenant: Tenant) -> None:
