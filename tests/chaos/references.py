@@ -26,6 +26,7 @@ RACES: list[Race] = []
 NO_REFERENCES = {
     "segmentation_id": "the number of a VLAN or tunnel",
     "fingerprint_id": "part of a key",
+    "home_id": "names the data directory of a server",
 }
 NEVER_DELETED = {
     **dict.fromkeys(("client_id", "user_id"), "tenants and their users are never deleted"),
