@@ -16,6 +16,7 @@ import pytest
 from pileus.app import run_cloud
 from pileus.settings import Settings
 from pileus.store.postgres_connections import LONGEST_STATEMENT
+from pileus.store.secrets import KEY_FILE
 from tests.chaos.proxies import Proxy, proxy_of
 from tests.chaos.rounds import rounds
 from tests.databases import database_url
@@ -37,6 +38,7 @@ class Outage:
     tenant: Tenant
     url: str
     instance_id: str
+    secrets_key: Path
 
     @property
     def instance_path(self) -> str:
@@ -82,7 +84,7 @@ async def outage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outa
             async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
                 creation = await tenant.api.post(tenant.path("instances", version=2), json=an_order())
                 created = (await tenant.wait_until_finished(creation))["created_resources"]
-                yield Outage(proxy, tenant, url, created["instances"][0])
+                yield Outage(proxy, tenant, url, created["instances"][0], data / KEY_FILE)
 
 
 def check_unavailable(answers: list[tuple[httpx.Response, float]]) -> None:
@@ -228,7 +230,8 @@ async def test_a_server_stops_cleanly_during_an_outage(
     outage: Outage, tmp_path: Path, break_server: Callable[[Proxy], Awaitable[None]]
 ) -> None:
     async with proxy_of(outage.url) as (proxy, url):
-        server = await asyncio.to_thread(start_server, tmp_path / "data", "--database", url)
+        options = ("--database", url, "--secrets-key", str(outage.secrets_key))
+        server = await asyncio.to_thread(start_server, tmp_path / "data", *options)
         await break_server(proxy)
         async with httpx.AsyncClient(base_url=server.url, timeout=SOON) as client:
             assert (await client.get("/readyz")).status_code == 503
