@@ -218,7 +218,8 @@ def helper(folder: Path) -> None:
     os.read(child_output, 1)
     install_helper(folder)
     os.write(go, b"1")
-    os.wait()
+    _, status = os.wait()
+    sys.exit(os.waitstatus_to_exitcode(status))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ def run_in_namespace(namespace: str, *arguments: str) -> dict[str, Any]:
         text=True,
         check=False,
         timeout=150,
+        # Tests of servers in this process have made its files private.
+        umask=0o022,
     )
     assert done.returncode == 0, done.stderr
     output: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
