@@ -1,14 +1,11 @@
 """The open connections of a process: how many there may be, and which one is closed for a new one."""
 
 import asyncio
-import logging
 from collections import Counter
 from ipaddress import ip_address
 from typing import Protocol
 
 from msgspec import Struct
-
-LOG = logging.getLogger("pileus.server")
 
 
 class ConnectionLimits(Struct, frozen=True, kw_only=True):
@@ -53,9 +50,6 @@ class ConnectionRegister:
         self._open: set[Connection] = set()
         self._idle: dict[Connection, None] = {}
         self._per_peer: Counter[str] = Counter()
-
-    def __len__(self) -> int:
-        return len(self._open)
 
     def admit(self, connection: Connection) -> bool:
         """Add a new, idle connection; return whether the limits allow it. The caller refuses it if not."""

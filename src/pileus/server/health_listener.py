@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from litestar.types import ASGIApp, HTTPResponseBodyEvent, HTTPResponseStartEvent, Message, Receive, Scope, Send
+from litestar.response.base import ASGIResponse
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from pileus.api.responses import EncodedJsonResponse
 from pileus.server.connections import ConnectionLimits
 from pileus.server.http_server import HttpServer, listen
 
@@ -49,29 +51,32 @@ class HealthApp:
         self._app = app
         self._loop = loop
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # ASGI
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer `/healthz` from this thread, and forward what needs the main loop."""
-        if scope["path"] == "/healthz":
-            messages = self._liveness()
-        elif scope["path"] in FORWARDED_PATHS:
-            messages = await self._forward(scope)
+        if scope["path"] in FORWARDED_PATHS:
+            await self._forward(scope, receive, send)
+        elif scope["path"] == "/healthz":
+            await self._liveness()(scope, receive, send)
         else:
-            messages = _json_response(404, {"message": "This port answers /healthz, /readyz and /metrics only."})
-        for message in messages:
-            await send(message)
+            message = "This port answers /healthz, /readyz and /metrics only."
+            await _json_response(404, {"message": message})(scope, receive, send)
 
-    def _liveness(self) -> list[Message]:
+    def _liveness(self) -> ASGIResponse:
         seconds = time.monotonic() - self._server.last_tick
         if seconds < STALL_SECONDS:
             return _json_response(200, {"status": "ok"})
         return _json_response(503, {"status": "stalled", "message": f"Nothing has run for {seconds:.0f} seconds."})
 
-    async def _forward(self, scope: Scope) -> list[Message]:
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
         future = asyncio.run_coroutine_threadsafe(_collect_response(self._app, scope), self._loop)
         try:
-            return await asyncio.wait_for(asyncio.wrap_future(future), FORWARD_SECONDS)
+            messages = await asyncio.wait_for(asyncio.wrap_future(future), FORWARD_SECONDS)
         except TimeoutError:
-            return _json_response(503, {"message": f"The server did not answer within {FORWARD_SECONDS:.0f} seconds."})
+            text = f"The server did not answer within {FORWARD_SECONDS:.0f} seconds."
+            await _json_response(503, {"message": text})(scope, receive, send)
+            return
+        for message in messages:
+            await send(message)
 
 
 async def _collect_response(app: ASGIApp, scope: Scope) -> list[Message]:
@@ -87,9 +92,5 @@ async def _collect_response(app: ASGIApp, scope: Scope) -> list[Message]:
     return messages
 
 
-def _json_response(status: int, content: dict[str, str]) -> list[Message]:
-    body = msgspec.json.encode(content)
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-    start: HTTPResponseStartEvent = {"type": "http.response.start", "status": status, "headers": headers}
-    end: HTTPResponseBodyEvent = {"type": "http.response.body", "body": body, "more_body": False}
-    return [start, end]
+def _json_response(status: int, content: dict[str, str]) -> ASGIResponse:
+    return EncodedJsonResponse(status, msgspec.json.encode(content))
