@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
+from pileus.api.middleware import allowed_methods_with_head
 from pileus.api.validation import EMPTY_BODY, is_body_missing, translate_parameter_errors
 from pileus.domain.errors import (
     BodyTooLarge,
@@ -94,7 +95,11 @@ def http_error_response(request: Request[Any, Any, Any], error: HTTPException) -
     phrases = {405: "Method Not Allowed", 413: "Request Entity Too Large", 400: "Bad Request"}
     name = HTTP_ERRORS[BodyTooLarge][1] if error.status_code == HTTP_ERRORS[BodyTooLarge][0] else "HTTPError"
     text = f"HTTP {error.status_code}: {phrases.get(error.status_code, error.detail)}"
-    return _response(request, error.status_code, name, text, headers=error.headers)
+    headers = {
+        key: allowed_methods_with_head(value) if key == "allow" else value
+        for key, value in (error.headers or {}).items()
+    }
+    return _response(request, error.status_code, name, text, headers=headers)
 
 
 def unexpected_error_response(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:

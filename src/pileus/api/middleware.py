@@ -15,7 +15,6 @@ LOG = logging.getLogger("pileus.requests")
 UNKNOWN = "(none)"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """All other methods are counted as one, because a client can invent any number of them."""
-NOT_ALLOWED = 405
 
 
 class ServerMetrics:
@@ -89,7 +88,8 @@ def instrument_requests(
             return
         started, request_id = clock(), os.urandom(16).hex()
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
-        id_headers = ((b"request_id", request_id.encode()), (b"x-request-id", request_id.encode()))
+        encoded_id = request_id.encode()
+        id_headers = ((b"request_id", encoded_id), (b"x-request-id", encoded_id))
         status = 500
 
         async def send_with_id(message: Message) -> None:
@@ -121,11 +121,11 @@ def instrument_requests(
 def answer_head_as_get(app: ASGIApp) -> ASGIApp:
     """Wrap the application: answer HEAD as GET without the body, and name HEAD in `Allow` beside GET (RFC 9110, 9.3.2).
 
-    The application sees a GET, so that access checks, status and headers are the same.
+    The application sees a GET, so that access checks, status and headers are the same. Other methods pass untouched.
     """
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP:
+        if scope["type"] != ScopeType.HTTP or scope["method"] not in ("HEAD", "OPTIONS"):
             await app(scope, receive, send)
             return
         method = scope["method"]
@@ -135,7 +135,7 @@ def answer_head_as_get(app: ASGIApp) -> ASGIApp:
             scope["method"] = method
             if message["type"] == "http.response.body" and method == "HEAD":
                 message["body"] = b""
-            elif message["type"] == "http.response.start" and (message["status"] == NOT_ALLOWED or method == "OPTIONS"):
+            elif message["type"] == "http.response.start":
                 message["headers"] = [_with_head(name, value) for name, value in message["headers"]]
             await send(message)
 
@@ -150,11 +150,16 @@ def answer_head_as_get(app: ASGIApp) -> ASGIApp:
     return handle
 
 
+def allowed_methods_with_head(value: str) -> str:
+    """Return a value of `Allow` in which HEAD stands beside GET."""
+    methods = value.split(", ")
+    return value if "GET" not in methods or "HEAD" in methods else ", ".join(sorted({*methods, "HEAD"}))
+
+
 def _with_head(name: bytes, value: bytes) -> tuple[bytes, bytes]:
-    methods = value.split(b", ")
-    if name.lower() != b"allow" or b"GET" not in methods or b"HEAD" in methods:
+    if name.lower() != b"allow":
         return name, value
-    return name, b", ".join(sorted({*methods, b"HEAD"}))
+    return name, allowed_methods_with_head(value.decode()).encode()
 
 
 def _log_request(scope: Any, request_id: str, status: int, seconds: float) -> None:
