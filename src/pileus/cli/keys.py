@@ -1,16 +1,15 @@
 """`pileus keys`: create, list, rotate and revoke API keys, directly in the database."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 import click
 
 from pileus.cli.commands import CommandError, LazySectionedGroup
-from pileus.cli.options import SettingsCommand, load_settings
+from pileus.cli.database_access import DATABASE, run_with_database
+from pileus.cli.options import SettingsCommand
 from pileus.cli.output import add_output_option, format_time, show_table
-from pileus.settings import GivenSettingValue, Settings
+from pileus.settings import GivenSettingValue
 
 OPERATOR_ROLE = "Operators"
 ROLES = ("Administrators", "Engineers", "Users")
@@ -22,8 +21,18 @@ EXAMPLES = (
     ("Replace the token of key 7; the old one stays valid for a day", "pileus keys rotate 7 --grace 24"),
     ("Revoke key 7", "pileus keys revoke 7"),
 )
-DATABASE = ("data", "database")
 Result = TypeVar("Result")
+add_expires_option = click.option(
+    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
+)
+add_grace_option = click.option(
+    "--grace",
+    type=click.IntRange(min=0, max=720),
+    default=0,
+    show_default=True,
+    metavar="HOURS",
+    help="The number of hours for which the old token stays valid.",
+)
 
 
 class ApiKeyManager(Protocol):
@@ -55,9 +64,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), default="Engineers", show_default=True, help="The role of the key.")
 @click.option("--client", type=int, metavar="ID", help="The tenant of the key; default: the first one.")
-@click.option(
-    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
-)
+@add_expires_option
 @add_output_option
 def create_key(
     given: dict[str, GivenSettingValue], name: str, role: str, client: int | None, expires: int | None, output: str
@@ -82,22 +89,14 @@ def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
 
 @keys.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[3:4])
 @click.argument("number", type=int)
-@click.option(
-    "--grace",
-    type=click.IntRange(min=0, max=720),
-    default=0,
-    show_default=True,
-    metavar="HOURS",
-    help="The number of hours for which the old token stays valid.",
-)
+@add_grace_option
 def rotate_key(given: dict[str, GivenSettingValue], number: int, grace: int) -> None:
     """Replace the token of the key with this NUMBER, and print the new one.
 
     The new token cannot be shown again. Without --grace no server accepts the old token when the command ends.
     """
     token = run_with_keys(given, lambda manager: manager.rotate(number, grace))
-    click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)
-    click.echo(token)
+    print_new_token(number, token)
 
 
 @keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
@@ -118,6 +117,12 @@ def print_token(name: str, role: str, token: str, output: str) -> None:
     click.echo(token)
 
 
+def print_new_token(number: int, token: str) -> None:
+    """Print the token that replaces that of a key, as `print_token` does."""
+    click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)
+    click.echo(token)
+
+
 def key_row(key: Any) -> dict[str, Any]:
     """Return the columns of a key, with times as text."""
     row = {column: getattr(key, column) for column in COLUMNS}
@@ -126,15 +131,4 @@ def key_row(key: Any) -> dict[str, Any]:
 
 def run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:
     """Run an action with the API keys of the database that the settings name."""
-    settings: Settings = load_settings(given)
-    from pileus import app  # noqa: PLC0415  # `--help` must not load the server
-    from pileus.domain.errors import Problem  # noqa: PLC0415  # as well
-
-    async def run(opening: AbstractAsyncContextManager[ApiKeyManager]) -> Result:
-        async with opening as api_keys:
-            return await action(api_keys)
-
-    try:
-        return asyncio.run(run(app.open_api_keys(settings)))
-    except Problem as problem:
-        raise CommandError(f"{problem.message}.") from None
+    return run_with_database(given, lambda app, settings: app.open_api_keys(settings), action)

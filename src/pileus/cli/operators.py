@@ -3,7 +3,8 @@
 import click
 
 from pileus.cli.commands import CommandError, LazySectionedGroup
-from pileus.cli.keys import DATABASE, OPERATOR_ROLE, key_row, print_token, run_with_keys
+from pileus.cli.database_access import DATABASE
+from pileus.cli.keys import OPERATOR_ROLE, add_expires_option, key_row, print_token, run_with_keys
 from pileus.cli.options import SettingsCommand
 from pileus.cli.output import add_output_option, show_table
 from pileus.settings import GivenSettingValue
@@ -30,9 +31,7 @@ def operators() -> None:
 
 @operators.command("create", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[:1])
 @click.argument("name")
-@click.option(
-    "--expires", type=click.IntRange(min=1), metavar="DAYS", help="The number of days until it expires; default: never."
-)
+@add_expires_option
 @add_output_option
 def create_operator(given: dict[str, GivenSettingValue], name: str, expires: int | None, output: str) -> None:
     """Create an operator with the name NAME and print its token, which cannot be shown again."""

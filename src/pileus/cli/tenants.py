@@ -7,7 +7,7 @@ import click
 
 from pileus.cli.commands import LazySectionedGroup, SectionedCommand
 from pileus.cli.control import ControlClient
-from pileus.cli.keys import ROLES, print_token
+from pileus.cli.keys import ROLES, add_grace_option, print_new_token, print_token
 from pileus.cli.output import add_output_option, show_table
 from pileus.cli.sim import add_server_options
 
@@ -98,14 +98,7 @@ def create_key_of_tenant(
 @tenants.command("rotate-key", cls=SectionedCommand, examples=EXAMPLES[2:3])
 @click.argument("tenant", type=int)
 @click.argument("number", type=int)
-@click.option(
-    "--grace",
-    type=click.IntRange(min=0, max=720),
-    default=0,
-    show_default=True,
-    metavar="HOURS",
-    help="The number of hours for which the old token stays valid.",
-)
+@add_grace_option
 @add_server_options
 def rotate_key_of_tenant(control: ControlClient, tenant: int, number: int, grace: int) -> None:
     """Replace the token of the key NUMBER of a TENANT and print the new one.
@@ -113,8 +106,7 @@ def rotate_key_of_tenant(control: ControlClient, tenant: int, number: int, grace
     The new token cannot be shown again. Without --grace no server process accepts the old one when the command ends.
     """
     key = control.call("POST", f"/tenants/{tenant}/keys/{number}/rotate", {"grace_seconds": grace * 3600})
-    click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)
-    click.echo(key["token"])
+    print_new_token(number, key["token"])
 
 
 @tenants.command("revoke-key", cls=SectionedCommand, examples=EXAMPLES[3:])

@@ -1,19 +1,18 @@
 """`pileus users`: create, list and delete users who log in with a password, directly in the database."""
 
-import asyncio
 import secrets
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 import click
 
-from pileus.cli.commands import CommandError, LazySectionedGroup, UsageError
-from pileus.cli.keys import DATABASE, ROLES
-from pileus.cli.options import SettingsCommand, load_settings
+from pileus.cli.commands import LazySectionedGroup, UsageError
+from pileus.cli.database_access import DATABASE, run_with_database
+from pileus.cli.keys import ROLES
+from pileus.cli.options import SettingsCommand
 from pileus.cli.output import add_output_option, format_time, show_table
-from pileus.settings import GivenSettingValue, Settings
+from pileus.settings import GivenSettingValue
 
 COLUMNS = ("id", "email", "role", "client_id", "created_at")
 EXAMPLES = (
@@ -132,16 +131,4 @@ def _user_row(user: Any) -> dict[str, Any]:
 
 
 def _run_with_users(given: dict[str, GivenSettingValue], action: Callable[[UserManager], Awaitable[Result]]) -> Result:
-    settings: Settings = load_settings(given)
-    from pileus import app  # noqa: PLC0415  # `--help` must not load the server
-    from pileus.domain.errors import Problem  # noqa: PLC0415  # as well
-
-    async def run(opening: AbstractAsyncContextManager[UserManager]) -> Result:
-        async with opening as manager:
-            return await action(manager)
-
-    try:
-        return asyncio.run(run(app.open_users(settings)))
-    except Problem as problem:
-        texts = [text for errors in getattr(problem, "fields", {}).values() for text in errors]
-        raise CommandError(f"{'; '.join(texts) or problem.message}.") from None
+    return run_with_database(given, lambda app, settings: app.open_users(settings), action)
