@@ -4,12 +4,12 @@ A second server with a directory of its own would not find the machines and disk
 fail.
 """
 
-import os
 import socket
 import uuid
 from functools import partial
 
 from pileus.drivers.registry import find_driver_location, load_object
+from pileus.drivers.shared_files import read_or_create_file
 from pileus.settings import Settings
 from pileus.store import driver_homes
 from pileus.store.database import Database
@@ -32,7 +32,7 @@ async def check_driver_home(db: Database, settings: Settings, now: int) -> None:
         return
     own = driver_homes.DriverHome(
         driver=settings.driver,
-        home_id=_read_or_create_id(settings),
+        home_id=read_or_create_file(settings.data / ID_FILE, f"{uuid.uuid4()}\n".encode()).decode().strip(),
         place=f"{settings.data.absolute()} on host {socket.gethostname()}",
         created_at=now,
     )
@@ -42,17 +42,3 @@ async def check_driver_home(db: Database, settings: Settings, now: int) -> None:
             f"The machines of this database are in {home.place}, and a database has one such directory: start the"
             " server with it, or use another database, or see 'Several servers' in docs/real-machines.md"
         )
-
-
-def _read_or_create_id(settings: Settings) -> str:
-    """Return the id of the data directory; the first process writes it, and no other reads half of it."""
-    file = settings.data / ID_FILE
-    new = file.with_name(f"{ID_FILE}.{os.getpid()}")
-    new.write_text(f"{uuid.uuid4()}\n")
-    try:
-        file.hardlink_to(new)
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink()
-    return file.read_text().strip()

@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
+
+from pileus.drivers.shared_files import read_or_create_file
 
 VALID_SECONDS = 600
 SECRET_BYTES = 32
@@ -14,7 +15,8 @@ class ConsoleTickets:
     """Issues and checks tickets; every process that reads the same secret file accepts them."""
 
     def __init__(self, file: Path, valid_seconds: int = VALID_SECONDS) -> None:
-        self._secret, self._valid_seconds = _load_secret(file), valid_seconds
+        self._secret = read_or_create_file(file, secrets.token_bytes(SECRET_BYTES))
+        self._valid_seconds = valid_seconds
 
     def issue(self, machine_id: str, now: float) -> str:
         """Create a ticket for a machine's screen; `now` in seconds."""
@@ -31,17 +33,3 @@ class ConsoleTickets:
 
     def _signature(self, content: str) -> str:
         return hmac.new(self._secret, content.encode(), hashlib.sha256).hexdigest()
-
-
-def _load_secret(file: Path) -> bytes:
-    """Read the secret, and create it if needed: the first process wins, and no other reads half a file."""
-    new = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    new.touch(mode=0o600)
-    new.write_bytes(secrets.token_bytes(SECRET_BYTES))
-    try:
-        file.hardlink_to(new)
-    except FileExistsError:
-        pass
-    finally:
-        new.unlink()
-    return file.read_bytes()
