@@ -40,7 +40,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         self._host_count = 0
         self._header_bytes = 0
-        self._is_started = False
         self._has_request = False
         self._unanswered = 0
         self._keeps_alive = False
@@ -66,8 +65,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
-        self._host_count, self._header_bytes = 0, 0
-        self._is_started, self._has_request = False, True
+        self._host_count, self._header_bytes, self._has_request = 0, 0, True
         self.deadline = self.loop.time() + self.limits.header_timeout
         self.register.mark_busy(self)
 
@@ -94,20 +92,21 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + self.limits.body_timeout
         if self._host_count > 1 or (not self._host_count and self.parser.get_http_version() == "1.1"):
             self._refuse_request(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
-        previous = self.cycle
         super().on_headers_complete()
-        if self.cycle is previous:  # a WebSocket
-            return
-        self._is_started = True
-        self._unanswered += 1
-        self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
+        if self._is_handed_over():
+            self._unanswered += 1
+            self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_message_complete(self) -> None:
         """End the request; the application may take as long as it needs."""
         self.deadline = NEVER
-        if self._is_started and not self.cycle.response_started:
+        if self._is_handed_over() and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
         super().on_message_complete()
+
+    def _is_handed_over(self) -> bool:
+        """Return whether the application has the current request, which is not so for a WebSocket."""
+        return getattr(self.cycle, "scope", None) is self.scope
 
     def on_response_complete(self) -> None:
         """Start the next request that has arrived, or wait for one."""
