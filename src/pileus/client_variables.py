@@ -46,14 +46,18 @@ class NoApiKey(Exception):
     """There is no key on this machine; the message is one line that says what to do."""
 
 
-def client_variables(settings: Settings, key: str) -> dict[str, str]:
+def client_variables(settings: Settings, key: str, project: int = PROJECT) -> dict[str, str]:
     """Return the variables of all clients. Raises SettingError for a wrong catalogue."""
-    return {name: value for client in CLIENT_VARIABLES for name, value in variables_of(client, settings, key).items()}
+    return {
+        name: value
+        for client in CLIENT_VARIABLES
+        for name, value in variables_of(client, settings, key, project).items()
+    }
 
 
-def variables_of(client: str, settings: Settings, key: str) -> dict[str, str]:
+def variables_of(client: str, settings: Settings, key: str, project: int = PROJECT) -> dict[str, str]:
     """Return the variables of one client. Raises SettingError for a wrong catalogue."""
-    values = {"base_url": settings.base_url, "key": key, "project": PROJECT, "region": _default_region(settings)}
+    values = {"base_url": settings.base_url, "key": key, "project": project, "region": default_region(settings)}
     return {name: template.format(**values) for name, template in CLIENT_VARIABLES[client].items()}
 
 
@@ -91,7 +95,8 @@ def env_command_line(settings: Settings) -> str:
     return shlex.join([*program, "env", *options])
 
 
-def _default_region(settings: Settings) -> int:
+def default_region(settings: Settings) -> int:
+    """Return the default region of the catalogue. Raises SettingError for a wrong catalogue."""
     try:
         return load_catalogue(settings).default_region
     except Invalid as problem:

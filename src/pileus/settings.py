@@ -365,7 +365,7 @@ def _read_file(path: Path) -> dict[str, GivenSettingValue]:
         raise SettingError(f"{path}: not TOML: {failure}") from None
     given: dict[str, GivenSettingValue] = {}
     for key, value in _flatten(content):
-        _check_key(key, path)
+        check_setting_name(key, str(path))
         if key in given:
             raise SettingError(f"{path}: the setting {key} is given twice")
         given[key] = GivenSettingValue(value, str(path), typed=True)
@@ -382,12 +382,13 @@ def _flatten(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
             yield key, value
 
 
-def _check_key(key: str, path: Path) -> None:
+def check_setting_name(key: str, origin: str) -> None:
+    """Check that there is a setting with this name. Raises SettingError, with a hint."""
     names = [row.name for row in list_all_settings()]
     if key not in names:
         near = get_close_matches(key.replace("-", "_").lower(), names, n=1, cutoff=0.7)
         hint = f"did you mean {near[0]}?" if near else "`pileus settings` lists them all"
-        raise SettingError(f"{path}: there is no setting {key}; {hint}")
+        raise SettingError(f"{origin}: there is no setting {key}; {hint}")
 
 
 def _convert(row: Setting, source: GivenSettingValue) -> Any:

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import uvloop
 
-from pileus.app import run_cloud
+from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
 from pileus.server.announcement import print_connection_help, wait_until_ready
@@ -58,12 +58,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: boo
     """Start the cloud, then the HTTP server; stop them in the opposite order."""
     async with run_cloud(settings, exclusive=exclusive) as cloud:
         gc.enable()
-        server = HttpServer(
-            cloud.app,
-            _connection_limits(settings),
-            websockets=isinstance(cloud.driver, SupportsScreenStreams),
-            drain_seconds=DRAIN_SECONDS,
-        )
+        server = make_http_server(settings, cloud)
         address = resolve_host(settings.host)
         serving = asyncio.create_task(server.serve([listen(address, settings.port)]))
         ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
@@ -79,14 +74,17 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: boo
     LOG.info("Stopped")
 
 
-def _connection_limits(settings: Settings) -> ConnectionLimits:
-    return ConnectionLimits(
+def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
+    """Create the HTTP server of a running cloud, with the limits that the settings give."""
+    limits = ConnectionLimits(
         total=settings.connection_limit,
         per_peer=settings.connection_limit_per_peer,
         header_timeout=settings.header_timeout,
         body_timeout=settings.body_timeout,
         idle_timeout=settings.idle_timeout,
     )
+    websockets = isinstance(cloud.driver, SupportsScreenStreams)
+    return HttpServer(cloud.app, limits, websockets=websockets, drain_seconds=DRAIN_SECONDS)
 
 
 async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:

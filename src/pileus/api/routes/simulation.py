@@ -114,8 +114,7 @@ async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault
 
     Tasks of other tenants are not affected.
     """
-    if data.task_type is not None and data.task_type not in OPERATIONS:
-        raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
+    _check_fault_place(data)
     return await ctx.write(
         lambda tx: simulation_service.add_fault(
             tx,
@@ -128,6 +127,16 @@ async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault
             times=data.times,
         )
     )
+
+
+def _check_fault_place(fault: AddFault) -> None:
+    """Check that there are the task type and the step, so that the fault can apply. Raises Invalid."""
+    if fault.task_type is not None and fault.task_type not in OPERATIONS:
+        raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
+    operations = [OPERATIONS[fault.task_type]] if fault.task_type else OPERATIONS.values()
+    steps = {step.name for operation in operations for step in operation.steps}
+    if fault.step is not None and fault.step not in steps:
+        raise invalid(step=f"Unknown step: use one of {', '.join(sorted(steps))}")
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)

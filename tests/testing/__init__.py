@@ -1,0 +1,1 @@
+"""Tests of the tools that the package gives to other packages' tests."""

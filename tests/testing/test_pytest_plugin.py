@@ -1,0 +1,75 @@
+"""The pytest plug-in, as other packages use it: each test writes a test file and runs pytest on it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "testing.md").read_text("utf-8")
+MODULES = re.findall(r'^```python title="(\w+\.py)"\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
+
+
+def _run_pytest(folder: Path, *options: str) -> str:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio", *options],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(("name", "code"), MODULES, ids=[name for name, _ in MODULES])
+def test_an_example_of_the_guide_passes(name: str, code: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(code)
+
+    if name.startswith("test_"):
+        _run_pytest(tmp_path)
+    else:
+        subprocess.run([sys.executable, "-W", "error", name], cwd=tmp_path, timeout=100, check=True)
+
+
+def test_processes_and_tests_share_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_parallel.py").write_text(
+        """
+import pytest
+
+@pytest.mark.parametrize("number", range(6))
+def test_a_project_is_empty_at_first(pileus_client, number):
+    assert pileus_client.cloud.ssh_keys.list().results == []
+    pileus_client.cloud.ssh_keys.create(name="the-same-name")
+"""
+    )
+
+    assert "6 passed" in _run_pytest(tmp_path, "-n", "2")
+
+
+def test_faults_end_with_their_test(tmp_path: Path) -> None:
+    (tmp_path / "test_faults.py").write_text(
+        """
+def test_one_leaves_a_fault(pileus):
+    pileus.faults.fail("create_network")
+
+def test_the_next_does_not_see_it(pileus_client):
+    assert pileus_client.cloud.networks.create_and_poll(name="unharmed").name == "unharmed"
+"""
+    )
+
+    assert "2 passed" in _run_pytest(tmp_path)
+
+
+def test_the_plugin_alone_imports_no_server() -> None:
+    code = (
+        "import sys, pileus.testing.pytest_plugin; sys.exit(any(name in sys.modules for name in ('litestar', 'httpx')))"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
