@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from pileus.api_keys import DAY, ApiKeyAdmin
-from pileus.app import RunningCloud, open_api_keys, run_cloud
+from pileus.app import RunningCloud, open_api_keys
 from pileus.domain.account.access import Role
-from pileus.initial_data import CLIENT, KEY_FILE
+from pileus.initial_data import CLIENT, NoCloud
 from pileus.settings import Settings
 from pileus.store.account import api_keys as key_records
 from tests.tenants import client_of
@@ -89,17 +89,11 @@ async def test_a_key_takes_no_number_that_is_taken(running: RunningCloud, api_ke
     assert token.startswith(f"{row[0] + 2}_")
 
 
-async def test_a_database_that_no_server_has_seen_is_made_ready(tmp_path: Path) -> None:
+async def test_a_database_that_no_server_has_seen_is_refused(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "new", log_level="error")
 
-    async with open_api_keys(settings) as first:
-        token = await first.create("early", "Administrators", None, None)
-    async with open_api_keys(settings) as later:
-        names = [key.name for key in await later.list()]
+    with pytest.raises(NoCloud):
+        async with open_api_keys(settings):
+            pass
 
-    assert names == ["administrator", "early"]
-    async with run_cloud(settings) as running:
-        assert running.first_token is None
-        assert (await list_projects(running, token)).json()["count"] == 1
-        administrator = (settings.data / KEY_FILE).read_text().strip()
-        assert (await list_projects(running, administrator)).status_code == 200
+    assert not settings.data.exists()

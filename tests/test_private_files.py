@@ -76,11 +76,12 @@ def test_a_start_makes_files_of_earlier_versions_private(tmp_path: Path) -> None
 
 def test_commands_on_the_database_create_private_files(tmp_path: Path) -> None:
     data = tmp_path / "data"
+    with run_server(data):
+        pass
     command = [sys.executable, "-m", "pileus", "keys", "create", "one", "--data", str(data)]
 
     subprocess.run(command, check=True, capture_output=True, umask=0)
 
-    assert (data / "pileus.db").exists()
     assert (mode_of(data), paths_open_to_others(data)) == (0o700, [])
 
 

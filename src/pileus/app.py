@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from litestar import Litestar
@@ -28,10 +27,9 @@ from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.registry import find_driver_location, load_object
 from pileus.initial_data import (
     PreparedDatabase,
-    has_first_tenant,
-    load_catalogue,
+    check_database_file,
+    check_first_tenant,
     open_seeded_database,
-    seed_database,
 )
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import make_new_files_private
@@ -149,14 +147,14 @@ def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute
 
 @asynccontextmanager
 async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
-    """Open the API keys of a database without a server; a new database is seeded first."""
+    """Open the API keys of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield ApiKeyAdmin(db, current_time_micros())
 
 
 @asynccontextmanager
 async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
-    """Open the users of a database without a server; a new database is seeded first."""
+    """Open the users of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield UserAdmin(db, current_time_micros())
 
@@ -164,7 +162,7 @@ async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
 async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:
     """Encrypt all secrets of a database by the newest key; return the number that were not.
 
-    With `add_key` a new key is put into the file first. Raises SecretsKeyError or Unavailable.
+    With `add_key` a new key is put into the file first. Raises NoCloud, SecretsKeyError or Unavailable.
     """
     async with _open_without_server(settings, with_secrets=True) as db:
         return await secret_keys.rotate_secrets(db, add_key=add_key)
@@ -173,12 +171,12 @@ async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:
 @asynccontextmanager
 async def _open_without_server(settings: Settings, *, with_secrets: bool = False) -> AsyncIterator[Database]:
     make_new_files_private()
-    data = Path(settings.data)
-    db = await open_database(settings.database, data, secrets_key=settings.secrets_key, with_secrets=with_secrets)
+    check_database_file(settings)
+    db = await open_database(
+        settings.database, settings.data, secrets_key=settings.secrets_key, with_secrets=with_secrets
+    )
     try:
-        if not await has_first_tenant(db):
-            catalogue, now = load_catalogue(settings), current_time_micros()
-            await seed_database(db, catalogue, given_key=settings.api_key, data=data, now=now)
+        await check_first_tenant(db)
         yield db
     finally:
         await db.close()

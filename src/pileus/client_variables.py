@@ -83,16 +83,21 @@ def read_api_key(settings: Settings) -> str:
     return key
 
 
-def env_command_line(settings: Settings) -> str:
-    """Return the command line of `pileus env` for this server, which works in any terminal and directory."""
+def command_line(*arguments: str) -> str:
+    """Return a command line of this program, which works in any terminal and directory."""
     program = ["pileus"] if shutil.which("pileus") else [sys.executable, "-m", "pileus"]
+    return shlex.join([*program, *arguments])
+
+
+def env_command_line(settings: Settings) -> str:
+    """Return the command line of `pileus env` for this server."""
     defaults, options = Settings(), []
     for name in ADDRESS_SETTINGS:
         value = getattr(settings, name)
         if value != getattr(defaults, name):
             is_path = name in ("data", "catalogue")
             options += [f"--{name.replace('_', '-')}", str(Path(value).absolute() if is_path else value)]
-    return shlex.join([*program, "env", *options])
+    return command_line("env", *options)
 
 
 def default_region(settings: Settings) -> int:

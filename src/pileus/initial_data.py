@@ -23,10 +23,14 @@ from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
 from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
-from pileus.store.schema import open_database
+from pileus.store.schema import DATABASE_FILE, open_database
 
 CLIENT, USER, PROJECT = 1, 1, 1
 KEY_FILE = "admin.key"
+
+
+class NoCloud(Exception):
+    """There is no cloud where the settings point; the message is one line that says what to do."""
 
 
 @dataclass(slots=True)
@@ -57,10 +61,20 @@ async def open_seeded_database(
         await db.close()
 
 
-async def has_first_tenant(db: Database) -> bool:
-    """Return whether the database has its first tenant."""
+def check_database_file(settings: Settings) -> None:
+    """Check that the data directory has a database, unless the settings name another one. Raises NoCloud."""
+    if not settings.database and not (settings.data / DATABASE_FILE).is_file():
+        raise NoCloud(
+            f"There is no cloud in {settings.data}. Start one with `pileus serve`, or name the directory of another "
+            "with --data, or its PostgreSQL database with --database."
+        )
+
+
+async def check_first_tenant(db: Database) -> None:
+    """Check that a server has used the database. Raises NoCloud."""
     async with db.read() as tx:
-        return await clients.exists(tx, CLIENT)
+        if not await clients.exists(tx, CLIENT):
+            raise NoCloud("The database is empty. Start a server on it with `pileus serve`, or name another.")
 
 
 def load_catalogue(settings: Settings) -> Catalogue:

@@ -82,7 +82,7 @@ def display_value(row: Setting, value: Any) -> Any:
         return str(value)
     if not row.secret or not value:
         return value
-    return _without_password(value) if row.name == "database" else HIDDEN
+    return without_password(value) if row.name == "database" else HIDDEN
 
 
 def _setting(info: msgspec.structs.FieldInfo, driver: str | None) -> Setting:
@@ -126,7 +126,8 @@ def _range(meta: Meta) -> str:
     return f" {text}" if text else ""
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return an address without its password."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,12 +1,16 @@
 """Fixtures: a real server, and functions that run commands."""
 
+import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from pileus.cli.main import pileus
 from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
+from pileus.initial_data import open_seeded_database
+from pileus.settings import Settings
 
 Run = Callable[..., Result]
 
@@ -16,6 +20,19 @@ def server() -> Iterator[TemporaryServer]:
     """A server in its own process, as users run it."""
     with run_temporary_server() as running:
         yield running
+
+
+@pytest.fixture
+def cloud_data(tmp_path: Path) -> Path:
+    """The data directory of a server that has been stopped."""
+    data = tmp_path / "data"
+
+    async def start_and_stop() -> None:
+        async with open_seeded_database(Settings(data=data)):
+            pass
+
+    asyncio.run(start_and_stop())
+    return data
 
 
 @pytest.fixture

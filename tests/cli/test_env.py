@@ -190,4 +190,4 @@ def test_the_line_that_the_server_prints_works_in_another_terminal(tmp_path: Pat
 
     assert variables.keys() == VARIABLES.keys()
     assert variables["GCORE_API_ENDPOINT"] == server.url
-    assert f"export GCORE_API_KEY={variables['GCORE_API_KEY']}\n" in output
+    assert variables["GCORE_API_KEY"] == (tmp_path / "a data directory" / "admin.key").read_text().strip()

@@ -10,8 +10,8 @@ from pileus.cli.temporary_server import run_temporary_server
 from tests.cli.conftest import Run
 
 
-def test_key_is_created_listed_without_its_secret_and_revoked(run: Run, tmp_path: Path) -> None:
-    data_option = ("--data", str(tmp_path))
+def test_key_is_created_listed_without_its_secret_and_revoked(run: Run, cloud_data: Path) -> None:
+    data_option = ("--data", str(cloud_data))
 
     created = run("keys", "create", "pipeline", "--role", "Engineers", "--expires", "30", *data_option)
     token = created.stdout.strip()
@@ -31,16 +31,16 @@ def test_key_is_created_listed_without_its_secret_and_revoked(run: Run, tmp_path
     assert next(key for key in listed_after if key["id"] == int(number))["revoked_at"].endswith("Z")
 
 
-def test_key_is_printed_as_json(run: Run, tmp_path: Path) -> None:
-    created = run("keys", "create", "reader", "--role", "Users", "--output", "json", "--data", str(tmp_path))
+def test_key_is_printed_as_json(run: Run, cloud_data: Path) -> None:
+    created = run("keys", "create", "reader", "--role", "Users", "--output", "json", "--data", str(cloud_data))
 
     row = json.loads(created.stdout)[0]
     assert (row["name"], row["role"]) == ("reader", "Users")
     assert "_" in row["token"]
 
 
-def test_revoking_an_unknown_key_is_an_error(run: Run, tmp_path: Path) -> None:
-    refused = run("keys", "revoke", "4711", "--data", str(tmp_path))
+def test_revoking_an_unknown_key_is_an_error(run: Run, cloud_data: Path) -> None:
+    refused = run("keys", "revoke", "4711", "--data", str(cloud_data))
 
     assert refused.exit_code == 1
     assert refused.stderr == "pileus: There is no key 4711. `pileus keys list` shows those there are.\n"
@@ -61,12 +61,12 @@ def test_running_server_accepts_a_new_key_and_rejects_a_revoked_one_at_once(run:
         assert (status_before, status()) == (200, 401)
 
 
-def test_rotated_key_has_a_new_token_and_keeps_its_number(run: Run, tmp_path: Path) -> None:
-    token = run("keys", "create", "late", "--data", str(tmp_path)).stdout.strip()
+def test_rotated_key_has_a_new_token_and_keeps_its_number(run: Run, cloud_data: Path) -> None:
+    token = run("keys", "create", "late", "--data", str(cloud_data)).stdout.strip()
     number = token.partition("_")[0]
 
-    rotated = run("keys", "rotate", number, "--grace", "24", "--data", str(tmp_path))
-    unknown = run("keys", "rotate", "4711", "--data", str(tmp_path))
+    rotated = run("keys", "rotate", number, "--grace", "24", "--data", str(cloud_data))
+    unknown = run("keys", "rotate", "4711", "--data", str(cloud_data))
 
     assert rotated.stdout.startswith(f"{number}_")
     assert rotated.stdout.strip() != token

@@ -8,8 +8,8 @@ import pytest
 from tests.cli.conftest import Run
 
 
-def test_operator_is_created_listed_and_deleted(run: Run, tmp_path: Path) -> None:
-    data_option = ("--data", str(tmp_path))
+def test_operator_is_created_listed_and_deleted(run: Run, cloud_data: Path) -> None:
+    data_option = ("--data", str(cloud_data))
 
     token = run("operators", "create", "ann", "--expires", "9", *data_option).stdout.strip()
     run("keys", "create", "pipeline", *data_option)
@@ -24,10 +24,10 @@ def test_operator_is_created_listed_and_deleted(run: Run, tmp_path: Path) -> Non
     assert [operator["revoked_at"] is None for operator in listed_after] == [True, False]
 
 
-def test_a_key_of_a_tenant_is_no_operator(run: Run, tmp_path: Path) -> None:
-    token = run("keys", "create", "pipeline", "--data", str(tmp_path)).stdout
+def test_a_key_of_a_tenant_is_no_operator(run: Run, cloud_data: Path) -> None:
+    token = run("keys", "create", "pipeline", "--data", str(cloud_data)).stdout
 
-    refused = run("operators", "delete", token.partition("_")[0], "--data", str(tmp_path))
+    refused = run("operators", "delete", token.partition("_")[0], "--data", str(cloud_data))
 
     assert refused.exit_code == 1
     assert "There is no operator 2." in refused.stderr

@@ -28,10 +28,10 @@ def create(data: Path, *arguments: str, text: str = f"{PASSWORD}\n") -> Result:
     return run_with_input("users", "create", EMAIL, "--password-stdin", "--data", str(data), *arguments, text=text)
 
 
-def test_users_are_created_listed_and_deleted(run: Run, tmp_path: Path) -> None:
-    data = ("--data", str(tmp_path))
+def test_users_are_created_listed_and_deleted(run: Run, cloud_data: Path) -> None:
+    data = ("--data", str(cloud_data))
 
-    created = create(tmp_path, "--role", "Users")
+    created = create(cloud_data, "--role", "Users")
     listed = json.loads(run("users", "list", "--output", "json", *data).stdout)
     table = run("users", "list", *data).stdout
     deleted = run("users", "delete", EMAIL.upper(), *data)
@@ -49,17 +49,17 @@ def test_users_are_created_listed_and_deleted(run: Run, tmp_path: Path) -> None:
     assert [row["email"] for row in left] == ["admin@localhost.localdomain"]
 
 
-def test_a_user_of_a_new_tenant_gets_the_tenant(run: Run, tmp_path: Path) -> None:
-    created = create(tmp_path, "--client", "77")
-    listed = json.loads(run("users", "list", "--output", "json", "--data", str(tmp_path)).stdout)
+def test_a_user_of_a_new_tenant_gets_the_tenant(run: Run, cloud_data: Path) -> None:
+    created = create(cloud_data, "--client", "77")
+    listed = json.loads(run("users", "list", "--output", "json", "--data", str(cloud_data)).stdout)
 
     assert created.exit_code == 0
     assert [row["email"] for row in listed if row["client_id"] == 77] == ["client-77@localhost.localdomain", EMAIL]
 
 
-def test_a_generated_password_is_the_only_output(run: Run, tmp_path: Path) -> None:
-    created = run("users", "create", EMAIL, "--generate", "--data", str(tmp_path))
-    changed = run("users", "set-password", EMAIL, "--generate", "--data", str(tmp_path))
+def test_a_generated_password_is_the_only_output(run: Run, cloud_data: Path) -> None:
+    created = run("users", "create", EMAIL, "--generate", "--data", str(cloud_data))
+    changed = run("users", "set-password", EMAIL, "--generate", "--data", str(cloud_data))
 
     passwords = {created.stdout.strip(), changed.stdout.strip()}
     assert len(passwords) == 2
@@ -78,8 +78,8 @@ def test_a_generated_password_is_the_only_output(run: Run, tmp_path: Path) -> No
         (["create", EMAIL, "--generate", "--password-stdin"], "", "Use either --generate or --password-stdin."),
     ],
 )
-def test_mistakes_are_errors_in_one_line(tmp_path: Path, arguments: list[str], text: str, message: str) -> None:
-    refused = run_with_input("users", *arguments, "--data", str(tmp_path), text=text)
+def test_mistakes_are_errors_in_one_line(cloud_data: Path, arguments: list[str], text: str, message: str) -> None:
+    refused = run_with_input("users", *arguments, "--data", str(cloud_data), text=text)
 
     assert refused.exit_code in (1, 2)
     assert message in refused.stderr
@@ -87,9 +87,9 @@ def test_mistakes_are_errors_in_one_line(tmp_path: Path, arguments: list[str], t
     assert refused.stderr.count("\n") == 1
 
 
-def test_a_terminal_is_asked_for_the_password_twice_without_echo(tmp_path: Path) -> None:
+def test_a_terminal_is_asked_for_the_password_twice_without_echo(cloud_data: Path) -> None:
     terminal, inner = os.openpty()
-    command = [sys.executable, "-m", "pileus", "users", "create", EMAIL, "--data", str(tmp_path)]
+    command = [sys.executable, "-m", "pileus", "users", "create", EMAIL, "--data", str(cloud_data)]
     # The first terminal that a process of a new session opens is the one that it can ask.
     process = subprocess.Popen(
         ["sh", "-c", f'exec {shlex.join(command)} < "$0" > "$0" 2>&1', os.ttyname(inner)], start_new_session=True
@@ -108,10 +108,10 @@ def test_a_terminal_is_asked_for_the_password_twice_without_echo(tmp_path: Path)
     os.close(terminal)
 
 
-def test_an_address_is_taken_once(tmp_path: Path) -> None:
-    create(tmp_path)
+def test_an_address_is_taken_once(cloud_data: Path) -> None:
+    create(cloud_data)
 
-    refused = create(tmp_path, "--client", "2")
+    refused = create(cloud_data, "--client", "2")
 
     assert (refused.exit_code, refused.stderr) == (1, f"pileus: User {EMAIL} already exists.\n")
 

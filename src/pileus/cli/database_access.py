@@ -1,14 +1,15 @@
-"""Commands that use the database directly, without a running server."""
+"""Commands that use the database directly, and finding the server that runs on this machine."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from types import ModuleType
 from typing import TypeVar
 
-from pileus.cli.commands import CommandError
+from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.options import load_settings
-from pileus.settings import GivenSettingValue, Settings
+from pileus.running_servers import list_running_servers
+from pileus.settings import GivenSettingValue, SettingError, Settings
 
 DATABASE = ("data", "database")
 """The settings that these commands take."""
@@ -25,7 +26,7 @@ def run_with_database(
 
     `open_manager` gets the module `pileus.app`, which is imported late: `--help` must not load the server.
     """
-    settings: Settings = load_settings(given)
+    settings: Settings = load_settings(find_server_settings(given, DATABASE))
     from pileus import app  # noqa: PLC0415  # see above
     from pileus.domain.errors import Problem  # noqa: PLC0415  # as well
 
@@ -33,8 +34,47 @@ def run_with_database(
         async with open_manager(app, settings) as manager:
             return await action(manager)
 
+    with explain_errors(settings):
+        try:
+            return asyncio.run(run())
+        except Problem as problem:
+            texts = [text for errors in getattr(problem, "fields", {}).values() for text in errors]
+            raise CommandError(f"{'; '.join(texts) or problem.message}.") from None
+
+
+@contextmanager
+def explain_errors(settings: Settings) -> Iterator[None]:
+    """Turn the errors of opening a database into those of commands: the same texts as those of `pileus serve`."""
+    from pileus.initial_data import NoCloud  # noqa: PLC0415  # `--help` must not load the server
+    from pileus.server.startup import StartError, explain_start_errors  # noqa: PLC0415
+
     try:
-        return asyncio.run(run())
-    except Problem as problem:
-        texts = [text for errors in getattr(problem, "fields", {}).values() for text in errors]
-        raise CommandError(f"{'; '.join(texts) or problem.message}.") from None
+        with explain_start_errors(settings):
+            yield
+    except SettingError as problem:
+        raise UsageError(str(problem)) from None
+    except (StartError, NoCloud) as problem:
+        raise CommandError(str(problem)) from None
+
+
+def find_server_settings(
+    given: dict[str, GivenSettingValue], setting_names: Sequence[str]
+) -> dict[str, GivenSettingValue]:
+    """Add the named settings of the server that runs on this machine, unless a setting says which one is meant.
+
+    Raises CommandError if several run, or if the database of the only one cannot be known.
+    """
+    if any(name in given for name in (*DATABASE, *setting_names)):
+        return given
+    servers = list_running_servers()
+    if len(servers) > 1:
+        places = ", ".join(server.data for server in servers)
+        raise CommandError(f"Several servers run on this machine: name the directory of one with --data ({places}).")
+    if not servers:
+        return given
+    server = servers[0]
+    if server.has_database and "database" in setting_names:
+        raise CommandError("The running server uses PostgreSQL: name its database with --database or PILEUS_DATABASE.")
+    values = {name: getattr(server, name) for name in setting_names if getattr(server, name, "")}
+    origin = f"the running server in {server.data}"
+    return {**given, **{name: GivenSettingValue(value, origin) for name, value in values.items()}}

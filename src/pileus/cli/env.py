@@ -7,10 +7,12 @@ from collections.abc import Callable, Mapping
 import click
 
 from pileus.cli.commands import CommandError, UsageError
+from pileus.cli.database_access import find_server_settings
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import GivenSettingValue, SettingError
 
 SETTING_NAMES = ("data", "host", "port", "public_url", "api_key", "catalogue")
+SERVER_ADDRESS = ("data", "host", "port", "public_url", "catalogue")
 EXAMPLES = (
     ("Set the variables in this shell", 'eval "$(pileus env)"'),
     ("… of a server with another port and data directory", 'eval "$(pileus env --port 9000 --data ./data)"'),
@@ -69,10 +71,11 @@ FORMATS: dict[str, Callable[[Mapping[str, str]], str]] = {
 def env(given: dict[str, GivenSettingValue], format_name: str) -> None:
     """Print the variables that the official clients read, for the server on this machine.
 
-    It covers the Python and Go SDKs, Terraform 2.x and 0.x, the Go CLI and Ansible. Give the same settings as to
-    `pileus serve`. The key is the one in the data directory, or that of --api-key. The output contains the key.
+    It covers the Python and Go SDKs, Terraform 2.x and 0.x, the Go CLI and Ansible. Without options it finds the
+    server that you run on this machine. With options, give the same settings as to `pileus serve`. The key is the
+    one in the data directory, or that of --api-key. The output contains the key.
     """
-    settings = load_settings(given)
+    settings = load_settings(find_server_settings(given, SERVER_ADDRESS))
     from pileus.client_variables import (  # noqa: PLC0415  # `--help` must not load the catalogue and the store
         NoApiKey,
         client_variables,

@@ -55,8 +55,9 @@ class ApiKeyManager(Protocol):
 def keys() -> None:
     """Create, list, rotate and revoke API keys.
 
-    These commands use the database directly, so they need the server's --data or --database setting. A running server
-    accepts a new key at once, and rejects a revoked one when the command ends, a second later.
+    These commands use the database directly. Without options they find the server that you run on this machine;
+    otherwise they need its --data or --database setting. A running server accepts a new key at once, and rejects a
+    revoked one when the command ends, a second later.
     """
 
 

@@ -25,7 +25,8 @@ def operators() -> None:
     /_pileus/. The key of the first start is an operator's. Give clients keys of their tenants instead: see
     `pileus keys` and `pileus tenants`.
 
-    These commands use the database directly, so they need the server's --data or --database setting.
+    These commands use the database directly. Without options they find the server that you run on this machine;
+    otherwise they need its --data or --database setting.
     """
 
 

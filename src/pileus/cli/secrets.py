@@ -5,6 +5,7 @@ import asyncio
 import click
 
 from pileus.cli.commands import CommandError, LazySectionedGroup
+from pileus.cli.database_access import explain_errors, find_server_settings
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import GivenSettingValue
 
@@ -37,13 +38,13 @@ def rotate(given: dict[str, GivenSettingValue], new_key: bool) -> None:  # noqa:
     command with --no-new-key finds no secret to encrypt, and a copy of them as long as you keep backups of the
     database.
     """
-    settings = load_settings(given)
+    settings = load_settings(find_server_settings(given, DATABASE))
     from pileus import app  # noqa: PLC0415  # `--help` must not load the server
     from pileus.domain.errors import Problem  # noqa: PLC0415
-    from pileus.store.secrets import SecretsKeyError  # noqa: PLC0415
 
-    try:
-        count = asyncio.run(app.rotate_secrets(settings, add_key=new_key))
-    except (Problem, SecretsKeyError) as problem:
-        raise CommandError(str(problem)) from problem
+    with explain_errors(settings):
+        try:
+            count = asyncio.run(app.rotate_secrets(settings, add_key=new_key))
+        except Problem as problem:
+            raise CommandError(str(problem)) from problem
     click.echo(f"Encrypted by the newest key: {count}.")

@@ -57,9 +57,10 @@ def users() -> None:
     Older clients log in with an e-mail address and a password instead of an API key. New clients use keys: see
     `pileus keys`.
 
-    These commands use the database directly, so they need the server's --data or --database setting. A running server
-    accepts a new user at once, and rejects the logins of a deleted one when the command ends. Passwords are not
-    options, because other users of the host can read command lines.
+    These commands use the database directly. Without options they find the server that you run on this machine;
+    otherwise they need its --data or --database setting. A running server accepts a new user at once, and rejects
+    the logins of a deleted one when the command ends. Passwords are not options, because other users of the host
+    can read command lines.
     """
 
 

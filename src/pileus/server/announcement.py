@@ -8,8 +8,9 @@ import sys
 
 import msgspec
 
-from pileus.client_variables import SDK, env_command_line, variables_of
+from pileus.client_variables import SDK, command_line, env_command_line, variables_of
 from pileus.initial_data import KEY_FILE
+from pileus.setting_fields import without_password
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -30,7 +31,7 @@ async def wait_until_ready(settings: Settings) -> None:
 
 
 def print_connection_help(settings: Settings, first_token: str | None) -> None:
-    """Print the variables that clients need, ready to paste into a shell. A new key is shown only here."""
+    """Print the variables that clients need, ready to paste into a shell. A new key is shown only on a terminal."""
     variables = variables_of(SDK, settings, _key_for_display(settings, first_token))
     exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     sys.stdout.write(
@@ -48,10 +49,21 @@ API reference: {settings.base_url}/schema      Ctrl-C stops.
 def _key_for_display(settings: Settings, first_token: str | None) -> str:
     if settings.api_key:
         return '"$PILEUS_API_KEY"' if os.environ.get("PILEUS_API_KEY") else "(the one that you have set)"
-    if first_token:
+    # What is not a terminal may be a log file, which others read and which is kept.
+    if first_token and sys.stdout.isatty():
         return first_token
     file = settings.data.resolve() / KEY_FILE
-    return f"$(cat {shlex.quote(str(file))})" if file.exists() else "$(pileus keys create NAME)"
+    return f"$(cat {shlex.quote(str(file))})" if file.exists() else f"$({_key_command_line(settings)})"
+
+
+def _key_command_line(settings: Settings) -> str:
+    """Return a command line that creates a key and prints it; the password of a database is left out."""
+    if not settings.database:
+        return command_line("keys", "create", "NAME", "--data", str(settings.data.absolute()))
+    url = (
+        '"$PILEUS_DATABASE"' if os.environ.get("PILEUS_DATABASE") else shlex.quote(without_password(settings.database))
+    )
+    return f"{command_line('keys', 'create', 'NAME', '--database')} {url}"
 
 
 async def _reason_not_ready(host: str, port: int) -> str:

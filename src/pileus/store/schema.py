@@ -10,6 +10,7 @@ from pileus.store.secret_keys import prepare_secrets
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
 
+DATABASE_FILE = "pileus.db"
 FUNCTIONS: dict[int, tuple[str, Work[None]]] = {11: ("catalogue_ids", replace_catalogue_ids)}
 """Migrations that SQL alone cannot do, by number."""
 
@@ -37,13 +38,13 @@ async def open_database(
     checked, and need not exist. Raises what `migrate` and `prepare_secrets` raise.
     """
     secrets = SecretBox(Path(secrets_key) if secrets_key else data / KEY_FILE)
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # servers with SQLite need not import psycopg
 
         database: Database = Postgres(url, secrets, on_commit)
     else:
-        database = Sqlite(data / "pileus.db", secrets, on_commit)
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
+        database = Sqlite(data / DATABASE_FILE, secrets, on_commit)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(database.close)
         await database.migrate(load_migrations())
