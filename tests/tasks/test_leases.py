@@ -2,14 +2,28 @@
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pileus.domain.tasks import TaskState
+from pileus.store import counters
+from pileus.store.database import Tx
 from pileus.store.schema import open_database
 from pileus.tasks.operation import LeaseLostError, Step, TaskContext
-from tests.tasks.workers import LEASE, FlakyDatabase, NoArgs, Workbench, a_task, final_error, retryable_error
+from tests.tasks.workers import (
+    LEASE,
+    CountingDatabase,
+    FlakyDatabase,
+    NoArgs,
+    Workbench,
+    a_task,
+    final_error,
+    retryable_error,
+)
 
 
 class KilledError(BaseException):
@@ -51,9 +65,14 @@ async def test_a_task_cannot_be_claimed_until_its_lease_expires(bench: Workbench
     assert (first.id, second.id, second.lease_token) == (task.id, task.id, "two")
 
 
-async def test_after_a_worker_died_another_one_resumes_its_task(bench: Workbench) -> None:
+@pytest.mark.parametrize(("seconds", "repeated"), [(0.049, ["a", "b"]), (0.05, ["b"])])
+async def test_after_a_worker_died_another_one_resumes_its_task(
+    bench: Workbench, seconds: float, repeated: list[str]
+) -> None:
+    """It resumes after the last step that has taken long enough to be saved."""
     task = await bench.add_tasks(a_task())
     operation = bench.journal.steps("a", "b", "c")
+    bench.journal.callbacks["a"] = partial(bench.advance, seconds)
     bench.journal.fail("b", KilledError())
     with pytest.raises(KilledError):
         await bench.engine(operation).run_until_idle()
@@ -65,8 +84,74 @@ async def test_after_a_worker_died_another_one_resumes_its_task(bench: Workbench
     bench.clock.advance(LEASE + 1)
     await successor.run_until_idle()
 
-    assert bench.journal.lines == ["a", "b", "b", "c", "done"]
-    assert (await bench.reload(task)).state == TaskState.FINISHED
+    assert bench.journal.lines == ["a", "b", *repeated, "c", "done"]
+    after = await bench.reload(task)
+    assert (after.state, after.step, after.interrupted) == (TaskState.FINISHED, 3, True)
+
+
+async def test_a_task_of_short_steps_is_written_twice(bench: Workbench) -> None:
+    """Once when it is claimed, and once when it ends."""
+    writes, operation = CountingDatabase(bench.db), bench.journal.steps("a", "b", "c")
+    await bench.add_tasks(a_task())
+
+    await bench.engine(operation, db=writes).run_until_idle()
+
+    assert bench.journal.lines == ["a", "b", "c", "done"]
+    assert writes.count == 2
+
+
+async def test_a_failure_after_a_worker_died_undoes_all_steps(bench: Workbench) -> None:
+    """The worker may have gone further than the step that now fails."""
+    await bench.add_tasks(a_task())
+    operation = bench.journal.steps("a", "b", "c")
+    bench.journal.fail("c", KilledError())
+    with pytest.raises(KilledError):
+        await bench.engine(operation).run_until_idle()
+    bench.clock.advance(LEASE + 1)
+    bench.journal.fail("a", final_error("no room"))
+
+    await bench.engine(operation).run_until_idle()
+
+    assert bench.journal.lines == ["a", "b", "c", "a", "undo c", "undo b", "undo a", "failed"]
+
+
+async def test_a_change_that_lasts_is_shown_while_the_step_runs(bench: Workbench) -> None:
+    """A change that the next one replaces at once is not written."""
+    is_written, operation = asyncio.Event(), bench.journal.steps("b")
+
+    async def show(ctx: TaskContext[NoArgs]) -> None:
+        ctx.pending.set(partial(_count_up, "first", asyncio.Event()))
+        ctx.pending.set(partial(_count_up, "second", is_written))
+
+    bench.journal.callbacks["b"] = is_written.wait
+    await bench.add_tasks(a_task())
+    operation = replace(operation, steps=(Step("a", show), *operation.steps))
+    async with asyncio.timeout(10):
+        await bench.engine(operation).run_until_idle()
+
+    assert await bench.end_counts() == {"done": 1, "second": 1}
+
+
+@pytest.mark.parametrize("ending", [retryable_error(), KilledError()])
+async def test_a_change_is_shown_while_a_task_waits_to_be_retried(bench: Workbench, ending: BaseException) -> None:
+    """A worker that dies shows nothing more."""
+    operation = bench.journal.steps("b")
+
+    async def show(ctx: TaskContext[NoArgs]) -> None:
+        ctx.pending.set(partial(_count_up, "shown", asyncio.Event()))
+
+    bench.journal.fail("b", ending)
+    await bench.add_tasks(a_task())
+    operation = replace(operation, steps=(Step("a", show), *operation.steps))
+    with suppress(KilledError):
+        await bench.engine(operation).run_until_idle()
+
+    assert await bench.end_counts() == ({} if isinstance(ending, KilledError) else {"shown": 1})
+
+
+async def _count_up(name: str, written: asyncio.Event, tx: Tx) -> None:
+    await counters.increment(tx, name)
+    written.set()
 
 
 async def test_after_a_worker_died_while_undoing_another_one_resumes_the_undo(bench: Workbench) -> None:
@@ -98,7 +183,7 @@ async def test_a_worker_without_its_lease_writes_nothing(bench: Workbench) -> No
     await slow.run_until_idle()
 
     after = await bench.reload(task)
-    assert bench.journal.lines == ["a", "b", "b", "done"]
+    assert bench.journal.lines == ["a", "b", "a", "b", "done"]
     assert (after.state, after.step) == (TaskState.FINISHED, 2)
     assert await bench.end_counts() == {"done": 1}
 

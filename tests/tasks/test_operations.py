@@ -28,7 +28,7 @@ from pileus.store import tasks
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
 from pileus.tasks.engine import Engine
-from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
+from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
 from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
@@ -182,6 +182,22 @@ def killed_once(*, undoing: bool = False) -> Modify:
     return modify
 
 
+def lasting(clock: Clock) -> Modify:
+    """Let a step take so long that it is saved."""
+
+    async def wait(_: TaskContext[Any]) -> None:
+        clock.advance(SAVE_INTERVAL)
+
+    return lambda step: replace(step, do=_after(step.do, wait))
+
+
+def forbidden(step: AnyStep) -> AnyStep:
+    async def fail(_: TaskContext[Any]) -> None:
+        raise AssertionError(f"{step.name!r} has finished already")
+
+    return replace(step, do=fail)
+
+
 def _after(first: Do, then: Do) -> Do:
     async def both(ctx: TaskContext[Any]) -> None:
         await first(ctx)
@@ -276,6 +292,7 @@ async def test_a_failure_at_any_step_leaves_nothing_behind(idle: IdleCloud, name
 async def test_after_a_worker_died_in_any_step_another_one_finishes_the_task(
     idle: IdleCloud, name: str, index: int
 ) -> None:
+    """Steps that took no time run again."""
     _, task = await start_scenario(idle, name)
     with pytest.raises(KilledError):
         await idle.run_engine(with_step(name, index, killed_once()))
@@ -284,6 +301,35 @@ async def test_after_a_worker_died_in_any_step_another_one_finishes_the_task(
     await idle.run_engine(OPERATIONS[name])
 
     await check_finished(idle, name, task)
+
+
+@pytest.mark.parametrize(("name", "index"), STEPS)
+async def test_steps_that_last_do_not_run_again_after_a_worker_died(idle: IdleCloud, name: str, index: int) -> None:
+    _, task = await start_scenario(idle, name)
+    steps = list(map(lasting(idle.clock), OPERATIONS[name].steps))
+    steps[index] = killed_once()(steps[index])
+    with pytest.raises(KilledError):
+        await idle.run_engine(replace(OPERATIONS[name], steps=tuple(steps)))
+    idle.clock.advance(LEASE + 1)
+
+    await idle.run_engine(replace(OPERATIONS[name], steps=(*map(forbidden, steps[:index]), *steps[index:])))
+
+    await check_finished(idle, name, task)
+
+
+@pytest.mark.parametrize(("name", "index"), STEPS)
+async def test_a_failure_after_a_worker_died_undoes_what_it_had_done(idle: IdleCloud, name: str, index: int) -> None:
+    """Also if the failure comes before a step that the worker had finished."""
+    send, task = await start_scenario(idle, name)
+    last = len(OPERATIONS[name].steps) - 1
+    with pytest.raises(KilledError):
+        await idle.run_engine(with_step(name, last, killed_once()))
+    idle.clock.advance(LEASE + 1)
+
+    await idle.run_engine(with_step(name, index, failing(after_effect=False)))
+
+    await check_undone(idle, name, task)
+    await check_repeatable(idle, name, send)
 
 
 @pytest.mark.parametrize(("name", "index"), STEPS)

@@ -51,6 +51,7 @@ IGNORED_COLUMNS = {
     "step",
     "undoing",
     "attempts",
+    "interrupted",
     "lease_token",
     "lease_until",
     "machine",

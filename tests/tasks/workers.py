@@ -150,6 +150,18 @@ class FlakyDatabase:
 
 
 @dataclass(slots=True)
+class CountingDatabase(FlakyDatabase):
+    """A database that counts its writes."""
+
+    count: int = 0
+
+    async def write(self, work: Change[T]) -> T:
+        """Write."""
+        self.count += 1
+        return await self.db.write(work)
+
+
+@dataclass(slots=True)
 class Workbench:
     """The environment of a worker: a database, a driver, a manual clock, and a journal."""
 
@@ -170,6 +182,10 @@ class Workbench:
             new_id=lambda: next(tokens),
             **fields,
         )
+
+    async def advance(self, seconds: float) -> None:
+        """Set the clock forward; a callback of the journal."""
+        self.clock.advance(int(seconds * 1_000_000))
 
     async def add_tasks(self, *new_tasks: Task) -> Task:
         """Save new tasks, and return the first."""

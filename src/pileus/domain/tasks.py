@@ -46,10 +46,11 @@ class TaskState(StrEnum):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A task: clients see `data`, the operation gets `args`, and `step` is the number of finished steps.
+    """A task: clients see `data`, the operation gets `args`, and `step` is the number of steps known to be finished.
 
-    While the operation is `undoing`, `step` is the number of steps that are still to be undone. The task waits in its
-    `queue` for a slot of its class; `held_by` is the injected fault that holds it.
+    While the operation is `undoing`, `step` is the number of steps that are still to be undone. If a worker died while
+    it ran the task, the task was `interrupted`, and later steps may have begun. The task waits in its `queue` for a
+    slot of its class; `held_by` is the injected fault that holds it.
     """
 
     id: str
@@ -77,6 +78,7 @@ class Task(Struct, frozen=True, kw_only=True):
     slot_class: str = SlotClass.QUICK
     queue: str
     held_by: str | None = None
+    interrupted: bool = False
 
     @property
     def has_ended(self) -> bool:

@@ -27,7 +27,8 @@ SELECT name FROM queues WHERE (
 ) NOT IN """
 # The condition is repeated: on PostgreSQL only the outer one prevents two workers from claiming the same task.
 CLAIM = f"""
-UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now
+UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now,
+    interrupted = CASE WHEN lease_token IS NULL THEN interrupted ELSE 1 END
 WHERE id = (
     SELECT id FROM tasks WHERE {CLAIMABLE} AND queue = :queue ORDER BY lease_until, created_at LIMIT 1
 ) AND {CLAIMABLE}
@@ -115,18 +116,23 @@ async def claim(tx: Tx, slot_class: SlotClass, queue: str, *, token: str, now: i
     return None if row is None else TABLE.record_from_row(tx, row)
 
 
-async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> None:
+async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> bool:
     """End a worker's lease until the fault is deleted; if that has happened already, the task can be claimed at once.
 
-    Deleting the fault sets `held_by` to null.
+    Deleting the fault sets `held_by` to null. Returns False, and writes nothing, if the worker has lost its lease.
     """
-    await tx.run(
-        "UPDATE tasks SET held_by = (SELECT id FROM faults WHERE id = :fault_id), lease_token = NULL,"
-        " lease_until = :now - 1, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
-        id=task.id,
-        token=task.lease_token,
-        fault_id=fault_id,
-        now=now,
+    return bool(
+        await tx.run(
+            "UPDATE tasks SET held_by = (SELECT id FROM faults WHERE id = :fault_id), lease_token = NULL,"
+            " lease_until = :now - 1, updated_at = :now, step = :step, attempts = :attempts"
+            " WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
+            id=task.id,
+            token=task.lease_token,
+            fault_id=fault_id,
+            now=now,
+            step=task.step,
+            attempts=task.attempts,
+        )
     )
 
 
@@ -189,6 +195,6 @@ async def measure_queues(tx: Tx, now: int) -> dict[str, QueueFigures]:
 async def release_all_leases(tx: Tx) -> int:
     """End every lease, when its holders are known to be dead, and return their number."""
     return await tx.run(
-        "UPDATE tasks SET lease_token = NULL, lease_until = 0"
+        "UPDATE tasks SET lease_token = NULL, lease_until = 0, interrupted = 1"
         " WHERE state IN ('NEW', 'RUNNING') AND lease_token IS NOT NULL"
     )

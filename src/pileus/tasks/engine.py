@@ -1,14 +1,14 @@
 """The engine runs tasks: it claims them by a lease, performs their steps, undoes them on failure, and survives crashes.
 
-A worker holds a task by a token and a lease, which it renews while it works. After each step it saves its progress.
-When the worker dies, the lease expires and another worker claims the task and resumes after the last saved step. The
-step that was interrupted runs again, which is why every step is idempotent. No transaction is open while a driver
-works, and a worker that has lost its lease cannot write.
+A worker holds a task by a token and a lease, which it renews while it works. It saves its progress after each step that
+lasts, and when it gives the task back. When the worker dies, the lease expires and another worker claims the task and
+resumes after the last saved step. The steps that had begun since run again, which is why every step is idempotent. No
+transaction is open while a driver works, and a worker that has lost its lease cannot write.
 
 A free slot goes to the tenants in turn: see `slots.py`. A task that an injected fault holds gives its slot back.
 
 A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have begun are
-undone, last first.
+undone, last first. If a worker died meanwhile, all steps are undone, because any of them may have begun.
 """
 
 import asyncio
@@ -104,8 +104,9 @@ class Engine:
     async def _start_claimable(self) -> None:
         """Fill the free slots; the classes take turns, so that many tasks of one class do not delay the others."""
         try:
-            while any([await self._start_next(slots) for slots in self._slots]):
-                pass
+            classes = self._slots
+            while classes:
+                classes = [slots for slots in classes if await self._start_next(slots)]
         except Exception as failure:  # noqa: BLE001  # logged; the next poll may succeed
             self._claim_failures.add(failure)
         else:
@@ -132,9 +133,11 @@ class Engine:
         running.add_done_callback(partial(self._remove_running, task, slots))
 
     def _remove_running(self, task: Task, slots: Slots, running: asyncio.Task[None]) -> None:
+        was_limited = slots.is_limited
         slots.release(task)
         self._running.discard(running)
-        self.nudge()
+        if was_limited:
+            self.nudge()
 
     async def _claim(self, slots: Slots) -> Task | None:
         """Claim the task whose turn it is; look again if another worker was faster."""
@@ -188,13 +191,23 @@ class Engine:
         except LeaseLostError:
             LOG.warning("Another worker took the task over", extra={"task_id": task.id})
         except TaskHeldError as error:
-            fault_id = error.fault_id
-            await self.db.write(lambda tx: tasks.hold(tx, task, fault_id, self.now()))
+            await self._hold(ctx, error.fault_id)
         except asyncio.CancelledError:
             await asyncio.shield(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
             raise
         finally:
             heartbeat.cancel()
+            ctx.pending.close()
+
+    async def _hold(self, ctx: TaskContext[Struct], fault_id: str) -> None:
+        """Save the progress, and end the lease until the fault is deleted."""
+        task, change = ctx.task, ctx.pending.take()
+
+        async def write(tx: Tx) -> None:
+            if await tasks.hold(tx, task, fault_id, self.now()) and change is not None:
+                await change(tx)
+
+        await self.db.write(write)
 
     async def _renew_lease_repeatedly(self, task: Task) -> None:
         is_held = True
@@ -219,7 +232,8 @@ class Engine:
                 return
             error = _error_text(failure)
             LOG.warning("Task failed", extra={"task_id": ctx.task.id, "error": error}, exc_info=failure)
-            begun = min(ctx.task.step + 1, len(operation.steps))
+            # A worker that died may have gone further than it has saved.
+            begun = len(operation.steps) if ctx.task.interrupted else min(ctx.task.step + 1, len(operation.steps))
             await ctx.save_step(step=begun, undoing=True, error=error)
         if await self._undo_steps(operation, ctx):
             await self._fail(operation, ctx)
@@ -236,7 +250,7 @@ class Engine:
                 raise
             except Exception as failure:  # noqa: BLE001  # any failure of a step fails the task
                 return failure
-            await ctx.save_step(step=ctx.task.step + 1)
+            await ctx.finish_step()
         return None
 
     async def _undo_steps(self, operation: Operation[A], ctx: TaskContext[A]) -> bool:
@@ -265,20 +279,14 @@ class Engine:
         return True
 
     async def _release_lease(self, ctx: TaskContext[Struct], *, delay: int, attempts: int) -> None:
-        now, task = self.now(), ctx.task
-
-        async def write(tx: Tx) -> None:
-            until = now + delay - 1
-            await tasks.save_progress(tx, task, now, lease_token=None, lease_until=until, attempts=attempts)
-
-        await self.db.write(write)
+        await ctx.save_progress(lease_token=None, lease_until=self.now() + delay - 1, attempts=attempts)
 
     async def _finish(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
         """End the task as FINISHED; return the failure that prevented this, or None."""
 
         async def write(tx: Tx) -> None:
             created = await operation.done(tx, ctx)
-            await self._save_end(tx, ctx.task, state=TaskState.FINISHED, created_resources=created)
+            await self._save_end(tx, ctx.task, state=TaskState.FINISHED, created_resources=created, step=ctx.task.step)
 
         try:
             await ctx.write(write)

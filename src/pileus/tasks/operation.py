@@ -1,7 +1,8 @@
 """Operations: the steps of a task type, each with its undo, and the writes that end a task."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
@@ -13,12 +14,15 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
+from pileus.tasks.pending_changes import PendingChange
 
 A = TypeVar("A", bound=Struct)
 A_co = TypeVar("A_co", covariant=True)
 A_contra = TypeVar("A_contra", contravariant=True)
 
 CreatedResources = dict[str, list[str | int]]
+SAVE_INTERVAL = 50_000
+"""Microseconds after a worker's last write in which finished steps are not saved: a crash repeats them."""
 
 
 class LeaseLostError(Exception):
@@ -49,6 +53,19 @@ class TaskContext(Generic[A_co]):
     now: Callable[[], int]
     lease: int
 
+    pending: PendingChange = field(init=False)
+    _written_at: int = field(init=False)
+    _read_results: dict[str, Any] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.pending = PendingChange(self._write_unless_lost, SAVE_INTERVAL / 1_000_000)
+        self._written_at = self.now()
+
+    @property
+    def has_just_written(self) -> bool:
+        """Whether the worker has written so recently that little is lost if it has to repeat its work."""
+        return self.now() - self._written_at < SAVE_INTERVAL
+
     async def write(self, change: Change[T]) -> T:
         """Write to the database while this worker holds the lease. Raises LeaseLostError."""
 
@@ -57,16 +74,53 @@ class TaskContext(Generic[A_co]):
                 raise LeaseLostError(self.task.id)
             return await change(tx)
 
-        return await self.db.write(write_with_lease)
+        result = await self.db.write(write_with_lease)
+        self._note_write()
+        return result
+
+    async def read_once(self, name: str, read: Change[T]) -> T:
+        """Return what `read` reads; read again when the worker writes, or has not written for SAVE_INTERVAL."""
+        if name not in self._read_results or not self.has_just_written:
+            async with self.db.read() as tx:
+                self._read_results[name] = await read(tx)
+        result: T = self._read_results[name]
+        return result
+
+    def _note_write(self) -> None:
+        self._written_at = self.now()
+        self._read_results.clear()
+
+    async def _write_unless_lost(self, change: Change[None]) -> None:
+        with suppress(LeaseLostError):
+            await self.write(change)
+
+    async def finish_step(self) -> None:
+        """Count a finished step, and save that unless the worker has just written. Raises LeaseLostError."""
+        if self.has_just_written:
+            self.task = replace(self.task, step=self.task.step + 1, attempts=0)
+        else:
+            await self.save_step(step=self.task.step + 1)
 
     async def save_step(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
         """Save the number of finished steps, so that another worker can resume there. Raises LeaseLostError."""
-
-        async def write(tx: Tx) -> None:
-            await tasks.save_progress(tx, self.task, self.now(), step=step, undoing=undoing, error=error, attempts=0)
-
-        await self.write(write)
         self.task = replace(self.task, step=step, undoing=undoing, error=error, attempts=0)
+        if not await self.save_progress(lease_until=self.now() + self.lease):
+            raise LeaseLostError(self.task.id)
+
+    async def save_progress(self, **changes: object) -> bool:
+        """Save the finished steps and the pending change; False, and nothing written, if the lease is lost."""
+        task, change = self.task, self.pending.take()
+        progress = {"step": task.step, "undoing": task.undoing, "error": task.error, "attempts": task.attempts}
+
+        async def write(tx: Tx) -> bool:
+            is_saved = await tasks.save_progress(tx, task, self.now(), **{**progress, **changes})
+            if is_saved and change is not None:
+                await change(tx)
+            return is_saved
+
+        is_saved = await self.db.write(write)
+        self._note_write()
+        return is_saved
 
 
 StepFunction = Callable[[TaskContext[A_contra]], Awaitable[None]]

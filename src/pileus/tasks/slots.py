@@ -29,6 +29,11 @@ class Slots:
         """Return the number of free slots."""
         return self.count - self._running_by_client.total()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a task may have to wait until another one ends."""
+        return not self.free or bool(self.list_clients_at_limit())
+
     def occupy(self, task: Task) -> None:
         """Give a slot to a task."""
         self._running_by_client[task.client_id] += 1

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 from msgspec import Struct, field
 
 from pileus.domain.compute.instances import FirstBootData
+from pileus.drivers.protocols.abilities import AbilityMeta
 from pileus.drivers.protocols.network import NicSpec
 from pileus.drivers.protocols.storage import DiskSpec
 
@@ -71,7 +72,7 @@ class Compute(Protocol):
 
 
 @runtime_checkable
-class SupportsHealthCheck(Protocol):
+class SupportsHealthCheck(Protocol, metaclass=AbilityMeta):
     """Reports whether the driver can work now."""
 
     async def check_health(self) -> str:
@@ -79,7 +80,7 @@ class SupportsHealthCheck(Protocol):
 
 
 @runtime_checkable
-class SupportsHosts(Protocol):
+class SupportsHosts(Protocol, metaclass=AbilityMeta):
     """Places machines on more than one host."""
 
     async def list_host_names(self, region_id: int) -> Sequence[str]:
@@ -87,7 +88,7 @@ class SupportsHosts(Protocol):
 
 
 @runtime_checkable
-class SupportsMigration(Protocol):
+class SupportsMigration(Protocol, metaclass=AbilityMeta):
     """Moves machines from host to host."""
 
     async def ensure_machine_host(self, machine: MachineSpec) -> None:
@@ -95,7 +96,7 @@ class SupportsMigration(Protocol):
 
 
 @runtime_checkable
-class SupportsRebuild(Protocol):
+class SupportsRebuild(Protocol, metaclass=AbilityMeta):
     """Installs images on bare metal servers."""
 
     async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
@@ -103,7 +104,7 @@ class SupportsRebuild(Protocol):
 
 
 @runtime_checkable
-class SupportsSimulation(Protocol):
+class SupportsSimulation(Protocol, metaclass=AbilityMeta):
     """Simulates machines, so that tests can set their states and their speed."""
 
     def set_machine_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.drivers.protocols.abilities import AbilityMeta
+
 
 class ConsoleAddress(Struct, frozen=True, kw_only=True):
     """The address at which a machine's screen can be viewed."""
@@ -15,7 +17,7 @@ class ConsoleAddress(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class SupportsConsoles(Protocol):
+class SupportsConsoles(Protocol, metaclass=AbilityMeta):
     """Opens consoles that a browser can show."""
 
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
@@ -23,7 +25,7 @@ class SupportsConsoles(Protocol):
 
 
 @runtime_checkable
-class SupportsScreenStreams(Protocol):
+class SupportsScreenStreams(Protocol, metaclass=AbilityMeta):
     """Streams the screens of machines through this server, by RFB (RFC 6143)."""
 
     async def open_screen_stream(self, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.drivers.protocols.abilities import AbilityMeta
+
 
 class MachineMetadata(Struct, frozen=True, kw_only=True):
     """The name and tags that the metadata service shows to a machine."""
@@ -31,7 +33,7 @@ class PortForward(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class SupportsMachineMetadata(Protocol):
+class SupportsMachineMetadata(Protocol, metaclass=AbilityMeta):
     """Shows machines their names and tags while they run."""
 
     async def list_descriptions(self) -> Mapping[str, MachineMetadata]:
@@ -42,7 +44,7 @@ class SupportsMachineMetadata(Protocol):
 
 
 @runtime_checkable
-class SupportsWatching(Protocol):
+class SupportsWatching(Protocol, metaclass=AbilityMeta):
     """Supervises machines that change by themselves."""
 
     async def watch_machines(self, on_change: Callable[[], None]) -> None:
@@ -50,7 +52,7 @@ class SupportsWatching(Protocol):
 
 
 @runtime_checkable
-class SupportsCapacity(Protocol):
+class SupportsCapacity(Protocol, metaclass=AbilityMeta):
     """Has a limited capacity."""
 
     def total_capacity(self) -> TotalCapacity:
@@ -58,7 +60,7 @@ class SupportsCapacity(Protocol):
 
 
 @runtime_checkable
-class SupportsPortForwards(Protocol):
+class SupportsPortForwards(Protocol, metaclass=AbilityMeta):
     """Forwards ports of its host to machines that no network reaches."""
 
     async def port_forwards(self, machine_id: str) -> list[PortForward]:
@@ -66,7 +68,7 @@ class SupportsPortForwards(Protocol):
 
 
 @runtime_checkable
-class SupportsSerialLogs(Protocol):
+class SupportsSerialLogs(Protocol, metaclass=AbilityMeta):
     """Records the serial output of machines."""
 
     async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:

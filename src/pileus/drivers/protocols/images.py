@@ -5,6 +5,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.drivers.protocols.abilities import AbilityMeta
+
 
 class ImageSource(Struct, frozen=True, kw_only=True):
     """The source of an image: an address to download from, or a volume."""
@@ -30,7 +32,7 @@ While a download is converted, the total grows with what is written.
 
 
 @runtime_checkable
-class SupportsImages(Protocol):
+class SupportsImages(Protocol, metaclass=AbilityMeta):
     """Stores images of tenants."""
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:

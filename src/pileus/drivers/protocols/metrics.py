@@ -4,6 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.drivers.protocols.abilities import AbilityMeta
+
 
 class MachineSample(Struct, frozen=True, kw_only=True):
     """A machine's load at a time (microseconds): shares in percent, bytes and packets per second."""
@@ -30,7 +32,7 @@ class TrafficSample(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class SupportsMachineMetrics(Protocol):
+class SupportsMachineMetrics(Protocol, metaclass=AbilityMeta):
     """Measures the load of machines."""
 
     async def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
@@ -38,7 +40,7 @@ class SupportsMachineMetrics(Protocol):
 
 
 @runtime_checkable
-class SupportsRouterMetrics(Protocol):
+class SupportsRouterMetrics(Protocol, metaclass=AbilityMeta):
     """Measures the traffic of routers."""
 
     async def router_traffic_by_port_id(

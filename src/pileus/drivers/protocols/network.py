@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.protocols.abilities import AbilityMeta
 
 
 class NicSpec(Struct, frozen=True, kw_only=True):
@@ -90,7 +91,7 @@ class FloatingIPSpec(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class SupportsInterfaces(Protocol):
+class SupportsInterfaces(Protocol, metaclass=AbilityMeta):
     """Attaches interfaces to machines."""
 
     async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
@@ -101,7 +102,7 @@ class SupportsInterfaces(Protocol):
 
 
 @runtime_checkable
-class SupportsNetworks(Protocol):
+class SupportsNetworks(Protocol, metaclass=AbilityMeta):
     """Creates networks. The catalogue's external networks exist without a call."""
 
     async def ensure_network(self, network: NetworkSpec) -> None:
@@ -118,7 +119,7 @@ class SupportsNetworks(Protocol):
 
 
 @runtime_checkable
-class SupportsRouters(Protocol):
+class SupportsRouters(Protocol, metaclass=AbilityMeta):
     """Routes between networks."""
 
     async def ensure_router(self, router: RouterSpec) -> None:
@@ -135,7 +136,7 @@ class SupportsRouters(Protocol):
 
 
 @runtime_checkable
-class SupportsSecurityGroups(Protocol):
+class SupportsSecurityGroups(Protocol, metaclass=AbilityMeta):
     """Filters the traffic of interfaces by security groups."""
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
@@ -146,7 +147,7 @@ class SupportsSecurityGroups(Protocol):
 
 
 @runtime_checkable
-class SupportsFloatingIPs(Protocol):
+class SupportsFloatingIPs(Protocol, metaclass=AbilityMeta):
     """Forwards public addresses to ports."""
 
     async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
@@ -157,7 +158,7 @@ class SupportsFloatingIPs(Protocol):
 
 
 @runtime_checkable
-class SupportsDdosProtection(Protocol):
+class SupportsDdosProtection(Protocol, metaclass=AbilityMeta):
     """Protects addresses against DDoS."""
 
     async def ensure_ddos_protection(self, region_id: int, ip_address: str, *, active: bool) -> None:

@@ -4,6 +4,8 @@ from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.drivers.protocols.abilities import AbilityMeta
+
 
 class DiskSpec(Struct, frozen=True, kw_only=True):
     """A volume of `size` GiB. Its first content is a snapshot's or an image's, if it names one; else it is blank."""
@@ -18,7 +20,7 @@ class DiskSpec(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
-class SupportsVolumes(Protocol):
+class SupportsVolumes(Protocol, metaclass=AbilityMeta):
     """Stores volumes and attaches them to machines."""
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
@@ -35,7 +37,7 @@ class SupportsVolumes(Protocol):
 
 
 @runtime_checkable
-class SupportsVolumeResize(Protocol):
+class SupportsVolumeResize(Protocol, metaclass=AbilityMeta):
     """Changes the size of volumes while they are in use."""
 
     async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
@@ -43,7 +45,7 @@ class SupportsVolumeResize(Protocol):
 
 
 @runtime_checkable
-class SupportsVolumeRetype(Protocol):
+class SupportsVolumeRetype(Protocol, metaclass=AbilityMeta):
     """Moves volumes to another volume type while they are in use."""
 
     async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
@@ -51,7 +53,7 @@ class SupportsVolumeRetype(Protocol):
 
 
 @runtime_checkable
-class SupportsSnapshots(Protocol):
+class SupportsSnapshots(Protocol, metaclass=AbilityMeta):
     """Takes snapshots of volumes."""
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:

@@ -9,8 +9,8 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import FirstBootData, Status
-from pileus.domain.compute.placement_groups import choose_host
+from pileus.domain.compute.instances import FirstBootData, Instance, Status
+from pileus.domain.compute.placement_groups import PlacementGroup, choose_host
 from pileus.domain.compute.task_types import (
     CREATE_BAREMETAL,
     CREATE_VM,
@@ -46,7 +46,7 @@ from pileus.tasks.storage.snapshots import delete_volume_snapshots, save_snapsho
 
 
 async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
-    """Choose a host, if the driver has several. Raises Conflict for an order that has to fail."""
+    """Choose a host, once, if the driver has several. Raises Conflict for an order that has to fail."""
     if ctx.args.refusal is not None:
         raise Conflict(ctx.args.refusal)
     hosts = await ctx.driver.list_host_names(ctx.task.place.region_id) if isinstance(ctx.driver, SupportsHosts) else []
@@ -57,14 +57,18 @@ async def _schedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
         group = await placement_groups.find(tx, group_id) if group_id else None
         if group is not None:
             await placement_groups.bump_revision(tx, group)
-        taken = await placement_groups.list_member_hosts(tx, group.id, instance.id) if group else []
-        load = await placement_groups.count_instances_by_host(tx, instance.region_id)
-        host = choose_host(hosts, load, group.policy if group else None, taken)
+        host = instance.host or await _choose_host(tx, instance, group, hosts)
         if hosts and host is None:
             raise DriverError("No valid host was found: the placement group leaves none", retryable=False)
         await instances.save(tx, instance, replace(instance, host=host, task_state="block_device_mapping"))
 
     await ctx.write(write)
+
+
+async def _choose_host(tx: Tx, instance: Instance, group: PlacementGroup | None, hosts: Sequence[str]) -> str | None:
+    taken = await placement_groups.list_member_hosts(tx, group.id, instance.id) if group else []
+    load = await placement_groups.count_instances_by_host(tx, instance.region_id)
+    return choose_host(hosts, load, group.policy if group else None, taken)
 
 
 async def _unschedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
@@ -79,7 +83,7 @@ async def _create_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
     if isinstance(ctx.driver, SupportsVolumes):
         for disk in (await load_machine_spec(ctx, ctx.args.instance_id)).disks:
             await ctx.driver.ensure_volume(disk)
-    await ctx.write(partial(_save_task_state, ctx, "spawning"))
+    ctx.pending.set(partial(_save_task_state, ctx, "spawning"))
 
 
 async def _destroy_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
@@ -90,7 +94,7 @@ async def _destroy_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 async def _spawn(ctx: TaskContext[CreateInstanceArgs]) -> None:
     await ctx.driver.ensure_running_machine(await load_machine_spec(ctx, ctx.args.instance_id))
-    await ctx.write(partial(_save_task_state, ctx, "networking"))
+    ctx.pending.set(partial(_save_task_state, ctx, "networking"))
 
 
 async def _save_task_state(ctx: TaskContext[CreateInstanceArgs], task_state: str, tx: Tx) -> None:

@@ -24,9 +24,12 @@ async def unlock_instance(tx: Tx, instance_id: str) -> None:
 
 async def load_machine_spec(ctx: TaskContext[object], instance_id: str, *, flavor_id: str | None = None) -> MachineSpec:
     """Return the machine that the instance describes, with another flavor if one is given. Raises NotFound."""
-    async with ctx.db.read() as tx:
+
+    async def load(tx: Tx) -> MachineSpec:
         instance = await instances.require(tx, instance_id)
         return await _load_machine(tx, ctx, instance, flavor_id or instance.flavor_id)
+
+    return await ctx.read_once(f"machine {instance_id} {flavor_id}", load)
 
 
 async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, flavor_id: str) -> MachineSpec:
