@@ -6,6 +6,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+PATIENCE = 10.0
+"""Seconds to wait for the last function."""
 Job = tuple[asyncio.AbstractEventLoop, asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
 
 
@@ -25,9 +27,9 @@ class SerialExecutor:
         return await result
 
     def shutdown(self) -> None:
-        """Finish the queued functions and end the thread."""
+        """Finish the queued functions and end the thread; a function that does not return is left alone."""
         self._jobs.put(None)
-        self._thread.join()
+        self._thread.join(PATIENCE)
 
     def _run_jobs(self) -> None:
         while (job := self._jobs.get()) is not None:

@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -33,6 +33,8 @@ from pileus.store.database import (
 )
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
+from pileus.store.write_ahead_log import KEPT_SIZE, WriteAheadLog
+from pileus.store.write_turns import WriteTurn
 
 SCANNERS = 4
 LARGEST_BATCH = 128
@@ -47,7 +49,8 @@ def connect(path: Path) -> sqlite3.Connection:
     """Open the file with the settings of every connection: WAL, each commit synced."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
     for setting in (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-                    "temp_store=MEMORY", "cache_size=-16000", "mmap_size=1073741824"):  # fmt: skip
+                    "temp_store=MEMORY", "cache_size=-16000", "mmap_size=1073741824",
+                    f"journal_size_limit={KEPT_SIZE}"):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
     return connection
 
@@ -133,10 +136,12 @@ class Sqlite:
         self._path = path
         self.secrets = secrets
         self._on_commit = on_commit
+        self._serial_executor = SerialExecutor("sqlite-commit")
+        self._turn = WriteTurn(path, self._serial_executor)
         self._writer = connect(path)
+        self._write_ahead_log = WriteAheadLog(path, self._writer)
         self._read_connection = connect(path)
         self._reader = nullcontext(_Direct(self._read_connection, secrets))
-        self._serial_executor = SerialExecutor("sqlite-commit")
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
         self._scanner_free = asyncio.Semaphore(SCANNERS)
@@ -179,38 +184,57 @@ class Sqlite:
     async def _run_writer(self) -> None:
         while True:
             await self._queued.wait()
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
-            if not self._queue:
-                self._queued.clear()
-            error = await self._commit_batch(batch)
+            started = time.perf_counter()
+            error = await self._roll_back_on_error(self._begin())
+            # The batch also contains the writes that were queued while other processes had their turn.
+            batch = self._next_batch()
+            if error is None:
+                error = await self._roll_back_on_error(self._commit_batch(batch, started))
             for write in batch:
                 write.settle(error)
 
-    async def _commit_batch(self, batch: list[_QueuedWrite]) -> Exception | None:
-        """Run the writes of a batch and commit them together; returns the error that rolled all of them back."""
-        started = time.perf_counter()
+    def _next_batch(self) -> list[_QueuedWrite]:
+        batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
+        if not self._queue:
+            self._queued.clear()
+        return batch
+
+    async def _roll_back_on_error(self, step: Awaitable[None]) -> Exception | None:
+        """Await a step of a transaction; if it fails, roll back, give up the turn, and return the error."""
         try:
-            await self._begin()
-            tx = _Direct(self._writer, self.secrets)
-            for write in batch:
-                await self._attempt(tx, write)
-            await self._serial_executor.run(self._writer.execute, "COMMIT")
-        except Exception as error:  # raised to each awaiter
+            await step
+        except Exception as error:  # raised to the awaiter of each write
             LOG.exception("A commit failed")
             with suppress(sqlite3.Error):
                 self._writer.rollback()
+            self._turn.release()
             return error
-        if self._on_commit:
-            self._on_commit(len(batch), time.perf_counter() - started)
         return None
 
+    async def _commit_batch(self, batch: list[_QueuedWrite], started: float) -> None:
+        """Run the writes of a batch and commit them together."""
+        tx = _Direct(self._writer, self.secrets)
+        for write in batch:
+            await self._attempt(tx, write)
+        await self._serial_executor.run(self._commit)
+        if self._on_commit:
+            self._on_commit(len(batch), time.perf_counter() - started)
+
     async def _begin(self) -> None:
+        """Begin a transaction in the turn of this process. Raises Unavailable."""
+        await self._turn.take()
         self._writer.execute("PRAGMA busy_timeout=0")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
+            # A program that takes no turns is writing: SQLite waits for its end.
             self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
             await self._serial_executor.run(self._writer.execute, "BEGIN IMMEDIATE")
+
+    def _commit(self) -> None:
+        self._writer.execute("COMMIT")
+        self._write_ahead_log.shorten()
+        self._turn.release()
 
     async def _attempt(self, tx: Tx, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
@@ -226,15 +250,16 @@ class Sqlite:
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply pending migrations in one exclusive transaction."""
-        self._writer.execute("BEGIN IMMEDIATE")
+        await self._begin()
         try:
             self._writer.execute(VERSIONS)
             (newest,) = self._writer.execute(NEWEST).fetchone()
             for migration in pending_migrations(migrations, newest):
                 await self._apply(*migration)
-            self._writer.execute("COMMIT")
+            await self._serial_executor.run(self._commit)
         except BaseException:
             self._writer.rollback()
+            self._turn.release()
             raise
 
     async def _apply(self, number: int, name: str, work: str | Work[None]) -> None:
@@ -247,8 +272,13 @@ class Sqlite:
 
     async def erase_deleted_content(self) -> None:
         """Write the file anew, and empty the log of writes."""
-        for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-            await self._serial_executor.run(lambda sql: self._writer.execute(sql).fetchall(), statement)
+        await self._turn.take()
+        try:
+            self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                await self._serial_executor.run(lambda sql: self._writer.execute(sql).fetchall(), statement)
+        finally:
+            self._turn.release()
 
     async def close(self) -> None:
         """Finish the queued writes, then close the file."""
@@ -256,12 +286,14 @@ class Sqlite:
             return
         self._closed = True
         if self._writer_task is not None:
-            await self._enqueue(_do_nothing)
+            with suppress(Unavailable):
+                await self._enqueue(_do_nothing)
             self._writer_task.cancel()
         self._serial_executor.shutdown()
         self._scan_threads.shutdown()
         for connection in (self._read_connection, *(scanner.connection for scanner in self._scanners), self._writer):
             connection.close()
+        self._turn.close()
 
 
 async def _do_nothing(_: Tx) -> None:
