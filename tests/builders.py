@@ -376,4 +376,4 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
         await driver.ensure_volume_attachment(instance.id, disk)
     for nic in nics:
         await driver.ensure_interface(instance.id, nic)
-    driver.set_machine_state(instance.id, instance.status, None)
+    await driver.set_machine_state(instance.id, instance.status, None)

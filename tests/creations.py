@@ -10,11 +10,11 @@ from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.storage import volumes
 from tests.builders import (
-    driver_of,
     place_of,
     updated_record_fields,
 )
 from tests.orders import an_order
+from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.tenants import Tenant
 
 CREATE = "create_vm"
@@ -58,7 +58,7 @@ async def count_resources(tenant: Tenant) -> dict[str, int]:
             row = await tx.one(f"SELECT count(*) FROM {table} WHERE project_id = :id", id=place.project_id)
             result[table] = row[0] if row else 0
         row = await tx.one("SELECT count(*) FROM addresses")
-    machines, disks, interfaces = driver_of(tenant.running).count_machines_volumes_and_nics()[:3]
+    machines, disks, interfaces = (await count_machines_volumes_and_nics(tenant.running.app_state.db))[:3]
     world = {"machines": machines, "disks": disks, "interfaces": interfaces}
     return {**result, "addresses": row[0] if row else 0, **world}
 

@@ -32,6 +32,12 @@ RESOURCES: dict[str, tuple[dict[str, Any], str]] = {
 }
 UNFINISHED_TASKS = "SELECT count(*) FROM tasks WHERE state IN ('NEW', 'RUNNING')"
 ENDED = ("FINISHED", "ERROR")
+DRIVER_TABLES = {
+    "instances": "simulated_machines",
+    "volumes": "simulated_volumes",
+    "networks": "simulated_network_parts WHERE kind = 'network'",
+}
+"""The tables of the simulated driver that correspond to those of the resources."""
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -202,11 +208,10 @@ def check_addresses(installation: Installation) -> None:
 
 def check_driver(installation: Installation) -> None:
     """Check that the simulated driver has exactly the machines, volumes and networks that have records."""
-    with closing(sqlite3.connect(installation.data / "simulated.db")) as driver:
-        for driver_table, table in (("machines", "instances"), ("volumes", "volumes"), ("networks", "networks")):
-            recorded = installation.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")
-            existing = driver.execute(f"SELECT id FROM {driver_table}").fetchall()
-            assert sorted(existing) == sorted(map(tuple, recorded)), driver_table
+    for table, driver_table in DRIVER_TABLES.items():
+        recorded = installation.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")
+        existing = installation.rows(f"SELECT id FROM {driver_table}")
+        assert sorted(map(tuple, existing)) == sorted(map(tuple, recorded)), table
 
 
 async def check_ledger(client: httpx.AsyncClient, ledger: Ledger, counting: str) -> None:

@@ -48,7 +48,7 @@ def test_files_of_a_server_are_private_in_a_directory_that_everybody_can_read(wo
         names = {path.name for path in data.iterdir()}
 
     assert open_paths == paths_open_to_others(data) == []
-    assert {"pileus.db", "pileus.db-wal", "pileus.db-shm", "simulated.db", "serve.lock", "admin.key"} <= names
+    assert {"pileus.db", "pileus.db-wal", "pileus.db-shm", "serve.lock", "admin.key"} <= names
     assert ("figures" in names) == (workers == "2")
     assert mode_of(data) == 0o777
 

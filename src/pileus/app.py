@@ -21,7 +21,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.ids import IdMaker
 from pileus.domain.tasks import Task
 from pileus.driver_homes import check_driver_home
-from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.compute import Compute, SupportsStart
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.registry import find_driver_location, load_object
@@ -37,6 +37,7 @@ from pileus.settings import Settings
 from pileus.store import secret_keys
 from pileus.store.database import Database
 from pileus.store.schema import open_database
+from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
@@ -68,8 +69,8 @@ IDS = IdMaker(current_time_micros, os.urandom)
 """Makes the ids of this process."""
 
 
-def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
-    """Create the driver that the settings name. Raises UnknownDriver, or OSError if the driver cannot be created."""
+async def start_driver(settings: Settings, catalogue: Catalogue, db: Database) -> Compute:
+    """Create and start the driver that the settings name. Raises UnknownDriver, or OSError if that fails."""
     factory: DriverFactory = load_object(find_driver_location(settings.driver))
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
@@ -78,8 +79,13 @@ def create_driver(settings: Settings, catalogue: Catalogue) -> Compute:
         allow_private=settings.image_sources == "any",
         enabled=None if settings.image_sources == "auto" else settings.image_sources != "none",
     )
-    driver_settings = settings.driver_settings(settings.driver)
-    return factory.create(DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url))
+    driver_settings, record_store = settings.driver_settings(settings.driver), SimulatedCloudStore(db)
+    driver = factory.create(
+        DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url, record_store)
+    )
+    if isinstance(driver, SupportsStart):
+        await driver.start()
+    return driver
 
 
 def make_rate_limiter(settings: Settings) -> RateLimiter | None:
@@ -103,7 +109,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
         await check_driver_home(db, settings, current_time_micros())
-        driver, task_waiters = create_driver(settings, catalogue), TaskWaiters()
+        driver, task_waiters = await start_driver(settings, catalogue, db), TaskWaiters()
         engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters))
         notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")
         app_state = AppState(

@@ -8,7 +8,8 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.ports import Port
 from pileus.store.network import ddos_profiles, ports
-from tests.builders import driver_of, list_addresses, list_ports
+from tests.builders import list_addresses, list_ports
+from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.tenants import REGION, Tenant
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
@@ -44,6 +45,6 @@ async def find_ddos_profile(tenant: Tenant, ip_address: str) -> DdosProfile | No
         return await ddos_profiles.find_by_address(tx, REGION, ip_address)
 
 
-def count_driver_interfaces(tenant: Tenant) -> int:
+async def count_driver_interfaces(tenant: Tenant) -> int:
     """Count the interfaces that the driver has attached."""
-    return driver_of(tenant.running).count_machines_volumes_and_nics()[2]
+    return (await count_machines_volumes_and_nics(tenant.running.app_state.db))[2]

@@ -42,7 +42,7 @@ from tests.tenants import Tenant
 async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     instance = await an_instance(tenant)
     network, (first, second) = await a_network(tenant, "10.0.0.0/24", "10.0.1.0/24")
-    before = count_driver_interfaces(tenant)
+    before = await count_driver_interfaces(tenant)
 
     body = {"subnet_id": second.id, "interface_name": "inner", **({"type": "subnet"} if named else {})}
     task = await tenant.wait_until_finished(await attach(tenant, instance, **body))
@@ -54,7 +54,7 @@ async def test_an_interface_in_a_subnet(tenant: Tenant, *, named: bool) -> None:
     assert (port.network_id, port.position, port.interface_name, port.task_id) == (network.id, 1, "inner", None)
     assert second.can_assign_address(address)
     assert not first.can_assign_address(address)
-    assert count_driver_interfaces(tenant) == before + 1
+    assert await count_driver_interfaces(tenant) == before + 1
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (view["task_id"], view["status"]) == (None, "ACTIVE")
     assert [entry["addr"] for entry in view["addresses"]["inside"]] == [address]
@@ -150,7 +150,7 @@ async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Ten
     instance = await an_instance(tenant)
     (only,) = await list_ports(tenant, instance)
     await inject_fault(tenant, FaultKind.FAIL, "attach_vm_interface", step)
-    before = count_driver_interfaces(tenant)
+    before = await count_driver_interfaces(tenant)
 
     answer = await attach(tenant, instance, type="external", ddos_profile=TEMPLATE)
     task = await tenant.wait_for_task(answer.json()["tasks"][0])
@@ -158,7 +158,7 @@ async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Ten
     after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert await list_ports(tenant, instance) == [only]
-    assert (after.task_id, after.status, count_driver_interfaces(tenant)) == (None, "ACTIVE", before)
+    assert (after.task_id, after.status, await count_driver_interfaces(tenant)) == (None, "ACTIVE", before)
     async with tenant.running.app_state.db.read() as tx:
         assert await ddos_profiles.TABLE.find(tx, "client_id = :id", id=tenant.client_id) == []
         (count,) = await tx.one("SELECT count(*) FROM addresses WHERE port_id = :id", id=task["data"]["port_id"]) or ()
@@ -182,7 +182,7 @@ async def test_a_failed_attachment_keeps_the_reserved_fixed_ip_and_its_floating_
     assert await list_addresses(tenant, reserved) == before
     view = (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).json()
     assert (view["port_id"], view["status"]) == (reserved.id, "ACTIVE")
-    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
+    assert await driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
 
 
 @pytest.mark.parametrize(

@@ -71,7 +71,7 @@ async def test_a_server_has_its_image_and_no_security_group(tenant: Tenant) -> N
     task = await tenant.wait_until_finished(await tenant.api.post(tenant.path("bminstances"), json=ORDER))
     (server_id,) = task["created_resources"]["instances"]
 
-    machine = driver_of(tenant.running).get_machine(server_id)
+    machine = await driver_of(tenant.running).get_machine(server_id)
     instance = (await tenant.api.get(tenant.path("instances", server_id))).json()
 
     assert (machine.image_id, machine.disks) == (METAL, [])

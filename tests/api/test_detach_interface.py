@@ -41,7 +41,7 @@ async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None
     network, (subnet,) = await a_network(tenant)
     port = await a_port(tenant, subnet, instance)
     floating = await a_floating_ip(tenant, port)
-    before = count_driver_interfaces(tenant)
+    before = await count_driver_interfaces(tenant)
 
     (address,) = await list_addresses(tenant, port)
     task = await tenant.wait_until_finished(await detach(tenant, instance, port))
@@ -58,7 +58,7 @@ async def test_a_detached_interface_releases_its_address(tenant: Tenant) -> None
         None,
     )
     assert unassigned.floating_ip_address == floating.floating_ip_address
-    assert count_driver_interfaces(tenant) == before - 1
+    assert await count_driver_interfaces(tenant) == before - 1
     view = (await tenant.api.get(tenant.path("instances", instance.id))).json()
     assert (view["task_id"], network.name in view["addresses"]) == (None, False)
 
@@ -109,7 +109,7 @@ async def test_a_failed_detachment_leaves_everything_attached(tenant: Tenant, st
     (address,) = await list_addresses(tenant, port)
     floating, profile = await a_floating_ip(tenant, port), await find_ddos_profile(tenant, address)
     await inject_fault(tenant, FaultKind.FAIL, "detach_vm_interface", step)
-    before = count_driver_interfaces(tenant)
+    before = await count_driver_interfaces(tenant)
 
     task = await tenant.wait_for_task((await detach(tenant, instance, port)).json()["tasks"][0])
 
@@ -126,7 +126,7 @@ async def test_a_failed_detachment_leaves_everything_attached(tenant: Tenant, st
     assert (assigned.port_id, assigned.status, assigned.task_id) == (port.id, "ACTIVE", None)
     assert (profile_after.id, profile_after.status, profile_after.task_id) == (profile.id, "Active", None)
     assert (await reload_instance(tenant, instance)).task_id is None
-    assert count_driver_interfaces(tenant) == before
+    assert await count_driver_interfaces(tenant) == before
 
 
 async def test_a_wrong_port_or_address_detaches_nothing(tenant: Tenant, stranger: Tenant) -> None:

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pileus.store.project_contents import LOCKABLE
-from tests.builders import a_network, driver_of
+from tests.builders import a_network
 from tests.networks import a_router
 from tests.orders import an_order, boot
+from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.sync_app import SyncApp
 from tests.tenants import REGION
 
@@ -267,7 +268,8 @@ class Family(RuleBasedStateMachine):
         assert used["floating_count_usage"] == len(self.floating)
         assert used["external_ip_count_usage"] == len(self.reserved)
         rows = self._rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
-        assert driver_of(self.tenant.running).count_machines_volumes_and_nics()[:2] == tuple(rows[0])
+        counts = self.world.run(count_machines_volumes_and_nics(self.tenant.running.app_state.db))
+        assert counts[:2] == tuple(rows[0])
 
     def _rows(self, statement: str, **values: Any) -> list[Any]:
         async def read() -> list[Any]:

@@ -41,10 +41,10 @@ async def test_a_floating_ip_is_created_with_and_without_a_port(tenant: Tenant) 
     assert (assigned["status"], assigned["port_id"], assigned["router_id"]) == ("ACTIVE", port.id, router.id)
     assert [assigned["fixed_ip_address"]] == await list_addresses(tenant, port)
     assert await addresses_shown_on(tenant, port) == [assigned["floating_ip_address"]]
-    driver_record = driver_of(tenant.running).find_floating_ip(assigned["id"])
+    driver_record = await driver_of(tenant.running).find_floating_ip(assigned["id"])
     assert driver_record is not None
     assert (driver_record.port_id, driver_record.ip_address) == (port.id, assigned["floating_ip_address"])
-    assert driver_of(tenant.running).find_floating_ip(unassigned["id"]) is None
+    assert await driver_of(tenant.running).find_floating_ip(unassigned["id"]) is None
 
 
 async def test_addresses_are_unique(tenant: Tenant, stranger: Tenant) -> None:
@@ -65,7 +65,7 @@ async def test_one_of_many_concurrent_assignments_to_a_port_succeeds(tenant: Ten
     results = (await tenant.api.get(tenant.path("floatingips"), params={"port_ids": [port.id]})).json()["results"]
     assert len(results) == 1
     assert await addresses_shown_on(tenant, port) == [results[0]["floating_ip_address"]]
-    driver_records = [driver_of(tenant.running).find_floating_ip(path.rsplit("/", 1)[1]) for path in paths]
+    driver_records = [await driver_of(tenant.running).find_floating_ip(path.rsplit("/", 1)[1]) for path in paths]
     assert [record.id for record in driver_records if record] == [results[0]["id"]]
 
 
@@ -97,7 +97,7 @@ async def test_a_floating_ip_is_reassigned_kept_and_unassigned(tenant: Tenant) -
     await tenant.wait_until_finished(await tenant.api.patch(path, json={"port_id": None}))
     view = await get_view(tenant, "floatingips", floating_ip.id)
     assert (view["status"], view["port_id"], view["fixed_ip_address"]) == ("DOWN", None, None)
-    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
+    assert await driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
     assert (await tenant.api.patch(path, json={"port_id": None})).json() == {"tasks": []}
 
 
@@ -162,7 +162,7 @@ async def test_a_failed_assignment_changes_nothing(tenant: Tenant) -> None:
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert await get_view(tenant, "floatingips", floating_ip.id) == before
-    driver_record = driver_of(tenant.running).find_floating_ip(floating_ip.id)
+    driver_record = await driver_of(tenant.running).find_floating_ip(floating_ip.id)
     assert driver_record is not None
     assert driver_record.port_id == first.id
 
@@ -180,7 +180,7 @@ async def test_a_port_deleted_meanwhile_gets_no_floating_ip(tenant: Tenant) -> N
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert locked.status_code == 409
     assert (await get_view(tenant, "floatingips", floating_ip.id))["port_id"] is None
-    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
+    assert await driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
 
 
 async def test_version_1_assigns_and_unassigns(tenant: Tenant) -> None:
@@ -235,7 +235,7 @@ async def test_floating_ips_of_a_deleted_instance_are_unassigned(tenant: Tenant)
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path("instances", port.instance_id or "")))
 
     assert (await get_view(tenant, "floatingips", floating_ip.id))["status"] == "DOWN"
-    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
+    assert await driver_of(tenant.running).find_floating_ip(floating_ip.id) is None
 
 
 async def test_the_official_sdk_manages_floating_ips(tenant: Tenant) -> None:

@@ -46,7 +46,7 @@ async def test_the_official_client_downloads_updates_and_deletes_an_image(tenant
     assert (image.disk_format, image.os_distro, image.os_version) == ("qcow2", "debian", "12")
     assert (updated.name, updated.ssh_key, [tag.key for tag in updated.tags_v2]) == ("renamed", "deny", ["c"])
     assert (await tenant.api.get(tenant.path("images", image.id))).status_code == 404
-    assert driver_of(tenant.running).find_image(image.id) is None
+    assert await driver_of(tenant.running).find_image(image.id) is None
 
 
 async def test_the_official_client_creates_an_image_from_a_volume(tenant: Tenant) -> None:

@@ -42,7 +42,7 @@ async def test_a_resized_instance_has_the_flavor_and_its_previous_status(
     assert task["data"] == {"instance_id": instance.id, "flavor_id": LARGER}
     assert (after["status"], after["vm_state"], after["task_state"], after["task_id"]) == (status, vm_state, None, None)
     assert (after["flavor"]["flavor_id"], after["flavor"]["ram"]) == (LARGER, 4096)
-    machine = driver_of(tenant.running).get_machine(instance.id)
+    machine = await driver_of(tenant.running).get_machine(instance.id)
     assert (machine.flavor_id, machine.vcpus, machine.ram) == (LARGER, 2, 4096)
 
 
@@ -71,7 +71,7 @@ async def test_a_failure_restores_the_flavor_and_the_status(tenant: Tenant, stat
     assert (task["state"], task["error"]) == ("ERROR", "No room")
     assert (after.status, after.vm_state, after.flavor_id) == (status, instance.vm_state, FLAVOR)
     assert (after.task_id, after.task_state) == (None, None)
-    assert driver_of(tenant.running).get_machine(instance.id).flavor_id == FLAVOR
+    assert (await driver_of(tenant.running).get_machine(instance.id)).flavor_id == FLAVOR
 
 
 @pytest.mark.parametrize(

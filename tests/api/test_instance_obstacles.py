@@ -127,7 +127,7 @@ async def test_a_failure_keeps_a_floating_ip_on_a_reserved_port(tenant: Tenant, 
 
     after = (await tenant.api.get(tenant.path("floatingips", floating_ip.id))).json()
     assert (after["port_id"], after["status"], after["task_id"]) == (reserved.id, "ACTIVE", None)
-    assert driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
+    assert await driver_of(tenant.running).find_floating_ip(floating_ip.id) is not None
 
 
 @pytest.mark.parametrize(

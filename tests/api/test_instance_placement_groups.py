@@ -36,9 +36,9 @@ async def remove_from_group(tenant: Tenant, instance: Instance) -> httpx.Respons
     return await tenant.api.post(tenant.path("instances", instance.id, "remove_from_servergroup"))
 
 
-def host_of(tenant: Tenant, instance: Instance) -> str | None:
+async def host_of(tenant: Tenant, instance: Instance) -> str | None:
     """Return the host that runs the machine."""
-    return driver_of(tenant.running).get_machine(instance.id).host
+    return (await driver_of(tenant.running).get_machine(instance.id)).host
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ async def test_a_new_member_migrates_only_if_the_policy_requires_it(
     assert task["data"] == {"instance_id": instance.id, "servergroup_id": group.id}
     assert (after.placement_group_id, after.task_id, after.status) == (group.id, None, "ACTIVE")
     assert (after.host != HOSTS[0]) is moves or policy == "soft-anti-affinity"
-    assert host_of(tenant, instance) == after.host
+    assert await host_of(tenant, instance) == after.host
     if policy == "affinity":
         assert after.host in (others or [HOSTS[0]])
     elif len(others) < len(HOSTS):
@@ -84,7 +84,7 @@ async def test_an_instance_that_is_shut_off_migrates_too(tenant: Tenant) -> None
     await tenant.wait_until_finished(await put_into_group(tenant, instance, group))
 
     assert (await reload_instance(tenant, instance)).status == "SHUTOFF"
-    assert host_of(tenant, instance) != HOSTS[0]
+    assert await host_of(tenant, instance) != HOSTS[0]
 
 
 async def test_concurrent_members_get_different_hosts(tenant: Tenant) -> None:
@@ -123,7 +123,7 @@ async def test_a_failure_restores_host_and_membership(tenant: Tenant, step: str)
     after = await reload_instance(tenant, instance)
     assert (task["state"], task["error"]) == ("ERROR", "Injected")
     assert (after.placement_group_id, after.host, after.task_id) == (None, HOSTS[0], None)
-    assert host_of(tenant, instance) == HOSTS[0]
+    assert await host_of(tenant, instance) == HOSTS[0]
 
 
 async def test_a_removed_member_stays_on_its_host(tenant: Tenant) -> None:

@@ -84,7 +84,7 @@ async def test_a_console_is_opened_for_a_running_instance(tenant: Tenant) -> Non
     default = (await tenant.api.get(path)).json()["remote_console"]
     chosen = (await tenant.api.get(path, params={"console_type": "novnc"})).json()["remote_console"]
     unknown = await tenant.api.get(path, params={"console_type": "telepathy"})
-    driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
+    await driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
     off = await tenant.api.get(path)
 
     assert (default["type"], default["protocol"]) == ("spice-html5", "spice")

@@ -44,10 +44,10 @@ async def test_a_network_is_created_with_a_router_and_external_gateway(tenant: T
     gateway = router["external_gateway_info"]
     assert (gateway["network_id"], gateway["enable_snat"]) == (get_external_network_id(tenant), True)
     assert [ip["ip_address"].startswith("198.18.") for ip in gateway["external_fixed_ips"]] == [True]
-    driver_record = driver_of(tenant.running).find_network_with_subnets(network_id)
+    driver_record = await driver_of(tenant.running).find_network_with_subnets(network_id)
     assert driver_record is not None
     assert (driver_record[0].name, driver_record[0].segmentation_id) == ("inside", network["segmentation_id"])
-    driver_router = driver_of(tenant.running).find_router_with_nics(router_id)
+    driver_router = await driver_of(tenant.running).find_router_with_nics(router_id)
     assert driver_router is not None
     assert driver_router[0].outside is not None
     assert driver_router[0].outside.addresses == [ip["ip_address"] for ip in gateway["external_fixed_ips"]]
@@ -176,7 +176,7 @@ async def test_a_rename_and_tags_are_a_merge_patch_in_a_task(tenant: Tenant) -> 
     assert task["data"] == {"network_id": network["id"], "name": "other", "tags": {"a": None, "c": "3"}}
     assert (view["name"], view["task_id"]) == ("other", None)
     assert {tag["key"]: tag["value"] for tag in view["tags"]} == {"b": "2", "c": "3"}
-    driver_record = driver_of(tenant.running).find_network_with_subnets(network["id"])
+    driver_record = await driver_of(tenant.running).find_network_with_subnets(network["id"])
     assert driver_record is not None
     assert driver_record[0].name == "other"
     for same in ({}, {"name": "other"}, {"tags": {"b": "2", "x": None}}):
@@ -232,7 +232,10 @@ async def test_a_network_is_deleted_with_its_subnets_and_its_router(tenant: Tena
     assert [await find_network(tenant, network["id"]), await find_subnet(tenant, subnet["id"])] == [None, None]
     assert await find_router(tenant, router["id"]) is None
     driver = driver_of(tenant.running)
-    assert (driver.find_network_with_subnets(network["id"]), driver.find_router_with_nics(router["id"])) == (None, None)
+    assert (
+        await driver.find_network_with_subnets(network["id"]),
+        await driver.find_router_with_nics(router["id"]),
+    ) == (None, None)
     async with tenant.running.app_state.db.read() as tx:
         assert await tx.all("SELECT key FROM tags WHERE resource_id = :id", id=network["id"]) == []
 
@@ -246,7 +249,7 @@ async def test_a_router_with_other_networks_is_not_deleted(tenant: Tenant) -> No
 
     view = await get_view(tenant, "routers", router.id)
     assert [interface["network_id"] for interface in view["interfaces"]] == [elsewhere.network_id]
-    driver_record = driver_of(tenant.running).find_router_with_nics(router.id)
+    driver_record = await driver_of(tenant.running).find_router_with_nics(router.id)
     assert driver_record is not None
     assert [nic.network_id for nic in driver_record[1].values()] == [elsewhere.network_id]
     stored = await find_router(tenant, router.id)
@@ -283,15 +286,15 @@ async def test_a_failed_deletion_changes_nothing(tenant: Tenant, step: str) -> N
     router = await a_router(tenant, subnet, network_id=network.id)
     driver = driver_of(tenant.running)
     network_record, router_record = (
-        driver.find_network_with_subnets(network.id),
-        driver.find_router_with_nics(router.id),
+        await driver.find_network_with_subnets(network.id),
+        await driver.find_router_with_nics(router.id),
     )
     await inject_fault(tenant, FaultKind.FAIL, "delete_network", step)
 
     answer = await tenant.api.delete(tenant.path("networks", network.id))
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
-    assert (driver.find_network_with_subnets(network.id), driver.find_router_with_nics(router.id)) == (
+    assert (await driver.find_network_with_subnets(network.id), await driver.find_router_with_nics(router.id)) == (
         network_record,
         router_record,
     )
@@ -385,6 +388,9 @@ async def test_a_deleted_project_loses_its_networks_and_routers(tenant: Tenant) 
     await tenant.wait_until_finished(await tenant.api.delete(f"/cloud/v1/projects/{project['id']}"))
 
     driver = driver_of(tenant.running)
-    assert (driver.find_network_with_subnets(network["id"]), driver.find_router_with_nics(router["id"])) == (None, None)
+    assert (
+        await driver.find_network_with_subnets(network["id"]),
+        await driver.find_router_with_nics(router["id"]),
+    ) == (None, None)
     async with tenant.running.app_state.db.read() as tx:
         assert await router_interfaces.TABLE.find(tx, "router_id = :id", id=router["id"]) == []

@@ -27,6 +27,7 @@ from tests.builders import (
     updated_record_fields,
 )
 from tests.networks import a_router
+from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.storage import a_lifecycle_policy
 from tests.tenants import REGION, Tenant
 
@@ -74,7 +75,10 @@ async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> Non
     second = await new_project(tenant)
     await fill_project(tenant)
     driver = driver_of(tenant.running)
-    before = driver.count_machines_volumes_and_nics(), driver.volume_ids_by_snapshot_id()
+    before = (
+        await count_machines_volumes_and_nics(tenant.running.app_state.db),
+        await driver.volume_ids_by_snapshot_id(),
+    )
     kept = {table: await count_rows(tenant, table) for table in PROJECTS_OWN}
     await fill_project(second)
     assert [table for table in PROJECTS_OWN if not await count_rows(second, table)] == []
@@ -85,7 +89,10 @@ async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> Non
     assert (task["data"], task["created_resources"]) == ({"project_id": second.project_id}, None)
     assert {table: await count_rows(second, table) for table in PROJECTS_OWN} == dict.fromkeys(PROJECTS_OWN, 0)
     assert {table: await count_rows(tenant, table) for table in PROJECTS_OWN} == kept
-    assert (driver.count_machines_volumes_and_nics(), driver.volume_ids_by_snapshot_id()) == before
+    assert (
+        await count_machines_volumes_and_nics(tenant.running.app_state.db),
+        await driver.volume_ids_by_snapshot_id(),
+    ) == before
     assert (await tenant.api.get(f"{ALL}/{second.project_id}")).status_code == 404
     assert await list_names(tenant) == ["default"]
 

@@ -141,7 +141,7 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert {attachment["resource_id"] for attachment in attachments} == {
         first.instance_id, second.instance_id, third.instance_id
     }  # fmt: skip
-    nic = driver_of(tenant.running).find_nic(first.id)
+    nic = await driver_of(tenant.running).find_nic(first.id)
     assert nic is not None
     assert [pair.ip_address for pair in nic.pairs] == [vip["fixed_ip_address"]]
 

@@ -37,7 +37,7 @@ async def test_a_router_is_created_with_interfaces_routes_and_gateway(tenant: Te
     gateway = router["external_gateway_info"]
     assert (gateway["network_id"], gateway["enable_snat"]) == (get_external_network_id(tenant), False)
     assert router["interfaces"][0]["ip_assignments"] == [{"ip_address": "10.0.0.1", "subnet_id": subnet.id}]
-    driver_record = driver_of(tenant.running).find_router_with_nics(router["id"])
+    driver_record = await driver_of(tenant.running).find_router_with_nics(router["id"])
     assert driver_record is not None
     assert (driver_record[0].translates, [route.destination for route in driver_record[0].routes]) == (
         False,
@@ -127,7 +127,7 @@ async def test_a_subnet_is_attached_and_detached(tenant: Tenant) -> None:
     assert detached_again.status_code == 404
     assert [interface["ip_assignments"][0]["ip_address"] for interface in detached.json()["interfaces"]] == ["10.0.0.1"]
     assert await list_used_addresses(tenant, other.id) == set()
-    driver_record = driver_of(tenant.running).find_router_with_nics(router.id)
+    driver_record = await driver_of(tenant.running).find_router_with_nics(router.id)
     assert driver_record is not None
     assert len(driver_record[1]) == 1
 
@@ -237,7 +237,7 @@ async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     router = await a_router(tenant)
     before, driver_record = (
         await get_view(tenant, "routers", router.id),
-        driver_of(tenant.running).find_router_with_nics(router.id),
+        await driver_of(tenant.running).find_router_with_nics(router.id),
     )
     await inject_fault(tenant, FaultKind.FAIL, "update_router")
 
@@ -246,7 +246,7 @@ async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     assert (
         await get_view(tenant, "routers", router.id),
-        driver_of(tenant.running).find_router_with_nics(router.id),
+        await driver_of(tenant.running).find_router_with_nics(router.id),
     ) == (
         before,
         driver_record,
@@ -272,7 +272,7 @@ async def test_a_deleted_router_releases_its_addresses(tenant: Tenant) -> None:
 
     assert (task["task_type"], await find_router(tenant, router.id)) == ("delete_router", None)
     assert await list_used_addresses(tenant, subnet.id) == set()
-    assert driver_of(tenant.running).find_router_with_nics(router.id) is None
+    assert await driver_of(tenant.running).find_router_with_nics(router.id) is None
 
 
 async def test_the_official_sdk_manages_routers(tenant: Tenant) -> None:

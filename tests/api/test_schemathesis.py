@@ -49,7 +49,7 @@ def clean_up(world: SyncApp) -> None:
             await capacities.set_limit(tx, client_id, region_id, flavor_id, None)
 
     world.run(world.running.app_state.db.write(write))
-    driver_of(world.running).set_transition_time("instant")
+    world.run(driver_of(world.running).set_transition_time("instant"))
 
 
 @pytest.fixture(scope="module", params=BACKENDS)

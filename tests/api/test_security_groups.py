@@ -24,9 +24,9 @@ async def create_group(tenant: Tenant, **body: Any) -> dict[str, Any]:
     return await get_view(tenant, OLDER, task["created_resources"]["security_groups"][0])
 
 
-def driver_rules(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
+async def driver_rules(tenant: Tenant, group_id: str) -> list[tuple[str, str | None]]:
     """Direction and protocol of the rules that the driver knows."""
-    group = driver_of(tenant.running).find_security_group(group_id)
+    group = await driver_of(tenant.running).find_security_group(group_id)
     assert group is not None
     return sorted((rule.direction, rule.protocol) for rule in group.rules)
 
@@ -39,7 +39,7 @@ async def test_a_group_is_created_with_its_rules_in_the_driver(tenant: Tenant) -
     view = await create_group(tenant, description="for web", rules=[SSH, PING], tags={"a": "b"})
 
     assert (view["name"], view["description"], view["tags_v2"][0]["key"]) == ("fresh", "for web", "a")
-    assert rules(view) == driver_rules(tenant, view["id"]) == [("ingress", "icmp"), ("ingress", "tcp")]
+    assert rules(view) == await driver_rules(tenant, view["id"]) == [("ingress", "icmp"), ("ingress", "tcp")]
     assert view["created_at"][-5:] == "+0000"
 
 
@@ -48,7 +48,7 @@ async def test_default_rules_allow_egress_and_an_empty_list_allows_nothing(tenan
 
     assert (len(rules(usual)), rules(closed)) == (39, [])
     assert {rule["direction"] for rule in usual["security_group_rules"]} == {"egress"}
-    assert driver_rules(tenant, usual["id"]) == rules(usual)
+    assert await driver_rules(tenant, usual["id"]) == rules(usual)
     assert closed["revision_number"] == 2
 
 
@@ -100,11 +100,11 @@ async def test_remaining_rules_keep_their_ids_in_an_update(tenant: Tenant) -> No
     assert (task["task_type"], after["name"], after["tags_v2"][0]["key"]) == ("update_security_group", "other", "a")
     assert kept["icmp"] in {rule["id"] for rule in after["security_group_rules"]}
     assert kept["tcp"] not in {rule["id"] for rule in after["security_group_rules"]}
-    assert driver_rules(tenant, view["id"]) == rules(after)
+    assert await driver_rules(tenant, view["id"]) == rules(after)
     for same in ({}, {"name": "other"}, {"rules": [web, PING]}, {"tags": {"a": "b"}}):
         assert (await tenant.api.patch(path, json=same)).json() == {"tasks": []}
     await tenant.wait_until_finished(await tenant.api.patch(path, json={"tags": None, "rules": []}))
-    assert (await get_view(tenant, OLDER, view["id"]))["tags_v2"] == driver_rules(tenant, view["id"]) == []
+    assert (await get_view(tenant, OLDER, view["id"]))["tags_v2"] == await driver_rules(tenant, view["id"]) == []
 
 
 async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
@@ -115,7 +115,7 @@ async def test_a_failed_update_changes_nothing(tenant: Tenant) -> None:
 
     assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
     after = await get_view(tenant, OLDER, view["id"])
-    assert (rules(after), driver_rules(tenant, view["id"])) == (rules(view), rules(view))
+    assert (rules(after), await driver_rules(tenant, view["id"])) == (rules(view), rules(view))
 
 
 async def test_a_locked_group_cannot_be_changed(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,13 +144,13 @@ async def test_single_rules_are_created_and_deleted(tenant: Tenant) -> None:
     task = await tenant.wait_until_finished(await tenant.api.post(path, json=SSH))
     again = await tenant.api.post(path, json=SSH)
     (rule_id,) = task["created_resources"]["security_group_rules"]
-    with_rule = driver_rules(tenant, view["id"])
+    with_rule = await driver_rules(tenant, view["id"])
     deleted = await tenant.wait_until_finished(await tenant.api.delete(f"{path}/{rule_id}"))
 
     assert (task["task_type"], deleted["task_type"]) == ("create_security_group_rule", "delete_security_group_rule")
     assert (again.status_code, with_rule) == (409, [("ingress", "tcp")])
     assert (await tenant.api.delete(f"{path}/{rule_id}")).status_code == 404
-    assert rules(await get_view(tenant, OLDER, view["id"])) == driver_rules(tenant, view["id"]) == []
+    assert rules(await get_view(tenant, OLDER, view["id"])) == await driver_rules(tenant, view["id"]) == []
 
 
 async def test_concurrently_added_rules_are_all_kept(tenant: Tenant) -> None:
@@ -168,7 +168,7 @@ async def test_concurrently_added_rules_are_all_kept(tenant: Tenant) -> None:
         rule["port_range_min"] for rule in (await get_view(tenant, OLDER, view["id"]))["security_group_rules"]
     }
     assert first_ports == set(range(1, 6))
-    assert len(driver_rules(tenant, view["id"])) == 5
+    assert len(await driver_rules(tenant, view["id"])) == 5
 
 
 async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
@@ -177,7 +177,7 @@ async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
 
     view = (await tenant.api.post(tenant.path(OLDER), json=body)).json()
     (port,) = await list_ports(tenant, instance)
-    nic = driver_of(tenant.running).find_nic(port.id)
+    nic = await driver_of(tenant.running).find_nic(port.id)
     assert nic is not None
     assert nic.groups == [view["id"]]
     (ssh,) = view["security_group_rules"]
@@ -190,7 +190,7 @@ async def test_version_1_creates_and_updates_groups(tenant: Tenant) -> None:
     replaced = (await tenant.api.put(rule_path, json={**ANY_INGRESS, "security_group_id": view["id"]})).json()
     assert (replaced["direction"], replaced["protocol"]) == ("ingress", None)
     dropped = await tenant.api.delete(tenant.path("securitygrouprules", replaced["id"]))
-    assert (dropped.status_code, driver_rules(tenant, view["id"])) == (204, [])
+    assert (dropped.status_code, await driver_rules(tenant, view["id"])) == (204, [])
 
 
 async def test_a_copy_has_the_same_rules_and_revert_restores_the_default_rules(tenant: Tenant) -> None:
@@ -201,7 +201,7 @@ async def test_a_copy_has_the_same_rules_and_revert_restores_the_default_rules(t
     reverted = (await tenant.api.post(f"{path}/revert")).json()
 
     assert (copy["name"], copy["description"], rules(copy)) == ("second", "first", [("ingress", "tcp")])
-    assert rules(reverted) == driver_rules(tenant, view["id"]) == rules(await create_group(tenant))
+    assert rules(reverted) == await driver_rules(tenant, view["id"]) == rules(await create_group(tenant))
 
 
 async def test_the_default_group_of_a_project_cannot_be_deleted(tenant: Tenant) -> None:
@@ -236,7 +236,7 @@ async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     assert (guarding.status_code, spoken_of.status_code) == (409, 409)
     assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
     assert (other_deleted.status_code, deleted.status_code) == (204, 204)
-    assert driver_of(tenant.running).find_security_group(group.id) is None
+    assert await driver_of(tenant.running).find_security_group(group.id) is None
 
 
 async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
@@ -246,7 +246,7 @@ async def test_a_failed_deletion_is_a_conflict(tenant: Tenant) -> None:
     answer = await tenant.api.delete(tenant.path(OLDER, group.id))
 
     assert (answer.status_code, "was not deleted" in answer.text) == (409, True)
-    assert driver_of(tenant.running).find_security_group(group.id) is not None
+    assert await driver_of(tenant.running).find_security_group(group.id) is not None
 
 
 async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None:
@@ -255,15 +255,15 @@ async def test_the_driver_gets_the_groups_of_an_instance(tenant: Tenant) -> None
     group = await a_security_group(tenant, "web")
     path = tenant.path("instances", instance.id)
 
-    def groups() -> list[str]:
-        nic = driver_of(tenant.running).find_nic(port.id)
+    async def groups() -> list[str]:
+        nic = await driver_of(tenant.running).find_nic(port.id)
         assert nic is not None
         return nic.groups
 
     await tenant.api.post(f"{path}/addsecuritygroup", json={"name": "web"})
-    added = groups()
+    added = await groups()
     await tenant.api.post(tenant.path("ports", port.id, "disable_port_security"))
-    nic = driver_of(tenant.running).find_nic(port.id)
+    nic = await driver_of(tenant.running).find_nic(port.id)
 
     assert added == [group.id]
     assert nic is not None

@@ -47,7 +47,7 @@ async def test_a_snapshot_can_be_taken_whether_the_volume_is_attached_or_not(ten
     assert snapshot["creator_task_id"] == task["id"]
     assert snapshot["tags"] == [{"key": "a", "value": "b", "read_only": False}]
     assert [snapshot[name][-5:] for name in ("created_at", "updated_at")] == ["+0000"] * 2
-    assert driver_of(tenant.running).volume_ids_by_snapshot_id()[snapshot_id] == volume.id
+    assert (await driver_of(tenant.running).volume_ids_by_snapshot_id())[snapshot_id] == volume.id
     view = (await tenant.api.get(tenant.path("volumes", volume.id))).json()
     assert (view["snapshot_ids"], view["status"]) == ([snapshot_id], "in-use" if attached else "available")
 
@@ -157,7 +157,7 @@ async def test_a_snapshot_is_deleted_and_its_volume_remains(tenant: Tenant) -> N
         None,
     )
     assert (await tenant.api.get(tenant.path("snapshots", snapshot.id))).status_code == 404
-    assert snapshot.id not in driver_of(tenant.running).volume_ids_by_snapshot_id()
+    assert snapshot.id not in await driver_of(tenant.running).volume_ids_by_snapshot_id()
     assert (await tenant.api.get(tenant.path("volumes", volume.id))).json()["snapshot_ids"] == []
 
 

@@ -32,7 +32,7 @@ async def test_a_subnet_is_created_with_its_dhcp_options(tenant: Tenant) -> None
     assert (subnet["host_routes"], subnet["tags"][0]["key"]) == ([route], "a")
     assert subnet["dns_nameservers"]
     assert subnet["id"] in (await get_view(tenant, "networks", network.id))["subnets"]
-    driver_record = driver_of(tenant.running).find_network_with_subnets(network.id)
+    driver_record = await driver_of(tenant.running).find_network_with_subnets(network.id)
     assert driver_record is not None
     assert driver_record[1][subnet["id"]].dns_nameservers == subnet["dns_nameservers"]
 
@@ -221,7 +221,7 @@ async def test_a_patch_changes_the_dhcp_options(tenant: Tenant) -> None:
 
     assert {name: view[name] for name in body if name != "tags"} == {k: v for k, v in body.items() if k != "tags"}
     assert (view["tags"][0]["key"], view["task_id"]) == ("a", None)
-    driver_record = driver_of(tenant.running).find_network_with_subnets(subnet.network_id)
+    driver_record = await driver_of(tenant.running).find_network_with_subnets(subnet.network_id)
     assert driver_record is not None
     assert (driver_record[1][subnet.id].gateway_ip, driver_record[1][subnet.id].enable_dhcp) == ("10.0.0.9", False)
     assert (await tenant.api.patch(path, json={"gateway_ip": None, "tags": None})).json()["gateway_ip"] is None

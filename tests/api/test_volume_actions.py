@@ -9,7 +9,8 @@ import pytest
 from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
-from tests.builders import an_instance, driver_of
+from tests.builders import an_instance
+from tests.simulated_cloud import find_simulated_volume
 from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import Tenant
 
@@ -34,7 +35,7 @@ async def test_a_volume_can_be_extended_whether_attached_or_not(tenant: Tenant, 
     assert task["data"] == {"volume_id": volume.id, "size": 11}
     assert (after["size"], after["status"], after["task_id"]) == (11, "in-use" if attached else "available", None)
     assert after["limiter_stats"]["iops_base_limit"] == 66
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) == (
         11,
         "standard",
         instance and instance.id,
@@ -101,7 +102,7 @@ async def test_retype_returns_the_volume(tenant: Tenant, before: str, after: str
     body = answer.json()
     assert (answer.status_code, body) == (200, await get_volume(tenant, volume))
     assert (body["volume_type"], body["status"]) == (after, "in-use" if attached else "available")
-    world = driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id)
+    world = await find_simulated_volume(tenant.running.app_state.db, volume.id)
     assert world is not None
     assert world[1] == after
 
@@ -170,12 +171,7 @@ async def test_a_volume_is_reverted_to_its_latest_snapshot(tenant: Tenant) -> No
     assert task["data"] == {"volume_id": volume.id, "snapshot_id": last.id}
     assert (after["status"], after["task_id"]) == ("available", None)
     assert [snapshot.status for snapshot in await list_snapshots(tenant, volume)] == ["available"] * 2
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
-        10,
-        "standard",
-        None,
-        task["id"],
-    )
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) == (10, "standard", None, task["id"])
 
 
 async def test_volume_and_snapshot_are_locked_during_a_revert(tenant: Tenant) -> None:

@@ -13,6 +13,7 @@ from pileus.domain.storage.volumes import Volume
 from pileus.store import faults
 from pileus.store.storage import attachments
 from tests.builders import BARE_METAL, an_instance, driver_of, reload_instance
+from tests.simulated_cloud import find_simulated_volume
 from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions
 from tests.tenants import Tenant
 
@@ -49,12 +50,7 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
     assert (attachment["server_id"], attachment["device"]) == (instance.id, "/dev/vdb")
     assert (await get_volume(tenant, volume))["status"] == "in-use"
     assert volume.id in await list_attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (
-        10,
-        "standard",
-        instance.id,
-        None,
-    )
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) == (10, "standard", instance.id, None)
 
     task = await tenant.wait_until_finished(await post_attachment(tenant, volume, instance, "detach"))
 
@@ -65,7 +61,7 @@ async def test_a_volume_is_attached_and_detached(tenant: Tenant, status: str) ->
     )
     assert (after["status"], after["attachments"], after["task_id"]) == ("available", [], None)
     assert volume.id not in await list_attached_volume_ids(tenant, instance)
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) == (10, "standard", None, None)
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) == (10, "standard", None, None)
     assert (await reload_instance(tenant, instance)).task_id is None
 
 
@@ -200,7 +196,7 @@ async def test_a_failed_task_restores_the_attachment(tenant: Tenant, verb: str) 
     assert (task["state"], task["error"]) == ("ERROR", "No disk")
     assert {**after, "updated_at": ""} == {**before, "updated_at": ""}
     assert (await reload_instance(tenant, instance)).task_id is None
-    hangs = driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id)
+    hangs = await find_simulated_volume(tenant.running.app_state.db, volume.id)
     assert hangs == (10, "standard", instance.id if verb == "detach" else None, None)
 
 
@@ -249,7 +245,7 @@ async def test_of_concurrent_extend_and_attach_one_is_409(tenant: Tenant) -> Non
     await tenant.wait_until_finished(next(answer for answer in answers if answer.status_code == 200))
     after = await get_volume(tenant, volume)
     assert (after["size"], after["status"]) in [(10, "in-use"), (20, "available")]
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) in [
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) in [
         (10, "standard", instance.id, None),
         (20, "standard", None, None),
     ]
@@ -266,7 +262,7 @@ async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(
     assert (await find_volume(tenant, going), await list_snapshots(tenant, going)) == (None, [])
     assert await list_snapshots(tenant, staying) == [kept]
     assert (await get_volume(tenant, staying))["status"] == "available"
-    assert lost.id not in driver_of(tenant.running).volume_ids_by_snapshot_id()
+    assert lost.id not in await driver_of(tenant.running).volume_ids_by_snapshot_id()
 
 
 async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:

@@ -12,6 +12,7 @@ from pileus.domain.faults import FaultKind
 from pileus.domain.storage.volumes import VolumeStatus
 from pileus.store import faults
 from tests.builders import BARE_METAL, an_instance, driver_of, reload_instance
+from tests.simulated_cloud import count_machines_volumes_and_nics, find_simulated_volume
 from tests.storage import a_snapshot, a_volume, find_volume, inject_fault, list_snapshots, list_user_actions, set_quotas
 from tests.tenants import REGION, Tenant
 
@@ -55,7 +56,7 @@ async def test_an_empty_volume_is_created_and_returned_with_all_fields(tenant: T
         {"key": "task_id", "value": task["id"], "read_only": True},
     ]
     assert volume["created_at"].endswith("+0000")
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume_id) == (10, "standard", None, None)
+    assert await find_simulated_volume(tenant.running.app_state.db, volume_id) == (10, "standard", None, None)
 
 
 async def test_a_volume_from_an_image_is_bootable_and_has_the_image_metadata(tenant: Tenant) -> None:
@@ -171,12 +172,7 @@ async def test_a_volume_can_be_attached_at_creation(tenant: Tenant) -> None:
     assert volume["status"] == "in-use"
     assert (attachment["server_id"], attachment["instance_name"]) == (instance.id, "host")
     assert (attachment["device"], attachment["flavor_id"]) == ("/dev/vdb", instance.flavor_id)
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume["id"]) == (
-        10,
-        "standard",
-        instance.id,
-        None,
-    )
+    assert await find_simulated_volume(tenant.running.app_state.db, volume["id"]) == (10, "standard", instance.id, None)
     assert (await reload_instance(tenant, instance)).task_id is None
 
 
@@ -196,7 +192,7 @@ async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant
 @pytest.mark.parametrize("step", ["make the volume", "attach it"])
 async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
-    before = driver_of(tenant.running).count_machines_volumes_and_nics()
+    before = await count_machines_volumes_and_nics(tenant.running.app_state.db)
     await inject_fault(tenant, FaultKind.FAIL, "create_volume", step)
 
     answer = await post_volume(tenant, instance_id_to_attach_to=instance.id)
@@ -204,7 +200,7 @@ async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> No
     task = await tenant.wait_for_task(answer.json()["tasks"][0])
     assert (task["state"], task["error"], task["created_resources"]) == ("ERROR", "No disk", None)
     assert [volume["name"] for volume in await list_all(tenant)] == ["web_bootvolume"]
-    assert driver_of(tenant.running).count_machines_volumes_and_nics() == before
+    assert await count_machines_volumes_and_nics(tenant.running.app_state.db) == before
     assert (await reload_instance(tenant, instance)).task_id is None
 
 
@@ -290,8 +286,8 @@ async def test_a_volume_is_deleted_with_its_snapshots(tenant: Tenant) -> None:
     )
     assert await find_volume(tenant, volume) is None
     assert await list_snapshots(tenant, volume) == []
-    assert driver_of(tenant.running).volume_size_type_machine_and_revert(volume.id) is None
-    assert not {snapshot.id for snapshot in taken} & set(driver_of(tenant.running).volume_ids_by_snapshot_id())
+    assert await find_simulated_volume(tenant.running.app_state.db, volume.id) is None
+    assert not {snapshot.id for snapshot in taken} & set(await driver_of(tenant.running).volume_ids_by_snapshot_id())
     async with tenant.running.app_state.db.read() as tx:
         left = await tx.all("SELECT * FROM tags WHERE project_id = :id", id=tenant.project_id)
     assert list(left) == []

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from pileus.drivers.protocols import compute, config, consoles, guests, images, metrics, network, storage
+from pileus.drivers.protocols import compute, config, consoles, guests, images, metrics, network, records, storage
 
-MODULES = (compute, config, consoles, guests, images, metrics, network, storage)
+MODULES = (compute, config, consoles, guests, images, metrics, network, records, storage)
 
 
 def protocols() -> Iterator[tuple[str, Any]]:

@@ -1,14 +1,14 @@
 """The simulated driver: its time, and what it shows to tests."""
 
-from pathlib import Path
-
 import pytest
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.simulated.driver import Simulated
 from pileus.drivers.simulated.state import SECONDS
+from pileus.store.database import Database
 from pileus.testing.conformance.helpers import new_disk, new_machine, statuses_by_machine_id
+from tests.simulated_cloud import a_driver, count_machines_volumes_and_nics
 
 Slept = list[float]
 
@@ -20,13 +20,13 @@ def slept() -> Slept:
 
 
 @pytest.fixture
-def driver(tmp_path: Path, slept: Slept) -> Simulated:
+def driver(db: Database, slept: Slept) -> Simulated:
     """A driver that records its sleeps instead of sleeping."""
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    return Simulated(tmp_path / "simulated.db", sleep=sleep)
+    return a_driver(db, sleep=sleep)
 
 
 async def test_changes_take_no_time_by_default(driver: Simulated, slept: Slept) -> None:
@@ -39,7 +39,7 @@ async def test_changes_take_no_time_by_default(driver: Simulated, slept: Slept) 
 
 async def test_changes_take_realistic_time_and_none_if_nothing_changes(driver: Simulated, slept: Slept) -> None:
     machine, disk = new_machine(), new_disk()
-    driver.set_transition_time("realistic")
+    await driver.set_transition_time("realistic")
     for _ in range(2):
         await driver.ensure_running_machine(machine)
         await driver.ensure_volume(disk)
@@ -68,48 +68,48 @@ def test_realistic_times_are_those_of_the_live_api(changes: list[str], shortest:
     assert shortest <= sum(SECONDS[change] for change in changes) <= longest
 
 
-async def test_processes_that_share_a_state_file_share_its_time(
-    tmp_path: Path, driver: Simulated, slept: Slept
-) -> None:
-    Simulated(tmp_path / "simulated.db").set_transition_time("realistic")
+async def test_servers_of_one_database_share_its_time(db: Database, driver: Simulated, slept: Slept) -> None:
+    await a_driver(db).set_transition_time("realistic")
 
     await driver.ensure_running_machine(new_machine())
 
     assert slept == [SECONDS["create"]]
 
 
-async def test_time_may_be_realistic_from_the_start(tmp_path: Path) -> None:
+async def test_time_may_be_realistic_from_the_start(db: Database) -> None:
     slept: Slept = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    driver = Simulated(tmp_path / "other.db", realistic=True, sleep=sleep)
+    driver = a_driver(db, realistic=True, sleep=sleep)
+    await driver.start()
     await driver.ensure_running_machine(new_machine())
-    restarted = Simulated(tmp_path / "other.db", sleep=sleep)
+    restarted = a_driver(db, sleep=sleep)
+    await restarted.start()
     await restarted.ensure_running_machine(new_machine())
 
     assert slept == [SECONDS["create"]] * 2
 
 
-async def test_it_counts_its_records(driver: Simulated) -> None:
+async def test_its_records_are_those_of_the_database(db: Database, driver: Simulated) -> None:
     machine, disk = new_machine(), new_disk()
     await driver.ensure_running_machine(machine)
     await driver.ensure_volume(disk)
 
-    assert driver.count_machines_volumes_and_nics() == (1, 1, 0)
-    assert driver.get_machine(machine.id).name == "web"
+    assert await count_machines_volumes_and_nics(db) == (1, 1, 0)
+    assert (await driver.get_machine(machine.id)).name == "web"
     assert await statuses_by_machine_id(driver) == {machine.id: "ACTIVE"}
 
 
 async def test_the_state_of_an_unknown_machine_cannot_be_set(driver: Simulated) -> None:
     with pytest.raises(DriverError, match="nobody does not exist"):
-        driver.set_machine_state("nobody", "ERROR")
+        await driver.set_machine_state("nobody", "ERROR")
 
 
 @pytest.mark.parametrize("hosts", [1, 3])
-async def test_it_has_as_many_hosts_as_configured(tmp_path: Path, hosts: int) -> None:
-    driver = Simulated(tmp_path / "hosts.db", hosts=hosts)
+async def test_it_has_as_many_hosts_as_configured(db: Database, hosts: int) -> None:
+    driver = a_driver(db, hosts=hosts)
 
     assert len(await driver.list_host_names(1)) == hosts
     assert set(await driver.list_host_names(1)).isdisjoint(await driver.list_host_names(2))

@@ -1,8 +1,5 @@
 """Volumes and snapshots of the simulated driver: each verb names an end state and can be repeated."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from pileus.drivers.protocols.compute import MachineSpec
@@ -15,16 +12,16 @@ from pileus.drivers.protocols.storage import (
     SupportsVolumes,
 )
 from pileus.drivers.simulated.driver import Simulated
+from pileus.store.database import Database
+from tests.simulated_cloud import a_driver, find_simulated_volume
 
 DISK = DiskSpec(id="v-1", size=10, type_name="standard")
 MACHINE = MachineSpec(id="m-1", name="web", flavor_id="g1-standard-1-2", vcpus=1, ram=2048)
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> Iterator[Simulated]:
-    simulated = Simulated(tmp_path / "simulated.db")
-    yield simulated
-    simulated.close()
+def driver(db: Database) -> Simulated:
+    return a_driver(db)
 
 
 def test_it_has_all_abilities_of_storage(driver: Simulated) -> None:
@@ -34,7 +31,7 @@ def test_it_has_all_abilities_of_storage(driver: Simulated) -> None:
     )
 
 
-async def test_every_call_for_a_volume_can_be_repeated(driver: Simulated) -> None:
+async def test_every_call_for_a_volume_can_be_repeated(db: Database, driver: Simulated) -> None:
     await driver.ensure_running_machine(MACHINE)
     for _ in range(2):
         await driver.ensure_volume(DISK)
@@ -42,28 +39,28 @@ async def test_every_call_for_a_volume_can_be_repeated(driver: Simulated) -> Non
         await driver.ensure_volume_attachment("m-1", DISK)
         await driver.ensure_volume_size("v-1", 20)
         await driver.ensure_volume_type("v-1", "ssd_hiiops")
-    assert driver.volume_size_type_machine_and_revert("v-1") == (20, "ssd_hiiops", "m-1", None)
+    assert await find_simulated_volume(db, "v-1") == (20, "ssd_hiiops", "m-1", None)
 
     for _ in range(2):
         await driver.ensure_no_volume_attachment("m-1", "v-1")
-    assert driver.volume_size_type_machine_and_revert("v-1") == (20, "ssd_hiiops", None, None)
+    assert await find_simulated_volume(db, "v-1") == (20, "ssd_hiiops", None, None)
 
     for _ in range(2):
         await driver.ensure_no_volume("v-1")
-    assert driver.volume_size_type_machine_and_revert("v-1") is None
+    assert await find_simulated_volume(db, "v-1") is None
 
 
-async def test_every_call_for_a_snapshot_can_be_repeated(driver: Simulated) -> None:
+async def test_every_call_for_a_snapshot_can_be_repeated(db: Database, driver: Simulated) -> None:
     await driver.ensure_volume(DISK)
     for _ in range(2):
         await driver.ensure_snapshot("s-1", "v-1")
         await driver.ensure_reverted_volume("v-1", "s-1", "request")
-    assert driver.volume_ids_by_snapshot_id() == {"s-1": "v-1"}
-    assert driver.volume_size_type_machine_and_revert("v-1") == (10, "standard", None, "request")
+    assert await driver.volume_ids_by_snapshot_id() == {"s-1": "v-1"}
+    assert await find_simulated_volume(db, "v-1") == (10, "standard", None, "request")
 
     for _ in range(2):
         await driver.ensure_no_snapshot("s-1")
-    assert driver.volume_ids_by_snapshot_id() == {}
+    assert await driver.volume_ids_by_snapshot_id() == {}
 
 
 async def test_unknown_volumes_and_snapshots_are_errors(driver: Simulated) -> None:
@@ -81,19 +78,19 @@ async def test_unknown_volumes_and_snapshots_are_errors(driver: Simulated) -> No
         assert not failure.value.retryable
 
 
-async def test_changes_take_realistic_time_and_none_if_nothing_changes(tmp_path: Path) -> None:
+async def test_changes_take_realistic_time_and_none_if_nothing_changes(db: Database) -> None:
     slept: list[float] = []
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    driver = Simulated(tmp_path / "simulated.db", realistic=True, sleep=sleep)
+    driver = a_driver(db, sleep=sleep)
+    await driver.set_transition_time("realistic")
     for _ in range(2):
         await driver.ensure_volume(DISK)
         await driver.ensure_volume_size("v-1", 20)
         await driver.ensure_volume_type("v-1", "ssd_hiiops")
         await driver.ensure_snapshot("s-1", "v-1")
         await driver.ensure_reverted_volume("v-1", "s-1", "request")
-    driver.close()
 
     assert slept == [5.0, 4.0, 6.0, 5.0, 6.0]

@@ -1,14 +1,13 @@
 """A workbench on each database."""
 
-from pathlib import Path
-
 import pytest
 
 from pileus.store.database import Database
-from tests.tasks.workers import Workbench, a_driver
+from tests.simulated_cloud import a_driver
+from tests.tasks.workers import Workbench
 
 
 @pytest.fixture
-def bench(db: Database, tmp_path: Path) -> Workbench:
+def bench(db: Database) -> Workbench:
     """Return a workbench with an empty database and no machines."""
-    return Workbench(db, a_driver(tmp_path))
+    return Workbench(db, a_driver(db))

@@ -1,8 +1,6 @@
-"""Compare all rows of the database and of the simulated driver, to find what an operation has left behind."""
+"""Compare all rows of the database, also those of the simulated driver, to find what an operation has left behind."""
 
 import json
-import sqlite3
-from pathlib import Path
 from typing import Any
 
 from pileus.store.database import Database, Tx
@@ -30,17 +28,18 @@ IGNORED_TABLES = {
     "faults",
     "api_keys",
     "login_sessions",
+    "simulated_settings",
 }
 # Columns that differ after a change was reverted.
-CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "restarted_for", "reverted_for"}
+CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}
 # The last specification of a machine, of which each step sends another part.
-SPECIFICATION_COLUMNS = {"machine"}
+SPECIFICATION_COLUMNS = {("simulated_machines", "spec")}
 # Tables that are kept between tests.
 KEPT_TABLES = {"clients", "flavors", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
 
 
-async def load_all_rows(db: Database, driver_file: Path) -> Rows:
-    """Return the rows of all relevant tables of the database and of the simulated driver."""
+async def load_all_rows(db: Database) -> Rows:
+    """Return the rows of all relevant tables."""
     columns = _compared(await load_columns(db), IGNORED_TABLES)
     # One statement, because tests call this often.
     parts = [
@@ -51,20 +50,6 @@ async def load_all_rows(db: Database, driver_file: Path) -> Rows:
     async with db.read() as tx:
         for table, values in await tx.all(" UNION ALL ".join(parts)):
             rows[table].append(tuple(zip(columns[table], json.loads(values), strict=True)))
-    return rows | _simulated(driver_file)
-
-
-def _simulated(driver_file: Path) -> Rows:
-    with sqlite3.connect(driver_file) as connection:
-        columns = _compared(_grouped(connection.execute(SQLITE_COLUMNS).fetchall()), {"settings"})
-        rows = {
-            f"simulated {table}": [
-                tuple(zip(names, row, strict=True))
-                for row in connection.execute(f"SELECT {', '.join(names)} FROM {table}")
-            ]
-            for table, names in columns.items()
-        }
-    connection.close()
     return rows
 
 
@@ -82,15 +67,14 @@ def _grouped(rows: Any) -> Columns:
 
 
 def _compared(columns: Columns, without: set[str]) -> Columns:
-    ignored = CHANGE_COLUMNS | SPECIFICATION_COLUMNS
     return {
-        table: [name for name in names if name not in ignored]
+        table: [name for name in names if name not in CHANGE_COLUMNS and (table, name) not in SPECIFICATION_COLUMNS]
         for table, names in columns.items()
         if table not in without
     }
 
 
-async def delete_tenant_rows(db: Database, driver_file: Path) -> None:
+async def delete_tenant_rows(db: Database) -> None:
     """Delete the rows of all tenants, so that the next comparison is fast."""
     columns = await load_columns(db)
 
@@ -102,10 +86,6 @@ async def delete_tenant_rows(db: Database, driver_file: Path) -> None:
                 await tx.run(f"DELETE FROM {table}" + (" WHERE client_id IS NOT NULL" if "client_id" in names else ""))
 
     await db.write(write)
-    with sqlite3.connect(driver_file) as connection:
-        for table in _compared(_grouped(connection.execute(SQLITE_COLUMNS).fetchall()), {"settings"}):
-            connection.execute(f"DELETE FROM {table}")
-    connection.close()
 
 
 def diff_rows(before: Rows, after: Rows) -> dict[str, list[Any]]:

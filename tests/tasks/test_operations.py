@@ -6,7 +6,6 @@ A new operation is tested as soon as it is registered; it needs a scenario in `s
 import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +19,6 @@ from pileus.domain.errors import Conflict
 from pileus.domain.ids import IdMaker
 from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
-from pileus.drivers.simulated.driver import Simulated
 from pileus.initial_data import load_catalogue, seed_database
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
@@ -31,6 +29,7 @@ from pileus.tasks.engine import Engine
 from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.databases import BACKENDS, database_url
+from tests.simulated_cloud import a_driver
 from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
 from tests.tasks.scenario import SendRequest
 from tests.tasks.scenarios import SCENARIOS
@@ -61,12 +60,11 @@ class IdleCloud:
 
     tenant: Tenant
     clock: Clock
-    driver_file: Path
     before: Rows = field(default_factory=dict)
 
     async def load_all_rows(self) -> Rows:
-        """Return all rows of the database and of the driver."""
-        return await load_all_rows(self.tenant.running.app_state.db, self.driver_file)
+        """Return all rows of the database, in which the driver's are too."""
+        return await load_all_rows(self.tenant.running.app_state.db)
 
     async def list_locked_rows(self) -> list[Any]:
         """Return the rows that a task has locked."""
@@ -100,7 +98,7 @@ async def running(
     data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), load_catalogue(Settings())
     with database_url(request.param) as url:
         db = await open_database(url, data)
-        driver = Simulated(data / "simulated.db", download_limits=DownloadLimits(allow_private=True, enabled=True))
+        driver = a_driver(db, download_limits=DownloadLimits(allow_private=True, enabled=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
         id_maker = IdMaker(clock, os.urandom)
         cloud = AppState(
@@ -120,18 +118,15 @@ async def running(
             create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
         )
         await db.close()
-        driver.close()
 
 
 @pytest.fixture
-async def idle(running: RunningCloud, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[IdleCloud]:
+async def idle(running: RunningCloud) -> AsyncIterator[IdleCloud]:
     """A new tenant, whose rows are the only ones of tenants."""
     clock: Any = running.app_state.now
-    files = tmp_path_factory.getbasetemp().glob("operations*/simulated.db")
-    driver_file = next(path for path in files if path.exists())
     async with new_tenant(running) as tenant:
-        yield IdleCloud(tenant, clock, driver_file)
-    await delete_tenant_rows(running.app_state.db, driver_file)
+        yield IdleCloud(tenant, clock)
+    await delete_tenant_rows(running.app_state.db)
 
 
 async def start_scenario(idle: IdleCloud, name: str) -> tuple[SendRequest, Task]:

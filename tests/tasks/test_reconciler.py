@@ -11,6 +11,7 @@ from pileus.tasks.cancellation import cancel_and_wait
 from pileus.tasks.reconciler import INTERVAL, Reconciler, reconcile_instance_statuses
 from pileus.testing.conformance.helpers import new_machine
 from tests.builders import an_instance, driver_of, reload_instance
+from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.tasks.workers import FlakyDatabase, Workbench
 from tests.tenants import Tenant
 
@@ -28,7 +29,7 @@ async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
 @pytest.mark.parametrize("status", list(Status))
 async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status: Status) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_machine_state(instance.id, status.value)
+    await driver_of(tenant.running).set_machine_state(instance.id, status.value)
 
     await run_reconciler(tenant)
 
@@ -37,7 +38,7 @@ async def test_an_instance_gets_the_status_of_its_machine(tenant: Tenant, status
 
 async def test_the_vm_state_and_the_time_of_the_change_are_saved(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
-    driver_of(tenant.running).set_machine_state(instance.id, "ACTIVE", "rescued")
+    await driver_of(tenant.running).set_machine_state(instance.id, "ACTIVE", "rescued")
 
     await run_reconciler(tenant)
 
@@ -57,7 +58,7 @@ async def test_an_instance_with_the_right_status_is_not_saved(tenant: Tenant) ->
 async def test_a_locked_instance_is_not_changed(tenant: Tenant) -> None:
     instance, db = await an_instance(tenant), tenant.running.app_state.db
     await db.write(lambda tx: instances.save(tx, instance, instance.locked("a-task", "powering-off")))
-    driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
+    await driver_of(tenant.running).set_machine_state(instance.id, "SHUTOFF")
 
     await run_reconciler(tenant)
 
@@ -71,7 +72,7 @@ async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog
     assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock) == 0
 
     assert "A machine has no record" in caplog.text
-    assert bench.driver.count_machines_volumes_and_nics()[0] == 1
+    assert (await count_machines_volumes_and_nics(bench.db))[0] == 1
 
 
 async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.LogCaptureFixture) -> None:

@@ -133,7 +133,7 @@ async def test_a_due_schedule_creates_a_snapshot_of_each_volume(schedule_bench: 
         ("v-2", "available", "s-1", 7),
     ]
     assert created[0].name == "Snapshot of volume v-1 created by policy 7"
-    assert schedule_bench.bench.driver.volume_ids_by_snapshot_id() == {
+    assert await schedule_bench.bench.driver.volume_ids_by_snapshot_id() == {
         snapshot.id: snapshot.volume_id for snapshot in created
     }
     (task, _) = await schedule_bench.tasks()
@@ -158,7 +158,7 @@ async def test_the_oldest_snapshot_is_deleted_when_a_new_one_is_available(schedu
     await schedule_bench.run_hours(5)
 
     assert await schedule_bench.creation_hours() == [3, 4, 5]
-    assert len(schedule_bench.bench.driver.volume_ids_by_snapshot_id()) == 3
+    assert len(await schedule_bench.bench.driver.volume_ids_by_snapshot_id()) == 3
 
 
 async def test_no_snapshot_is_deleted_for_a_new_one_that_failed(schedule_bench: ScheduleBench) -> None:

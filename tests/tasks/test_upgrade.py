@@ -19,12 +19,13 @@ from typing import Any
 
 import pytest
 
-from pileus.app import create_driver
+from pileus.app import start_driver
 from pileus.domain.ids import UUID_TEXT, IdMaker, canonical_id
-from pileus.drivers.simulated.driver import Simulated
+from pileus.drivers.simulated.former_file import FORMER_NETWORK_TABLES, import_former_file
 from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 from pileus.store.schema import open_database
+from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.engine import Engine
 from pileus.tasks.operations import OPERATIONS
 from tests.domain.builders import NOW
@@ -56,7 +57,7 @@ IGNORED_COLUMNS = {
     "lease_until",
     "machine",
 }
-IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "settings", "counters"}
+IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "simulated_settings", "counters"}
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 UNFINISHED_TASKS = """
 SELECT t.id, t.task_type, c.name,
@@ -115,10 +116,27 @@ def _rows(connection: sqlite3.Connection, table: str) -> Iterator[tuple[tuple[An
     columns = connection.execute("SELECT name, pk FROM pragma_table_info(?)", (table,)).fetchall()
     key = [name for name, key_position in columns if key_position]
     for row in connection.execute(f"SELECT * FROM {table}"):
-        fields = dict(row)
-        if "facts" in fields and (newer := NEWER_FIELDS.get(table)):
-            fields["facts"] = newer.sub("", fields["facts"])
-        yield tuple(row[name] for name in key), fields
+        yield tuple(row[name] for name in key), dict(row)
+
+
+def with_former_names(contents: Contents) -> Contents:
+    """Return the contents with the simulated driver's tables and columns as the previous version named them."""
+    renamed: Contents = {table.replace("simulated_", "simulated "): {} for table in contents}
+    for table, key, row in ((table, key, row) for table, rows in contents.items() for key, row in rows.items()):
+        name, former_key, fields = table.replace("simulated_", "simulated "), key, row
+        if table == "simulated_machines":
+            fields = {**row, "machine": row["spec"]}
+            del fields["spec"], fields["change_number"]
+        elif table == "simulated_network_parts":
+            name, former_key, fields = _former_network_part(row)
+        renamed.setdefault(name, {})[former_key] = fields
+    return renamed
+
+
+def _former_network_part(part: Row) -> tuple[str, tuple[Any, ...], Row]:
+    name = next(name for name, kind in FORMER_NETWORK_TABLES.items() if kind == part["kind"])
+    facts = NEWER_FIELDS[name].sub("", part["spec"]) if name in NEWER_FIELDS else part["spec"]
+    return f"simulated {name}", (part["id"],), {"id": part["id"], "parent": part["parent_id"], "facts": facts}
 
 
 def changes(before: Contents, after: Contents) -> Iterator[str]:
@@ -145,7 +163,7 @@ async def run_engine(data: Path) -> None:
     """Open a data directory as the program does, and run the engine until it is idle."""
     settings = Settings(data=data, image_sources="any", log_level="error")
     async with open_seeded_database(settings, exclusive=True) as home:
-        driver = create_driver(settings, home.catalogue)
+        driver = await start_driver(settings, home.catalogue, home.db)
         clock = Clock(NOW + DAY)
         new_id = IdMaker(clock, os.urandom).new_id
         await Engine(home.db, OPERATIONS, driver, home.catalogue, clock, new_id).run_until_idle()
@@ -160,16 +178,13 @@ async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
     restore("previous_machines.sql", machines)
     with closing(sqlite3.connect(database)) as connection:
         unfinished = [UnfinishedTask(*row) for row in connection.execute(UNFINISHED_TASKS)]
-    await (await open_database("", data)).close()
-    Simulated(machines).close()
-    before, machines_before = load_contents(database), load_contents(machines)
+    db = await open_database("", data)
+    await import_former_file(SimulatedCloudStore(db), machines)
+    await db.close()
+    before = load_contents(database)
     await run_engine(data)
-    after, machines_after = load_contents(database, before), load_contents(machines, machines_before)
-    return Upgrade(unfinished, before | _simulated(machines_before), after | _simulated(machines_after))
-
-
-def _simulated(machines: Contents) -> Contents:
-    return {f"simulated {table}": rows for table, rows in machines.items()}
+    after = load_contents(database, before)
+    return Upgrade(unfinished, with_former_names(before), with_former_names(after))
 
 
 async def test_the_previous_version_left_a_task_of_every_type(upgrade: Upgrade) -> None:

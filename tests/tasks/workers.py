@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -49,11 +48,6 @@ def a_task(task_type: str = "try_it", **changes: Any) -> Task:
     fields = {"id": f"task-{number}", "client_id": 1, "user_id": 1, "project_id": 1, "region_id": 1, **changes}
     fields.setdefault("queue", queue_name(fields["client_id"], fields["region_id"]))
     return Task(**{"task_type": task_type, "created_at": NOW + number, **fields})
-
-
-def a_driver(folder: Path) -> Simulated:
-    """Return a driver with no machines."""
-    return Simulated(folder / "machines.db")
 
 
 @dataclass(slots=True)

@@ -22,7 +22,6 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "qemu": "pileus.drivers.qemu.settings:QemuSettings",
     },
     TESTING: {
-        "simulated": "pileus.drivers.simulated.testing:SimulatedTestHarness",
         "qemu": "pileus.drivers.qemu.testing:QemuTestHarness",
     },
 }

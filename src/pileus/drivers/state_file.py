@@ -17,18 +17,18 @@ SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c WHER
 
 
 class StateFile:
-    """Opens the file and creates its tables; it survives a crash of the host if it is `durable`.
+    """Opens the file and creates its tables.
 
     `SCHEMA` of each class of the hierarchy is executed, that of base classes first.
     """
 
     SCHEMA = ""
 
-    def __init__(self, file: Path, *, durable: bool = True) -> None:
+    def __init__(self, file: Path) -> None:
         self._db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         self._db.execute("PRAGMA busy_timeout=10000")
         self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute(f"PRAGMA synchronous={'FULL' if durable else 'OFF'}")
+        self._db.execute("PRAGMA synchronous=FULL")
         for base in reversed(type(self).__mro__):
             self._db.executescript(vars(base).get("SCHEMA", ""))
         self._replace_former_ids()

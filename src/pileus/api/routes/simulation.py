@@ -187,7 +187,7 @@ async def set_machine_state(
     driver = ctx.app.driver
     assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     try:
-        driver.set_machine_state(instance_id, data.status, data.vm_state)
+        await driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
     await reconcile_instance_statuses(ctx.db, driver, ctx.now)
@@ -198,7 +198,7 @@ async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
     """Make state changes take no time (`instant`), or as long as in a real cloud (`realistic`), for all tenants."""
     driver = ctx.app.driver
     assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
-    driver.set_transition_time(data.mode)
+    await driver.set_transition_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)

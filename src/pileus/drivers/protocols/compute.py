@@ -72,6 +72,25 @@ class Compute(Protocol):
 
 
 @runtime_checkable
+class SupportsStart(Protocol, metaclass=AbilityMeta):
+    """Has work to do before its first call."""
+
+    async def start(self) -> None:
+        """Prepare, in each process of a server. Raises OSError with a message for the operator if that fails."""
+
+
+@runtime_checkable
+class SupportsChangeNumbers(Protocol, metaclass=AbilityMeta):
+    """Numbers the changes that no task has made, so that the reconciler need not look at all machines."""
+
+    async def list_changed_machines(self, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Return number and machine of the changes with higher numbers than `after`, lowest first, at most `limit`."""
+
+    async def observe_machines(self, machine_ids: Sequence[str]) -> Sequence[ObservedMachine]:
+        """Return the states of these machines; unknown ones are left out."""
+
+
+@runtime_checkable
 class SupportsHealthCheck(Protocol, metaclass=AbilityMeta):
     """Reports whether the driver can work now."""
 
@@ -107,8 +126,8 @@ class SupportsRebuild(Protocol, metaclass=AbilityMeta):
 class SupportsSimulation(Protocol, metaclass=AbilityMeta):
     """Simulates machines, so that tests can set their states and their speed."""
 
-    def set_machine_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
+    async def set_machine_state(self, machine_id: str, status: str, vm_state: str | None = None) -> None:
         """Put a machine into a state, as if it had changed by itself. Raises DriverError if there is none."""
 
-    def set_transition_time(self, mode: str) -> None:
+    async def set_transition_time(self, mode: str) -> None:
         """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""

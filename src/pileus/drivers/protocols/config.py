@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from pileus.domain.catalogue import Catalogue
 from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.records import RecordStore
 
 S = TypeVar("S", bound=Struct)
 
@@ -30,7 +31,8 @@ class DownloadLimits(Struct, frozen=True, kw_only=True):
 class DriverConfig(Struct, Generic[S], frozen=True):
     """The server's data directory, the operator's catalogue, and the driver's own settings.
 
-    `public_url` is the address at which clients reach the server.
+    `public_url` is the address at which clients reach the server. `record_store` is where the simulated driver keeps
+    its records: tables of the server's database.
     """
 
     data: Path
@@ -38,6 +40,7 @@ class DriverConfig(Struct, Generic[S], frozen=True):
     settings: S
     download_limits: DownloadLimits = DownloadLimits()
     public_url: str = "http://127.0.0.1:8080"
+    record_store: RecordStore | None = None
 
 
 class DriverFactory(Protocol):

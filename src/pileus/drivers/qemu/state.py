@@ -7,8 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from pileus.drivers.network_state import NetworkState
 from pileus.drivers.protocols.network import NicSpec
+from pileus.drivers.qemu.network_state import NetworkState
 
 Spec = TypeVar("Spec")
 

@@ -8,12 +8,14 @@ import hashlib
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
-from msgspec import structs
+from msgspec import convert, structs
 
+from pileus.domain.simulated_cloud import SimulatedImage
 from pileus.drivers.protocols.config import DownloadLimits
-from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
+from pileus.drivers.protocols.records import Records
 from pileus.drivers.simulated.state import SimulationState
+from pileus.drivers.simulated.storage import require_volume
 from pileus.outbound.image_formats import require_allowed_format
 
 GIB = 1 << 30
@@ -30,27 +32,28 @@ class SimulatedImages(SimulationState):
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image or make it up, or copy a volume."""
-        if stored := self.find_image(image_id):
+        if stored := await self.find_image(image_id):
             return stored
         if source.volume_id is not None:
-            info = self._from_volume(source.volume_id)
+            info = await self._from_volume(source.volume_id)
         else:
             info = await self._fetch(source.url or "", on_progress)
-        await self._take_time("image")
-        row = (image_id, *structs.astuple(info))
-        self._db.execute("INSERT OR IGNORE INTO images VALUES (?, ?, ?, ?, ?)", row)
+
+        async def plan(records: Records) -> str | None:
+            return None if await records.find(SimulatedImage, id=image_id) else "image"
+
+        await self._change(plan, lambda records: records.save(SimulatedImage(id=image_id, **structs.asdict(info))))
         return info
 
     async def ensure_no_image(self, image_id: str) -> None:
         """Delete an image."""
-        self._db.execute("DELETE FROM images WHERE id = ?", (image_id,))
+        await self._record_store.write(lambda records: records.remove(SimulatedImage, id=image_id))
 
-    def find_image(self, image_id: str) -> StoredImage | None:
+    async def find_image(self, image_id: str) -> StoredImage | None:
         """Return the properties of an image."""
-        row = self._db.execute(
-            "SELECT size, virtual_size, disk_format, checksum FROM images WHERE id = ?", (image_id,)
-        ).fetchone()
-        return row and StoredImage(size=row[0], virtual_size=row[1], disk_format=row[2], checksum=row[3])
+        async with self._record_store.read() as records:
+            image = await records.find(SimulatedImage, id=image_id)
+        return None if image is None else convert(image, StoredImage, from_attributes=True)
 
     async def _fetch(self, url: str, on_progress: OnProgress) -> StoredImage:
         if self._download_limits.enabled:
@@ -71,11 +74,10 @@ class SimulatedImages(SimulationState):
             checksum=file.checksum,
         )
 
-    def _from_volume(self, volume_id: str) -> StoredImage:
-        row = self._db.execute("SELECT size FROM volumes WHERE id = ?", (volume_id,)).fetchone()
-        if row is None:
-            raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
-        return StoredImage(size=row[0] * GIB, virtual_size=row[0] * GIB, disk_format="raw")
+    async def _from_volume(self, volume_id: str) -> StoredImage:
+        async with self._record_store.read() as records:
+            volume = await require_volume(records, volume_id)
+        return StoredImage(size=volume.size * GIB, virtual_size=volume.size * GIB, disk_format="raw")
 
 
 def make_up_image(url: str) -> StoredImage:

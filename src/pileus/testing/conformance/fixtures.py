@@ -1,7 +1,7 @@
 """The fixtures of the suite: the driver under test in a data directory of its own."""
 
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.compute import Compute, SupportsStart
+from pileus.store.schema import open_database
+from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.testing.conformance.harnesses import (
     DriverTestHarness,
     MissingRequirement,
@@ -17,7 +19,7 @@ from pileus.testing.conformance.harnesses import (
     make_driver_config,
 )
 
-MakeDriver = Callable[[], Any]
+MakeDriver = Callable[[], Awaitable[Any]]
 
 
 @pytest.fixture
@@ -47,25 +49,29 @@ def data() -> Iterator[Path]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def make_driver(driver_name: str, driver_harness: DriverTestHarness, data: Path) -> AsyncIterator[MakeDriver]:
-    """A function that creates the driver, once for each start of the control plane."""
+    """A function that creates and starts the driver, once for each start of the control plane."""
     drivers: list[Any] = []
+    db = await open_database("", data, with_secrets=False)
 
-    def make() -> Any:
+    async def make() -> Any:
         try:
-            drivers.append(driver_harness.create(make_driver_config(driver_name, data)))
+            drivers.append(driver_harness.create(make_driver_config(driver_name, data, SimulatedCloudStore(db))))
         except MissingRequirement as problem:
             pytest.skip(str(problem))
+        if isinstance(drivers[-1], SupportsStart):
+            await drivers[-1].start()
         return drivers[-1]
 
     yield make
     for driver in drivers:
         await driver_harness.clean_up(driver)
+    await db.close()
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def driver(make_driver: MakeDriver) -> Compute:
     """The driver."""
-    compute: Compute = make_driver()
+    compute: Compute = await make_driver()
     return compute
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from pileus.domain.catalogue import parse_catalogue
 from pileus.drivers import registry
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
+from pileus.drivers.protocols.records import RecordStore
 from pileus.settings import load
 
 
@@ -45,9 +46,10 @@ def load_test_harness(name: str) -> DriverTestHarness:
     return harness
 
 
-def make_driver_config(name: str, data: Path) -> DriverConfig[Any]:
+def make_driver_config(name: str, data: Path, record_store: RecordStore | None = None) -> DriverConfig[Any]:
     """Return a configuration with the built-in catalogue; the driver's settings come from the environment."""
     catalogue = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
     settings = load({}, os.environ).driver_settings(name)
     # The suite serves images on this host.
-    return DriverConfig(data, catalogue, settings, download_limits=DownloadLimits(allow_private=True, enabled=True))
+    limits = DownloadLimits(allow_private=True, enabled=True)
+    return DriverConfig(data, catalogue, settings, download_limits=limits, record_store=record_store)

@@ -104,13 +104,13 @@ async def test_many_concurrent_machines_do_not_affect_each_other(driver: Compute
 
 async def test_machines_outlive_the_control_plane(make_driver: MakeDriver, data: Path) -> None:
     machine, disk = new_machine(), new_disk()
-    driver = make_driver()
+    driver = await make_driver()
     await driver.ensure_running_machine(machine)
     if isinstance(driver, SupportsVolumes):
         await driver.ensure_volume(disk)
         await driver.ensure_volume_attachment(machine.id, disk)
 
-    restarted = make_driver()
+    restarted = await make_driver()
 
     assert await statuses_by_machine_id(restarted) == {machine.id: "ACTIVE"}
     await call_twice(restarted.ensure_stopped_machine, machine.id)
@@ -177,7 +177,7 @@ async def test_a_simulating_driver_can_be_set_to_any_state(driver: Compute, stat
     simulation, machine = require_capability(driver, SupportsSimulation), new_machine()
     await driver.ensure_running_machine(machine)
 
-    simulation.set_machine_state(machine.id, status.value, "rescued")
+    await simulation.set_machine_state(machine.id, status.value, "rescued")
 
     (observed,) = [observed async for observed in driver.observe()]
     assert (observed.status, observed.vm_state) == (status, "rescued")

@@ -33,7 +33,7 @@ class NetworkState(StateFile):
 
     async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update it."""
-        await self._save("nics", nic.port_id, machine_id, nic, "interface")
+        await self._save("nics", nic.port_id, machine_id, nic)
 
     async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
         """Detach an interface from a machine."""
@@ -41,7 +41,7 @@ class NetworkState(StateFile):
 
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Create or update a network."""
-        await self._save("networks", network.id, None, network, "network")
+        await self._save("networks", network.id, None, network)
 
     async def ensure_no_network(self, network_id: str) -> None:
         """Delete a network and its subnets."""
@@ -51,7 +51,7 @@ class NetworkState(StateFile):
     async def ensure_subnet(self, subnet: SubnetSpec) -> None:
         """Create or update a subnet. Raises DriverError without its network."""
         self._require("networks", subnet.network_id)
-        await self._save("subnets", subnet.id, subnet.network_id, subnet, "subnet")
+        await self._save("subnets", subnet.id, subnet.network_id, subnet)
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
         """Delete a subnet."""
@@ -59,7 +59,7 @@ class NetworkState(StateFile):
 
     async def ensure_router(self, router: RouterSpec) -> None:
         """Create or update a router."""
-        await self._save("routers", router.id, None, router, "router")
+        await self._save("routers", router.id, None, router)
 
     async def ensure_no_router(self, router_id: str) -> None:
         """Delete a router and its interfaces."""
@@ -69,7 +69,7 @@ class NetworkState(StateFile):
     async def ensure_router_interface(self, router_id: str, nic: NicSpec) -> None:
         """Add an interface to a router, or update it. Raises DriverError without the router."""
         self._require("routers", router_id)
-        await self._save("router_ports", nic.port_id, router_id, nic, "router_interface")
+        await self._save("router_ports", nic.port_id, router_id, nic)
 
     async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
         """Remove an interface from a router."""
@@ -77,7 +77,7 @@ class NetworkState(StateFile):
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Create or update a security group."""
-        await self._save("security_groups", group.id, None, group, "security_group")
+        await self._save("security_groups", group.id, None, group)
 
     async def ensure_no_security_group(self, group_id: str) -> None:
         """Delete a security group."""
@@ -85,7 +85,7 @@ class NetworkState(StateFile):
 
     async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
         """Forward a floating IP to a port."""
-        await self._save("floating_ips", floating_ip.id, floating_ip.port_id, floating_ip, "floating_ip")
+        await self._save("floating_ips", floating_ip.id, floating_ip.port_id, floating_ip)
 
     async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Stop forwarding a floating IP."""
@@ -99,34 +99,15 @@ class NetworkState(StateFile):
         """Return an interface of a machine."""
         return self._get("nics", port_id, NicSpec)
 
-    def find_floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
-        """Return a forwarded floating IP."""
-        return self._get("floating_ips", floating_ip_id, FloatingIPSpec)
-
-    def find_network_with_subnets(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
-        """Return a network and its subnets by id."""
-        network = self._get("networks", network_id, NetworkSpec)
-        return None if network is None else (network, self._children("subnets", network_id, SubnetSpec))
-
-    def find_router_with_nics(self, router_id: str) -> tuple[RouterSpec, dict[str, NicSpec]] | None:
-        """Return a router and its interfaces by port id."""
-        router = self._get("routers", router_id, RouterSpec)
-        return None if router is None else (router, self._children("router_ports", router_id, NicSpec))
-
     def _get(self, table: str, record_id: str, kind: type[Spec]) -> Spec | None:
         row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
         return None if row is None else msgspec.json.decode(row[0], type=kind)
 
-    def _children(self, table: str, parent: str, kind: type[Spec]) -> dict[str, Spec]:
-        rows = self._db.execute(f"SELECT id, facts FROM {table} WHERE parent = ?", (parent,)).fetchall()
-        return {record_id: msgspec.json.decode(facts, type=kind) for record_id, facts in rows}
-
-    async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct, change: str) -> None:
+    async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
         """Save a record and apply the change, unless it is recorded already. What cannot be applied is not saved."""
         previous = self._db.execute(f"SELECT id, parent, facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
         if previous is not None and previous[2] == msgspec.json.encode(spec).decode():
             return
-        await self._take_time(change)
         self._put(table, record_id, parent, spec)
         try:
             await self._on_network_change()
@@ -153,11 +134,8 @@ class NetworkState(StateFile):
         )
         await self._on_network_change()
 
-    async def _take_time(self, change: str) -> None:
-        """Wait as long as a change takes: no time, unless a simulation overrides this."""
-
     async def _on_network_change(self) -> None:
-        """Apply the recorded network; nothing to do where no traffic is carried."""
+        """Apply the recorded network; subclasses do this."""
 
     def _require(self, table: str, record_id: str) -> None:
         if self._db.execute(f"SELECT 1 FROM {table} WHERE id = ?", (record_id,)).fetchone() is None:
