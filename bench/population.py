@@ -1,5 +1,6 @@
 """Fill a database with instances, each with a volume, a port, an address and five tags."""
 
+import asyncio
 import json
 import sqlite3
 import uuid
@@ -9,6 +10,8 @@ from pathlib import Path
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL_QUOTAS
 from pileus.domain.catalogue import Catalogue, derive_public_image_id
+from pileus.store.count_checks import correct_counts, find_wrong_counts
+from pileus.store.schema import open_database
 
 TAGS = ("env", "team", "app", "tier", "serial")
 BATCH = 20_000
@@ -43,6 +46,14 @@ def fill(data: Path, catalogue: Catalogue, count: int) -> None:
             db.commit()
         db.executemany("INSERT INTO quota_limits (client_id, region_id, name, value) VALUES (1, 1, ?, ?)", UNLIMITED)
         db.execute("PRAGMA optimize")
+    asyncio.run(_count(data))
+
+
+async def _count(data: Path) -> None:
+    """Correct the counts of records, which only the store keeps."""
+    db = await open_database("", data)
+    await correct_counts(db, await find_wrong_counts(db))
+    await db.close()
 
 
 def _rows(numbers: range, network: str, subnet: str) -> Iterator[tuple[str, list[dict[str, object]]]]:
@@ -66,7 +77,7 @@ def _rows(numbers: range, network: str, subnet: str) -> Iterator[tuple[str, list
     yield "ports", [
         {**place, "id": f"p{n}", "network_id": network, "instance_id": instance_id(n), "position": 0, "name": "",
          "mac_address": f"m{n}", "port_security_enabled": 1, "allowed_address_pairs": "[]", "port_group": 0,
-         "reserved": 0, "is_vip": 0, "created_at": CREATED_AT, "updated_at": CREATED_AT}
+         "external": 1, "reserved": 0, "is_vip": 0, "created_at": CREATED_AT, "updated_at": CREATED_AT}
         for n in numbers
     ]  # fmt: skip
     yield "addresses", [

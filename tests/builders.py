@@ -300,8 +300,10 @@ async def _add_port(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: S
     place = (
         {"instance_id": instance.id, "position": len(await ports.list_by_instance(tx, instance.id))} if instance else {}
     )
+    network = await networks.require(tx, subnet.network_id)
     network_fields = {
-        "network_id": subnet.network_id,
+        "network_id": network.id,
+        "external": network.external,
         "reserved": instance is None,
         "mac_address": derive_mac_address(fields["id"]),
     }

@@ -8,6 +8,7 @@ import pytest
 from pileus.app import RunningCloud, run_cloud
 from pileus.settings import Settings
 from pileus.store import faults
+from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Database
 from pileus.store.schema import open_database
 from tests.brokers import run_broker
@@ -45,6 +46,7 @@ async def running(
             Settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
         ) as cloud:
             yield cloud
+            assert await find_wrong_counts(cloud.app_state.db) == []
 
 
 @pytest.fixture

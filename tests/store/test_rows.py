@@ -44,6 +44,7 @@ class Spy:
     def __init__(self, tx: Tx) -> None:
         self.tx = tx
         self.secrets = tx.secrets
+        self.count_changes = tx.count_changes
         self.statements: list[str] = []
 
     async def run(self, sql: str, **values: Any) -> int:

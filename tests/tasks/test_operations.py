@@ -23,6 +23,7 @@ from pileus.initial_data import load_catalogue, seed_database
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store import tasks
+from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
 from pileus.tasks.engine import Engine
@@ -206,6 +207,7 @@ async def check_finished(idle: IdleCloud, name: str, task: Task) -> None:
     ended = await idle.load_task(task.id)
     assert (ended.task_type, ended.state, ended.error) == (name, "FINISHED", None)
     assert await idle.list_locked_rows() == []
+    assert await find_wrong_counts(idle.tenant.running.app_state.db) == []
 
 
 async def check_undone(idle: IdleCloud, name: str, task: Task) -> None:
@@ -213,6 +215,7 @@ async def check_undone(idle: IdleCloud, name: str, task: Task) -> None:
     ended, after = await idle.load_task(task.id), await idle.load_all_rows()
     assert (ended.state, ended.created_resources) == ("ERROR", None)
     assert locked_rows(after, idle.tenant.client_id) == []
+    assert await find_wrong_counts(idle.tenant.running.app_state.db) == []
     if not SCENARIOS[name].irreversible:
         assert diff_rows(idle.before, after) == {}
 

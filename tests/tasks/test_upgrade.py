@@ -3,7 +3,8 @@
 `previous_database.sql` is a database of the last version in which the arguments of tasks had no types. It has a client
 for each scenario, with a task that is new, begun or being undone. `previous_machines.sql` is the database of the
 simulated driver, and `previous_outcome.txt` lists the changes that the previous version itself made to both when it
-ended the tasks; only the created resources of tasks on security groups are those of this version. Ids are abbreviated:
+ended the tasks; only the created resources of tasks on security groups, and the column `external` of ports, are those
+of this version. Ids are abbreviated:
 `<1a>` is `0000001a-0000-4000-8000-000000000000`. Ids of the catalogue have version 5, as that
 version made them; the databases are compared after their migration.
 """
@@ -24,6 +25,7 @@ from pileus.domain.ids import UUID_TEXT, IdMaker, canonical_id
 from pileus.drivers.simulated.former_file import FORMER_NETWORK_TABLES, import_former_file
 from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
+from pileus.store.count_checks import WrongCount, find_wrong_counts
 from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.engine import Engine
@@ -57,7 +59,7 @@ IGNORED_COLUMNS = {
     "lease_until",
     "machine",
 }
-IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "simulated_settings", "counters"}
+IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "simulated_settings", "counters", "resource_counts"}
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 UNFINISHED_TASKS = """
 SELECT t.id, t.task_type, c.name,
@@ -86,6 +88,7 @@ class Upgrade:
     unfinished: list[UnfinishedTask]
     before: Contents
     after: Contents
+    wrong_counts: list[WrongCount]
 
     def ended(self, task: UnfinishedTask) -> Row:
         """Return the row of the task after its end."""
@@ -180,11 +183,15 @@ async def upgrade(tmp_path_factory: pytest.TempPathFactory) -> Upgrade:
         unfinished = [UnfinishedTask(*row) for row in connection.execute(UNFINISHED_TASKS)]
     db = await open_database("", data)
     await import_former_file(SimulatedCloudStore(db), machines)
+    wrong_counts = await find_wrong_counts(db)
     await db.close()
     before = load_contents(database)
     await run_engine(data)
     after = load_contents(database, before)
-    return Upgrade(unfinished, with_former_names(before), with_former_names(after))
+    db = await open_database("", data)
+    wrong_counts += await find_wrong_counts(db)
+    await db.close()
+    return Upgrade(unfinished, with_former_names(before), with_former_names(after), wrong_counts)
 
 
 async def test_the_previous_version_left_a_task_of_every_type(upgrade: Upgrade) -> None:
@@ -202,6 +209,10 @@ async def test_tasks_of_the_previous_version_end(upgrade: Upgrade, name: str) ->
         task.scenario: (FINAL_STATES[task.progress], "injected" if task.progress == "undoing" else None)
         for task in unfinished
     }
+
+
+async def test_the_migration_and_the_tasks_of_the_previous_version_count_what_there_is(upgrade: Upgrade) -> None:
+    assert upgrade.wrong_counts == []
 
 
 async def test_tasks_of_the_previous_version_unlock_everything(upgrade: Upgrade) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from pileus.store.count_changes import CountChanges
 from pileus.store.secrets import SecretBox
 
 Row = tuple[Any, ...]
@@ -28,6 +29,10 @@ class Tx(Protocol):
     @property
     def secrets(self) -> SecretBox:
         """Encrypts and decrypts columns."""
+
+    @property
+    def count_changes(self) -> CountChanges:
+        """The counts that the transaction changes at its end."""
 
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import AsyncConnection, AsyncCursor, OperationalError, errors
 
 from pileus.domain.errors import Stale, Unavailable
+from pileus.store.count_changes import CountChanges
 from pileus.store.database import (
     ATTEMPTS,
     NEWEST,
@@ -26,6 +27,7 @@ from pileus.store.database import (
 from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, PooledConnection, PostgresConnections
 from pileus.store.postgres_dialect import translate_sql_to_psycopg
 from pileus.store.secrets import SecretBox
+from pileus.store.table_counts import write_count_changes
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
@@ -49,6 +51,7 @@ class _Statements:
     def __init__(self, execute: Execute, secrets: SecretBox) -> None:
         self._execute = execute
         self.secrets = secrets
+        self.count_changes = CountChanges()
 
     async def run(self, sql: str, **values: Any) -> int:
         return (await self._execute(sql, values)).rowcount
@@ -141,7 +144,9 @@ class Postgres:
         try:
             if retry:
                 await pooled.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
-            result = await work(_Statements(pooled.execute, self.secrets))
+            tx = _Statements(pooled.execute, self.secrets)
+            result = await work(tx)
+            await write_count_changes(tx)
             await pooled.commit()
         finally:
             await pooled.rollback()

@@ -8,6 +8,7 @@ from pileus.domain.errors import Conflict
 from pileus.store import queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from pileus.store.table_counts import TableCounts
 
 R = TypeVar("R", bound=Struct)
 
@@ -100,7 +101,7 @@ async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, af
 async def remove(tx: Tx, project_id: int) -> None:
     """Delete the records of everything in a project; its tasks and audit log stay."""
     for table, of_project in DELETION_ORDER.items():
-        await tx.run(f"DELETE FROM {table} WHERE {of_project}", project_id=project_id)
+        await TableCounts(table).delete(tx, of_project, project_id=project_id)
 
 
 async def list_ids(tx: Tx, table: str, project_id: int) -> list[str]:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pileus.domain.errors import Stale, not_found
 from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
+from pileus.store.table_counts import TableCounts
 
 R = TypeVar("R", bound=Struct)
 ROWS_PER_INSERT = 50
@@ -35,6 +36,7 @@ class Table(Generic[R]):
         self._decoders = {field: _decoder(hints[field]) for field in self.fields if not _is_plain(hints[field])}
         marks = ", ".join(f":{field}" for field in self.fields)
         self._insert = f"INSERT INTO {name} ({self.columns}) VALUES ({marks})"
+        self._counts = TableCounts(name)
 
     def qualified_columns(self, alias: str) -> str:
         """Return the columns, for a statement that names the table `alias`."""
@@ -76,6 +78,7 @@ class Table(Generic[R]):
     async def add(self, tx: Tx, record: R) -> R:
         """Insert a record."""
         await tx.run(self._insert, **self.column_values(tx, record))
+        self._counts.note_added(tx, record)
         return record
 
     async def add_all(self, tx: Tx, records: Sequence[R]) -> None:
@@ -87,6 +90,7 @@ class Table(Generic[R]):
                 row = {f"{field}_{number}": value for field, value in self.column_values(tx, record).items()}
                 marks.append(f"({', '.join(f':{name}' for name in row)})")
                 values |= row
+                self._counts.note_added(tx, record)
             await tx.run(f"INSERT INTO {self.name} ({self.columns}) VALUES {', '.join(marks)}", **values)
 
     async def save(self, tx: Tx, before: R, after: R) -> R:
@@ -101,6 +105,8 @@ class Table(Generic[R]):
         statement = _update(self.name, self._key, changed)
         if not await tx.run(statement, **values, row_key=key, row_revision=revision):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
+        if not self._counts.fields.isdisjoint(changed):
+            self._counts.note_changed(tx, before, after)
         return msgspec.structs.replace(after, revision=revision + 1)
 
     async def bump_revision(self, tx: Tx, record: R) -> R:
@@ -148,7 +154,7 @@ class Table(Generic[R]):
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""
-        await tx.run(f"DELETE FROM {self.name} WHERE {self._key} = :row_key", row_key=key)
+        await self._counts.delete(tx, f"{self._key} = :row_key", row_key=key)
 
 
 @lru_cache(maxsize=512)

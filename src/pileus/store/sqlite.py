@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pileus.domain.errors import Invalid, Stale, Unavailable
+from pileus.store.count_changes import CountChanges
 from pileus.store.database import (
     ATTEMPTS,
     NEWEST,
@@ -35,6 +36,7 @@ from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 from pileus.store.write_ahead_log import KEPT_SIZE, WriteAheadLog
 from pileus.store.write_turns import WriteTurn
+from pileus.store.table_counts import write_count_changes
 
 SCANNERS = 4
 LARGEST_BATCH = 128
@@ -61,6 +63,7 @@ class _Direct:
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
         self._connection = connection
         self.secrets = secrets
+        self.count_changes = CountChanges()
 
     def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
         try:
@@ -85,6 +88,7 @@ class _Threaded:
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
         self.connection = connection
         self.secrets = secrets
+        self.count_changes = CountChanges()
         self._scan_threads = threads
 
     async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
@@ -239,8 +243,10 @@ class Sqlite:
     async def _attempt(self, tx: Tx, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
             self._writer.execute("SAVEPOINT one")
+            tx.count_changes.clear()
             try:
                 write.result, write.error = await write.work(tx), None
+                await write_count_changes(tx)
             except Exception as error:  # noqa: BLE001  # raised to the awaiter of this write
                 self._writer.execute("ROLLBACK TO one")
                 write.error = _translate(error)

@@ -23,12 +23,16 @@ class AddressPair(Struct, frozen=True):
 
 
 class Port(TenantResource, frozen=True, kw_only=True):
-    """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance."""
+    """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance.
+
+    `external` is that of its network.
+    """
 
     NOUN: ClassVar[str] = "Port"
 
     id: str
     network_id: str
+    external: bool = False
     instance_id: str | None = None
     position: int = 0
     name: str = ""

@@ -195,6 +195,7 @@ def _new_port(ctx: Context, owner: InterfaceOwner, network: Network, interface: 
         id=port_id,
         **asdict(place),
         network_id=network.id,
+        external=network.external,
         instance_id=owner.instance_id,
         position=position,
         interface_name=interface.interface_name,

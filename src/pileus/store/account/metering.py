@@ -19,10 +19,10 @@ from pileus.store.rows import Table, in_list_placeholders
 
 Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
-PUBLIC = "network_id IN (SELECT id FROM networks WHERE external = 1)"
+PUBLIC = "external = 1"
 """Private addresses are free."""
 PUBLIC_ADDRESSES = (
-    f"SELECT port_id, ip, subnet_id FROM addresses WHERE port_id IN (SELECT id FROM ports WHERE {PUBLIC})"
+    "SELECT a.port_id, a.ip, a.subnet_id FROM addresses a JOIN ports p ON p.id = a.port_id WHERE p.external = 1"
 )
 BATCH_SIZE = 500
 UNBILLED_STATUSES = {
@@ -120,7 +120,7 @@ async def _list_related_values(tx: Tx, resources: Iterable[Billed]) -> dict[str,
             _ids(billed, Snapshot, lambda snapshot: snapshot.volume_id),
             "type of ",
         ),
-        **await _first_addresses(tx, f"{PUBLIC_ADDRESSES} AND port_id", _ids(billed, Port, lambda port: port.id)),
+        **await _first_addresses(tx, f"{PUBLIC_ADDRESSES} AND a.port_id", _ids(billed, Port, lambda port: port.id)),
     }
 
 

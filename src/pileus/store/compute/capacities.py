@@ -1,14 +1,17 @@
 """Capacity: the number of instances of a flavor that a region can hold, for a tenant or for all of them together."""
 
+from collections.abc import Sequence
+
 from pileus.domain.account.access import ALL_CLIENTS
+from pileus.store import resource_counts
 from pileus.store.database import Row, Tx
 from pileus.store.scoped import in_reach_condition
+from pileus.store.table_counts import SERVERS
 
-USED = """(
-    SELECT count(*) FROM instances i
-    WHERE i.region_id = c.region_id AND i.flavor_id = c.flavor_id AND c.client_id IN (0, i.client_id)
-)"""
-"""The instances that a limit `c` counts."""
+LIMITS = (
+    "SELECT client_id, flavor_id, servers FROM client_capacities"
+    " WHERE client_id IN (:all_clients, :client_id) AND region_id = :region_id"
+)
 
 
 async def list_limits(tx: Tx, client_id: int) -> list[Row]:
@@ -47,26 +50,33 @@ async def set_limit(tx: Tx, client_id: int, region_id: int, flavor_id: str, serv
 
 async def count_free_servers_by_flavor(tx: Tx, client_id: int, region_id: int) -> dict[str, int]:
     """Return the free capacity of each flavor with a limit for a tenant; takes no lock."""
-    rows = await tx.all(
-        f"""
-        SELECT flavor_id, min(free) FROM (
-            SELECT c.flavor_id, c.servers - {USED} AS free FROM client_capacities c
-            WHERE c.client_id IN (:all_clients, :client_id) AND c.region_id = :region_id
-        ) AS limits GROUP BY flavor_id
-        """,
-        all_clients=ALL_CLIENTS,
-        client_id=client_id,
-        region_id=region_id,
-    )
-    return {flavor_id: int(servers) for flavor_id, servers in rows}
+    limits = await tx.all(LIMITS, all_clients=ALL_CLIENTS, client_id=client_id, region_id=region_id)
+    return await _count_free(tx, client_id, region_id, limits)
+
+
+async def _count_free(tx: Tx, client_id: int, region_id: int, limits: Sequence[Row]) -> dict[str, int]:
+    """Return what the narrowest of the limits leaves free of each flavor."""
+    counts = {
+        owner_id: await (
+            resource_counts.list_of_all_tenants(tx, region_id)
+            if owner_id == ALL_CLIENTS
+            else resource_counts.list_of_tenant(tx, client_id, region_id)
+        )
+        for owner_id in {limit[0] for limit in limits}
+    }
+    free: dict[str, int] = {}
+    for owner_id, flavor_id, servers in limits:
+        left = int(servers) - counts[owner_id].get((SERVERS, flavor_id), 0)
+        free[flavor_id] = min(left, free.get(flavor_id, left))
+    return free
 
 
 async def count_instances_by_flavor(tx: Tx, except_instance_id: str | None = None) -> dict[str, int]:
     """Count the instances of each flavor, of all tenants and regions; one may be left out."""
-    rows = await tx.all(
-        "SELECT flavor_id, count(*) FROM instances WHERE id <> :but GROUP BY flavor_id", but=except_instance_id or ""
-    )
-    return {flavor_id: int(servers) for flavor_id, servers in rows}
+    counts = await resource_counts.list_of_all_tenants(tx)
+    servers = {flavor_id: count for (name, flavor_id), count in counts.items() if name == SERVERS}
+    row = await tx.one("SELECT flavor_id FROM instances WHERE id = :id", id=except_instance_id or "")
+    return servers | ({row[0]: servers.get(row[0], 0) - 1} if row else {})
 
 
 async def lock_limit_and_count_free_servers(tx: Tx, client_id: int, region_id: int, flavor_id: str) -> int | None:
@@ -75,8 +85,8 @@ async def lock_limit_and_count_free_servers(tx: Tx, client_id: int, region_id: i
     Concurrent requests for the same flavor wait until this transaction ends.
     """
     key = {"all_clients": ALL_CLIENTS, "client_id": client_id, "region_id": region_id, "flavor_id": flavor_id}
-    limits = "c.client_id IN (:all_clients, :client_id) AND c.region_id = :region_id AND c.flavor_id = :flavor_id"
-    if not await tx.run(f"UPDATE client_capacities AS c SET servers = servers WHERE {limits}", **key):
+    limits = "client_id IN (:all_clients, :client_id) AND region_id = :region_id AND flavor_id = :flavor_id"
+    if not await tx.run(f"UPDATE client_capacities SET servers = servers WHERE {limits}", **key):
         return None
-    row = await tx.one(f"SELECT min(c.servers - {USED}) FROM client_capacities c WHERE {limits}", **key)
-    return int(row[0]) if row else None
+    rows = await tx.all(f"{LIMITS} AND flavor_id = :flavor_id", **key)
+    return (await _count_free(tx, client_id, region_id, rows)).get(flavor_id)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
-from pileus.store import queries, scoped
+from pileus.store import queries, resource_counts, scoped
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
+from pileus.store.table_counts import HOST_LOAD
 
 TABLE = Table("placement_groups", PlacementGroup)
 find, require = TABLE.find_by_id, TABLE.require_by_id
@@ -78,8 +79,5 @@ async def list_member_hosts(tx: Tx, group_id: str, except_instance_id: str) -> l
 
 async def count_instances_by_host(tx: Tx, region_id: int) -> dict[str, int]:
     """Count the instances on each host of a region."""
-    rows = await tx.all(
-        "SELECT host, count(*) FROM instances WHERE region_id = :region_id AND host IS NOT NULL GROUP BY host",
-        region_id=region_id,
-    )
-    return {host: int(count) for host, count in rows}
+    counts = await resource_counts.list_of_all_tenants(tx, region_id)
+    return {host: count for (name, host), count in counts.items() if name == HOST_LOAD}

@@ -142,6 +142,7 @@ async def _convert_to_reserved_fixed_ip(
         id=ctx.args.new_id,
         **asdict(floating_ip.place),
         network_id=network_id,
+        external=True,
         mac_address=derive_mac_address(ctx.args.new_id),
         creator_task_id=ctx.task.id,
         created_at=now,

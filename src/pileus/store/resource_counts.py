@@ -1,0 +1,57 @@
+"""Reads of the counts that `table_counts.py` declares.
+
+Those for decisions include what the transaction has not written yet; those for lists do not, as a list writes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pileus.domain.places import Place
+from pileus.store.count_changes import CountKey, CountScope
+from pileus.store.database import Tx
+from pileus.store.rows import in_list_placeholders
+
+Counts = dict[tuple[str, str], int]
+"""Counts by name and part."""
+LIST = f"SELECT {', '.join(CountKey._fields)}, value FROM resource_counts"
+OF_PROJECT = """
+SELECT sum(value) FROM resource_counts
+WHERE scope = 'project' AND region_id = :region_id AND owner_id = :project_id AND name = :name
+    AND EXISTS (SELECT 1 FROM projects WHERE id = :project_id AND client_id = :client_id)
+"""
+
+
+async def list_of_tenant(tx: Tx, client_id: int, region_id: int) -> Counts:
+    """Return the counts of a tenant in a region."""
+    return await _list(tx, {"scope": CountScope.TENANT.value, "region_id": region_id, "owner_id": client_id})
+
+
+async def list_of_all_tenants(tx: Tx, region_id: int | None = None) -> Counts:
+    """Return the counts of all tenants together, in a region or, without one, in all of them."""
+    region = {} if region_id is None else {"region_id": region_id}
+    return await _list(tx, {"scope": CountScope.SHARD.value, **region})
+
+
+async def count_of_project(tx: Tx, place: Place, name: str, parts: Sequence[str] = ("",)) -> int:
+    """Return a written count of a project in a region; 0 if the project is not the tenant's."""
+    marks, values = in_list_placeholders("part", parts)
+    row = await tx.one(
+        f"{OF_PROJECT} AND part IN ({marks})",
+        client_id=place.client_id,
+        project_id=place.project_id,
+        region_id=place.region_id,
+        name=name,
+        **values,
+    )
+    return int(row[0] or 0) if row else 0
+
+
+async def _list(tx: Tx, condition: Mapping[str, Any]) -> Counts:
+    """Return the sums of the counts whose key has some values."""
+    where = " AND ".join(f"{column} = :{column}" for column in condition)
+    written = [(CountKey(*row[:-1]), int(row[-1])) for row in await tx.all(f"{LIST} WHERE {where}", **condition)]
+    unwritten = [item for item in tx.count_changes.items() if condition.items() <= item[0]._asdict().items()]
+    counts: Counts = {}
+    for key, value in (*written, *unwritten):
+        counts[key.name, key.part] = counts.get((key.name, key.part), 0) + value
+    return counts

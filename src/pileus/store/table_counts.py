@@ -1,0 +1,145 @@
+"""Counts of records: kept by each change of a record, so that no request has to count a table.
+
+`COUNTS` declares what is counted. `Table` notes the differences when it writes records, and the database writes them
+at the end of the transaction: in one statement, in the order of their keys. So transactions lock the counts only for
+their commit and never wait for each other in a circle. A count that is missing is 0.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any
+
+from msgspec import Struct
+
+from pileus.store.count_changes import SHARDS, CountKey, CountScope
+from pileus.store.database import Tx
+
+ROWS_PER_STATEMENT = 50
+OWNERS = {CountScope.TENANT: "client_id", CountScope.PROJECT: "project_id", CountScope.SHARD: "client_id"}
+"""The fields of a record that name the owner of a count."""
+
+
+class Count(Struct, frozen=True):
+    """A count of the records of a table, or the sum of their field `amount`.
+
+    `part` is the field that divides it: a record without a value does not count. With `condition`, only the records
+    count for which this field is true. `region` is the field of the region, or `0`.
+    """
+
+    scope: CountScope
+    name: str
+    amount: str = ""
+    part: str = ""
+    condition: str = ""
+    region: str = "region_id"
+
+    @property
+    def fields(self) -> set[str]:
+        """The fields of a record that the count depends on."""
+        return {OWNERS[self.scope], self.region, self.amount, self.part, self.condition} - {"", "0"}
+
+    def difference_of(self, values: Mapping[str, Any]) -> tuple[CountKey, int] | None:
+        """Return what a record with these values adds to the count, or None."""
+        owner = values[OWNERS[self.scope]]
+        part = values[self.part] if self.part else ""
+        if owner is None or part is None or (self.condition and not values[self.condition]):
+            return None
+        owner_id = owner % SHARDS if self.scope == CountScope.SHARD else owner
+        region_id = 0 if self.region == "0" else values[self.region]
+        amount = (values[self.amount] or 0) if self.amount else 1
+        return CountKey(self.scope.value, region_id, owner_id, self.name, part), amount
+
+
+TENANT, PROJECT, SHARD = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD
+SERVERS, HOST_LOAD = "servers", "host_load"
+COUNTS: Mapping[str, tuple[Count, ...]] = {
+    "instances": (
+        Count(TENANT, SERVERS, part="flavor_id"),
+        Count(PROJECT, "instances", part="kind"),
+        Count(SHARD, SERVERS, part="flavor_id"),
+        Count(SHARD, HOST_LOAD, part="host"),
+    ),
+    "volumes": (
+        Count(TENANT, "volume_count"),
+        Count(TENANT, "volume_size", amount="size"),
+        Count(PROJECT, "volumes"),
+    ),
+    "snapshots": (
+        Count(TENANT, "volume_snapshots_count"),
+        Count(TENANT, "volume_snapshots_size", amount="size"),
+        Count(PROJECT, "snapshots"),
+    ),
+    "images": (Count(TENANT, "image_count"), Count(TENANT, "image_size", amount="size")),
+    "floating_ips": (Count(TENANT, "floating_count"), Count(PROJECT, "floating_ips")),
+    "ports": (Count(TENANT, "external_ip_count", condition="external"),),
+    "placement_groups": (Count(TENANT, "servergroup_count"), Count(PROJECT, "placement_groups")),
+    "security_groups": (Count(TENANT, "firewall_count"), Count(PROJECT, "security_groups")),
+    "networks": (Count(TENANT, "network_count"), Count(PROJECT, "networks")),
+    "subnets": (Count(TENANT, "subnet_count"),),
+    "routers": (Count(TENANT, "router_count"), Count(PROJECT, "routers")),
+    "schedules": (Count(TENANT, "snapshot_schedule_count"),),
+    "ssh_keys": (Count(TENANT, "keypair_count", region="0"),),
+}
+"""What is counted of each table. Names of tenants' counts are those of quotas; SERVERS counts by flavor."""
+
+
+class TableCounts:
+    """Notes how changes of a table change its counts. `fields` are those that the counts depend on."""
+
+    def __init__(self, table: str) -> None:
+        self._table = table
+        self._counts = COUNTS.get(table, ())
+        self.fields = frozenset(field for count in self._counts for field in count.fields)
+
+    def note_added(self, tx: Tx, record: Struct) -> None:
+        """Note that a record is added."""
+        if self.fields:
+            self._note(tx, {field: getattr(record, field) for field in self.fields}, 1)
+
+    def note_changed(self, tx: Tx, before: Struct, after: Struct) -> None:
+        """Note that a record changes."""
+        if self.fields:
+            self._note(tx, {field: getattr(before, field) for field in self.fields}, -1)
+            self._note(tx, {field: getattr(after, field) for field in self.fields}, 1)
+
+    async def delete(self, tx: Tx, where: str, **values: Any) -> None:
+        """Delete the rows of the table for which a condition holds."""
+        statement = f"DELETE FROM {self._table} WHERE {where}"
+        if not self.fields:
+            await tx.run(statement, **values)
+            return
+        names = sorted(self.fields)
+        for row in await tx.all(f"{statement} RETURNING {', '.join(names)}", **values):
+            self._note(tx, dict(zip(names, row, strict=True)), -1)
+
+    def _note(self, tx: Tx, values: Mapping[str, Any], sign: int) -> None:
+        for count in self._counts:
+            if (difference := count.difference_of(values)) is not None:
+                key, amount = difference
+                tx.count_changes.add(key, sign * amount)
+
+
+async def write_count_changes(tx: Tx) -> None:
+    """Write the differences that a transaction has noted; the last statement of each transaction."""
+    changes = tx.count_changes.items()
+    for start in range(0, len(changes), ROWS_PER_STATEMENT):
+        rows = changes[start : start + ROWS_PER_STATEMENT]
+        await tx.run(_upsert(len(rows)), **dict(_numbered_values(rows)))
+    tx.count_changes.clear()
+
+
+@lru_cache
+def _upsert(rows: int) -> str:
+    names = (*CountKey._fields, "value")
+    marks = ", ".join(f"({', '.join(f':{name}_{number}' for name in names)})" for number in range(rows))
+    return (
+        f"INSERT INTO resource_counts ({', '.join(names)}) VALUES {marks}"
+        f" ON CONFLICT ({', '.join(CountKey._fields)})"
+        " DO UPDATE SET value = resource_counts.value + excluded.value"
+    )
+
+
+def _numbered_values(rows: Iterable[tuple[CountKey, int]]) -> Iterator[tuple[str, Any]]:
+    for number, (key, difference) in enumerate(rows):
+        for name, value in zip((*CountKey._fields, "value"), (*key, difference), strict=True):
+            yield f"{name}_{number}", value
