@@ -56,14 +56,14 @@ check: $(VENV)/.dev ## Check format, lint, types, imports, names, and the exampl
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_rooms.py tests/test_names.py tests/docs
 
-bench: $(VENV)/.dev ## Measure GET, PATCH, lists, start-up, memory, real machines (needs wrk, and QEMU for real machines)
+bench: $(VENV)/.dev ## Measure requests against the floor, on both databases: make bench PARTS=get,patch (needs wrk; QEMU for machines)
 	@scripts/need wrk
-	$(BIN)/python -m bench
+	scripts/with-postgres --durable $(BIN)/python -m bench $(if $(PARTS),--parts $(PARTS))
 
 bench-machines: $(VENV)/.dev ## Measure only real machines: creation until SSH answers, against plain QEMU (needs QEMU)
-	$(BIN)/python -m bench --machines
+	$(BIN)/python -m bench --parts machines
 
-bench-million: $(VENV)/.dev ## Measure with a million instances (needs wrk)
+bench-million: $(VENV)/.dev ## Measure requests, creation and deletion with a million instances (needs wrk)
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 

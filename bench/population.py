@@ -1,97 +1,156 @@
-"""Fill a database with instances, each with a volume, a port, an address and five tags."""
+"""Fill a cloud with copies of one instance that was created through the API, with its machine.
+
+A copy has rows in the same tables of both databases as the first instance has, with ids, names and addresses of its
+own. So nothing here knows the columns of a table.
+"""
 
 import asyncio
 import json
+import re
 import sqlite3
-import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any, Protocol
 
+import httpx
+
+from bench.servers import HEADERS, INSTANCES, Server, free_port, run_pileus
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.account.quotas import GLOBAL_QUOTAS
-from pileus.domain.catalogue import Catalogue, derive_public_image_id
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.store.count_checks import correct_counts, find_wrong_counts
 from pileus.store.schema import open_database
 
 TAGS = ("env", "team", "app", "tier", "serial")
-BATCH = 20_000
+TEMPLATE_NAME, TEMPLATE_TAG = "name-of-the-template", "tag-of-the-template-"
 UNLIMITED = [(name, 2_000_000_000) for name in sorted(QUOTAS - GLOBAL_QUOTAS)]
 """Quotas that no benchmark reaches."""
-CREATED_AT = 1_700_000_000_000_000
+FIRST_NUMBER = 100_000_000_000
+"""Twelve digits, so that an id is text in front of a number."""
+ID_PREFIX = "00000000-0000-4000-800"
+HISTORY = ("tasks", "user_actions", "usage_records")
+"""Tables that tell how the first instance came to be."""
+NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < {last})"
+
+
+class Connection(Protocol):
+    """What connections to SQLite and to PostgreSQL have in common."""
+
+    def execute(self, query: Any, /) -> Any:
+        """Execute a statement and return a cursor."""
 
 
 def instance_id(number: int) -> str:
     """Return the id of the nth instance."""
-    return str(uuid.UUID(int=number + 1, version=4))
+    return f"{ID_PREFIX}0-{FIRST_NUMBER + number}"
 
 
-def order_body() -> str:
-    """Return the body of a request that creates another instance."""
+def order_body(name: str = "more", tags: dict[str, str] | None = None) -> str:
+    """Return the body of a request that creates an instance."""
     volume = {"source": "image", "image_id": derive_public_image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}
-    return json.dumps(
-        {"name": "more", "flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [volume]}
-    )
+    order = {"name": name, "flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [volume]}
+    return json.dumps(order | ({"tags": tags} if tags else {}))
 
 
-def fill(data: Path, catalogue: Catalogue, count: int) -> None:
-    """Add `count` instances to project 1 of the database of a stopped server."""
-    (network, (subnet, *_)), *_ = catalogue.external_network_records(1, 0)
-    with sqlite3.connect(data / "pileus.db") as db:
-        db.execute("PRAGMA synchronous=OFF")
-        for start in range(0, count, BATCH):
-            numbers = range(start, min(start + BATCH, count))
-            for table, rows in _rows(numbers, network.id, subnet.id):
-                marks = ", ".join(f":{name}" for name in rows[0])
-                db.executemany(f"INSERT INTO {table} ({', '.join(rows[0])}) VALUES ({marks})", rows)  # noqa: S608
-            db.commit()
-        db.executemany("INSERT INTO quota_limits (client_id, region_id, name, value) VALUES (1, 1, ?, ?)", UNLIMITED)
+def populate(data: Path, count: int) -> Path:
+    """Create a data directory with `count` instances, and the template."""
+    with run_pileus(data, free_port()) as server:
+        create_template(server)
+    with _open_without_sync(data / "pileus.db") as db:
+        fill(db, "SELECT name FROM sqlite_master WHERE type = 'table'", count)
         db.execute("PRAGMA optimize")
-    asyncio.run(_count(data))
+    asyncio.run(correct_counts_of("", data))
+    return data
 
 
-async def _count(data: Path) -> None:
-    """Correct the counts of records, which only the store keeps."""
-    db = await open_database("", data)
-    await correct_counts(db, await find_wrong_counts(db))
-    await db.close()
+async def correct_counts_of(url: str, data: Path) -> None:
+    """Correct the counts of records in a database, which only the store keeps."""
+    db = await open_database(url, data)
+    try:
+        await correct_counts(db, await find_wrong_counts(db))
+    finally:
+        await db.close()
 
 
-def _rows(numbers: range, network: str, subnet: str) -> Iterator[tuple[str, list[dict[str, object]]]]:
-    place = {"client_id": 1, "project_id": 1, "region_id": 1, "revision": 1}
-    yield "instances", [
-        {**place, "id": instance_id(n), "name": f"web-{n}", "kind": "vm", "flavor_id": "g1-standard-1-2",
-         "status": "ACTIVE", "vm_state": "active", "isolated": 0, "boot": "{}", "created_at": CREATED_AT + n,
-         "changed_at": CREATED_AT + n}
-        for n in numbers
-    ]  # fmt: skip
-    yield "volumes", [
-        {**place, "id": f"v{n}", "name": f"web-{n}_bootvolume", "size": 10, "type_name": "standard",
-         "status": "in-use", "bootable": 1, "created_at": CREATED_AT, "updated_at": CREATED_AT}
-        for n in numbers
-    ]  # fmt: skip
-    yield "attachments", [
-        {"volume_id": f"v{n}", "id": f"a{n}", "instance_id": instance_id(n), "device": "/dev/vda", "boot_index": 0,
-         "delete_on_termination": 0, "attached_at": CREATED_AT}
-        for n in numbers
-    ]  # fmt: skip
-    yield "ports", [
-        {**place, "id": f"p{n}", "network_id": network, "instance_id": instance_id(n), "position": 0, "name": "",
-         "mac_address": f"m{n}", "port_security_enabled": 1, "allowed_address_pairs": "[]", "port_group": 0,
-         "external": 1, "reserved": 0, "is_vip": 0, "created_at": CREATED_AT, "updated_at": CREATED_AT}
-        for n in numbers
-    ]  # fmt: skip
-    yield "addresses", [
-        {"subnet_id": subnet, "ip": f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}", "port_id": f"p{n}"}
-        for n in numbers
-    ]  # fmt: skip
-    yield "tags", [
-        {"resource_id": instance_id(n), "key": key, "value": _value(key, n), "read_only": 0, "kind": "instance",
-         "project_id": 1, "region_id": 1}
-        for n in numbers
-        for key in TAGS
-    ]  # fmt: skip
+def create_template(server: Server) -> None:
+    """Create the instance that is copied."""
+    body = order_body(TEMPLATE_NAME, {key: f"{TEMPLATE_TAG}{key}" for key in TAGS})
+    task = httpx.post(server.url + INSTANCES, headers=HEADERS, content=body).raise_for_status().json()["tasks"][0]
+    state = ""
+    while state != "FINISHED":
+        state = httpx.get(f"{server.url}/cloud/v1/tasks/{task}", headers=HEADERS).raise_for_status().json()["state"]
+        if state == "ERROR":
+            raise SystemExit("The first instance could not be created")
 
 
-def _value(key: str, number: int) -> str:
-    """Return the value of a tag: a hundred instances share a serial number, many more share other values."""
-    return f"{key}-{number // 100 if key == 'serial' else number % (7 + len(key))}"
+def fill(db: Connection, tables: str, count: int) -> None:
+    """Copy the template `count` times. `tables` is the query for the names of all tables."""
+    # As many tags as clients usually set: those of the image are left out.
+    db.execute("DELETE FROM tags WHERE read_only = 1")
+    replacements = _replacements(db)
+    for (table,) in db.execute(tables).fetchall():
+        if table not in HISTORY:
+            _copy_rows(db, table, replacements, count)
+    for name, limit in UNLIMITED:
+        db.execute(f"INSERT INTO quota_limits (client_id, region_id, name, value) VALUES (1, 1, '{name}', {limit})")  # noqa: S608  # names of the program
+
+
+def _replacements(db: Connection) -> dict[str, str]:
+    (instance,), (volume, attachment), (port, mac_address), (ip_address,) = (
+        db.execute(query).fetchone()
+        for query in (
+            "SELECT id FROM instances",
+            "SELECT volume_id, id FROM attachments",
+            "SELECT id, mac_address FROM ports",
+            "SELECT ip FROM addresses WHERE port_id IS NOT NULL",
+        )
+    )
+    number = f"({FIRST_NUMBER} + n)"
+    digits = f"CAST({number} AS TEXT)"
+    ids = {record: f"'{ID_PREFIX}{at}-' || {number}" for at, record in enumerate((instance, volume, attachment, port))}
+    # A hundred instances share a serial number, many more share other values.
+    tags = {f"{TEMPLATE_TAG}{key}": f"'{key}-' || (n % {7 + len(key)})" for key in TAGS}
+    return {
+        **ids,
+        **tags,
+        f"{TEMPLATE_TAG}serial": "'serial-' || (n / 100)",
+        TEMPLATE_NAME: "'web-' || n",
+        mac_address: " || ':' || ".join(f"substr({digits}, {at}, 2)" for at in range(1, 12, 2)),
+        ip_address: "'10.' || (n / 65536) || '.' || (n / 256 % 256) || '.' || (n % 256)",
+    }
+
+
+def _copy_rows(db: Connection, table: str, replacements: dict[str, str], count: int) -> None:
+    cursor = db.execute(f"SELECT * FROM {table}")  # noqa: S608  # names of the schema
+    columns = [column[0] for column in cursor.description]
+    for row in cursor.fetchall():
+        if any(template in str(value) for value in row for template in replacements):
+            values = ", ".join(_copied_values(columns, row, replacements))
+            numbers = NUMBERS.format(last=count - 1)
+            db.execute(f"INSERT INTO {table} ({', '.join(columns)}) {numbers} SELECT {values} FROM numbers")  # noqa: S608  # alike
+
+
+def _copied_values(columns: Sequence[str], row: Sequence[Any], replacements: dict[str, str]) -> Iterator[str]:
+    """Yield the SQL of each column of a copy."""
+    known = re.compile("|".join(f"({re.escape(text)})" for text in sorted(replacements, key=len, reverse=True)))
+    for column, value in zip(columns, row, strict=True):
+        if value is None:
+            yield "NULL"
+        elif isinstance(value, str):
+            parts = [part for part in known.split(value) if part]
+            yield " || ".join(replacements.get(part) or quoted(part) for part in parts) or "''"
+        else:
+            yield f"{value} + n" if column == "created_at" else str(value)
+
+
+def quoted(text: str) -> str:
+    """Return a text as SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+@contextmanager
+def _open_without_sync(file: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("PRAGMA synchronous=OFF")
+        yield db

@@ -1,4 +1,10 @@
-"""The measured servers: Pileus, and the baseline, which is the same HTTP stack without any logic."""
+"""The measured servers: Pileus, and the floors below it.
+
+The floor is the HTTP server and the framework alone: the routes of Pileus, with handlers that answer canned bytes
+through the quick response class. The framework finds the route, parses the parameters of the path, and reads and
+validates the body. Nothing else of Pileus runs: no middleware, no authorization, no database. The bare application
+answers canned bytes on the same HTTP server, without a framework.
+"""
 
 import os
 import socket
@@ -15,23 +21,30 @@ import httpx
 from litestar import Litestar, delete, get, patch, post
 from litestar.datastructures import State
 from litestar.params import FromPath, JSONBody
-from prometheus_client import CollectorRegistry
+from litestar.types import ASGIApp, Receive, Scope, Send
+from msgspec import Raw
 
-from pileus.api.middleware import ServerMetrics, instrument_requests
+from bench.processes import read_cpu_seconds, read_memory_mib
 from pileus.api.requests import BodyDecodingRequest
-from pileus.api.responses import JsonResponse
+from pileus.api.responses import EncodedJsonResponse, JsonResponse
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.server.connections import ConnectionLimits
 from pileus.server.http_server import HttpServer, listen
 
 KEY = "1_a-key-for-measuring-0123456789"
-INSTANCE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
-INSTANCES = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
+HEADERS = {"Authorization": f"APIKey {KEY}"}
+INSTANCE = "/cloud/v1/instances/1/1/"
+INSTANCES = "/cloud/v2/instances/1/1"
+LIST = "/cloud/v1/instances/1/1"
+ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+ALL = "/cloud/v2/instances/{project_id:int}/{region_id:int}"
 TASKS = b'{"tasks":["00000000-0000-4000-8000-000000000000"]}'
-START_TIMEOUT = 30.0
-BASELINE_OPTIONS: dict[str, Any] = {
+START_TIMEOUT = 60.0
+FLOOR_OPTIONS: dict[str, Any] = {
     "openapi_config": None,
     "logging_config": None,
+    "request_class": BodyDecodingRequest,
+    "response_class": JsonResponse,
     "state": State({"legacy_fields": True}),
 }
 
@@ -51,11 +64,13 @@ class Server:
     process: int
     seconds_to_ready: float
 
-    def memory(self) -> int:
-        """Return the resident memory of the process and its children in KiB."""
-        result = subprocess.run(["ps", "-o", "rss=", "--ppid", str(self.process), "-p", str(self.process)],
-                                capture_output=True, text=True, check=True)  # fmt: skip
-        return sum(int(line) for line in result.stdout.split())
+    def cpu_seconds(self) -> float:
+        """Return the CPU time of the process and its children."""
+        return read_cpu_seconds(self.process)
+
+    def memory_mib(self) -> float:
+        """Return the resident memory of the process and its children."""
+        return read_memory_mib(self.process)
 
 
 @contextmanager
@@ -67,11 +82,10 @@ def run_pileus(data: Path, port: int, *options: str) -> Iterator[Server]:
 
 
 @contextmanager
-def run_baseline(body: Path, port: int) -> Iterator[Server]:
-    """Run the baseline, which parses the same requests and answers fixed bytes."""
-    with _run(
-        [sys.executable, "-m", "bench.servers", str(body), str(port)], port, path="/cloud/v1/instances/1/1/x"
-    ) as server:
+def run_floor(body: Path, port: int, *, bare: bool = False) -> Iterator[Server]:
+    """Run the floor, or the bare application, which answer the bytes of a file."""
+    command = [sys.executable, "-m", "bench.servers", str(body), str(port), *(["bare"] if bare else [])]
+    with _run(command, port, path=f"{INSTANCE}x") as server:
         yield server
 
 
@@ -97,53 +111,55 @@ def _answers(url: str) -> bool:
         return False
 
 
-class FixedResponse(JsonResponse[bytes]):
-    """A response of fixed bytes, which takes the way of all other responses."""
+def make_floor(body: bytes) -> Litestar:
+    """Create the application of the floor."""
 
+    @get(ONE)
+    async def read(project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]) -> Raw:
+        return Raw(body)
 
-def make_baseline(body: bytes) -> Litestar:
-    """Create the application of the baseline: the HTTP stack of Pileus with handlers that do nothing."""
-
-    @get(INSTANCE)
-    async def read(
-        project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
-    ) -> JsonResponse[bytes]:
-        return FixedResponse(body, media_type="application/octet-stream")
-
-    @patch(INSTANCE)
+    @patch(ONE)
     async def change(
         project_id: FromPath[int],
         region_id: FromPath[int],
         instance_id: FromPath[str],
         data: JSONBody[UpdateInstance],
-    ) -> JsonResponse[bytes]:
-        return FixedResponse(body, media_type="application/octet-stream")
+    ) -> Raw:
+        return Raw(body)
 
-    @post(INSTANCES, status_code=200)
+    @post(ALL, status_code=200)
     async def create(
         project_id: FromPath[int],
         region_id: FromPath[int],
         data: JSONBody[CreateInstance],
-    ) -> JsonResponse[bytes]:
-        return FixedResponse(TASKS, media_type="application/json")
+    ) -> Raw:
+        return Raw(TASKS)
 
-    @delete(INSTANCE, status_code=200)
-    async def remove(
-        project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]
-    ) -> JsonResponse[bytes]:
-        return FixedResponse(TASKS, media_type="application/json")
+    @delete(ONE, status_code=200)
+    async def remove(project_id: FromPath[int], region_id: FromPath[int], instance_id: FromPath[str]) -> Raw:
+        return Raw(TASKS)
 
-    app = Litestar([read, change, create, remove], request_class=BodyDecodingRequest, **BASELINE_OPTIONS)
-    app.asgi_handler = instrument_requests(app.asgi_handler, ServerMetrics(CollectorRegistry()))
+    return Litestar([read, change, create, remove], **FLOOR_OPTIONS)
+
+
+def make_bare(body: bytes) -> ASGIApp:
+    """Create an application that answers each request with the same bytes, and looks at nothing."""
+    answer = EncodedJsonResponse(200, body)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await answer(scope, receive, send)
+
     return app
 
 
-async def _serve(body: bytes, port: int) -> None:
-    server = HttpServer(make_baseline(body), ConnectionLimits(), websockets=False, drain_seconds=1)
+async def _serve(app: ASGIApp, port: int) -> None:
+    server = HttpServer(app, ConnectionLimits(), websockets=False, drain_seconds=1)
     await server.serve([listen("127.0.0.1", port)])
 
 
 if __name__ == "__main__":
     import uvloop
 
-    uvloop.run(_serve(Path(sys.argv[1]).read_bytes(), int(sys.argv[2])))
+    file, listening_port, *bare = sys.argv[1:]
+    content = Path(file).read_bytes()
+    uvloop.run(_serve(make_bare(content) if bare else make_floor(content), int(listening_port)))

@@ -34,9 +34,9 @@ from pileus.store.database import (
 )
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
+from pileus.store.table_counts import write_count_changes
 from pileus.store.write_ahead_log import KEPT_SIZE, WriteAheadLog
 from pileus.store.write_turns import WriteTurn
-from pileus.store.table_counts import write_count_changes
 
 SCANNERS = 4
 LARGEST_BATCH = 128

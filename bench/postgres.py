@@ -1,0 +1,161 @@
+"""GET and PATCH on PostgreSQL, against pgbench that sends the same statements to the same server."""
+
+import asyncio
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+
+from bench.clouds import Clouds, measure_cpu
+from bench.load import CONNECTIONS, Load, measure_instances
+from bench.population import FIRST_NUMBER, ID_PREFIX, correct_counts_of, create_template, fill, instance_id, quoted
+from bench.postgres_wire import Recorder, Statement, record_statements
+from bench.results import Goal, Result, Skipped, at_least, format_number
+from bench.servers import HEADERS, INSTANCE, Server, free_port, run_pileus
+
+SERVER_VARIABLE = "PILEUS_TEST_POSTGRES"
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+GOALS = {"GET": at_least(0.4), "PATCH": at_least(0.7)}
+WARM_UP = 10
+"""Requests after which the client has prepared its statements."""
+ATTEMPTS = 50
+PARAMETER = re.compile(r"\$(\d+)")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+RATE = re.compile(r"tps = ([\d.]+)")
+# pgbench takes a colon before a letter or a digit for a variable, also inside a text.
+COLON = re.compile(r":(?=\w)")
+
+
+def measure_postgres(clouds: Clouds) -> Iterator[Result | Skipped]:
+    """Measure requests per second against transactions per second of pgbench, in turns."""
+    address, pgbench = os.environ.get(SERVER_VARIABLE, ""), _find_pgbench()
+    if not address or not pgbench:
+        reason = "pgbench is missing" if address else "no PostgreSQL server: run with scripts/with-postgres"
+        yield from (Skipped(f"PostgreSQL, {method}", reason) for method in GOALS)
+        return
+    with _create_database(address) as url:
+        data = _populate(clouds, url)
+        scripts = {method: _write_script(clouds, data, url, method) for method in GOALS}
+        with run_pileus(data, free_port(), "--database", url) as server:
+            for method, goal in GOALS.items():
+                command = [pgbench, "-n", "-M", "prepared", "-j1", f"-c{CONNECTIONS}", "-f", str(scripts[method]), url]
+                yield _measure(clouds, server, method, command, goal)
+
+
+def _measure(clouds: Clouds, server: Server, method: str, pgbench: list[str], goal: Goal) -> Result:
+    seconds = max(1, round(clouds.sizes.seconds))
+
+    def load() -> Load:
+        return measure_instances(server.url, clouds.ids, method, seconds=seconds)
+
+    ratios, rates, cpu = [], [], []
+    for _ in range(clouds.sizes.rounds):
+        used, result = measure_cpu(server, load)
+        output = subprocess.run([*pgbench, f"-T{seconds}"], capture_output=True, text=True, check=True).stdout
+        rate = RATE.search(output)
+        if rate is None:
+            raise SystemExit(f"pgbench printed no rate:\n{output}")
+        ratios.append(result.rate / float(rate[1]))
+        rates.append(float(rate[1]))
+        cpu.append(used)
+    medians = [format_number(Result(method, values).median) for values in (rates, cpu)]
+    details = f"pgbench {medians[0]}/s; CPU of the server {medians[1]} µs"
+    return Result(f"PostgreSQL, {method}: requests/s / pgbench", ratios, goal=goal, details=details)
+
+
+def _find_pgbench() -> str | None:
+    versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"), key=lambda path: int(path.parts[4]))
+    return str(versions[-1]) if versions else shutil.which("pgbench")
+
+
+@contextmanager
+def _create_database(address: str) -> Iterator[str]:
+    import psycopg  # noqa: PLC0415  # only this part needs it
+
+    name = f"bench_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            yield urlunsplit(urlsplit(address)._replace(path=f"/{name}"))
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def _populate(clouds: Clouds, url: str) -> Path:
+    import psycopg  # noqa: PLC0415  # only this part needs it
+
+    data, count = clouds.folder / "postgres", clouds.sizes.instances
+    with run_pileus(data, free_port(), "--database", url) as server:
+        create_template(server)
+    with psycopg.connect(url) as connection:
+        fill(connection, TABLES, count)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE")
+    asyncio.run(correct_counts_of(url, data))
+    return data
+
+
+def _write_script(clouds: Clouds, data: Path, url: str, method: str) -> Path:
+    """Write a script for pgbench with the statements of one request, for any instance."""
+    with (
+        record_statements(url) as (recorder, recorded_url),
+        run_pileus(data, free_port(), "--database", recorded_url) as server,
+    ):
+        recordings = [_record(recorder, server, method) for _ in range(2)]
+        for _ in range(ATTEMPTS):
+            if [statement.sql for statement in recordings[0]] == [statement.sql for statement in recordings[1]]:
+                break
+            recordings = [recordings[1], _record(recorder, server, method)]
+    script = clouds.folder / f"{method}.sql"
+    script.write_text(make_script(recordings[0], recordings[1], clouds.sizes.instances))
+    return script
+
+
+def _record(recorder: Recorder, server: Server, method: str) -> list[Statement]:
+    """Return the statements of one request, without those of background jobs."""
+    with httpx.Client(base_url=server.url, headers=HEADERS) as client:
+        for number in range(WARM_UP):
+            recorder.clear()
+            body = {"tags": {"k": f"v{number}"}} if method == "PATCH" else None
+            client.request(method, INSTANCE + instance_id(0), json=body).raise_for_status()
+    return next(
+        (
+            list(connection.statements)
+            for connection in recorder.clients
+            if any(instance_id(0) in statement.values for statement in connection.statements)
+        ),
+        [],
+    )
+
+
+def make_script(first: Sequence[Statement], second: Sequence[Statement], count: int) -> str:
+    """Return the statements as a script for pgbench; ids that differ in two recordings are new in each transaction."""
+    lines = [f"\\set n random({FIRST_NUMBER}, {FIRST_NUMBER + count - 1})"]
+    for statement, other in zip(first, second, strict=True):
+        values = [
+            _sql_of(value, differs=value != again) for value, again in zip(statement.values, other.values, strict=True)
+        ]
+        sql = PARAMETER.sub(lambda match, values=values: values[int(match[1]) - 1], statement.sql)  # type: ignore[misc]  # the default binds the loop's value
+        lines.append(" ".join(sql.split()) + ";")
+    return "\n".join(lines) + "\n"
+
+
+def _sql_of(value: str | None, *, differs: bool) -> str:
+    if value is None:
+        return "NULL"
+    if value == instance_id(0):
+        return f"('{ID_PREFIX}0-' || :n)"
+    if differs and UUID.fullmatch(value):
+        return "gen_random_uuid()::text"
+    return (
+        "(" + " || ':' || ".join(quoted(part) for part in COLON.split(value)) + ")"
+        if COLON.search(value)
+        else quoted(value)
+    )
