@@ -378,4 +378,5 @@ async def _start_machine(running: RunningCloud, instance: Instance) -> None:
         await driver.ensure_volume_attachment(instance.id, disk)
     for nic in nics:
         await driver.ensure_interface(instance.id, nic)
-    await driver.set_machine_state(instance.id, instance.status, None)
+    if instance.status != Status.ACTIVE:
+        await driver.set_machine_state(instance.id, instance.status, None)

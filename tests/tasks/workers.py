@@ -122,7 +122,10 @@ class FlakyDatabase:
         return self.db.read()
 
     def scan(self) -> AbstractAsyncContextManager[Tx]:
-        """Scan."""
+        """Scan, or fail as a read."""
+        if self.failing_reads:
+            self.failing_reads -= 1
+            raise ConnectionError("The database is away")
         return self.db.scan()
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:

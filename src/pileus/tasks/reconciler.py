@@ -1,25 +1,28 @@
 """Update the status of instances to what the driver observes.
 
-Reconciling takes no input: it looks at all machines and may run at any time. It also sends machines the metadata that
-they have missed.
+A driver that numbers changes is asked for those since the last run, and all its machines are looked at slowly: a
+bounded number in each run. With other drivers each run looks at all machines. In both cases the work is done in pages,
+and requests are answered between them. Reconciling also sends machines the metadata that they have missed.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
-from pileus.drivers.protocols.compute import Compute, ObservedMachine
+from pileus.drivers.protocols.compute import Compute, ObservedMachine, SupportsChangeNumbers
 from pileus.drivers.protocols.guests import SupportsMachineMetadata, SupportsWatching
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
-from pileus.tasks.compute.machine_metadata import load_metadata
+from pileus.tasks.compute.machine_metadata import load_metadata_by_instance
 from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 INTERVAL = 5.0
 """Seconds between two runs."""
+PAGE_SIZE, PAGES_PER_RUN = 500, 4
+"""Machines that one statement compares, and the pages of all machines in a run if the driver numbers changes."""
 
 
 class Reconciler:
@@ -32,9 +35,13 @@ class Reconciler:
         now: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._reconcile = partial(reconcile_instance_statuses, db, driver, now, reported_unknown=set())
+        self._db, self._driver, self._now = db, driver, now
         self._sleep = sleep
         self._nudged = asyncio.Event()
+        self._unknown_ids: set[str] = set()
+        self._last_number = 0
+        self._pending_ids: set[str] = set()
+        self._next_pages: AsyncIterator[list[ObservedMachine]] | None = None
 
     def nudge(self) -> None:
         """Reconcile at once, because a machine may have changed."""
@@ -60,25 +67,85 @@ class Reconciler:
             nudged.cancel()
             self._nudged.clear()
 
+    async def _reconcile(self) -> None:
+        if isinstance(self._driver, SupportsChangeNumbers):
+            await self._reconcile_changes(self._driver)
+            await self._reconcile_next_pages()
+        else:
+            await reconcile_instance_statuses(self._db, self._driver, self._now, reported_unknown=self._unknown_ids)
+        if isinstance(self._driver, SupportsMachineMetadata):
+            await send_missed_metadata(self._db, self._driver)
+
+    async def _reconcile_changes(self, driver: SupportsChangeNumbers) -> None:
+        """Look at the machines that have changed by themselves, and again at those that a task had locked."""
+        for page in _split_pages(sorted(self._pending_ids)):
+            await self._reconcile_machines(driver, page)
+        while changes := await driver.list_changed_machines(self._last_number, PAGE_SIZE):
+            await self._reconcile_machines(driver, [machine_id for _, machine_id in changes])
+            self._last_number = changes[-1][0]
+
+    async def _reconcile_machines(self, driver: SupportsChangeNumbers, machine_ids: Sequence[str]) -> None:
+        observed = await driver.observe_machines(machine_ids)
+        _, left_ids = await update_statuses(self._db, observed, self._now, self._unknown_ids)
+        self._pending_ids = self._pending_ids.difference(machine_ids).union(left_ids)
+        await asyncio.sleep(0)
+
+    async def _reconcile_next_pages(self) -> None:
+        """Look at the next machines of all; a failure or the last page begins from the start."""
+        for _ in range(PAGES_PER_RUN):
+            pages, self._next_pages = self._next_pages or _observe_pages(self._driver), None
+            if (page := await anext(pages, None)) is None:
+                return
+            await update_statuses(self._db, page, self._now, self._unknown_ids)
+            self._next_pages = pages
+            await asyncio.sleep(0)
+
 
 async def reconcile_instance_statuses(
     db: Database, driver: Compute, now: Callable[[], int], *, reported_unknown: set[str] | None = None
 ) -> int:
-    """Update every unlocked instance whose machine has another status; return how many were updated.
+    """Look at all machines, update every unlocked instance with another status, and return how many were updated.
 
     A machine without a record is reported to the log once: its id is added to `reported_unknown`.
     """
-    updated, reported = 0, reported_unknown if reported_unknown is not None else set()
-    async for machine in driver.observe():
-        async with db.read() as tx:
-            recorded = await instances.find_status_and_vm_state(tx, machine.machine_id)
-        if recorded is None:
-            _report_unknown(machine.machine_id, reported)
-        elif recorded != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)]):
-            updated += await db.write(partial(_update_status, machine, now()))
-    if isinstance(driver, SupportsMachineMetadata):
-        await _send_missed_metadata(db, driver)
+    updated, unknown_ids = 0, reported_unknown if reported_unknown is not None else set()
+    async for page in _observe_pages(driver):
+        updated += (await update_statuses(db, page, now, unknown_ids))[0]
+        await asyncio.sleep(0)
     return updated
+
+
+async def update_statuses(
+    db: Database, machines: Sequence[ObservedMachine], now: Callable[[], int], unknown_ids: set[str]
+) -> tuple[int, list[str]]:
+    """Update the instances of machines; return how many were updated, and the machines whose instances differ still."""
+    async with db.scan() as tx:
+        recorded = await instances.list_statuses_and_vm_states(tx, [machine.machine_id for machine in machines])
+    updated, left_ids = 0, []
+    for machine in machines:
+        if machine.machine_id not in recorded:
+            _report_unknown(machine.machine_id, unknown_ids)
+        elif recorded[machine.machine_id] != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)]):
+            if await db.write(partial(_update_status, machine, now())):
+                updated += 1
+            else:
+                left_ids.append(machine.machine_id)
+    return updated, left_ids
+
+
+async def _observe_pages(driver: Compute) -> AsyncIterator[list[ObservedMachine]]:
+    page: list[ObservedMachine] = []
+    async for machine in driver.observe():
+        page.append(machine)
+        if len(page) == PAGE_SIZE:
+            yield page
+            page = []
+    if page:
+        yield page
+
+
+def _split_pages(machine_ids: Sequence[str]) -> list[Sequence[str]]:
+    return [machine_ids[start : start + PAGE_SIZE] for start in range(0, len(machine_ids), PAGE_SIZE)]
 
 
 def _report_unknown(machine_id: str, reported: set[str]) -> None:
@@ -87,23 +154,26 @@ def _report_unknown(machine_id: str, reported: set[str]) -> None:
         reported.add(machine_id)
 
 
-async def _update_status(machine: ObservedMachine, now: int, tx: Tx) -> int:
-    """Return 1 if the instance was changed, or 0 if a task has locked it or it has that status already."""
+async def _update_status(machine: ObservedMachine, now: int, tx: Tx) -> bool:
+    """Return whether the instance was changed; not if a task has locked it or it has that status already."""
     instance = await instances.find(tx, machine.machine_id)
     if instance is None or instance.task_id is not None:
-        return 0
+        return False
     after = instance.with_status(Status(machine.status), now, machine.vm_state)
     if (after.status, after.vm_state) == (instance.status, instance.vm_state):
-        return 0
+        return False
     if machine.reason:
         LOG.error("A machine has failed", extra={"machine_id": machine.machine_id, "reason": machine.reason})
     await instances.save(tx, instance, after)
-    return 1
+    return True
 
 
-async def _send_missed_metadata(db: Database, driver: SupportsMachineMetadata) -> None:
-    for machine_id, sent in (await driver.list_descriptions()).items():
-        async with db.read() as tx:
-            current = await load_metadata(tx, machine_id)
-        if current is not None and current != sent:
-            await driver.ensure_machine_metadata(machine_id, current)
+async def send_missed_metadata(db: Database, driver: SupportsMachineMetadata) -> None:
+    """Send each machine its metadata if it shows others."""
+    sent = await driver.list_descriptions()
+    for page in _split_pages(sorted(sent)):
+        async with db.scan() as tx:
+            current = await load_metadata_by_instance(tx, page)
+        for machine_id, metadata in current.items():
+            if metadata != sent[machine_id]:
+                await driver.ensure_machine_metadata(machine_id, metadata)

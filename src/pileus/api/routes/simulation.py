@@ -18,13 +18,13 @@ from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.network.ddos_profiles import BlackholePort
-from pileus.drivers.protocols.compute import SupportsSimulation
+from pileus.drivers.protocols.compute import ObservedMachine, SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.services import simulation as simulation_service
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.tasks.operations import OPERATIONS
-from pileus.tasks.reconciler import reconcile_instance_statuses
+from pileus.tasks.reconciler import update_statuses
 
 MAX_COUNT = 2**31 - 1
 
@@ -190,7 +190,8 @@ async def set_machine_state(
         await driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
-    await reconcile_instance_statuses(ctx.db, driver, ctx.now)
+    machine = ObservedMachine(machine_id=instance_id, status=data.status, vm_state=data.vm_state)
+    await update_statuses(ctx.db, [machine], ctx.now, set())
 
 
 @put("/time", opt=OPERATE, status_code=204)

@@ -92,16 +92,17 @@ async def find_by_port_ids(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instanc
     return instances
 
 
-async def find_status_and_vm_state(tx: Tx, instance_id: str) -> tuple[str, str] | None:
-    """Return status and vm_state of an instance of any tenant."""
-    row = await tx.one("SELECT status, vm_state FROM instances WHERE id = :id", id=instance_id)
-    return None if row is None else (row[0], row[1])
+async def list_statuses_and_vm_states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Return status and vm_state of instances of any tenant, by id."""
+    marks, values = in_list_placeholders("id", ids)
+    rows = await tx.all(f"SELECT id, status, vm_state FROM instances WHERE id IN ({marks})", **values)
+    return {instance_id: (status, vm_state) for instance_id, status, vm_state in rows}
 
 
-async def find_name(tx: Tx, instance_id: str) -> str | None:
-    """Return the name of an instance of any tenant."""
-    row = await tx.one("SELECT name FROM instances WHERE id = :id", id=instance_id)
-    return None if row is None else str(row[0])
+async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
+    """Return the names of instances of any tenant, by id."""
+    marks, values = in_list_placeholders("id", ids)
+    return dict(await tx.all(f"SELECT id, name FROM instances WHERE id IN ({marks})", **values))
 
 
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:

@@ -1,6 +1,7 @@
 """The name and tags that a running machine can read about itself."""
 
 import logging
+from collections.abc import Sequence
 
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
@@ -17,7 +18,7 @@ async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None
     if not isinstance(driver, SupportsMachineMetadata):
         return
     async with db.read() as tx:
-        metadata = await load_metadata(tx, instance_id)
+        metadata = (await load_metadata_by_instance(tx, [instance_id])).get(instance_id)
     if metadata is None:
         return
     try:
@@ -26,12 +27,14 @@ async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None
         LOG.exception("Metadata could not be sent to a machine", extra={"machine_id": instance_id})
 
 
-async def load_metadata(tx: Tx, instance_id: str) -> MachineMetadata | None:
-    """Return the name and tags of an instance, or None if it does not exist."""
-    name = await instances.find_name(tx, instance_id)
-    if name is None:
-        return None
-    return MachineMetadata(name=name, tags=await load_tags(tx, instance_id))
+async def load_metadata_by_instance(tx: Tx, instance_ids: Sequence[str]) -> dict[str, MachineMetadata]:
+    """Return the name and tags of the instances that exist."""
+    names = await instances.list_names(tx, instance_ids)
+    tags_by_instance = await tags.list_by_resources(tx, list(names))
+    return {
+        instance_id: MachineMetadata(name=name, tags={tag.key: tag.value for tag in tags_by_instance[instance_id]})
+        for instance_id, name in names.items()
+    }
 
 
 async def load_tags(tx: Tx, instance_id: str) -> dict[str, str]:
