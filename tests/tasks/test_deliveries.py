@@ -21,9 +21,10 @@ from pileus.domain.account.user_actions import UserAction
 from pileus.outbound.protocols import NotSentError
 from pileus.store.account import subscriptions, user_actions
 from pileus.store.database import Tx
+from pileus.tasks.account import deliveries as deliveries_module
 from pileus.tasks.account.deliveries import LEASE, EventDeliverer
 from tests.domain.builders import NOW
-from tests.tasks.workers import FlakyDatabase, Workbench
+from tests.tasks.workers import CountingDatabase, FlakyDatabase, Workbench
 
 
 @dataclass(slots=True)
@@ -182,6 +183,31 @@ async def test_old_events_are_dropped(deliveries: DeliveryBench) -> None:
     await deliveries.deliverer().run_until_idle()
 
     assert [name for _, name in deliveries.notifier.sent] == ["new"]
+
+
+async def test_old_events_are_dropped_in_small_transactions(
+    deliveries: DeliveryBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries_module, "DROPPED_AT_ONCE", 2)
+    await deliveries.subscribe(1, "one")
+    await deliveries.add_events(*(f"old-{number}" for number in range(5)))
+    deliveries.bench.clock.advance(RETENTION)
+    await deliveries.add_events("new")
+    counting = CountingDatabase(deliveries.bench.db)
+
+    await deliveries.deliverer(db=counting).run_until_idle()
+
+    assert [name for _, name in deliveries.notifier.sent] == ["new"]
+    # The lease, three times two events or less, and the outcome.
+    assert counting.counts["write"] == 5
+
+
+async def test_looking_for_due_subscriptions_does_not_block_requests(deliveries: DeliveryBench) -> None:
+    counting = CountingDatabase(deliveries.bench.db)
+
+    await deliveries.deliverer(db=counting).run_until_idle()
+
+    assert counting.counts == {"read": 0, "scan": 1, "write": 0}
 
 
 async def test_a_sent_event_resets_the_retry_delay(deliveries: DeliveryBench) -> None:

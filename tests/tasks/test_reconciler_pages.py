@@ -12,39 +12,15 @@ from pileus.domain.compute.instances import Instance
 from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.store.compute import instances
-from pileus.store.database import Database, T, Tx
-from pileus.store.database import Work as Change
+from pileus.store.database import Database, Tx
 from pileus.tasks import reconciler
 from pileus.tasks.reconciler import Reconciler, reconcile_instance_statuses, send_missed_metadata
 from pileus.testing.conformance.helpers import new_machine
 from tests.builders import an_instance, driver_of, reload_instance
-from tests.tasks.workers import FlakyDatabase, Workbench
+from tests.tasks.workers import CountingDatabase, Workbench
 from tests.tenants import Tenant
 
 MACHINES = 1200
-
-
-class CountingDatabase(FlakyDatabase):
-    """A database that counts its transactions."""
-
-    def __init__(self, db: Database) -> None:
-        super().__init__(db)
-        self.counts = {"read": 0, "scan": 0, "write": 0}
-
-    def read(self) -> AbstractAsyncContextManager[Tx]:
-        """Count a read."""
-        self.counts["read"] += 1
-        return self.db.read()
-
-    def scan(self) -> AbstractAsyncContextManager[Tx]:
-        """Count a scan."""
-        self.counts["scan"] += 1
-        return self.db.scan()
-
-    async def write(self, work: Change[T]) -> T:
-        """Count a write."""
-        self.counts["write"] += 1
-        return await self.db.write(work)
 
 
 class ManyMachines:

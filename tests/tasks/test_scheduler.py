@@ -25,7 +25,7 @@ from pileus.tasks.operation import Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.storage.scheduler import RETRY_DELAY, Scheduler
 from tests.domain.builders import NOW, a_volume, the_catalogue
-from tests.tasks.workers import FlakyDatabase, Workbench, final_error
+from tests.tasks.workers import CountingDatabase, FlakyDatabase, Workbench, final_error
 
 PLACE = a_volume().place
 HOUR = 60 * MINUTE
@@ -321,6 +321,14 @@ async def test_of_many_concurrent_schedulers_one_creates_each_snapshot(schedule_
     await schedule_bench.bench.engine(CREATE_SNAPSHOT, DELETE_SNAPSHOT).run_until_idle()
 
     assert (sum(started), len(await schedule_bench.snapshots()), len(await schedule_bench.tasks())) == (5, 5, 5)
+
+
+async def test_looking_for_due_snapshots_does_not_block_requests(schedule_bench: ScheduleBench) -> None:
+    counting = CountingDatabase(schedule_bench.bench.db)
+
+    await schedule_bench.scheduler(db=counting).start_due_tasks()
+
+    assert counting.counts == {"read": 0, "scan": 2, "write": 0}
 
 
 async def test_the_scheduler_continues_after_a_failure_and_wakes_the_engine(schedule_bench: ScheduleBench) -> None:

@@ -146,6 +146,29 @@ class FlakyDatabase:
         await self.db.close()
 
 
+class CountingDatabase(FlakyDatabase):
+    """A database that counts its transactions."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.counts = {"read": 0, "scan": 0, "write": 0}
+
+    def read(self) -> AbstractAsyncContextManager[Tx]:
+        """Count a read."""
+        self.counts["read"] += 1
+        return self.db.read()
+
+    def scan(self) -> AbstractAsyncContextManager[Tx]:
+        """Count a scan."""
+        self.counts["scan"] += 1
+        return self.db.scan()
+
+    async def write(self, work: Change[T]) -> T:
+        """Count a write."""
+        self.counts["write"] += 1
+        return await self.db.write(work)
+
+
 @dataclass(slots=True)
 class CountingDatabase(FlakyDatabase):
     """A database that counts its writes."""

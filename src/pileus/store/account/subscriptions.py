@@ -62,10 +62,22 @@ async def list_due_for_delivery(tx: Tx, now: int, limit: int) -> list[Subscripti
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
 
 
-async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int) -> int:
-    """Delete the pending deliveries of a subscription that are older, and return their number."""
-    statement = "DELETE FROM deliveries WHERE subscription_id = :id AND created_at < :before"
-    return await tx.run(statement, id=subscription_id, before=before)
+async def find_oldest_delivery_time(tx: Tx, subscription_id: int) -> int | None:
+    """Return the time of the oldest event that a subscription waits for."""
+    row = await tx.one("SELECT min(created_at) FROM deliveries WHERE subscription_id = :id", id=subscription_id)
+    return row[0] if row else None
+
+
+async def remove_deliveries_before(tx: Tx, subscription_id: int, before: int, limit: int) -> int:
+    """Delete up to `limit` pending deliveries of a subscription that are older, and return their number."""
+    return await tx.run(
+        "DELETE FROM deliveries WHERE subscription_id = :id AND (created_at, action_id) IN"
+        " (SELECT created_at, action_id FROM deliveries WHERE subscription_id = :id AND created_at < :before"
+        " ORDER BY created_at, action_id LIMIT :limit)",
+        id=subscription_id,
+        before=before,
+        limit=limit,
+    )
 
 
 async def acknowledge_deliveries(tx: Tx, subscription_id: int, sent: Iterable[str], dropped: Iterable[str]) -> None:

@@ -25,6 +25,8 @@ POLL_INTERVAL = 0.5
 """Seconds between polls for due subscriptions."""
 MAX_CONCURRENT, BATCH_SIZE = 16, 100
 """Subscriptions that are served concurrently, and events that are sent before another subscription gets its turn."""
+DROPPED_AT_ONCE = 1000
+"""Events that are too old and dropped by one statement: many may wait for a subscriber that is away."""
 BATCH_TIME, LEASE = 60 * SECOND, 120 * SECOND
 """How long one batch may take, and how long a worker leases a subscription, in microseconds."""
 
@@ -67,7 +69,7 @@ class EventDeliverer:
             self._start(subscription)
 
     async def _list_due(self, limit: int) -> list[Subscription]:
-        async with self.db.read() as tx:
+        async with self.db.scan() as tx:
             return await subscriptions.list_due_for_delivery(tx, self.now(), limit)
 
     def _start(self, subscription: Subscription) -> None:
@@ -89,19 +91,33 @@ class EventDeliverer:
         leased = await self.db.write(partial(self._lease, subscription))
         if leased is None:
             return
+        await self._drop_old_events(leased)
         async with self.db.read() as tx:
             pending = await user_actions.list_undelivered_actions(tx, leased.id, BATCH_SIZE)
         outcome = await self._send(leased, pending)
         await self.db.write(partial(self._save_outcome, leased, outcome))
 
     async def _lease(self, subscription: Subscription, tx: Tx) -> Subscription | None:
-        """Lease the subscription and drop its old events; return None if it has changed meanwhile."""
+        """Lease the subscription; return None if it has changed meanwhile."""
         now, current = self.now(), await subscriptions.find(tx, subscription.id)
         if current is None or current.revision != subscription.revision:
             return None
-        if dropped := await subscriptions.remove_deliveries_before(tx, current.id, now - RETENTION):
-            LOG.warning("Audit events are dropped: too old", extra={"subscription_id": current.id, "lines": dropped})
         return await subscriptions.save(tx, current, current.leased(now + LEASE))
+
+    async def _drop_old_events(self, subscription: Subscription) -> None:
+        before, dropped = self.now() - RETENTION, 0
+        while await self._has_older_event(subscription, before):
+            dropped += await self.db.write(
+                lambda tx: subscriptions.remove_deliveries_before(tx, subscription.id, before, DROPPED_AT_ONCE)
+            )
+        if dropped:
+            details = {"subscription_id": subscription.id, "lines": dropped}
+            LOG.warning("Audit events are dropped: too old", extra=details)
+
+    async def _has_older_event(self, subscription: Subscription, before: int) -> bool:
+        async with self.db.read() as tx:
+            oldest = await subscriptions.find_oldest_delivery_time(tx, subscription.id)
+        return oldest is not None and oldest < before
 
     async def _send(self, subscription: Subscription, pending: list[UserAction]) -> DeliveryOutcome:
         """Send the events in order, up to the first failure or the end of the batch's time."""

@@ -56,11 +56,11 @@ class Scheduler:
 
     async def start_due_tasks(self) -> int:
         """Start the tasks that are due now, and return how many were started."""
-        async with self.db.read() as tx:
+        async with self.db.scan() as tx:
             due_schedules = await schedules.list_due_ids(tx, self.now())
         for schedule_id in due_schedules:
             await self.db.write(partial(self._set_next_run, schedule_id))
-        async with self.db.read() as tx:
+        async with self.db.scan() as tx:
             due_snapshots = await schedules.list_due_snapshots(tx)
             expired = await schedules.list_expired_snapshots(tx, self.now())
         created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
