@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from msgspec import Struct
-
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.compute.ssh_keys import SSHKey
@@ -15,6 +13,8 @@ from pileus.domain.network.routers import Router
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Snapshot, Volume
+from pileus.domain.tasks import Task
+from pileus.store import tasks
 from pileus.store.compute import images, instances, placement_groups, ssh_keys
 from pileus.store.network import floating_ips, networks, ports, routers, security_groups, subnets
 from pileus.store.rows import Table
@@ -56,7 +56,7 @@ def a_key(client_id: int, name: str) -> SSHKey:
     )
 
 
-Make = Callable[[int, str], Struct]
+Make = Callable[[int, str], Any]
 TABLES: dict[str, tuple[Table[Any], Make, dict[str, Any]]] = {
     "instances": (
         instances.TABLE,
@@ -116,6 +116,23 @@ TABLES: dict[str, tuple[Table[Any], Make, dict[str, Any]]] = {
         {"name": "renamed"},
     ),
     "schedules": (schedules.TABLE, a_schedule, {"max_quantity": 7}),
+    "tasks": (
+        tasks.TABLE,
+        lambda client_id, name: Task(
+            id=name,
+            task_type="start_vm",
+            state="RUNNING",
+            client_id=client_id,
+            user_id=1,
+            project_id=client_id,
+            region_id=1,
+            lease_token="another",
+            lease_until=2**60,
+            queue=f"{client_id}/1",
+            created_at=0,
+        ),
+        {"state": "FINISHED", "finished_at": 1},
+    ),
     "ssh_keys": (ssh_keys.TABLE, a_key, {"shared_in_project": True}),
 }
 """Each counted table, a function that makes a record of a tenant, and a change of the record."""

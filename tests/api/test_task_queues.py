@@ -13,6 +13,7 @@ from pileus.domain.places import Caller, Place
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT
 from pileus.domain.tasks import new_task
 from pileus.store import tasks
+from pileus.store.table_counts import TableCounts
 from tests.image_server import image_url
 from tests.tasks.workers import Clock
 from tests.tenants import REGION, Tenant
@@ -127,7 +128,7 @@ async def test_waiting_tasks_and_the_age_of_the_oldest_are_shown_by_slot_class(
     # Workers do not claim it before the time at which it is measured.
     later = 2**61
     # Tasks that other tests have left unfinished would be measured too.
-    await state.db.write(lambda tx: tx.run("DELETE FROM tasks WHERE finished_at IS NULL"))
+    await state.db.write(lambda tx: TableCounts("tasks").delete(tx, "finished_at IS NULL"))
     place = Place(tenant.client_id, tenant.project_id, REGION)
     caller = Caller(client_id=tenant.client_id, user_id=0, email="", token_id=None, role="Engineers")
     task = new_task(state.new_id(), CREATE_SNAPSHOT, caller, place, request_id="", now=state.now(), args={})
@@ -136,7 +137,7 @@ async def test_waiting_tasks_and_the_age_of_the_oldest_are_shown_by_slot_class(
 
     view = (await tenant.api.get("/readyz")).json()["task_queues"]
     metrics = (await tenant.api.get("/metrics")).text
-    await state.db.write(lambda tx: tx.run("DELETE FROM tasks WHERE id = :id", id=task.id))
+    await state.db.write(lambda tx: tasks.TABLE.remove(tx, task.id))
 
     assert view == {"quick": {"waiting": 0, "oldest_seconds": 0.0}, "slow": {"waiting": 1, "oldest_seconds": 60.0}}
     lines = re.findall(r"^pileus_(?:oldest_)?waiting_task.*", metrics, re.MULTILINE)

@@ -31,7 +31,7 @@ async def start_task(
     the transaction (`RequestContext.submit_task`). Raises TooManyRequests if the tenant has too many unfinished tasks;
     on PostgreSQL, requests at the same moment may exceed the limit by their number.
     """
-    unfinished = await tasks.count_unfinished_of_tenant(tx, ctx.place.client_id, limit=ctx.task_limit)
+    unfinished = await tasks.count_unfinished_of_tenant(tx, ctx.place.client_id)
     check_task_limit(unfinished, ctx.task_limit)
     task = new_task(
         task_id,

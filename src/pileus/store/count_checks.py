@@ -83,10 +83,12 @@ async def _correct(key: CountKey, tx: Tx) -> None:
 def _select(table: str, count: Count) -> str:
     """Return the statement that counts the records of all owners."""
     owner, part = OWNERS[count.scope], count.part or "''"
+    part = f"substr({part}, length({part}), 1)" if count.is_part_last_character else part
     owner_id = f"{owner} % {SHARDS}" if count.scope == CountScope.SHARD else owner
     value = f"coalesce(sum({count.amount}), 0)" if count.amount else "count(*)"
     conditions = [f"{owner} IS NOT NULL", *([f"{count.part} IS NOT NULL"] if count.part else [])]
     conditions += [f"{count.condition} = 1"] if count.condition else []
+    conditions += [f"{count.without} IS NULL"] if count.without else []
     return (
         f"SELECT {count.region} AS region_id, {owner_id} AS owner_id, {part} AS part, {value} AS value"
         f" FROM {table} WHERE {' AND '.join(conditions)} GROUP BY 1, 2, 3"

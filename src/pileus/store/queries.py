@@ -5,8 +5,12 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
+from pileus.domain.places import Place
+from pileus.store import resource_counts
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.scoped import IN_PLACE, place_parameters
+from pileus.store.table_counts import is_counted_by_project
 
 R = TypeVar("R", bound=Struct)
 TEXTS = frozenset({"name"})
@@ -26,7 +30,15 @@ class Where:
         self._prefix = ""
         self._scope: tuple[str, ...] = ()
         self._selective = False
+        self._place: Place | None = None
         self.values = values
+
+    @classmethod
+    def of_place(cls, place: Place) -> "Where":
+        """Require the tenant, project and region of a place. Without further conditions, nothing has to be counted."""
+        where = cls(IN_PLACE, **place_parameters(place))
+        where._place = place
+        return where
 
     @classmethod
     def in_scope(cls, alias: str, **scope: Any) -> "Where":
@@ -43,8 +55,16 @@ class Where:
     def add(self, condition: str, **values: Any) -> "Where":
         """Require a condition."""
         self._conditions.append(condition)
+        self._place = None
         self.values |= values
         return self
+
+    async def count(self, tx: Tx, table: str) -> int:
+        """Count the rows of a table for which the conditions hold."""
+        if self._place is not None and is_counted_by_project(table):
+            return await resource_counts.count_of_project(tx, self._place, table)
+        row = await tx.one(f"SELECT count(*) FROM {table} WHERE {self}", **self.values)
+        return int(row[0]) if row else 0
 
     def add_selective_condition(self, condition: str, **values: Any) -> "Where":
         """Require a condition that leaves few rows."""
@@ -114,9 +134,15 @@ def order_by_expression(order_by: str) -> str:
 
 
 async def page(tx: Tx, table: Table[R], where: Where, order_by: str, *, limit: int, offset: int) -> tuple[int, list[R]]:
-    """Return the total number of matching records and one page of them."""
-    row = await tx.one(f"SELECT count(*) FROM {table.name} WHERE {where}", **where.values)
+    """Return the total number of matching records and one page of them. The total follows from a page with room."""
     records = await table.find(
         tx, f"{where} ORDER BY {order_by} LIMIT :limit OFFSET :offset", **where.values, limit=limit, offset=offset
     )
-    return (row[0] if row else 0), records
+    if is_last_page(len(records), limit, offset):
+        return offset + len(records), records
+    return await where.count(tx, table.name), records
+
+
+def is_last_page(length: int, limit: int, offset: int) -> bool:
+    """Return whether a page of this length is the last one, so that the total is known."""
+    return length < limit and (length > 0 or offset == 0)

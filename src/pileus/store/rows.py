@@ -109,6 +109,10 @@ class Table(Generic[R]):
             self._counts.note_changed(tx, before, after)
         return msgspec.structs.replace(after, revision=revision + 1)
 
+    def note_change(self, tx: Tx, before: R, after: R) -> None:
+        """Note what a change by a statement other than those of this class does to the counts."""
+        self._counts.note_changed(tx, before, after)
+
     async def bump_revision(self, tx: Tx, record: R) -> R:
         """Increase the record's revision although no column changes.
 

@@ -22,36 +22,43 @@ OWNERS = {CountScope.TENANT: "client_id", CountScope.PROJECT: "project_id", Coun
 class Count(Struct, frozen=True):
     """A count of the records of a table, or the sum of their field `amount`.
 
-    `part` is the field that divides it: a record without a value does not count. With `condition`, only the records
-    count for which this field is true. `region` is the field of the region, or `0`.
+    `part` is the field that divides it, by its value or by the last character: a record without a value does not count.
+    With `condition` or `without`, only the records count that have or do not have a value in this field. `region` is
+    the field of the region, or `0`.
     """
 
     scope: CountScope
     name: str
     amount: str = ""
     part: str = ""
+    is_part_last_character: bool = False
     condition: str = ""
+    without: str = ""
     region: str = "region_id"
 
     @property
     def fields(self) -> set[str]:
         """The fields of a record that the count depends on."""
-        return {OWNERS[self.scope], self.region, self.amount, self.part, self.condition} - {"", "0"}
+        return {OWNERS[self.scope], self.region, self.amount, self.part, self.condition, self.without} - {"", "0"}
 
     def difference_of(self, values: Mapping[str, Any]) -> tuple[CountKey, int] | None:
         """Return what a record with these values adds to the count, or None."""
         owner = values[OWNERS[self.scope]]
         part = values[self.part] if self.part else ""
-        if owner is None or part is None or (self.condition and not values[self.condition]):
+        if owner is None or part is None or not self._holds(values):
             return None
+        part = part[-1:] if self.is_part_last_character else part
         owner_id = owner % SHARDS if self.scope == CountScope.SHARD else owner
         region_id = 0 if self.region == "0" else values[self.region]
         amount = (values[self.amount] or 0) if self.amount else 1
         return CountKey(self.scope.value, region_id, owner_id, self.name, part), amount
 
+    def _holds(self, values: Mapping[str, Any]) -> bool:
+        return not (self.condition and not values[self.condition]) and not (self.without and values[self.without])
+
 
 TENANT, PROJECT, SHARD = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD
-SERVERS, HOST_LOAD = "servers", "host_load"
+SERVERS, HOST_LOAD, UNFINISHED_TASKS = "servers", "host_load", "unfinished_tasks"
 COUNTS: Mapping[str, tuple[Count, ...]] = {
     "instances": (
         Count(TENANT, SERVERS, part="flavor_id"),
@@ -79,8 +86,16 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     "routers": (Count(TENANT, "router_count"), Count(PROJECT, "routers")),
     "schedules": (Count(TENANT, "snapshot_schedule_count"),),
     "ssh_keys": (Count(TENANT, "keypair_count", region="0"),),
+    "tasks": (
+        Count(TENANT, UNFINISHED_TASKS, part="id", is_part_last_character=True, without="finished_at", region="0"),
+    ),
 }
 """What is counted of each table. Names of tenants' counts are those of quotas; SERVERS counts by flavor."""
+
+
+def is_counted_by_project(table: str) -> bool:
+    """Return whether the records of a project in a table are counted, by the name of the table."""
+    return any(count.scope == PROJECT and not count.part for count in COUNTS.get(table, ()))
 
 
 class TableCounts:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from pileus.domain.account.quotas import ALL_REGIONS
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import QueueFigures, SlotClass, Task, has_secret_args
-from pileus.store import queries
+from pileus.store import queries, resource_counts
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.table_counts import UNFINISHED_TASKS
 
 TABLE = Table("tasks", Task, secrets={"args": has_secret_args})
 UNFINISHED = "state IN ('NEW', 'RUNNING')"
@@ -152,7 +155,7 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
     values = {name: TABLE.column_value(tx, name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
-    return bool(
+    is_saved = bool(
         await tx.run(
             f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
             id=task.id,
@@ -161,6 +164,9 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
             **values,
         )
     )
+    if is_saved and "finished_at" in changes:
+        TABLE.note_change(tx, task, replace(task, finished_at=changes["finished_at"]))
+    return is_saved
 
 
 async def is_over(tx: Tx, task_id: str) -> bool:
@@ -174,11 +180,10 @@ async def count_unfinished(tx: Tx) -> int:
     return int(row[0]) if row else 0
 
 
-async def count_unfinished_of_tenant(tx: Tx, client_id: int, *, limit: int) -> int:
-    """Count the tasks of a tenant that are new or running, up to `limit`."""
-    tasks_of_tenant = f"SELECT 1 FROM tasks WHERE {UNFINISHED} AND client_id = :client_id LIMIT :limit"
-    row = await tx.one(f"SELECT count(*) FROM ({tasks_of_tenant}) counted", client_id=client_id, limit=limit)
-    return int(row[0]) if row else 0
+async def count_unfinished_of_tenant(tx: Tx, client_id: int) -> int:
+    """Return the number of tasks of a tenant that are new or running."""
+    counts = await resource_counts.list_of_tenant(tx, client_id, ALL_REGIONS)
+    return sum(count for (name, _), count in counts.items() if name == UNFINISHED_TASKS)
 
 
 async def measure_queues(tx: Tx, now: int) -> dict[str, QueueFigures]:

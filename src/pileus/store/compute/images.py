@@ -17,10 +17,11 @@ KIND = "image"
 TABLE = Table("images", Image)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, remove = TABLE.add, TABLE.remove
-VISIBLE = f"(visibility = 'public' AND retired = 0 AND region_id = :region_id) OR ({IN_PLACE})"
+VISIBLE = f"({IN_PLACE}) OR (project_id IS NULL AND region_id = :region_id AND visibility = 'public' AND retired = 0)"
+"""Images without a project belong to the catalogue."""
 INSTALLING = (
-    "status IN ('BUILD', 'REBUILD')"
-    " AND id IN (SELECT resource_id FROM tags WHERE key = 'image_id' AND value = :image_id AND read_only = 1)"
+    "status IN ('BUILD', 'REBUILD') AND EXISTS (SELECT 1 FROM tags t WHERE t.resource_id = instances.id"
+    " AND t.key = 'image_id' AND t.value = :image_id AND t.read_only = 1)"
 )
 BY_ORDER = "CASE WHEN display_order IS NULL THEN 1 ELSE 0 END, display_order, created_at DESC, id"
 

@@ -5,11 +5,12 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pileus.domain.compute.instances import Instance
+from pileus.domain.compute.instances import Instance, InstanceKind
 from pileus.domain.places import Place
+from pileus.store import resource_counts
 from pileus.store.compute.instances import KIND, TABLE
 from pileus.store.database import Tx
-from pileus.store.queries import Where, escape_like
+from pileus.store.queries import Where, escape_like, is_last_page
 from pileus.store.rows import in_list_placeholders
 
 ORDERS = {"created": "i.created_at", "name": "i.name COLLATE BINARY", "status": "i.status"}
@@ -58,8 +59,7 @@ async def page(
 ) -> tuple[int, list[Instance]]:
     """Return the total number of matching instances and one page of them.
 
-    `order_by` is a key of `ORDERS`, a dot and a direction. Where the page is not full, the total follows from it, which
-    saves a statement.
+    `order_by` is a key of `ORDERS`, a dot and a direction.
     """
     where = _where(place, filters)
     column, _, direction = order_by.partition(".")
@@ -71,15 +71,21 @@ async def page(
         offset=offset,
     )
     instances = TABLE.records_from_rows(tx, rows)
-    if len(instances) < limit and (instances or offset == 0):
+    if is_last_page(len(instances), limit, offset):
         return offset + len(instances), instances
+    if str(where) == str(_in_place(place, filters)):
+        kinds = filters.kinds or [kind.value for kind in InstanceKind]
+        return await resource_counts.count_of_project(tx, place, "instances", kinds), instances
     total = await tx.one(f"SELECT count(*) FROM instances i WHERE {where}", **where.values)
     return (int(total[0]) if total else 0), instances
 
 
+def _in_place(place: Place, filters: InstanceFilter) -> Where:
+    return Where.in_scope("i", project_id=place.project_id, region_id=place.region_id).any_of("kind", filters.kinds)
+
+
 def _where(place: Place, filters: InstanceFilter) -> Where:
-    where = Where.in_scope("i", project_id=place.project_id, region_id=place.region_id)
-    where.any_of("kind", filters.kinds)
+    where = _in_place(place, filters)
     _filter_columns(where, filters)
     _filter_networks(where, filters)
     _filter_tags(where, filters)

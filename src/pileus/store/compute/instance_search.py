@@ -3,7 +3,7 @@
 from pileus.domain.compute.instances import Instance
 from pileus.store.compute.instances import TABLE
 from pileus.store.database import Tx
-from pileus.store.queries import Where
+from pileus.store.queries import Where, is_last_page
 
 FROM = "FROM projects p JOIN instances i ON i.project_id = p.id"
 
@@ -14,7 +14,6 @@ async def page(
     """Return the number of matching instances, and one page of them with the names of their projects, oldest first."""
     where = Where.in_scope("i").add("p.client_id = :client_id AND p.deleted_at IS NULL", client_id=client_id)
     where.contains("name", name).equal("id", instance_id)
-    total = await tx.one(f"SELECT count(*) {FROM} WHERE {where}", **where.values)
     rows = await tx.all(
         f"SELECT p.name, {TABLE.qualified_columns('i')} {FROM} WHERE {where}"
         " ORDER BY i.created_at, i.id LIMIT :limit OFFSET :offset",
@@ -22,4 +21,8 @@ async def page(
         limit=limit,
         offset=offset,
     )
-    return (int(total[0]) if total else 0), [(TABLE.record_from_row(tx, row[1:]), row[0]) for row in rows]
+    instances = [(TABLE.record_from_row(tx, row[1:]), row[0]) for row in rows]
+    if is_last_page(len(instances), limit, offset):
+        return offset + len(instances), instances
+    total = await tx.one(f"SELECT count(*) {FROM} WHERE {where}", **where.values)
+    return (int(total[0]) if total else 0), instances

@@ -7,7 +7,6 @@ from pileus.domain.places import Place
 from pileus.store import queries, resource_counts, scoped
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
-from pileus.store.scoped import IN_PLACE, place_parameters
 from pileus.store.table_counts import HOST_LOAD
 
 TABLE = Table("placement_groups", PlacementGroup)
@@ -27,7 +26,7 @@ async def get_for_use(tx: Tx, place: Place, group_id: str) -> PlacementGroup:
 
 async def page(tx: Tx, place: Place, *, limit: int, offset: int) -> tuple[int, list[PlacementGroup]]:
     """Return the number of a place's groups and one page, oldest first."""
-    where = queries.Where(IN_PLACE, **place_parameters(place))
+    where = queries.Where.of_place(place)
     return await queries.page(
         tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
     )

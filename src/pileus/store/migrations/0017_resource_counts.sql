@@ -68,3 +68,27 @@ INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
     SELECT 'tenant', region_id, client_id, 'snapshot_schedule_count', '', count(*) FROM schedules GROUP BY 2, 3;
 INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
     SELECT 'tenant', 0, client_id, 'keypair_count', '', count(*) FROM ssh_keys GROUP BY 3;
+INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
+    SELECT 'tenant', 0, client_id, 'unfinished_tasks', substr(id, length(id), 1), count(*) FROM tasks
+    WHERE finished_at IS NULL GROUP BY 3, 5;
+-- Lists, and searches for what refers to a record, visit no rows of other tenants.
+DROP INDEX security_groups_by_project;
+CREATE INDEX security_groups_by_time ON security_groups (project_id, region_id, created_at, id);
+CREATE INDEX security_groups_by_name ON security_groups (project_id, region_id, name, created_at, id);
+CREATE INDEX security_group_rules_by_remote_group ON security_group_rules (remote_group_id)
+    WHERE remote_group_id IS NOT NULL;
+DROP INDEX placement_groups_by_project;
+CREATE INDEX placement_groups_by_time ON placement_groups (project_id, region_id, created_at, id);
+CREATE INDEX floating_ips_by_time ON floating_ips (project_id, region_id, created_at, id);
+CREATE INDEX networks_by_time ON networks (project_id, region_id, created_at, id);
+CREATE INDEX networks_external ON networks (region_id) WHERE external = 1;
+CREATE INDEX networks_shared ON networks (region_id) WHERE shared = 1;
+DROP INDEX ports_by_network;
+CREATE INDEX ports_by_network ON ports (network_id, project_id);
+CREATE INDEX ports_reserved ON ports (project_id, region_id) WHERE reserved = 1;
+CREATE INDEX routers_by_external_network ON routers (external_network_id) WHERE external_network_id IS NOT NULL;
+CREATE INDEX ddos_profiles_by_project ON ddos_profiles (project_id, region_id);
+CREATE INDEX ssh_keys_by_client ON ssh_keys (client_id, created_at, id);
+CREATE INDEX volumes_by_image ON volumes (image_id) WHERE image_id IS NOT NULL;
+CREATE INDEX instances_in_installation ON instances (project_id, region_id) WHERE status IN ('BUILD', 'REBUILD');
+CREATE INDEX api_keys_by_user ON api_keys (user_id);

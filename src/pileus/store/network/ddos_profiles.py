@@ -6,6 +6,7 @@ from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
 from pileus.store import scoped
 from pileus.store.database import Tx
+from pileus.store.network import networks
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, in_reach_condition, place_parameters
 
@@ -13,6 +14,8 @@ TABLE = Table("ddos_profiles", DdosProfile)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 save, remove = TABLE.save, TABLE.remove
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
+SUBNETS = f"SELECT s.id FROM subnets s JOIN networks n ON n.id = s.network_id WHERE {networks.VISIBLE_AS_N}"
+"""The subnets of the networks that a place may use."""
 
 
 async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
@@ -89,9 +92,10 @@ async def find_by_address(tx: Tx, region_id: int, ip_address: str) -> DdosProfil
 async def find_address_owner(tx: Tx, place: Place, ip_address: str) -> tuple[str | None, str | None] | None:
     """Return the id of the port, or else that of the floating IP, of a place that has an address, or None."""
     row = await tx.one(
-        """
-        SELECT p.id, NULL FROM ports p JOIN addresses a ON a.port_id = p.id
-        WHERE a.ip = :ip AND p.client_id = :client_id AND p.project_id = :project_id AND p.region_id = :region_id
+        f"""
+        SELECT p.id, NULL FROM addresses a JOIN ports p ON p.id = a.port_id
+        WHERE a.ip = :ip AND a.subnet_id IN ({SUBNETS})
+            AND p.client_id = :client_id AND p.project_id = :project_id AND p.region_id = :region_id
         UNION ALL
         SELECT NULL, f.id FROM floating_ips f
         WHERE f.floating_ip_address = :ip AND f.client_id = :client_id AND f.project_id = :project_id

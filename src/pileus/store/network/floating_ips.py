@@ -10,7 +10,6 @@ from pileus.store import queries, scoped, tags
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import addresses
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
@@ -48,11 +47,7 @@ async def page(
     tx: Tx, place: Place, filters: FloatingIPFilter, *, limit: int, offset: int
 ) -> tuple[int, list[FloatingIP]]:
     """Return the number of matching floating IPs and one page of them, oldest first."""
-    where = (
-        queries.Where(IN_PLACE, **place_parameters(place))
-        .any_of("port_id", filters.port_ids)
-        .equal("status", filters.status)
-    )
+    where = queries.Where.of_place(place).any_of("port_id", filters.port_ids).equal("status", filters.status)
     where.with_tags(KIND, filters.tag_keys, filters.tag_pairs)
     if filters.free:
         where.add("port_id IS NULL")

@@ -17,9 +17,13 @@ KIND = "network"
 TABLE = Table("networks", Network)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
-VISIBLE = (
-    "region_id = :region_id AND (external = 1 OR shared = 1 OR (client_id = :client_id AND project_id = :project_id))"
+VISIBLE = f"({IN_PLACE}) OR (region_id = :region_id AND external = 1) OR (region_id = :region_id AND shared = 1)"
+"""Each part has its index."""
+VISIBLE_AS_N = (
+    "((n.region_id = :region_id AND n.external = 1) OR (n.region_id = :region_id AND n.shared = 1)"
+    " OR (n.client_id = :client_id AND n.project_id = :project_id AND n.region_id = :region_id))"
 )
+"""The same, for a statement that names the table `n`."""
 
 CANDIDATES = 16
 """Number of segmentation ids to check in one query; they are rarely all in use."""
@@ -39,8 +43,11 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE if self.own else VISIBLE, **place_parameters(place)).equal("id", self.network_id)
-        where.add("retired = 0").equal("name", self.name).equal("type", self.network_type)
+        if self.own:
+            where = queries.Where.of_place(place)
+        else:
+            where = queries.Where(VISIBLE, **place_parameters(place)).add("retired = 0")
+        where.equal("id", self.network_id).equal("name", self.name).equal("type", self.network_type)
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
         return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
@@ -83,7 +90,7 @@ async def choose_segmentation_id(tx: Tx, region_id: int, network_type: str, seed
     """Choose a segmentation id that no network of this type has in a region; raises NoCapacity."""
     candidates = list(islice(iterate_segmentation_ids(network_type, seed), CANDIDATES))
     marks, values = in_list_placeholders("near", candidates)
-    of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type"
+    of_type = "SELECT segmentation_id FROM networks WHERE region_id = :region_id AND type = :type AND external = 0"
     parameters = {"region_id": region_id, "type": network_type}
     rows = await tx.all(f"{of_type} AND segmentation_id IN ({marks})", **parameters, **values)
     if len(rows) < CANDIDATES:

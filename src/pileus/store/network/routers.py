@@ -6,7 +6,6 @@ from pileus.domain.places import Place
 from pileus.store import queries, scoped
 from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_parameters
 
 TABLE = Table("routers", Router)
 find, require = TABLE.find_by_id, TABLE.require_by_id
@@ -69,7 +68,7 @@ async def find_floating_ip_id_through_router(tx: Tx, router_id: str, subnet_id: 
 
 async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: int) -> tuple[int, list[Router]]:
     """Return the number of a place's routers and one page, newest first."""
-    where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name)
+    where = queries.Where.of_place(place).equal("name", name)
     return await queries.page(
         tx, TABLE, where, queries.order_by_expression("created_at.desc"), limit=limit, offset=offset
     )

@@ -113,7 +113,7 @@ async def page(
     offset: int,
 ) -> tuple[int, list[SecurityGroup]]:
     """Return the number of matching groups and one page of them, oldest first."""
-    where = queries.Where(IN_PLACE, **place_parameters(place)).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
+    where = queries.Where.of_place(place).equal("name", name).with_tags(KIND, tag_keys, tag_pairs)
     return await queries.page(
         tx, TABLE, where, queries.order_by_expression("created_at.asc"), limit=limit, offset=offset
     )

@@ -19,7 +19,7 @@ KIND = "subnet"
 TABLE = Table("subnets", Subnet)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
-USABLE = f"network_id IN (SELECT id FROM networks WHERE {networks.VISIBLE})"
+USABLE = f"EXISTS (SELECT 1 FROM networks n WHERE n.id = subnets.network_id AND {networks.VISIBLE_AS_N})"
 
 SubnetUsage = tuple[Subnet, int]
 """A subnet and the number of its addresses in use."""

@@ -9,7 +9,6 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import queries, scoped
 from pileus.store.database import Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
@@ -30,7 +29,7 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE, **place_parameters(place)).equal("volume_id", self.volume_id)
+        where = queries.Where.of_place(place).equal("volume_id", self.volume_id)
         where.equal("schedule_id", self.schedule_id).equal("lifecycle_policy_id", self.lifecycle_policy_id)
         if self.instance_id is not None:
             where.add(OF_INSTANCE, instance_id=self.instance_id)

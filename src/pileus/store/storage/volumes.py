@@ -10,7 +10,6 @@ from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
-from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "volume"
 TABLE = Table("volumes", Volume)
@@ -33,7 +32,7 @@ class VolumeFilter(Struct, frozen=True, kw_only=True):
 
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
-        where = queries.Where(IN_PLACE, **place_parameters(place))
+        where = queries.Where.of_place(place)
         where.equal("bootable", None if self.bootable is None else int(self.bootable))
         if self.has_attachments is not None:
             where.add(("" if self.has_attachments else "NOT ") + ATTACHED.format(more=""))
