@@ -36,6 +36,7 @@ from pileus.private_files import make_new_files_private
 from pileus.settings import Settings
 from pileus.store import secret_keys
 from pileus.store.database import Database
+from pileus.store.database_checks import DatabaseChecks
 from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.account.deliveries import EventDeliverer
@@ -163,6 +164,13 @@ async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
     """Open the users of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield UserAdmin(db, current_time_micros())
+
+
+@asynccontextmanager
+async def open_database_checks(settings: Settings) -> AsyncIterator[DatabaseChecks]:
+    """Open the checks of a database without a server; a new database is seeded first."""
+    async with _open_without_server(settings) as db:
+        yield DatabaseChecks(db)
 
 
 async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:

@@ -60,23 +60,6 @@ NO_RACE = {
     "volumes.snapshot_id": "a fact of the past: volumes survive the snapshot that they were created from",
 }
 
-TARGETS = {
-    "floating_ip_id": "floating_ips",
-    "instance_id": "instances",
-    "lifecycle_policy_id": "lifecycle_policies",
-    "network_id": "networks",
-    "placement_group_id": "placement_groups",
-    "port_id": "ports",
-    "project_id": "projects",
-    "remote_group_id": "security_groups",
-    "router_id": "routers",
-    "security_group_id": "security_groups",
-    "subnet_id": "subnets",
-    "subscription_id": "subscriptions",
-    "volume_id": "volumes",
-}
-"""The tables that columns with these names refer to."""
-TAGGED = ("instances", "images", "volumes", "snapshots", "networks", "subnets", "floating_ips", "security_groups")
 COLUMNS = """
 SELECT table_name || '.' || column_name FROM information_schema.columns
 WHERE table_schema = 'public' AND (column_name LIKE '%\\_id' OR column_name LIKE '%\\_by')
@@ -98,15 +81,3 @@ def is_explained(column: str) -> bool:
     """Return whether a column needs no race."""
     name = column.partition(".")[2]
     return column in NO_RACE or name in NEVER_DELETED or name in NO_REFERENCES
-
-
-def dangling_statement(column: str) -> str:
-    """Return the statement that selects the values of a column that refer to nothing."""
-    table, name = column.split(".")
-    if name == "resource_id":
-        targets = " UNION ALL ".join(f"SELECT id FROM {tagged}" for tagged in TAGGED)
-    elif name == "ip_address":
-        targets = "SELECT ip FROM addresses"
-    else:
-        targets = f"SELECT id FROM {TARGETS[name]}{' WHERE deleted_at IS NULL' if name == 'project_id' else ''}"
-    return f"SELECT {name} FROM {table} WHERE {name} IS NOT NULL AND {name} NOT IN ({targets})"

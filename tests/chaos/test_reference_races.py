@@ -18,6 +18,7 @@ from pileus.app import RunningCloud, run_cloud
 from pileus.domain.account.access import Role
 from pileus.settings import Settings
 from pileus.store.project_contents import LOCKABLE
+from pileus.store.references import dangling_statement
 from tests.chaos.proxies import Proxy, proxy_of
 from tests.chaos.references import (
     COLUMNS,
@@ -26,7 +27,6 @@ from tests.chaos.references import (
     RACES,
     Race,
     Request,
-    dangling_statement,
     is_explained,
 )
 from tests.chaos.rounds import rounds

@@ -25,6 +25,7 @@ SECTIONS = {
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
         "secrets": "pileus.cli.secrets:secrets",
+        "db": "pileus.cli.db:db",
         "sim": "pileus.cli.sim:sim",
     },
 }

@@ -1,0 +1,49 @@
+"""`pileus db`: check the database."""
+
+import click
+
+from pileus.cli.commands import LazySectionedGroup
+from pileus.cli.database_access import DATABASE, run_with_database
+from pileus.cli.options import SettingsCommand
+from pileus.cli.output import add_output_option, show_table
+from pileus.settings import GivenSettingValue
+
+COLUMNS = ("check", "subject", "problem")
+EXAMPLES = (
+    ("Check the database of this host", "pileus db check --data /var/lib/pileus"),
+    ("Correct the counts in a PostgreSQL database", "PILEUS_DATABASE=postgresql://… pileus db check --repair"),
+)
+
+
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
+def db() -> None:
+    """Check what is stored in the database.
+
+    These commands use the database directly, so they need the server's --data or --database setting.
+    """
+
+
+@db.command("check", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES)
+@click.option("--repair", is_flag=True, help="Count again what is counted wrongly.")
+@add_output_option
+@click.pass_context
+def check_database(ctx: click.Context, given: dict[str, GivenSettingValue], *, repair: bool, output: str) -> None:
+    """Check counts, references and locks.
+
+    The server keeps counts of resources, so that quotas, capacities and lists need not count tables: `count` findings
+    are those that are wrong. A `reference` names a record that does not exist. A `lock` belongs to a task that does not
+    run, so the resource cannot be changed.
+
+    Servers may run meanwhile. The exit status is 1 if something is wrong. With --repair, the counts that are wrong are
+    shown and corrected, and the exit status is 1 only if something else is wrong. References and locks are never
+    changed: they are signs of an error that you should report.
+    """
+    findings = run_with_database(
+        given,
+        lambda app, settings: app.open_database_checks(settings),
+        lambda checks: checks.repair() if repair else checks.find_all(),
+    )
+    rows = [{column: getattr(finding, column) for column in COLUMNS} for finding in findings]
+    show_table(rows, COLUMNS, output, "Everything is right.")
+    if not all(repair and finding.is_repairable for finding in findings):
+        ctx.exit(1)
