@@ -8,7 +8,8 @@ import json
 import re
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,7 @@ LISTS = (
     "instances", "volumes", "snapshots", "networks", "routers", "floatingips", "securitygroups",
     "servergroups", "ddos/profiles", "lifecycle_policy", "reserved_fixed_ips",
 )  # fmt: skip
+ITEM_LISTS = (*LISTS, "subnets", "availablenetworks", "images", "projectimages", "availablefloatingips", "bminstances")
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class StepCounter:
     """Counts the steps of each statement of all connections; keeps the most of one execution."""
 
     steps: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    statements: int = 0
     open: Callable[[Path], sqlite3.Connection] = sqlite.connect
 
     def connect(self, path: Path) -> sqlite3.Connection:
@@ -66,6 +69,7 @@ class StepCounter:
 
         def begin(sql: str) -> None:
             nonlocal statement, steps
+            self.statements += sql.startswith("SELECT")
             statement, steps = LITERAL.sub("?", LITERAL.sub("?", sql)), 0
 
         def count() -> int:
@@ -187,23 +191,35 @@ async def list_first_pages(client: Client) -> None:
     await client.send("GET", "/readyz")
 
 
-async def measure(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Return the steps of each statement of the requests in a cloud with `count` resources of each kind."""
-    settings = Settings(data=folder, log_level="error")
-    async with run_cloud(settings) as cloud:
-        token = cloud.first_token
+async def fill_cloud(folder: Path, count: int) -> str:
+    """Create a cloud with `count` resources of each kind, stop it, and return the operator's token."""
+    async with run_cloud(Settings(data=folder, log_level="error")) as cloud:
         await asyncio.to_thread(fill, folder, cloud.app_state.catalogue, count)
         await cloud.app_state.db.write(partial(add_records, count))
+        return str(cloud.first_token)
+
+
+@asynccontextmanager
+async def count_statements(
+    folder: Path, token: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[Client, StepCounter]]:
+    """Run the cloud again; yields a client and a counter of its statements."""
     counter = StepCounter()
-    monkeypatch.setattr(sqlite, "connect", counter.connect)
-    async with run_cloud(settings) as cloud, client_of(cloud, token) as api:
-        # Filled records are not valid answers.
-        api.event_hooks = {}
-        counter.steps.clear()
-        client = Client(api)
+    with monkeypatch.context() as patches:
+        patches.setattr(sqlite, "connect", counter.connect)
+        async with run_cloud(Settings(data=folder, log_level="error")) as cloud, client_of(cloud, token) as api:
+            # Filled records are not valid answers.
+            api.event_hooks = {}
+            counter.steps.clear()
+            yield Client(api), counter
+
+
+async def measure(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """Return the steps of each statement of the requests in a cloud with `count` resources of each kind."""
+    token = await fill_cloud(folder, count)
+    async with count_statements(folder, token, monkeypatch) as (client, counter):
         await change_everything(client)
         await list_first_pages(client)
-    monkeypatch.undo()
     return counter.steps
 
 
@@ -265,3 +281,28 @@ async def test_no_statement_visits_more_rows_in_a_larger_cloud(tmp_path: Path, m
         if steps > few[statement] + TOLERANCE and not any(text in statement for text in BOUNDED)
     }
     assert not growing, "\n".join(f"{statement}: {steps}" for statement, steps in growing.items())
+
+
+async def test_a_list_takes_as_many_statements_for_ten_items_as_for_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await fill_cloud(tmp_path, FEW)
+    paths = [*(f"/cloud/v1/{noun}/1/1" for noun in ITEM_LISTS), "/cloud/v1/tasks", "/cloud/v1/user_actions"]
+    differences: dict[str, tuple[int, int]] = {}
+    async with count_statements(tmp_path, token, monkeypatch) as (client, counter):
+        for path in paths:
+            few, many = [await count_least_statements(client, counter, path, limit) for limit in (2, 10)]
+            if few != many:
+                differences[path] = few, many
+
+    assert differences == {}
+
+
+async def count_least_statements(client: Client, counter: StepCounter, path: str, limit: int) -> int:
+    """Return the least number of statements of a list in five requests: background jobs add theirs to some."""
+    numbers = []
+    for _ in range(5):
+        before = counter.statements
+        await client.send("GET", path, limit=limit)
+        numbers.append(counter.statements - before)
+    return min(numbers)

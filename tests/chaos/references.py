@@ -27,6 +27,7 @@ NO_REFERENCES = {
     "segmentation_id": "the number of a VLAN or tunnel",
     "fingerprint_id": "part of a key",
     "home_id": "names the data directory of a server",
+    "owner_id": "the owner of a count: a count whose owner is gone is 0",
 }
 NEVER_DELETED = {
     **dict.fromkeys(("client_id", "user_id"), "tenants and their users are never deleted"),

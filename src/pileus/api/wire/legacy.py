@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -17,6 +17,7 @@ LegacyField = Annotated[T | UnsetType, DEPRECATED]
 """A field of a view for older clients. It is UNSET if the setting `legacy_fields` is off."""
 LegacyInput = Annotated[T | None, DEPRECATED]
 """A field of a body under its older name."""
+PLAIN_TYPES = (str, int, float, bool, type(None), UnsetType)
 EmptyList = Annotated[list[Any], Meta(max_length=0)]
 """An empty map, as clients in PHP encode it."""
 
@@ -43,7 +44,7 @@ def unset_legacy_fields(content: object) -> None:
     if isinstance(content, Struct):
         for name in _legacy_field_names(type(content)):
             setattr(content, name, UNSET)
-        for name in content.__struct_fields__:
+        for name in _nested_field_names(type(content)):
             unset_legacy_fields(getattr(content, name))
     elif isinstance(content, list | tuple):
         for item in content:
@@ -56,6 +57,22 @@ def unset_legacy_fields(content: object) -> None:
 @cache
 def _legacy_field_names(view_type: type[Struct]) -> list[str]:
     return [field.name for field in msgspec.structs.fields(view_type) if _is_deprecated(field.type)]
+
+
+@cache
+def _nested_field_names(view_type: type[Struct]) -> list[str]:
+    """Return the fields that may contain other views: lists of many items are then visited by few steps for each."""
+    return [field.name for field in msgspec.structs.fields(view_type) if not _is_plain(field.type)]
+
+
+def _is_plain(annotation: Any) -> bool:
+    """Return whether values of a type contain no view."""
+    if get_origin(annotation) is Annotated:
+        return _is_plain(get_args(annotation)[0])
+    if get_origin(annotation) is Literal or annotation in PLAIN_TYPES:
+        return True
+    arguments = get_args(annotation)
+    return bool(arguments) and all(map(_is_plain, arguments))
 
 
 def _is_deprecated(annotation: object) -> bool:

@@ -86,6 +86,12 @@ async def page(
     return await queries.page(tx, TABLE, filters.where(place), order, limit=limit, offset=offset)
 
 
+async def list_by_id(tx: Tx, network_ids: Sequence[str]) -> dict[str, Network]:
+    """Return the networks that exist, by id."""
+    marks, values = in_list_placeholders("id", network_ids)
+    return {network.id: network for network in await TABLE.find(tx, f"id IN ({marks})", **values)}
+
+
 async def choose_segmentation_id(tx: Tx, region_id: int, network_type: str, seed: str) -> int:
     """Choose a segmentation id that no network of this type has in a region; raises NoCapacity."""
     candidates = list(islice(iterate_segmentation_ids(network_type, seed), CANDIDATES))

@@ -50,13 +50,12 @@ async def list_addresses_by_port(tx: Tx, port_ids: Sequence[str]) -> dict[str, l
 
 async def _with_related(tx: Tx, place: Place, reserved: Sequence[Port]) -> list[ReservedFixedIP]:
     addresses = await list_addresses_by_port(tx, [port.id for port in reserved])
-    network_ids = {port.network_id for port in reserved}
-    network_by_id = {network_id: await networks.find(tx, network_id) for network_id in network_ids}
+    network_by_id = await networks.list_by_id(tx, sorted({port.network_id for port in reserved}))
     vip_network_ids = {port.network_id for port in reserved if port.is_vip}
     instance_ports = {network_id: await list_instance_ports(tx, place, network_id) for network_id in vip_network_ids}
     fixed_ips = []
     for port in reserved:
-        network = network_by_id[port.network_id]
+        network = network_by_id.get(port.network_id)
         if network is None:
             raise not_found("Network", port.network_id)
         fixed_ip = ReservedFixedIP(port=port, network=network, addresses=addresses[port.id])

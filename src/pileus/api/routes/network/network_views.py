@@ -38,17 +38,14 @@ async def build_network_with_subnets_views(
     """Return the views of networks with the views of their subnets."""
     ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
-    used = await addresses.count_in_use_by_subnet(
-        tx, [subnet.id for network_id in ids for subnet in subnets_by_id[network_id]]
-    )
-    subnet_views = {
-        network_id: await build_subnet_views(
-            tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in subnets_by_id[network_id]]
-        )
-        for network_id in ids
-    }
+    all_subnets = [subnet for network_id in ids for subnet in subnets_by_id[network_id]]
+    used = await addresses.count_in_use_by_subnet(tx, [subnet.id for subnet in all_subnets])
+    views = await build_subnet_views(tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in all_subnets])
+    view_by_id = {view.id: view for view in views}
     return [
-        NetworkWithSubnetsView.of(network, subnet_views[network.id], tags_by_id[network.id], region)
+        NetworkWithSubnetsView.of(
+            network, [view_by_id[subnet.id] for subnet in subnets_by_id[network.id]], tags_by_id[network.id], region
+        )
         for network in records
     ]
 
