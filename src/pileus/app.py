@@ -168,7 +168,7 @@ async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
 
 @asynccontextmanager
 async def open_database_checks(settings: Settings) -> AsyncIterator[DatabaseChecks]:
-    """Open the checks of a database without a server; a new database is seeded first."""
+    """Open the checks of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield DatabaseChecks(db)
 

@@ -5,8 +5,6 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import pytest
-
 from tests.cli.conftest import Run
 
 NETWORK = """
@@ -21,32 +19,25 @@ VALUES ('p-1', 1, 1, 1, 'missing', 0, '', 'm', 0, 1, '[]', 0, 0, 0, 0, 0, 1)
 """
 
 
-@pytest.fixture
-def data(run: Run, tmp_path: Path) -> Path:
-    """The data directory of a new database."""
-    run("db", "check", "--data", str(tmp_path))
-    return tmp_path
-
-
-def execute(data: Path, statement: str) -> None:
-    with closing(sqlite3.connect(data / "pileus.db")) as connection:
+def execute(cloud_data: Path, statement: str) -> None:
+    with closing(sqlite3.connect(cloud_data / "pileus.db")) as connection:
         connection.execute("PRAGMA foreign_keys = OFF")
         connection.execute(statement)
         connection.commit()
 
 
-def test_a_new_database_is_right(run: Run, data: Path) -> None:
-    result = run("db", "check", "--data", str(data))
+def test_a_new_database_is_right(run: Run, cloud_data: Path) -> None:
+    result = run("db", "check", "--data", str(cloud_data))
 
     assert (result.exit_code, result.stdout) == (0, "Everything is right.\n")
 
 
-def test_wrong_counts_are_shown_and_corrected(run: Run, data: Path) -> None:
-    execute(data, NETWORK.replace("'gone'", "NULL"))
+def test_wrong_counts_are_shown_and_corrected(run: Run, cloud_data: Path) -> None:
+    execute(cloud_data, NETWORK.replace("'gone'", "NULL"))
 
-    wrong = run("db", "check", "--data", str(data), "-o", "json")
-    repaired = run("db", "check", "--repair", "--data", str(data))
-    right = run("db", "check", "--data", str(data))
+    wrong = run("db", "check", "--data", str(cloud_data), "-o", "json")
+    repaired = run("db", "check", "--repair", "--data", str(cloud_data))
+    right = run("db", "check", "--data", str(cloud_data))
 
     assert (wrong.exit_code, repaired.exit_code, right.exit_code) == (1, 0, 0)
     assert json.loads(wrong.stdout) == [
@@ -56,12 +47,12 @@ def test_wrong_counts_are_shown_and_corrected(run: Run, data: Path) -> None:
     assert "networks of project 1 in region 1" in repaired.stdout
 
 
-def test_dangling_references_and_locks_are_shown_and_not_changed(run: Run, data: Path) -> None:
-    execute(data, NETWORK)
-    execute(data, PORT)
+def test_dangling_references_and_locks_are_shown_and_not_changed(run: Run, cloud_data: Path) -> None:
+    execute(cloud_data, NETWORK)
+    execute(cloud_data, PORT)
 
-    result = run("db", "check", "--repair", "--data", str(data), "-o", "json")
-    again = run("db", "check", "--data", str(data), "-o", "json")
+    result = run("db", "check", "--repair", "--data", str(cloud_data), "-o", "json")
+    again = run("db", "check", "--data", str(cloud_data), "-o", "json")
 
     assert (result.exit_code, again.exit_code) == (1, 1)
     assert json.loads(again.stdout) == [

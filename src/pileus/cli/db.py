@@ -10,7 +10,7 @@ from pileus.settings import GivenSettingValue
 
 COLUMNS = ("check", "subject", "problem")
 EXAMPLES = (
-    ("Check the database of this host", "pileus db check --data /var/lib/pileus"),
+    ("Check the database of the server that runs here", "pileus db check"),
     ("Correct the counts in a PostgreSQL database", "PILEUS_DATABASE=postgresql://… pileus db check --repair"),
 )
 
@@ -19,7 +19,8 @@ EXAMPLES = (
 def db() -> None:
     """Check what is stored in the database.
 
-    These commands use the database directly, so they need the server's --data or --database setting.
+    These commands use the database directly. Without options they find the server that you run on this machine;
+    otherwise they need its --data or --database setting.
     """
 
 
