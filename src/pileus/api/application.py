@@ -7,6 +7,7 @@ from litestar.di import Provide
 from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
+from pileus.api.dispatcher import Dispatch, dispatch_directly
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
@@ -17,10 +18,12 @@ from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.settings import Settings
 
 
-def create_app(settings: Settings, state: AppState | None, metrics: ServerMetrics) -> Litestar:
+def create_app(
+    settings: Settings, state: AppState | None, metrics: ServerMetrics, dispatch: Dispatch = dispatch_directly
+) -> Litestar:
     """Make the application; without `state` it serves only to read its routes and its schema.
 
-    The routes of simulation and consoles exist only if the driver supports them.
+    The routes of simulation and consoles exist only if the driver supports them. `dispatch` wraps the framework.
     """
     has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
     has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
@@ -50,7 +53,8 @@ def create_app(settings: Settings, state: AppState | None, metrics: ServerMetric
         state=State({"app_state": state, "metrics": metrics, "legacy_fields": settings.legacy_fields}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
-    app.asgi_handler = instrument_requests(answer_head_as_get(app.asgi_handler), metrics)
+    dispatcher = app.asgi_handler if state is None else dispatch(app, state, app.asgi_handler)
+    app.asgi_handler = instrument_requests(answer_head_as_get(dispatcher), metrics)
     return app
 
 

@@ -1,8 +1,9 @@
 """Authenticate and authorize each request, before its parameters and body are read."""
 
-from typing import Any, cast
+from typing import Any
 
 from litestar import Request
+from litestar.handlers import BaseRouteHandler
 
 from pileus.api.canonical_ids import canonical_path_params, canonical_query
 from pileus.api.context import CONTEXT, AppState, RequestContext
@@ -20,16 +21,24 @@ MAX_USER_AGENT = 500
 MAX_NUMBER = 2**63 - 1
 
 
-async def authorize(request: Request[Any, Any, Any]) -> None:
-    """Authenticate the caller, check the rate limit and the access of the route, and set CONTEXT.
+def required_access(handler: BaseRouteHandler) -> Access:
+    """Return the access that a route requires."""
+    access: Access = handler.opt.get("access", Access.OPERATE)
+    return access
 
-    Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
+
+async def authorize(request: Request[Any, Any, Any]) -> None:
+    """Authorize the request, and set CONTEXT; routes that are open need no context."""
+    access = required_access(request.route_handler)
+    if access is not Access.OPEN and request.method != "OPTIONS":
+        CONTEXT.set(await make_request_context(request.app.state.app_state, access, request.scope))
+
+
+async def make_request_context(state: AppState, access: Access, scope: Any) -> RequestContext:
+    """Authenticate the caller, check the rate limit and the access, and return the context of the request.
+
+    Makes the ids in the path and the query canonical. Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
     """
-    access = request.route_handler.opt.get("access", Access.OPERATE)
-    if access is Access.OPEN or request.method == "OPTIONS":
-        return
-    scope = cast("dict[str, Any]", request.scope)
-    state: AppState = request.app.state.app_state
     headers = dict(scope["headers"])
     caller = await state.authenticator.authenticate(headers.get(b"authorization", b""), state.now())
     if state.rate_limiter:
@@ -39,21 +48,19 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     check_query_values(scope["query_string"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
-    CONTEXT.set(
-        RequestContext(
-            app=state,
-            catalogue=state.catalogue,
-            now=state.now,
-            new_id=state.new_id,
-            new_ordered_id=state.new_ordered_id,
-            task_limit=state.task_limit,
-            caller=caller,
-            place=Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0)),
-            request_id=scope["request_id"],
-            source_ip=client[0] if client else None,
-            user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
-            tag_limit=state.tag_limit,
-        )
+    return RequestContext(
+        app=state,
+        catalogue=state.catalogue,
+        now=state.now,
+        new_id=state.new_id,
+        new_ordered_id=state.new_ordered_id,
+        task_limit=state.task_limit,
+        caller=caller,
+        place=Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0)),
+        request_id=scope["request_id"],
+        source_ip=client[0] if client else None,
+        user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
+        tag_limit=state.tag_limit,
     )
 
 

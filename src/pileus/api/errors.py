@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ASGIApp
 
 from pileus.api.middleware import allowed_methods_with_head
 from pileus.api.validation import EMPTY_BODY, is_body_missing, translate_parameter_errors
@@ -116,6 +117,15 @@ HANDLERS: Any = {
     HTTPException: http_error_response,
     Exception: unexpected_error_response,
 }
+
+
+def make_error_response(request: Request[Any, Any, Any], error: Exception) -> ASGIApp:
+    """Make the answer for an exception, as the framework does with HANDLERS."""
+    handler = next(HANDLERS[error_type] for error_type in type(error).__mro__ if error_type in HANDLERS)
+    response: Response[Any] = handler(request, error)
+    return response.to_asgi_response(
+        app=None, request=request, type_encoders=request.route_handler.resolve_type_encoders()
+    )
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import litestar
 from litestar.exceptions import ClientException, HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.types import Receive
 
 from pileus.api.validation import decode_body
 
@@ -21,7 +22,8 @@ class BodyDecodingRequest(litestar.Request[Any, Any, Any]):
     async def body(self) -> bytes:
         """Return the body. Raises HTTPException 408 if it does not arrive in time, 413 if it is too large."""
         if self._cached_body is None:
-            self._cached_body = await self._read_in_time()
+            limit = self.route_handler.resolve_request_max_body_size()
+            self._cached_body = await receive_body(self.receive, limit)
         return self._cached_body
 
     async def json(self) -> Any:
@@ -29,30 +31,32 @@ class BodyDecodingRequest(litestar.Request[Any, Any, Any]):
         type_ = self.route_handler.parsed_fn_signature.parameters["data"].annotation
         return decode_body(await self.body(), type_)
 
-    async def _read_in_time(self) -> bytes:
-        # Like asyncio.timeout, in half the time: every request with a body passes here.
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None  # noqa: S101  # the server runs each request in a task
-        timer = loop.call_later(BODY_TIMEOUT, task.cancel, self)
-        try:
-            return await self._receive_body()
-        except asyncio.CancelledError as cancelled:
-            if cancelled.args != (self,):
-                raise
-            task.uncancel()
-            raise HTTPException(status_code=408, detail="Request Timeout") from cancelled
-        finally:
-            timer.cancel()
 
-    async def _receive_body(self) -> bytes:
-        limit = self.route_handler.resolve_request_max_body_size()
-        body, has_more = bytearray(), True
-        while has_more:
-            message: Any = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise ClientException("The client disconnected")
-            body += message.get("body", b"")
-            if limit is not None and len(body) > limit:
-                raise RequestEntityTooLarge
-            has_more = message.get("more_body", False)
-        return bytes(body)
+async def receive_body(receive: Receive, limit: int | None) -> bytes:
+    """Return the body of a request. Raises HTTPException 408 if it does not arrive in time, 413 if it is too large."""
+    # Like asyncio.timeout, in half the time: every request with a body passes here.
+    loop, task, late = asyncio.get_running_loop(), asyncio.current_task(), object()
+    assert task is not None  # noqa: S101  # the server runs each request in a task
+    timer = loop.call_later(BODY_TIMEOUT, task.cancel, late)
+    try:
+        return await _join_body(receive, limit)
+    except asyncio.CancelledError as cancelled:
+        if cancelled.args != (late,):
+            raise
+        task.uncancel()
+        raise HTTPException(status_code=408, detail="Request Timeout") from cancelled
+    finally:
+        timer.cancel()
+
+
+async def _join_body(receive: Receive, limit: int | None) -> bytes:
+    body, has_more = bytearray(), True
+    while has_more:
+        message: Any = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientException("The client disconnected")
+        body += message.get("body", b"")
+        if limit is not None and len(body) > limit:
+            raise RequestEntityTooLarge
+        has_more = message.get("more_body", False)
+    return bytes(body)

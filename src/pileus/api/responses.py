@@ -18,6 +18,13 @@ NO_CONTENT = 204
 ENCODER = msgspec.json.Encoder()
 
 
+def encode_json(content: object, *, legacy_fields: bool) -> bytes:
+    """Encode what a handler has returned, with or without the fields for older clients."""
+    if not legacy_fields:
+        unset_legacy_fields(content)
+    return ENCODER.encode(content)
+
+
 class EncodedJsonResponse(ASGIResponse):
     """An encoded JSON body, ready to send."""
 
@@ -37,9 +44,10 @@ class JsonResponse(Response[T]):
 
     def to_asgi_response(self, app: Any, request: Request[Any, Any, Any], **more: Any) -> ASGIResponse:
         """Encode the content of a plain JSON response, and leave others to the framework."""
-        if not request.app.state.legacy_fields:
-            unset_legacy_fields(self.content)
+        legacy_fields = request.app.state.legacy_fields
         status = self.status_code or more.get("status_code") or 200
         if self.media_type != JSON or status == NO_CONTENT or self.headers or self.cookies or more.get("headers"):
+            if not legacy_fields:
+                unset_legacy_fields(self.content)
             return super().to_asgi_response(app, request, **more)
-        return EncodedJsonResponse(status, ENCODER.encode(self.content))
+        return EncodedJsonResponse(status, encode_json(self.content, legacy_fields=legacy_fields))
