@@ -53,8 +53,8 @@ def create_app(
         state=State({"app_state": state, "metrics": metrics, "legacy_fields": settings.legacy_fields}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
-    dispatcher = app.asgi_handler if state is None else dispatch(app, state, app.asgi_handler)
-    app.asgi_handler = instrument_requests(answer_head_as_get(dispatcher), metrics)
+    framework = answer_head_as_get(app.asgi_handler)
+    app.asgi_handler = instrument_requests(dispatch(app, state, framework) if state else framework, metrics)
     return app
 
 

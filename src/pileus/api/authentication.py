@@ -55,12 +55,15 @@ class Authenticator:
         self._clock = clock
         self._cache: dict[bytes, CachedCaller] = {}
 
+    def find_cached(self, authorization_header: bytes, now: int) -> Caller | None:
+        """Return the caller of an Authorization header, if the database need not be asked."""
+        cached = self._cache.get(authorization_header)
+        return cached.caller if cached is not None and cached.is_usable(now, self._clock()) else None
+
     async def authenticate(self, authorization_header: bytes, now: int) -> Caller:
         """Return the caller of an Authorization header. Raises Unauthenticated."""
-        cached, clock = self._cache.get(authorization_header), self._clock()
-        if cached is None or not cached.is_usable(now, clock):
-            cached = await self._read_caller(authorization_header, now, clock)
-        return cached.caller
+        caller = self.find_cached(authorization_header, now)
+        return caller or (await self._read_caller(authorization_header, now, self._clock())).caller
 
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._cache.pop(header, None)

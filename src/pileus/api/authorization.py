@@ -39,8 +39,11 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
 
     Makes the ids in the path and the query canonical. Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
     """
-    headers = dict(scope["headers"])
-    caller = await state.authenticator.authenticate(headers.get(b"authorization", b""), state.now())
+    headers, now = dict(scope["headers"]), state.now()
+    authorization = headers.get(b"authorization", b"")
+    caller = state.authenticator.find_cached(authorization, now) or await state.authenticator.authenticate(
+        authorization, now
+    )
     if state.rate_limiter:
         state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):

@@ -21,6 +21,8 @@ OTHER_ID_NAMES = {
 }
 FREE_FIELDS = {"app_config", "configuration", "field_value", "metadata", "tags", "value"}
 """Fields of bodies whose contents are the client's own."""
+CANONICAL = re.compile(r"[0-9a-f-]{14}[^5][0-9a-f-]{21}")
+"""Matches the ids of nearly all requests, in less time than it takes to look for others."""
 UUID_BYTES = re.compile(UUID_TEXT.pattern.encode())
 OTHER_FORM = rb"(?=[0-9a-f-]{0,35}[A-F]|[0-9a-f-]{14}5)"
 OTHER_UUID = re.compile(OTHER_FORM + UUID_BYTES.pattern)
@@ -37,7 +39,10 @@ def canonical_path_params(params: dict[str, Any]) -> dict[str, Any]:
     changes = {
         name: identity
         for name, value in params.items()
-        if isinstance(value, str) and is_id_name(name) and (identity := canonical_id(value)) != value
+        if isinstance(value, str)
+        and CANONICAL.fullmatch(value) is None
+        and is_id_name(name)
+        and (identity := canonical_id(value)) != value
     }
     return params | changes if changes else params
 

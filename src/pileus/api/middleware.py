@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from litestar.enums import HttpMethod, ScopeType
@@ -80,13 +80,13 @@ def instrument_requests(
     app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
 ) -> ASGIApp:
     """Wrap the application: give each request an id, return it in headers, count the request and log it."""
-    counters_by_key: dict[tuple[str, str, int], Any] = {}
+    count_request, request_ids = _make_request_counter(metrics), _make_request_ids()
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        started, request_id = clock(), os.urandom(16).hex()
+        started, request_id = clock(), next(request_ids)
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
         encoded_id = request_id.encode()
         id_headers = ((b"request_id", encoded_id), (b"x-request-id", encoded_id))
@@ -103,19 +103,34 @@ def instrument_requests(
             await app(scope, receive, send_with_id)
         finally:
             seconds = clock() - started
-            method = scope["method"] if scope["method"] in METHODS else UNKNOWN
-            key = (method, scope.get("path_template") or UNKNOWN, status)
-            if (counters := counters_by_key.get(key)) is None:
-                counters = counters_by_key[key] = (
-                    metrics.requests.labels(*map(str, key)),
-                    metrics.seconds.labels(key[0]),
-                )
-            counters[0].inc()
-            counters[1].observe(seconds)
+            count_request(scope, status, seconds)
             if LOG.isEnabledFor(logging.INFO):
                 _log_request(scope, request_id, status, seconds)
 
     return handle
+
+
+def _make_request_counter(metrics: ServerMetrics) -> Callable[[Scope, int, float], None]:
+    counters_by_key: dict[tuple[str, str, int], Any] = {}
+
+    def count_request(scope: Any, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in METHODS else UNKNOWN
+        key = (method, scope.get("path_template") or UNKNOWN, status)
+        if (counters := counters_by_key.get(key)) is None:
+            labels = map(str, key)
+            counters = counters_by_key[key] = (metrics.requests.labels(*labels), metrics.seconds.labels(method))
+        counters[0].inc()
+        counters[1].observe(seconds)
+
+    return count_request
+
+
+def _make_request_ids() -> Iterator[str]:
+    """Yield random ids; random bytes for many ids take hardly longer than for one."""
+    while True:
+        random_bytes = os.urandom(16 * 256)
+        for start in range(0, len(random_bytes), 16):
+            yield random_bytes[start : start + 16].hex()
 
 
 def answer_head_as_get(app: ASGIApp) -> ASGIApp:
