@@ -37,6 +37,7 @@ EXAMPLES = {
     "qemu_cpu_ratio": ("2.5", 2.5),
     "qemu_ram_ratio": ("1.5", 1.5),
     "qemu_resume": ("false", False),
+    "qemu_metrics_days": ("30", 30),
     "qemu_bridges": ("pub_net=br0", "pub_net=br0"),
     "api_key": ("12$correct-horse", "12$correct-horse"),
     "metrics_key_required": ("true", True),
@@ -57,6 +58,9 @@ EXAMPLES = {
     "image_limit": ("100", 100),
     "image_disk_limit": ("500", 500),
     "image_timeout": ("60.5", 60.5),
+    "audit_log_days": ("365", 365),
+    "task_days": ("0", 0),
+    "usage_days": ("800", 800),
 }
 every_setting = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 

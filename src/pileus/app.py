@@ -15,10 +15,12 @@ from pileus.api.application import create_app
 from pileus.api.context import AppState
 from pileus.api.middleware import ServerMetrics
 from pileus.api.rate_limits import RateLimiter
+from pileus.api.retention_metrics import RetentionMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.ids import IdMaker
+from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
 from pileus.driver_homes import check_driver_home
 from pileus.drivers.protocols.compute import Compute, SupportsStart
@@ -46,6 +48,7 @@ from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
+from pileus.tasks.retention import RetentionJob
 from pileus.tasks.storage.scheduler import Scheduler
 from pileus.users import UserAdmin
 
@@ -131,8 +134,11 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
         reconciler = Reconciler(db, driver, current_time_micros)
+        retention = _make_retention_job(settings, db, metrics)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
-        async with _run_in_background(engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), *watchers):
+        async with _run_in_background(
+            engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), retention.run(), *watchers
+        ):
             yield RunningCloud(
                 create_app(settings, app_state, metrics), app_state, engine, driver, prepared.first_token
             )
@@ -150,6 +156,13 @@ def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute
         fault_injector=StoredFaultInjector(prepared.db),
         on_task_end=on_task_end,
     )
+
+
+def _make_retention_job(settings: Settings, db: Database, metrics: ServerMetrics) -> RetentionJob:
+    periods = RetentionPeriods(
+        audit_log_days=settings.audit_log_days, task_days=settings.task_days, usage_days=settings.usage_days
+    )
+    return RetentionJob(db, periods, current_time_micros, RetentionMetrics(metrics.registry).count_run)
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from pileus.setting_fields import (
     NETWORK,
     OUTPUT,
     STORAGE,
+    RetentionSettings,
     Setting,
     convert_path,
     display_value,
@@ -48,7 +49,7 @@ LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_RATE_LIMIT = 100
 
 
-class Settings(Struct, frozen=True, kw_only=True):
+class Settings(RetentionSettings, frozen=True, kw_only=True):
     """The settings of the server and, in `drivers`, those that were given for each driver, by field."""
 
     host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (

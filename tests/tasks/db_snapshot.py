@@ -30,6 +30,7 @@ IGNORED_TABLES = {
     "api_keys",
     "login_sessions",
     "simulated_settings",
+    "retention",
 }
 # Columns that differ after a change was reverted.
 CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}

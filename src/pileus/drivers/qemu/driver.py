@@ -301,7 +301,7 @@ class Qemu:
         processes = QemuProcesses(self.control, self.programs, self.fabric_updater, patience)
         self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.devices, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
-        self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater)
+        self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater, kept_days=settings.metrics_days)
         self.supervisor = MachineSupervisor(
             self.control, self.lifecycle, self.sampler, self.fabric_updater, resume=settings.resume
         )

@@ -1,6 +1,7 @@
-"""Metrics of machines: sampled from the kernel, QEMU and the fabric, and kept for a week."""
+"""Metrics of machines: sampled from the kernel, QEMU and the fabric, and kept for some days."""
 
 import os
+import sqlite3
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +20,15 @@ from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
 from pileus.drivers.qemu.state import QemuStateFile
 
-RETENTION = 7 * 86_400_000_000
+DAY = 86_400_000_000
 """Microseconds."""
+MAX_DELETED_SAMPLES = 1000
+"""Samples that are deleted at once: more than a host takes at once, so that old ones do not accumulate."""
+DELETE_OLDEST = """
+DELETE FROM samples WHERE (machine_id, time) IN (
+    SELECT machine_id, time FROM samples WHERE time < ? ORDER BY time LIMIT ?
+)
+"""
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 BALLOON = {"path": "/machine/peripheral/balloon", "property": "guest-stats"}
@@ -40,8 +48,10 @@ class CounterReading(Struct, frozen=True, kw_only=True):
 class MetricsSampler:
     """Samples machines and returns their samples."""
 
-    def __init__(self, control: MachineControl, state: QemuStateFile, fabric_updater: FabricUpdater) -> None:
-        self._control, self._records = control, control.records
+    def __init__(
+        self, control: MachineControl, state: QemuStateFile, fabric_updater: FabricUpdater, *, kept_days: int
+    ) -> None:
+        self._control, self._records, self._kept_days = control, control.records, kept_days
         self._state, self._db, self._fabric_updater = state, state.db, fabric_updater
         self._last_readings: dict[str, CounterReading] = {}
 
@@ -62,7 +72,7 @@ class MetricsSampler:
             if self._control.children.is_running(record):
                 with suppress(MonitorUnavailable, DriverError, OSError):
                     self._save(record, await self._read(record, counters, now))
-        self._db.execute("DELETE FROM samples WHERE time < ?", (now - RETENTION,))
+        delete_old_samples(self._db, now - self._kept_days * DAY)
 
     def _save(self, record: MachineRecord, reading: CounterReading) -> None:
         """Save a sample, the rates since the last reading; the first reading makes none."""
@@ -98,6 +108,11 @@ async def _memory_percent(monitor: Monitor, record: MachineRecord) -> float:
         return float(100 * (total - free) / total)
     resident = int(Path(f"/proc/{record.pid}/statm").read_text("ascii").split()[1]) * PAGE_SIZE
     return min(100 * resident / (record.machine.ram << 20), 100)
+
+
+def delete_old_samples(db: sqlite3.Connection, before: int) -> int:
+    """Delete samples from before a time, the oldest first and not all at once; return how many were deleted."""
+    return db.execute(DELETE_OLDEST, (before, MAX_DELETED_SAMPLES)).rowcount
 
 
 def _cpu_seconds(pid: int) -> float:

@@ -27,6 +27,9 @@ class QemuSettings(Struct, frozen=True, kw_only=True):
     resume: Annotated[
         bool, setting(REAL_MACHINES, "Whether machines that ran when the host went down start again with the server.")
     ] = True
+    metrics_days: Annotated[
+        int, setting(REAL_MACHINES, "Days for which metrics of machines are kept.", ge=1, le=3650)
+    ] = 7
     bridges: Annotated[
         str,
         setting(

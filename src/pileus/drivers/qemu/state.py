@@ -38,6 +38,7 @@ class QemuStateFile(NetworkState):
     CREATE TABLE IF NOT EXISTS samples (
         machine_id TEXT NOT NULL, time INTEGER NOT NULL, sample TEXT NOT NULL, PRIMARY KEY (machine_id, time)
     ) WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS samples_by_time ON samples (time);
     """
 
     def __init__(self, file: Path, apply_network: Callable[[], Awaitable[object]]) -> None:

@@ -13,7 +13,7 @@ from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
-from pileus.store import tags
+from pileus.store import retention, tags
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
 
@@ -58,7 +58,8 @@ async def save_project_usage_until_now(tx: Tx, project_id: int, now: int) -> Non
 
 
 async def list_usage(tx: Tx, client_id: int, window: TimeWindow, now: int) -> list[UsageRecord]:
-    """Return all usage of a tenant in a window, clipped to it."""
+    """Return all usage of a tenant in a window, clipped to it and to the time since which all usage is kept."""
+    window = TimeWindow(max(window.start, await retention.get_usage_start(tx)), window.end)
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
     records = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
     for table, billed in BILLED_TABLES:
