@@ -34,6 +34,7 @@ EXAMPLES = {
     "simulated_time": ("realistic", "realistic"),
     "qemu_accelerator": ("tcg", "tcg"),
     "qemu_user": ("pileus", "pileus"),
+    "qemu_user_ids": ("20000-60000", "20000-60000"),
     "qemu_cpu_ratio": ("2.5", 2.5),
     "qemu_ram_ratio": ("1.5", 1.5),
     "qemu_resume": ("false", False),

@@ -10,9 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 
 PRIVATE_UMASK = 0o077
-TRAVERSABLE = 0o711
-"""The mode of directories that the QEMU driver opens to the user of its machines, if the server is root."""
-OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "home.id", "figures", "qemu")
+MACHINES = "qemu"
+"""The directory of the QEMU driver. If the server is root, machines run as other users, and may use some of it."""
+MACHINE_DIRECTORY_MODES = (0o711, 0o710, 0o2770)
+MACHINE_FILE_MODES = (0o440, 0o444)
+"""Modes of directories that machines may traverse or create sockets in, and of files that they may only read."""
+OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "home.id", "figures", MACHINES)
 """What the server creates in the data directory. What operators put beside it keeps its mode."""
 
 
@@ -34,14 +37,15 @@ def make_new_files_private() -> None:
 def _make_existing_files_private(data: Path) -> None:
     """Take the rights of other users from what the server has created in the data directory. Raises OSError."""
     for entry in (entry for pattern in OWN_ENTRIES for entry in data.glob(pattern)):
-        _make_private(str(entry))
+        has_machines = entry.name == MACHINES and os.geteuid() == 0
+        _make_private(str(entry), has_machines=has_machines)
         for _, folders, files, directory in os.fwalk(entry):
             for name in (*folders, *files):
-                _make_private(name, directory)
+                _make_private(name, directory, has_machines=has_machines)
 
 
-def _make_private(name: str, directory: int | None = None) -> None:
-    """Take the rights of other users from one file or directory.
+def _make_private(name: str, directory: int | None = None, *, has_machines: bool) -> None:
+    """Take the rights of other users from one file or directory, but for those of machines.
 
     The file is opened before it is examined, so that nobody can replace it by a link to another file meanwhile.
     """
@@ -52,11 +56,14 @@ def _make_private(name: str, directory: int | None = None) -> None:
             status = os.fstat(descriptor)
             mode = stat.S_IMODE(status.st_mode)
             is_open = mode & PRIVATE_UMASK and not stat.S_ISLNK(status.st_mode)
-            if is_open and not (stat.S_ISDIR(status.st_mode) and _is_traversable_by_machines(mode)):
+            if is_open and not (has_machines and _is_for_machines(status.st_mode)):
                 Path(f"/proc/self/fd/{descriptor}").chmod(mode & ~PRIVATE_UMASK)
         finally:
             os.close(descriptor)
 
 
-def _is_traversable_by_machines(mode: int) -> bool:
-    return mode == TRAVERSABLE and os.geteuid() == 0
+def _is_for_machines(mode: int) -> bool:
+    """Return whether a file has a mode that the driver gives. The directory of a socket says who can connect to it."""
+    if stat.S_ISDIR(mode):
+        return stat.S_IMODE(mode) in MACHINE_DIRECTORY_MODES
+    return stat.S_ISSOCK(mode) or stat.S_IMODE(mode) in MACHINE_FILE_MODES

@@ -45,12 +45,12 @@ class RealCloud:
     data: Path
     key: Path
 
-    def client(self) -> Gcore:
+    def client(self, *, api_key: str = KEY, cloud_project_id: int = 1) -> Gcore:
         """Return the official client, with strict validation of responses."""
         return Gcore(
             base_url=self.server.url,
-            api_key=KEY,
-            cloud_project_id=1,
+            api_key=api_key,
+            cloud_project_id=cloud_project_id,
             cloud_region_id=1,
             _strict_response_validation=True,
             max_retries=0,

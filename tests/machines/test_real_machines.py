@@ -1,11 +1,16 @@
 """Test the lifecycle of instances through the API and inside of the guest."""
 
 import os
+import re
 import signal
+import subprocess
 import urllib.request
 from base64 import b64encode, encodebytes
 from hashlib import sha256
+from pathlib import Path
+from typing import Any
 
+import pytest
 from gcore import Gcore
 
 from tests.file_modes import TRAVERSABLE, mode_of, paths_open_to_others
@@ -13,6 +18,16 @@ from tests.machines.real import LARGER, OPTIONS, SMALL, SYSTEM, RealCloud, proce
 from tests.servers import start_server
 
 METADATA = "http://169.254.169.254"
+FOR_MACHINES = (
+    r"qemu/images/[^/]+-[0-9a-f]{12}\.qcow2 444",
+    r"qemu/(images|snapshots)/[^/]+\.qcow2 440",
+    r"qemu/machines/[^/]+/(events|qmp|vnc)\.sock 770",
+    r"qemu/net/wires/\d+ 710",
+    r"qemu/net/wires/\d+/guests 2770",
+    r"qemu/net/wires/\d+/[^/]+\.host 777",
+    r"qemu/net/wires/\d+/guests/[^/]+\.guest 770",
+)
+"""What machines may use if the server is root. Groups belong to one tenant, and sockets lie in its directories."""
 
 
 def read_metadata(real: RealCloud, instance_id: str, path: str) -> str:
@@ -119,11 +134,37 @@ def test_files_of_machines_are_private_to_the_server_and_to_qemu(real: RealCloud
     tasks = client.cloud.instances.images.create_from_volume(name="copy", volume_id=volume.id)
     client.cloud.tasks.poll(task_id=tasks.tasks[0])
 
-    open_paths = paths_open_to_others(real.data, traversable=("qemu", "qemu/machines"))
+    names = ("", "/images", "/machines", "/net", "/net/wires", "/snapshots", "/volumes")
+    open_paths = paths_open_to_others(real.data, traversable=tuple(f"qemu{name}" for name in names))
 
-    assert {path for path in open_paths if not path.startswith("images")} == set()
+    others = [path for path in open_paths if not path.startswith("images")]
+    assert [path for path in others if not any(re.fullmatch(pattern, path) for pattern in FOR_MACHINES)] == []
     assert mode_of(real.data) in (0o755, TRAVERSABLE)
     client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can run machines as other users")
+def test_machines_of_two_tenants_run_as_two_users_that_cannot_read_the_servers_files(
+    real: RealCloud, client: Gcore
+) -> None:
+    tenant = client.post("/_pileus/tenants", body={"name": "other"}, cast_to=dict[str, Any])
+    key = client.post(f"/_pileus/tenants/{tenant['id']}/keys", body={"name": "key"}, cast_to=dict[str, Any])
+    with real.client(api_key=key["token"]) as probe:
+        (project,) = probe.cloud.projects.list().results
+    other = real.client(api_key=key["token"], cloud_project_id=project.id)
+    instance_ids = [real.order(client, "mine"), real.order(other, "theirs", ssh_key_name=None)]
+
+    users = [Path(f"/proc/{real.pid(instance_id)}").stat().st_uid for instance_id in instance_ids]
+    files = [real.data / name for name in ("pileus.db", "pileus.db-wal", "secrets.key", "home.id", "qemu/facts.db")]
+
+    assert len({os.geteuid(), *users}) == 3
+    for user in users:
+        command = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "cat"]
+        refusals = [subprocess.run([*command, str(file)], capture_output=True, check=False) for file in files]
+        assert all(b"Permission denied" in refusal.stderr for refusal in refusals if refusal.returncode)
+        assert [refusal.stdout for refusal in refusals] == [b""] * len(files)
+    client.cloud.instances.delete_and_poll(instance_id=instance_ids[0])
+    other.cloud.instances.delete_and_poll(instance_id=instance_ids[1])
 
 
 def test_a_resized_machine_has_the_size_of_its_flavor(real: RealCloud, client: Gcore) -> None:

@@ -35,6 +35,8 @@ from pileus.drivers.qemu.fabric.frames import REQUEST, build_arp_frame, pack_ip_
 from pileus.drivers.qemu.fabric.state import HostBridge
 from pileus.drivers.qemu.fabric.taps import HELPER_PATHS, TUN, Tap, open_tap_by_bridge_helper
 from pileus.drivers.qemu.paths import DataDirectory
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.qemu.users import HostUsers
 from tests.drivers.qemu.conftest import PUBLIC, a_nic, a_system, until
 from tests.drivers.qemu.drivers import CATALOGUE, ROOMY, end_all_processes
 
@@ -161,7 +163,7 @@ def install_helper(folder: Path) -> None:
 
 def connect_as_user(folder: Path) -> Any:
     """Connect a network to the bridge without privileges. Return the bridge's name and device, or the error."""
-    directory = DataDirectory(folder, "root")
+    directory = DataDirectory(folder, HostUsers(QemuSettings(user="root")))
     network = NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)
     try:
         bridges = connect_bridges({"net": "br0"}, [network], directory)

@@ -2,8 +2,10 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pileus.domain.catalogue import derive_public_image_id, parse_catalogue
 from pileus.drivers.qemu.driver import Qemu
@@ -19,11 +21,12 @@ ROOMY = QemuSettings(cpu_ratio=64, ram_ratio=8)
 SYSTEM_IMAGE_ID = derive_public_image_id(1, IMAGE)
 
 
-def create_qemu(data: Path) -> Qemu:
+def create_qemu(data: Path, **settings: Any) -> Qemu:
     """Create the driver in a data directory. Skips the test without QEMU."""
     harness = QemuTestHarness(Qemu)
     try:
-        driver = harness.create(make_driver_config("qemu", data))
+        config = make_driver_config("qemu", data)
+        driver = harness.create(replace(config, settings=replace(config.settings, **settings)))
     except MissingRequirement as problem:
         pytest.skip(str(problem))
     if not (data / "images").exists():

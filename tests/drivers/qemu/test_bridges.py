@@ -18,6 +18,7 @@ from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.qemu.users import HostUsers
 from tests.drivers.qemu.drivers import CATALOGUE, create_qemu
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
@@ -90,5 +91,5 @@ def test_a_missing_bridge_is_named(tmp_path: Path) -> None:
         connect_bridges(
             {"net": "br77"},
             [NetworkSpec(id="n", name="net", region_id=1, type="vxlan", mtu=1450)],
-            DataDirectory(tmp_path, "root"),
+            DataDirectory(tmp_path, HostUsers(QemuSettings(user="root"))),
         )

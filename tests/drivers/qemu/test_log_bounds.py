@@ -10,7 +10,16 @@ from pileus.drivers.qemu.fabric.dhcp import MAGIC_COOKIE
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frame_errors import LOG_INTERVAL, ErrorCounter
 from pileus.drivers.qemu.fabric.frames import BROADCAST
-from pileus.drivers.qemu.log_files import FABRIC_LOG, LOG_KEPT, LOG_LIMIT, machine_logs, read_log_end, truncate_log
+from pileus.drivers.qemu.file_ownership import give_file
+from pileus.drivers.qemu.log_files import (
+    FABRIC_LOG,
+    LOG_KEPT,
+    LOG_LIMIT,
+    former_machine_logs,
+    machine_logs,
+    read_log_end,
+    truncate_log,
+)
 from tests.drivers.qemu.conftest import a_machine, a_nic, until
 from tests.drivers.qemu.nics import FakeNic
 
@@ -98,13 +107,16 @@ def test_a_long_log_keeps_its_end_and_its_writer(tmp_path: Path, size: int, afte
 async def test_the_fabric_truncates_logs_while_no_server_runs(qemu: Qemu) -> None:
     machine = a_machine(nics=[a_nic()])
     await qemu.ensure_running_machine(machine)
-    logs = [qemu.directory.net / FABRIC_LOG, *machine_logs(qemu.directory.machines, machine.id)]
+    former = former_machine_logs(qemu.directory.folder, machine.id)
+    logs = [qemu.directory.net / FABRIC_LOG, *machine_logs(qemu.directory.folder, machine.id), *former]
     for path in logs:
         with path.open("ab") as log:
             log.write(bytes(LOG_LIMIT) + b"the end")
+    for path in former:
+        give_file(path, qemu.directory.users.shared)
 
     async def are_short() -> bool:
         return all(path.stat().st_size < LOG_LIMIT for path in logs)
 
     await until(are_short)
-    assert [read_log_end(path, 7) for path in logs] == [b"the end"] * 3
+    assert [read_log_end(path, 7) for path in logs] == [b"the end"] * 5

@@ -20,6 +20,7 @@ from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.storage_records import StorageRecords
+from pileus.drivers.qemu.users import HostUsers
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic
 
 
@@ -163,7 +164,7 @@ def test_a_volume_is_attached_to_one_machine_at_a_time(state: QemuStateFile) -> 
 
 
 async def test_a_machine_is_locked_in_all_processes(state: QemuStateFile, tmp_path: Path) -> None:
-    directory = DataDirectory(tmp_path, "root")
+    directory = DataDirectory(tmp_path, HostUsers(QemuSettings(user="root")))
     directory.create_directories()
     control, other = (MachineControl(directory, MachineRecords(state), ChildProcesses()) for _ in range(2))
 

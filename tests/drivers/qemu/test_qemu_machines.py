@@ -18,7 +18,7 @@ from pileus.drivers.qemu.arguments import VNC
 from pileus.drivers.qemu.cgroups import ensure_parent_cgroup
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric_updates import FABRIC
-from pileus.drivers.qemu.log_files import LOG_LIMIT, QEMU_LOG, SERIAL_LOG, machine_logs, truncate_log
+from pileus.drivers.qemu.log_files import LOG_LIMIT, former_machine_logs, serial_log, truncate_log
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
 from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
@@ -70,20 +70,20 @@ async def test_symbolic_links_in_a_machines_directory_are_not_followed(qemu: Qem
     await qemu.ensure_running_machine(machine)
     secret.write_bytes(b"s" * (LOG_LIMIT + 1))
     folder = qemu.directory.machine_directory(machine.id)
-    for file in (SERIAL_LOG, QEMU_LOG, VNC):
-        (folder / file).unlink()
+    (folder / VNC).unlink()
+    for file in ("serial.log", "qemu.log", VNC):
         (folder / file).symlink_to(secret)
+    serial_log(qemu.directory.folder, machine.id).unlink()
     listener = await asyncio.start_unix_server(lambda _, writer: writer.close(), tmp_path / "ours.sock")
     (folder / VNC).unlink()
     (folder / VNC).symlink_to(tmp_path / "ours.sock")
     console = await qemu.open_console(machine.id, None)
 
     assert await qemu.read_serial_log_end(machine.id, 100) == b""
-    for path in machine_logs(qemu.directory.machines, machine.id):
+    for path in former_machine_logs(qemu.directory.folder, machine.id):
         truncate_log(path)
     with pytest.raises(DriverError, match="shows no screen"):
         await qemu.open_screen_stream(console.url.rpartition("#")[2])
-    qemu.directory.chown_to_qemu(folder / SERIAL_LOG)
     kill(qemu, machine.id)
     await until(lambda: _is(qemu, machine.id, "ERROR"))
     assert secret.stat().st_size > LOG_LIMIT
@@ -274,7 +274,7 @@ async def test_metrics_are_sampled_and_kept(qemu: Qemu) -> None:
 
 async def test_a_long_serial_log_is_truncated_at_its_beginning(qemu: Qemu) -> None:
     machine = await a_system(qemu)
-    path = qemu.directory.machine_directory(machine.id) / "serial.log"
+    path = serial_log(qemu.directory.folder, machine.id)
     await qemu.ensure_suspended_machine(machine.id)
     path.write_bytes(b"x" * (5 << 20) + b"the end")
 

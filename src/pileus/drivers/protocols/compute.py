@@ -14,10 +14,12 @@ from pileus.drivers.protocols.storage import DiskSpec
 class MachineSpec(Struct, frozen=True, kw_only=True):
     """A machine: its size (`ram` in MiB), what is attached to it, its metadata, and its first boot's configuration.
 
-    `image_id` is set for bare metal servers: the image is installed on disks of their own.
+    `image_id` is set for bare metal servers: the image is installed on disks of their own. `client_id` is the client
+    that the machine belongs to, from whom a driver can isolate the machines of others.
     """
 
     id: str
+    client_id: int | None = None
     name: str
     flavor_id: str
     vcpus: int

@@ -9,8 +9,9 @@ from pileus.drivers.protocols.abilities import AbilityMeta
 
 
 class ImageSource(Struct, frozen=True, kw_only=True):
-    """The source of an image: an address to download from, or a volume."""
+    """The source of an image of a client: an address to download from, or a volume."""
 
+    client_id: int | None = None
     url: str | None = None
     volume_id: str | None = None
 

@@ -8,9 +8,13 @@ from pileus.drivers.protocols.abilities import AbilityMeta
 
 
 class DiskSpec(Struct, frozen=True, kw_only=True):
-    """A volume of `size` GiB. Its first content is a snapshot's or an image's, if it names one; else it is blank."""
+    """A volume of `size` GiB of a client.
+
+    Its first content is a snapshot's or an image's, if it names one; else it is blank.
+    """
 
     id: str
+    client_id: int | None = None
     size: int
     type_name: str
     device: str | None = None

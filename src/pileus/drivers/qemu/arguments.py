@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 
 from pileus.drivers.protocols.compute import MachineSpec
-from pileus.drivers.qemu.log_files import SERIAL_LOG
 from pileus.drivers.qemu.monitor import COMMANDS, EVENTS
+from pileus.drivers.qemu.paths import WireSockets
 from pileus.drivers.qemu.programs import CPUS, Programs
 
 SLOTS = 20
@@ -60,15 +60,15 @@ def disk_node_name(volume_id: str) -> str:
     return _qemu_id("v", volume_id)
 
 
-def nic_device(port_id: str, mac_address: str, slot: int) -> Device:
-    """Return a port as a network interface, which exchanges frames with the fabric."""
+def nic_device(port_id: str, mac_address: str, slot: int, user_id: int | None = None) -> Device:
+    """Return a port as a network interface, which exchanges frames with the fabric, by sockets of a client's user."""
     link = _qemu_id("n", port_id)
-    sockets = f"../../net/wires/{port_id}"
+    sockets = WireSockets.of(port_id, user_id)
     backend = {
         "type": "dgram",
         "id": link,
-        "local": {"type": "unix", "path": f"{sockets}.guest"},
-        "remote": {"type": "unix", "path": f"{sockets}.host"},
+        "local": {"type": "unix", "path": f"../../net/{sockets.guest}"},
+        "remote": {"type": "unix", "path": f"../../net/{sockets.host}"},
     }
     frontend = {"driver": "virtio-net-pci", "id": f"{link}-d", "netdev": link, "mac": mac_address, "romfile": ""}
     return Device("netdev", backend, frontend, slot)
@@ -79,8 +79,8 @@ def _qemu_id(kind: str, identity: str) -> str:
     return kind + hashlib.sha256(identity.encode()).hexdigest()[:24]
 
 
-def qemu_command(programs: Programs, machine: MachineSpec, devices: list[Device]) -> list[str]:
-    """Return the command that starts QEMU in the machine's directory."""
+def qemu_command(programs: Programs, machine: MachineSpec, devices: list[Device], serial_log: int) -> list[str]:
+    """Return the command that starts QEMU in the machine's directory; it inherits the descriptor of the serial log."""
     return [
         programs.system,
         *("-name", f"guest={machine.id}", "-uuid", machine.id),
@@ -89,19 +89,20 @@ def qemu_command(programs: Programs, machine: MachineSpec, devices: list[Device]
         *("-cpu", CPUS[programs.accelerator], "-smp", str(machine.vcpus), "-m", str(machine.ram)),
         *("-no-user-config", "-nodefaults", "-display", "none", "-sandbox", SANDBOX),
         *("-action", "shutdown=pause", "-rtc", "base=utc", "-boot", "strict=on"),
-        *_monitor_and_console(),
+        *_monitor_and_console(serial_log),
         *_fixed_devices(),
         *(argument for device in sorted(devices, key=lambda device: device.slot) for argument in device.arguments()),
     ]
 
 
-def _monitor_and_console() -> list[str]:
+def _monitor_and_console(serial_log: int) -> list[str]:
     """Return the arguments for monitors, screen and serial line."""
     return [
         *("-qmp", f"unix:{COMMANDS},server=on,wait=off"),
         *("-qmp", f"unix:{EVENTS},server=on,wait=off"),
         *("-vga", "std", "-vnc", f"unix:{VNC}"),
-        *("-chardev", f"file,id=serial,path={SERIAL_LOG},append=on", "-serial", "chardev:serial"),
+        *("-add-fd", f"fd={serial_log},set=1"),
+        *("-chardev", "file,id=serial,path=/dev/fdset/1,append=on", "-serial", "chardev:serial"),
     ]
 
 

@@ -13,17 +13,18 @@ from pileus.domain.catalogue import Catalogue, derive_public_image_id
 from pileus.domain.ids import canonical_id
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.file_ownership import give_file, publish_file, share_file, take_file
 from pileus.drivers.qemu.paths import (
     POLL_INTERVAL,
     DataDirectory,
     atomic_write,
-    make_read_only,
     open_without_following_symlink,
     try_lock,
     wait_for_lock,
 )
 from pileus.drivers.qemu.qemu_img import COPY_SECONDS, QemuImg
 from pileus.drivers.qemu.storage_records import StorageRecords
+from pileus.drivers.qemu.users import ProcessUser
 from pileus.outbound.image_formats import HEAD, detect_format
 
 COPY_CHUNK = 1 << 20
@@ -35,7 +36,7 @@ SIZE_INTERVAL = 0.2
 OnWritten = Callable[[int], Awaitable[None]]
 """Called with the bytes written so far."""
 FORMATS = ("qcow2", "raw")
-ID_LENGTH = 36
+ID_LENGTH, VERSION_LENGTH = 36, 12
 OPERATOR_SUFFIXES = ("qcow2", "img", "raw")
 """Suffixes that operators' image files may have."""
 
@@ -70,9 +71,9 @@ class BaseImages:
         """Return the file of a base; None for None."""
         return self._directory.image_file(base) if base else None
 
-    async def virtual_size(self, base: str) -> int:
-        """Return the bytes of a disk made from a base."""
-        return await self._qemu_img.virtual_size(self._directory.image_file(base))
+    async def virtual_size(self, base: str, user: ProcessUser | None) -> int:
+        """Return the bytes of a disk made from a base of a user."""
+        return await self._qemu_img.as_user(user).virtual_size(self._directory.image_file(base))
 
     async def ensure_base_of_image(self, image_id: str) -> str:
         """Return the base of a tenant's or the operator's image, imported if missing. Raises DriverError.
@@ -83,30 +84,34 @@ class BaseImages:
             return image_id
         file = self._find_operator_file(image_id)
         status = file.stat()
-        version = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:12]
+        version = hashlib.sha256(f"{status.st_size} {status.st_mtime_ns}".encode()).hexdigest()[:VERSION_LENGTH]
         base = f"{image_id}-{version}"
         if not self._directory.image_file(base).exists():
             await self._import(file, base)
         return base
 
-    async def import_base(
+    async def import_base(  # noqa: PLR0913  # what is imported, for whom, and its limits
         self,
         file: Path,
         image_format: str,
         base: str,
+        user: ProcessUser | None,
+        *,
         limits: DownloadLimits | None = None,
         report_written: OnWritten | None = None,
     ) -> None:
-        """Convert an untrusted file to a base. Raises DriverError if it is not a sound image of that format.
+        """Convert an untrusted file to a base, as a user. Raises DriverError if it is no sound image of that format.
 
         `limits` are those of a tenant's image. What `report_written` raises ends the conversion.
         """
         if image_format not in FORMATS:
             raise DriverError(f"Images can be {' or '.join(FORMATS)} here, not {image_format}", retryable=False)
+        give_file(file, user)
+        qemu_img = self._qemu_img.as_user(user)
         if image_format != "raw":
-            await self._qemu_img.check(file, image_format)
+            await qemu_img.check(file, image_format)
         with atomic_write(self._directory.image_file(base)) as new:
-            copying = self._qemu_img.copy(
+            copying = qemu_img.copy(
                 file,
                 new,
                 source_format=image_format,
@@ -114,7 +119,7 @@ class BaseImages:
                 max_bytes=limits.max_bytes + limits.max_bytes // METADATA_SHARE if limits else None,
             )
             await _watch_size(new, copying, report_written)
-            make_read_only(new)
+            take_file(new, user)
 
     def lock(self) -> AbstractAsyncContextManager[None]:
         """Lock all bases, in all processes: none is imported or removed meanwhile."""
@@ -136,7 +141,7 @@ class BaseImages:
         return self._directory.folder / "images.lock"
 
     async def _import(self, file: Path, base: str) -> None:
-        """Make a base from an operator's file, which QEMU's user need not be able to read."""
+        """Make a base from an operator's file, which only the server need be able to read."""
         with file.open("rb") as content:
             image_format = detect_format(content.read(HEAD), file.stat().st_size)
         if file.suffix == ".qcow2" and image_format.name != "qcow2":
@@ -146,8 +151,7 @@ class BaseImages:
         copy = self._directory.image_file(base).with_suffix(".fetched")
         try:
             await asyncio.to_thread(_copy_file, file, copy)
-            self._directory.chown_to_qemu(copy)
-            await self.import_base(copy, image_format.name, base)
+            await self.import_base(copy, image_format.name, base, self._directory.users.shared)
         finally:
             copy.unlink(missing_ok=True)
 
@@ -187,6 +191,16 @@ async def _watch_size(file: Path, copying: Coroutine[Any, Any, None], report_wri
             task.cancel()
             with suppress(asyncio.CancelledError, DriverError):
                 await task
+
+
+def share_base(file: Path | None, user: ProcessUser | None) -> None:
+    """Let a user read a base: one of the operator is for all, one of a tenant for that tenant alone."""
+    if file is None:
+        return
+    if len(file.stem) == ID_LENGTH + 1 + VERSION_LENGTH:
+        publish_file(file)
+    else:
+        share_file(file, user)
 
 
 def _copy_file(source: Path, target: Path) -> None:

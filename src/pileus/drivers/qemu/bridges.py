@@ -26,7 +26,7 @@ def connect_bridges(
 
     Only the operator's networks may be passed: a tenant can give a network any name, also that of a bridged one.
     """
-    owner = directory.user.pw_uid if directory.user else os.geteuid()
+    owner = directory.users.fabric.uid if directory.users.fabric else os.geteuid()
     return {
         network.id: _connect(network.id, bridges[network.name], owner)
         for network in networks

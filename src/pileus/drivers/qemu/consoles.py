@@ -6,7 +6,7 @@ import time
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import VNC
-from pileus.drivers.qemu.log_files import SERIAL_LOG, read_log_end
+from pileus.drivers.qemu.log_files import read_serial_log
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.paths import short_socket_path
 from pileus.drivers.tickets import ConsoleTickets
@@ -46,5 +46,4 @@ class ConsoleSockets:
     async def read_serial_log_end(self, machine_id: str, max_bytes: int) -> bytes:
         """Return the last `max_bytes` bytes of a machine's serial output. Raises DriverError if there is no machine."""
         self._records.get(machine_id)
-        path = self._directory.machine_directory(machine_id) / SERIAL_LOG
-        return await asyncio.to_thread(read_log_end, path, max_bytes)
+        return await asyncio.to_thread(read_serial_log, self._directory.folder, machine_id, max_bytes)

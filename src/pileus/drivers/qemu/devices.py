@@ -3,8 +3,9 @@
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import SLOTS, Device
-from pileus.drivers.qemu.machine_records import DeviceSlots
+from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecord
 from pileus.drivers.qemu.nics import NicAttachments, nic_device_id
+from pileus.drivers.qemu.users import ProcessUser
 from pileus.drivers.qemu.volume_attachments import VolumeAttachments, disk_device_id
 
 
@@ -30,9 +31,13 @@ class MachineDevices:
         nic_ids = {nic_device_id(nic.port_id) for nic in machine.nics}
         self._slots.free_all_except(machine.id, disk_ids | nic_ids)
 
-    def assign_slots(self, machine_id: str) -> list[Device]:
+    def assign_slots(self, record: MachineRecord) -> list[Device]:
         """Return all devices of a machine, each in its slot. Raises DriverError if there are too many."""
-        return [*self._attachments.devices(machine_id), *self._nics.devices(machine_id)]
+        return [*self._attachments.devices(record.machine.id), *self._nics.devices(record)]
+
+    def give_disks(self, machine: MachineSpec, user: ProcessUser | None) -> None:
+        """Make the attached disks usable for the user that the machine is about to run as. Raises DriverError."""
+        self._attachments.give_disks(machine, user)
 
     async def connect_nics(self) -> None:
         """Connect the attached interfaces to the network. Raises DriverError."""

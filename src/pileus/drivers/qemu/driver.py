@@ -8,6 +8,8 @@ processes, monitors); the rest stands in the order in which one part uses anothe
 """
 
 import asyncio
+import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
@@ -29,6 +31,7 @@ from pileus.drivers.protocols.network import (
 from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
+from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.consoles import ConsoleSockets
 from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
@@ -51,11 +54,13 @@ from pileus.drivers.qemu.snapshots import SnapshotFiles
 from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.storage_records import StorageRecords
 from pileus.drivers.qemu.supervisor import MachineSupervisor
+from pileus.drivers.qemu.users import HostUsers
 from pileus.drivers.qemu.volume_attachments import VolumeAttachments
 from pileus.drivers.qemu.volume_copies import VolumeCopier
 from pileus.drivers.qemu.volumes import VolumeFiles
 from pileus.drivers.tickets import ConsoleTickets
 
+LOG = logging.getLogger(__name__)
 PATIENCE = 30.0
 """Seconds that a guest has to shut down."""
 
@@ -78,10 +83,16 @@ class Qemu:
     ) -> None:
         settings = settings or QemuSettings()
         self.programs = programs
-        self.directory = DataDirectory(data, settings.user)
+        self.directory = DataDirectory(data, HostUsers(settings, programs.accelerator))
         self.directory.create_directories()
+        if self.directory.users.client_ids is None:
+            LOG.warning(
+                "Machines of all tenants run as one user, %d: a guest that escapes from QEMU can reach all of them",
+                self.directory.users.shared.uid if self.directory.users.shared else os.geteuid(),
+            )
         self.state = QemuStateFile(self.directory.folder / "facts.db", self._apply_network)
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
+        self.client_users = ClientUsers(self.state, self.directory.users)
         self.control = MachineControl(self.directory, self.records, child_processes)
         self.host_capacity = HostCapacity(settings, self.records)
         self.fabric_updater = FabricUpdater(self.control, self.state, catalogue, settings.bridges_by_network)
@@ -289,17 +300,27 @@ class Qemu:
         self.qemu_img = QemuImg(self.programs, self.directory)
         base_images = BaseImages(self.directory, self.qemu_img, records, catalogue, operator_files)
         base_images.link_former_bases()
-        copier = VolumeCopier(self.control, self.qemu_img, records)
-        self.volumes = VolumeFiles(self.control, self.qemu_img, records, base_images)
-        self.snapshots = SnapshotFiles(self.directory, self.qemu_img, records, base_images, copier)
-        self.images = ImageFiles(self.directory, records, base_images, copier, download_limits)
-        self.attachments = VolumeAttachments(self.control, hotplug, slots, records)
+        users = self.client_users
+        copier = VolumeCopier(self.control, self.qemu_img, records, users)
+        self.volumes = VolumeFiles(self.control, users, self.qemu_img, records, base_images)
+        self.snapshots = SnapshotFiles(
+            self.directory, users, qemu_img=self.qemu_img, records=records, base_images=base_images, copier=copier
+        )
+        self.images = ImageFiles(
+            self.directory,
+            users,
+            records=records,
+            base_images=base_images,
+            copier=copier,
+            download_limits=download_limits,
+        )
+        self.attachments = VolumeAttachments(self.control, users, hotplug, slots, records)
         self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
         self.devices = MachineDevices(self.attachments, self.nics, slots)
 
     def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
-        processes = QemuProcesses(self.control, self.programs, self.fabric_updater, patience)
-        self.lifecycle = MachineLifecycle(self.control, self.host_capacity, self.devices, processes)
+        processes = QemuProcesses(self.control, self.client_users, self.programs, self.fabric_updater, patience)
+        self.lifecycle = MachineLifecycle(self.control, self.client_users, self.host_capacity, self.devices, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
         self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater, kept_days=settings.metrics_days)
         self.supervisor = MachineSupervisor(

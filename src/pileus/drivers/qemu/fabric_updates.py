@@ -1,6 +1,7 @@
 """The network of the host: its state is sent to the fabric, the process that carries the frames of all machines."""
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from msgspec.structs import replace
@@ -13,12 +14,20 @@ from pileus.drivers.protocols.guests import PortForward
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
-from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, GuestMetadata, MachineNic, RouterWithNics
+from pileus.drivers.qemu.fabric.state import (
+    VERSION,
+    FabricReport,
+    FabricState,
+    GuestMetadata,
+    MachineNic,
+    RouterWithNics,
+)
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.state import QemuStateFile
 
+LOG = logging.getLogger(__name__)
 FABRIC = "fabric"
 """The name of the fabric among the child processes; no machine's id."""
 START_ATTEMPTS, START_INTERVAL = 100, 0.1
@@ -41,10 +50,14 @@ class FabricUpdater:
         async with self._lock:
             state = self._read_state()
             with suppress(client.FabricNotRunning):
-                return await client.apply_state(self._directory.net, state)
+                report = await client.apply_state(self._directory.net, state)
+                if report.version >= VERSION:
+                    return report
+                LOG.info("The fabric of an earlier version is replaced: open connections of machines end")
+                await client.stop(self._directory.net)
             if (child := self._children.by_name.get(FABRIC)) is not None:
                 child.kill()
-            self._children.track(FABRIC, client.start(self._directory.net, self._directory.user_ids()))
+            self._children.track(FABRIC, client.start(self._directory.net, self._directory.users.fabric))
             return await self._apply_when_started(state)
 
     async def fetch_report(self) -> FabricReport:
@@ -77,8 +90,10 @@ class FabricUpdater:
 
     def _read_state(self) -> FabricState:
         with self._state.read_network_revision() as revision:
+            records = self._records.by_id()
+            user_ids = {machine_id: record.user_id for machine_id, record in records.items()}
             wires = [
-                MachineNic(machine_id=machine_id, nic=nic)
+                MachineNic(machine_id=machine_id, nic=nic, user_id=user_ids.get(machine_id))
                 for machine_id, nic in self._state.all_nics_with_machine_ids()
             ]
             used_group_ids = {group_id for wire in wires for group_id in wire.nic.groups}
@@ -97,7 +112,7 @@ class FabricUpdater:
                     if group.id in used_group_ids
                 ],
                 floating_ips=self._state.load_all_specs("floating_ips", FloatingIPSpec),
-                guests=[guest_metadata(record.machine) for record in self._records.by_id().values()],
+                guests=[guest_metadata(record.machine) for record in records.values()],
                 outside=[network.id for network in self._external_networks],
                 bridges=connect_bridges(self._bridges, self._external_networks, self._directory),
             )

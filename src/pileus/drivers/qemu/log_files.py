@@ -1,19 +1,47 @@
 """Logs that QEMU and the fabric write: all have a size limit, as machines can make them grow."""
 
 import fcntl
+import os
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from pileus.drivers.qemu.paths import open_without_following_symlink, require_safe_id
+from pileus.drivers.qemu.users import ProcessUser
 
-SERIAL_LOG, QEMU_LOG, FABRIC_LOG = "serial.log", "qemu.log", "fabric.log"
+FABRIC_LOG = "fabric.log"
 LOG_LIMIT, LOG_KEPT = 4 << 20, 1 << 20
 """Bytes of a log at which it is truncated, and the bytes at its end that are kept."""
 
 
-def machine_logs(machines: Path, machine_id: str) -> list[Path]:
-    """Return the logs of a machine, in the directory of all machines."""
-    return [machines / require_safe_id(machine_id) / name for name in (SERIAL_LOG, QEMU_LOG)]
+def serial_log(folder: Path, machine_id: str) -> Path:
+    """Return the serial log of a machine, in the directory of the driver."""
+    return folder / "logs" / f"{require_safe_id(machine_id)}.serial.log"
+
+
+def qemu_log(folder: Path, machine_id: str) -> Path:
+    """Return QEMU's log of a machine."""
+    return folder / "logs" / f"{require_safe_id(machine_id)}.qemu.log"
+
+
+def machine_logs(folder: Path, machine_id: str) -> list[Path]:
+    """Return the logs of a machine."""
+    return [serial_log(folder, machine_id), qemu_log(folder, machine_id)]
+
+
+def former_machine_logs(folder: Path, machine_id: str) -> list[Path]:
+    """Return where the logs of a machine are that an earlier version has started."""
+    return [folder / "machines" / require_safe_id(machine_id) / name for name in ("serial.log", "qemu.log")]
+
+
+def all_logs(folder: Path, machine_ids: Collection[str]) -> list[Path]:
+    """Return the logs of the fabric and of machines."""
+    return [
+        folder / "net" / FABRIC_LOG,
+        *(log for machine_id in machine_ids for log in machine_logs(folder, machine_id)),
+        *(log for machine_id in machine_ids for log in former_machine_logs(folder, machine_id)),
+    ]
 
 
 def truncate_log(path: Path) -> None:
@@ -37,3 +65,26 @@ def read_log_end(path: Path, max_bytes: int) -> bytes:
         log.seek(max(log.tell() - max_bytes, 0))
         return log.read(max_bytes)
     return b""
+
+
+def read_serial_log(folder: Path, machine_id: str, max_bytes: int) -> bytes:
+    """Return the last bytes of a machine's serial output; an earlier version may have started the machine."""
+    path = serial_log(folder, machine_id)
+    return read_log_end(path if path.exists() else former_machine_logs(folder, machine_id)[0], max_bytes)
+
+
+def open_machine_logs(folder: Path, machine_id: str, user: ProcessUser | None) -> tuple[BinaryIO, BinaryIO]:
+    """Open the serial log, which goes on, and an empty log of QEMU; they belong to the user that truncates them."""
+    previous = read_serial_log(folder, machine_id, LOG_KEPT)
+    for path in former_machine_logs(folder, machine_id):
+        path.unlink(missing_ok=True)
+    is_new = not serial_log(folder, machine_id).exists()
+    qemu_log(folder, machine_id).unlink(missing_ok=True)
+    serial, messages = (open_without_following_symlink(path, "ab") for path in machine_logs(folder, machine_id))
+    for log in (serial, messages):
+        if user:
+            os.fchown(log.fileno(), user.uid, user.gid)
+    if is_new:
+        serial.write(previous)
+        serial.flush()
+    return serial, messages

@@ -18,7 +18,8 @@ RUNNING, SUSPENDED, STOPPED = "running", "suspended", "stopped"
 class MachineRecord(Struct, frozen=True, kw_only=True):
     """A machine, its intended state (`intent`), and the process that was last started for it.
 
-    `started` is the start time of the process `pid`, which tells it from a later one with the same number.
+    `started` is the start time of the process `pid`, which tells it from a later one with the same number. `user_id`
+    is the user of the process, if it is that of the client.
     """
 
     machine: MachineSpec
@@ -28,6 +29,7 @@ class MachineRecord(Struct, frozen=True, kw_only=True):
     host_boot: str | None = None
     restarted_for: str | None = None
     reason: str | None = None
+    user_id: int | None = None
 
 
 class MachineRecords:

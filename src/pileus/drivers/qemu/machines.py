@@ -8,8 +8,10 @@ from msgspec.structs import replace
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import remove_cgroup
+from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.log_files import machine_logs
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, SUSPENDED, MachineRecord
 from pileus.drivers.qemu.monitor import MonitorUnavailable
@@ -25,12 +27,13 @@ class MachineLifecycle:
     def __init__(
         self,
         control: MachineControl,
+        client_users: ClientUsers,
         capacity: HostCapacity,
         devices: MachineDevices,
         processes: QemuProcesses,
     ) -> None:
         self._control, self._records, self._capacity = control, control.records, capacity
-        self._devices, self._processes = devices, processes
+        self._client_users, self._devices, self._processes = client_users, devices, processes
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it if it has a process that can go on."""
@@ -98,6 +101,8 @@ class MachineLifecycle:
             await self._devices.detach_all_after_end(machine_id)
             self._records.delete(machine_id)
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+            for log in machine_logs(self._control.directory.folder, machine_id):
+                log.unlink(missing_ok=True)
             remove_cgroup(machine_id)
             folder.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -125,13 +130,16 @@ class MachineLifecycle:
         """Start a process for a machine, with what is recorded as attached to it. Raises DriverError."""
         previous = self._records.find(machine.id)
         self._capacity.check_machine_fits(machine)
-        devices = self._devices.assign_slots(machine.id)
-        folder = self._control.directory.machine_directory(machine.id)
-        folder.mkdir(exist_ok=True, mode=0o700)
-        self._control.directory.chown_to_qemu(folder)
+        user = self._client_users.user_of_client(machine.client_id)
+        self._control.directory.create_machine_directory(machine.id, user)
         record = MachineRecord(
-            machine=machine, intent=RUNNING, restarted_for=previous.restarted_for if previous else None
+            machine=machine,
+            intent=RUNNING,
+            restarted_for=previous.restarted_for if previous else None,
+            user_id=user.uid if user and user.client_id is not None else None,
         )
+        devices = self._devices.assign_slots(record)
+        self._devices.give_disks(machine, user)
         # Saved before the interfaces: the fabric serves metadata to the machines that have a record.
         self._records.save(record)
         await self._devices.connect_nics()

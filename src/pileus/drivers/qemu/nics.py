@@ -10,7 +10,7 @@ from pileus.drivers.qemu.arguments import NO_SLOT, Device
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.machine_records import DeviceSlots
+from pileus.drivers.qemu.machine_records import DeviceSlots, MachineRecord
 from pileus.drivers.qemu.state import QemuStateFile
 
 
@@ -32,7 +32,8 @@ class NicAttachments:
         """Attach an interface, or update it. What does not fit or is refused leaves nothing behind."""
         async with self._control.lock(machine_id):
             was_attached = self._state.find_nic_machine_id(nic.port_id) == machine_id
-            device = self._device(machine_id, nic)
+            record = self._control.records.find(machine_id)
+            device = self._device(machine_id, nic, record.user_id if record else None)
             try:
                 await self._state.ensure_interface(machine_id, nic)
                 if self._control.is_running(machine_id):
@@ -60,9 +61,10 @@ class NicAttachments:
         for nic in machine.nics:
             self._state.save_nic(machine.id, nic)
 
-    def devices(self, machine_id: str) -> list[Device]:
+    def devices(self, record: MachineRecord) -> list[Device]:
         """Return the devices of a machine's interfaces. Raises DriverError if there are too many."""
-        return [self._device(machine_id, nic) for nic in self._state.machine_nics(machine_id)]
+        machine_id = record.machine.id
+        return [self._device(machine_id, nic, record.user_id) for nic in self._state.machine_nics(machine_id)]
 
     async def apply_network(self) -> None:
         """Connect the attached interfaces to the network. Raises DriverError."""
@@ -81,9 +83,9 @@ class NicAttachments:
         self._slots.free(machine_id, nic_device_id(port_id))
         await self._state.ensure_no_interface(machine_id, port_id)
 
-    def _device(self, machine_id: str, nic: NicSpec) -> Device:
+    def _device(self, machine_id: str, nic: NicSpec, user_id: int | None) -> Device:
         slot = self._slots.assign(machine_id, nic_device_id(nic.port_id))
-        return arguments.nic_device(nic.port_id, nic.mac_address, slot)
+        return arguments.nic_device(nic.port_id, nic.mac_address, slot, user_id)
 
 
 def nic_device_id(port_id: str) -> str:

@@ -1,4 +1,4 @@
-"""Files of machines, volumes, snapshots and images, and the user that QEMU runs as.
+"""Files of machines, volumes, snapshots and images.
 
 Paths are made of ids alone, never of names; what is no valid id is refused. Unix sockets are opened by a file
 descriptor, as their addresses are limited to 107 bytes.
@@ -7,19 +7,24 @@ descriptor, as their addresses are limited to 107 bytes.
 import asyncio
 import fcntl
 import os
-import pwd
 import re
 import stat
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
+
+from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.users import HostUsers, ProcessUser, command_as_user, environment_of_programs
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 PRIVATE, TRAVERSABLE = 0o700, 0o711
+CLIENT_TRAVERSABLE, CLIENT_SOCKETS = 0o710, 0o2770
+"""Modes of directories that a client has for sockets. What is created in the second one belongs to its group."""
+GUEST_SOCKETS = "guests"
 POLL_INTERVAL = 0.05
 """Seconds between two tries of a lock, or looks at a machine that changes."""
 REACH_TIMEOUT = 20.0
@@ -27,24 +32,34 @@ REACH_TIMEOUT = 20.0
 
 
 class DataDirectory:
-    """The directory `qemu` of the server's data. If the server runs as root, parts of it belong to QEMU's user."""
+    """The directory `qemu` of the server's data.
 
-    def __init__(self, data: Path, user: str) -> None:
+    If the server is root, it alone can create files of volumes, snapshots and images, and other users can traverse
+    their directories, without listing them. Each file says by its owner, group and mode who can use it.
+    """
+
+    def __init__(self, data: Path, users: HostUsers) -> None:
         self.folder = (data / "qemu").absolute()
-        self.user = _find_user(user)
+        self.users = users
         self.machines, self.volumes = self.folder / "machines", self.folder / "volumes"
         self.snapshots, self.images = self.folder / "snapshots", self.folder / "images"
-        self.net = self.folder / "net"
+        self.net, self.logs = self.folder / "net", self.folder / "logs"
 
     def create_directories(self) -> None:
-        """Create the directories. Raises OSError if QEMU's user cannot reach them."""
+        """Create the directories. Raises OSError if the users of programs cannot reach them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
-        self.machines.mkdir(exist_ok=True, mode=PRIVATE)
-        for folder in (self.volumes, self.snapshots, self.images, self.net):
+        for folder in (self.machines, self.volumes, self.snapshots, self.images, self.net, self.logs):
             folder.mkdir(exist_ok=True, mode=PRIVATE)
-            self.chown_to_qemu(folder)
-        if self.user:
+        if fabric := self.users.fabric:
+            for folder in (self.net, self.logs, self.wires):
+                folder.mkdir(exist_ok=True, mode=PRIVATE)
+                os.chown(folder, fabric.uid, -1, follow_symlinks=False)
             self._allow_traversal()
+
+    @property
+    def wires(self) -> Path:
+        """The directory of the sockets for frames."""
+        return self.net / "wires"
 
     def machine_directory(self, machine_id: str) -> Path:
         """Return the directory of a machine. Raises DriverError for an invalid id."""
@@ -62,50 +77,68 @@ class DataDirectory:
         """Return the file of an image. Raises DriverError for an invalid id."""
         return self.images / f"{require_safe_id(image_id)}.qcow2"
 
-    def chown_to_qemu(self, path: Path) -> None:
-        """Make QEMU's user the owner of a file or directory."""
-        if self.user:
-            os.chown(path, self.user.pw_uid, self.user.pw_gid, follow_symlinks=False)
-
-    def user_ids(self) -> tuple[int, int] | None:
-        """Return the user and group ids of QEMU; None if it runs as the server's user."""
-        return (self.user.pw_uid, self.user.pw_gid) if self.user else None
-
-    def popen_credentials(self) -> dict[str, Any]:
-        """Return the arguments of `subprocess.Popen` that start a process as QEMU's user."""
-        if not self.user:
-            return {"umask": 0o077}
-        uid, gid = self.user.pw_uid, self.user.pw_gid
-        groups = os.getgrouplist(self.user.pw_name, gid)
-        with suppress(FileNotFoundError):
-            groups.append(os.stat("/dev/kvm").st_gid)  # noqa: PTH116  # a device
-        return {"user": uid, "group": gid, "extra_groups": sorted(set(groups) - {0}), "umask": 0o077}
+    def create_machine_directory(self, machine_id: str, user: ProcessUser | None) -> None:
+        """Create what the process of a machine writes to: its directory, and the one for the sockets of its client."""
+        folder = self.machine_directory(machine_id)
+        folder.mkdir(exist_ok=True, mode=PRIVATE)
+        if user is None:
+            return
+        os.chown(folder, user.uid, user.gid, follow_symlinks=False)
+        fabric = self.users.fabric
+        if fabric is None or user.client_id is None:
+            return
+        # The fabric creates its sockets in the first directory, machines create theirs in the second.
+        for sockets, owner, group, mode in (
+            (self.wires / str(user.uid), fabric.uid, user.gid, CLIENT_TRAVERSABLE),
+            (self.wires / str(user.uid) / GUEST_SOCKETS, user.uid, fabric.gid, CLIENT_SOCKETS),
+        ):
+            sockets.mkdir(exist_ok=True, mode=PRIVATE)
+            os.chown(sockets, owner, group, follow_symlinks=False)
+            sockets.chmod(mode)
 
     def _allow_traversal(self) -> None:
-        """Allow QEMU's user to traverse the server's own directories, without listing or reading anything else."""
+        """Allow the users of programs to traverse directories, without listing or reading anything else."""
         for path in self.folder.parent.iterdir():
             if path != self.folder and not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)
-        # The server owns the parent of the machines' directories: no machine can replace another's directory.
-        os.chown(self.machines, os.geteuid(), os.getegid())
-        for folder in (self.folder.parent, self.folder, self.machines):
+        # Only the server can create, replace or remove files in these.
+        for folder in (self.machines, self.volumes, self.snapshots, self.images):
+            os.chown(folder, os.geteuid(), os.getegid())
             folder.chmod(TRAVERSABLE)
+        for folder in (self.folder.parent, self.folder, self.net, self.wires):
+            folder.chmod(TRAVERSABLE)
+        self._check_reachable(self.users.shared)
+        if ids := self.users.client_ids:
+            self._check_reachable(self.users.user_with_id(ids.first, 0))
+
+    def _check_reachable(self, user: ProcessUser | None) -> None:
+        command = command_as_user(user, (), ["ls", "-d", f"{self.volumes}/."])
         try:
-            is_reachable = not subprocess.run(  # noqa: S603  # a fixed program and the server's own path
-                ["/bin/ls", str(self.volumes)],
-                capture_output=True,
-                check=False,
-                timeout=REACH_TIMEOUT,
-                **self.popen_credentials(),
-            ).returncode
-        except subprocess.TimeoutExpired:
-            is_reachable = False
-        if not is_reachable:
-            assert self.user  # noqa: S101  # the only caller has checked it
-            raise OSError(
-                f"QEMU's user {self.user.pw_name} cannot reach {self.folder}: choose --data where it can, such as"
-                " /var/lib/pileus, or another --qemu-user"
+            result = subprocess.run(  # noqa: S603  # a fixed program and the server's own path
+                command, capture_output=True, check=False, timeout=REACH_TIMEOUT, env=environment_of_programs()
             )
+        except subprocess.TimeoutExpired:
+            raise OSError(f"{self.folder} cannot be listed within {REACH_TIMEOUT:g} seconds") from None
+        if result.returncode:
+            message = result.stderr.decode("utf-8", "replace").strip()
+            raise OSError(
+                f"User {user.uid if user else 0}, as which QEMU runs, cannot reach {self.folder}: choose --data where"
+                f" all users can, such as /var/lib/pileus, or see --qemu-user and --qemu-user-ids ({message})"
+            )
+
+
+class WireSockets(Struct, frozen=True):
+    """The sockets of a port in the directory `net`: `host` is the fabric's, `guest` that of a client's machine."""
+
+    host: str
+    guest: str
+
+    @classmethod
+    def of(cls, port_id: str, user_id: int | None) -> "WireSockets":
+        """Return the sockets of a port whose machine runs as the user of a client, or as the one that all share."""
+        if user_id is None:
+            return cls(f"wires/{port_id}.host", f"wires/{port_id}.guest")
+        return cls(f"wires/{user_id}/{port_id}.host", f"wires/{user_id}/{GUEST_SOCKETS}/{port_id}.guest")
 
 
 def require_safe_id(identity: str) -> str:
@@ -122,12 +155,6 @@ def open_without_following_symlink(path: Path, mode: str) -> BinaryIO:
 
 def _open_no_follow(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-
-
-def make_read_only(path: Path) -> None:
-    """Make a file read-only."""
-    with open_without_following_symlink(path, "rb") as file:
-        os.fchmod(file.fileno(), 0o400)
 
 
 @contextmanager
@@ -175,13 +202,3 @@ async def wait_for_lock(path: Path, pause: float) -> AsyncIterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _find_user(name: str) -> pwd.struct_passwd | None:
-    """Return the user to run QEMU as; None if the server is not root or the user is root itself."""
-    if os.geteuid() != 0 or name == "root":
-        return None
-    try:
-        return pwd.getpwnam(name)
-    except KeyError:
-        raise OSError(f"There is no user {name} for QEMU to run as: create it, or choose another --qemu-user") from None

@@ -15,18 +15,25 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import process_start_time
+from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.file_ownership import create_file, give_file
 from pileus.drivers.qemu.host import host_boot_id
-from pileus.drivers.qemu.log_files import QEMU_LOG, read_log_end
+from pileus.drivers.qemu.log_files import open_machine_logs, qemu_log, read_log_end
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
 from pileus.drivers.qemu.paths import POLL_INTERVAL, open_without_following_symlink
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.seed_disks import make_seed_disk
+from pileus.drivers.qemu.users import ProcessUser, command_as_user, environment_of_programs
 
 ERROR_SIZE = 1 << 16
 """Bytes at the end of QEMU's log that are searched for an error."""
+LIMITS = ("--core=0", "--nofile=1024", "--nproc=16384")
+"""Limits of a process, but for the last one, which is that of all threads of a client."""
+UMASK = 0o007
+"""What a machine creates, its group can use too: that of the fabric for sockets, else a group of the client alone."""
 START_TIMEOUT, END_TIMEOUT = 20.0, 10.0
 """Seconds until a started machine answers its monitor, and until a process has ended after the order to end."""
 
@@ -35,16 +42,23 @@ class QemuProcesses:
     """Starts and ends the processes of machines; a guest has `shutdown_timeout` seconds to shut down."""
 
     def __init__(
-        self, control: MachineControl, programs: Programs, fabric_updater: FabricUpdater, shutdown_timeout: float
+        self,
+        control: MachineControl,
+        client_users: ClientUsers,
+        programs: Programs,
+        fabric_updater: FabricUpdater,
+        shutdown_timeout: float,
     ) -> None:
+        self._client_users = client_users
         self._control, self._directory, self._records = control, control.directory, control.records
         self._programs, self._fabric_updater, self._shutdown_timeout = programs, fabric_updater, shutdown_timeout
 
     async def start(self, record: MachineRecord, devices: list[arguments.Device]) -> None:
         """Start QEMU for a machine and wait for its monitor. Raises DriverError with QEMU's error message."""
         machine = record.machine
-        self._write_seed(machine)
-        child = self._spawn(machine, arguments.qemu_command(self._programs, machine, devices))
+        user = self._client_users.user_of_process(record)
+        self._write_seed(machine, user)
+        child = self._spawn(machine, devices, user)
         self._control.children.track(machine.id, child)
         create_cgroup(machine, child.pid)
         self._records.save(
@@ -83,34 +97,37 @@ class QemuProcesses:
         exit_code = self._control.children.exit_code(machine_id)
         if exit_code is not None and exit_code < 0:
             return f"QEMU was ended by {signal.Signals(-exit_code).name}"
-        message = _last_line(self._directory.machine_directory(machine_id) / QEMU_LOG)
+        message = _last_line(qemu_log(self._directory.folder, machine_id))
         return f"QEMU ended: {message}" if message else "QEMU ended without an error message"
 
-    def _write_seed(self, machine: MachineSpec) -> None:
+    def _write_seed(self, machine: MachineSpec, user: ProcessUser | None) -> None:
         """Write the seed disk, once: the guest reads it at its first boot."""
         file = self._directory.machine_directory(machine.id) / arguments.SEED
         if file.exists():
+            give_file(file, user)
             return
+        create_file(file, user)
         with open_without_following_symlink(file, "wb") as disk:
             disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_seed_disks()))
-        self._directory.chown_to_qemu(file)
 
-    def _spawn(self, machine: MachineSpec, command: list[str]) -> subprocess.Popen[bytes]:
+    def _spawn(
+        self, machine: MachineSpec, devices: list[arguments.Device], user: ProcessUser | None
+    ) -> subprocess.Popen[bytes]:
         """Start QEMU in a session of its own, so that it outlives the server."""
-        folder = self._directory.machine_directory(machine.id)
-        log = folder / QEMU_LOG
-        log.unlink(missing_ok=True)
-        with open_without_following_symlink(log, "ab") as output:
-            # The fabric truncates it.
-            self._directory.chown_to_qemu(log)
+        # The fabric truncates the logs.
+        serial, messages = open_machine_logs(self._directory.folder, machine.id, self._directory.users.fabric)
+        with serial, messages:
+            command = arguments.qemu_command(self._programs, machine, devices, serial.fileno())
             return subprocess.Popen(  # noqa: S603  # sizes and ids are all that tenants choose
-                command,
-                cwd=folder,
+                command_as_user(user, LIMITS if user else (), command),
+                cwd=self._directory.machine_directory(machine.id),
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                stdout=messages,
+                stderr=messages,
+                pass_fds=(serial.fileno(),),
                 start_new_session=True,
-                **self._directory.popen_credentials(),
+                umask=UMASK if user else 0o077,
+                env=environment_of_programs(),
             )
 
     async def _wait_until_started(self, machine_id: str) -> None:

@@ -1,4 +1,4 @@
-"""qemu-img, run as QEMU's user, with limited memory and explicit formats."""
+"""qemu-img, run as the user whose disk it is, with limited memory and explicit formats."""
 
 import asyncio
 import json
@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.file_ownership import create_file
 from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.programs import Programs
+from pileus.drivers.qemu.users import ProcessUser, command_as_user, environment_of_programs
 
 MEMORY_LIMIT = 4 << 30
 """Bytes of address space: an image that needs more is taken as malicious."""
@@ -23,13 +25,17 @@ DISK_FULL = b"No space left on device"
 class QemuImg:
     """Operations on disk images that no machine uses."""
 
-    def __init__(self, programs: Programs, directory: DataDirectory) -> None:
-        self._img = programs.img
-        self._directory = directory
+    def __init__(self, programs: Programs, directory: DataDirectory, user: ProcessUser | None = None) -> None:
+        self._programs, self._directory, self._user = programs, directory, user
+
+    def as_user(self, user: ProcessUser | None) -> "QemuImg":
+        """Return operations as a user, to whom the created files belong."""
+        return QemuImg(self._programs, self._directory, user)
 
     async def create(self, path: Path, size: int | None, base: Path | None = None) -> None:
         """Create a disk of `size` bytes, or an overlay on `base`, by default of its size."""
         backing = ("-b", _relative_to_overlay(base), "-F", "qcow2") if base else ()
+        create_file(path, self._user)
         await self.run("create", "-q", "-f", "qcow2", *backing, str(path), *([str(size)] if size else []))
 
     async def copy(  # noqa: PLR0913  # the options of a copy
@@ -44,6 +50,7 @@ class QemuImg:
     ) -> None:
         """Copy a disk; with `base`, copy only what differs from it. Raises DriverError beyond `max_bytes` written."""
         backing = ("-B", _relative_to_overlay(base), "-F", "qcow2") if base else ()
+        create_file(path, self._user)
         arguments = ("convert", "-q", "-f", source_format, "-O", "qcow2", *backing, str(source), str(path))
         await self.run(*arguments, seconds=seconds, max_bytes=max_bytes)
 
@@ -62,16 +69,17 @@ class QemuImg:
 
     async def run(self, *arguments: str, seconds: float = SECONDS, max_bytes: int | None = None) -> bytes:
         """Run qemu-img and return its output. Raises DriverError with its error message, or after `seconds`."""
-        limits = [f"--as={MEMORY_LIMIT}", *([f"--fsize={max_bytes}"] if max_bytes else [])]
-        # Not by asyncio: event loops other than its own cannot start processes as other users.
+        limits = [f"--as={MEMORY_LIMIT}", "--core=0", *([f"--fsize={max_bytes}"] if max_bytes else [])]
+        # Not by asyncio: event loops other than its own cannot start processes with another umask.
         process = subprocess.Popen(  # noqa: ASYNC220, S603  # forking does not block; fixed arguments and own paths
-            ["prlimit", *limits, self._img, *arguments],  # noqa: S607  # of util-linux, wherever that is
+            command_as_user(self._user, limits, [self._programs.img, *arguments]),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._directory.volumes,
             start_new_session=True,
-            **self._directory.popen_credentials(),
+            umask=0o077,
+            env=environment_of_programs(),
         )
         try:
             output, errors = await asyncio.to_thread(process.communicate, timeout=seconds)

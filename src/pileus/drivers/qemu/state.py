@@ -34,6 +34,8 @@ class QemuStateFile(NetworkState):
         checksum TEXT
     );
     CREATE TABLE IF NOT EXISTS dropped_images (base TEXT PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS client_users (client_id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL UNIQUE);
+    CREATE TABLE IF NOT EXISTS file_clients (id TEXT PRIMARY KEY, client_id INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS wirings (revision INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS samples (
         machine_id TEXT NOT NULL, time INTEGER NOT NULL, sample TEXT NOT NULL, PRIMARY KEY (machine_id, time)
@@ -42,6 +44,8 @@ class QemuStateFile(NetworkState):
     """
 
     def __init__(self, file: Path, apply_network: Callable[[], Awaitable[object]]) -> None:
+        # The files beside it get its mode when they are created.
+        file.touch(mode=0o600)
         super().__init__(file)
         file.chmod(0o600)
         self.db = self._db

@@ -11,7 +11,7 @@ from qemu.qmp import EventListener, Runstate
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.host import host_boot_id
-from pileus.drivers.qemu.log_files import FABRIC_LOG, machine_logs, truncate_log
+from pileus.drivers.qemu.log_files import all_logs, truncate_log
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, MachineRecord
 from pileus.drivers.qemu.machines import MachineLifecycle
@@ -76,8 +76,7 @@ class MachineSupervisor:
             await self._sampler.sample_running_machines()
         except DriverError as problem:
             LOG.warning("Metrics could not be sampled", extra={"why": str(problem)})
-        logs = [path for machine_id in running for path in machine_logs(self._directory.machines, machine_id)]
-        for path in (self._directory.net / FABRIC_LOG, *logs):
+        for path in all_logs(self._directory.folder, running):
             truncate_log(path)
 
     async def _recover(self) -> None:

@@ -5,6 +5,9 @@ from pathlib import Path
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.arguments import disk_node_name
+from pileus.drivers.qemu.base_images import share_base
+from pileus.drivers.qemu.client_users import ClientUsers
+from pileus.drivers.qemu.file_ownership import give_file
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.monitor import Monitor
 from pileus.drivers.qemu.paths import POLL_INTERVAL
@@ -19,23 +22,38 @@ JOB_POLL_INTERVAL = 0.1
 class VolumeCopier:
     """Copies volumes, in use or not."""
 
-    def __init__(self, control: MachineControl, qemu_img: QemuImg, records: StorageRecords) -> None:
+    def __init__(
+        self, control: MachineControl, qemu_img: QemuImg, records: StorageRecords, client_users: ClientUsers
+    ) -> None:
         self._control, self._qemu_img, self._records = control, qemu_img, records
+        self._directory, self._client_users = control.directory, client_users
 
     async def copy(self, volume_id: str, path: Path, base: Path | None) -> None:
-        """Copy a volume to a file: all of it, or only what it has written over `base`."""
-        volume_path = self._control.directory.volume_file(volume_id)
+        """Copy a volume to a file: all of it, or only what it has written over `base`.
+
+        The file belongs to the user that reads the volume.
+        """
         machine_id = self._records.get_volume(volume_id).machine_id
         if machine_id is None:
-            await self._qemu_img.copy(volume_path, path, base)
+            await self._copy_unused(volume_id, path, base)
             return
         async with self._control.lock(machine_id):
             if not self._control.is_running(machine_id):
-                await self._qemu_img.copy(volume_path, path, base)
+                await self._copy_unused(volume_id, path, base)
                 return
-            await self._qemu_img.create(path, await self._qemu_img.virtual_size(volume_path), base)
+            qemu_img = self._qemu_img.as_user(self._client_users.user_of_process(self._control.records.get(machine_id)))
+            size = await qemu_img.virtual_size(self._directory.volume_file(volume_id))
+            await qemu_img.create(path, size, base)
             async with self._control.require_monitor(machine_id) as monitor:
                 await _back_up(monitor, disk_node_name(volume_id), path, "top" if base else "full")
+
+    async def _copy_unused(self, volume_id: str, path: Path, base: Path | None) -> None:
+        """Copy a volume that no machine uses."""
+        volume_path, user = self._directory.volume_file(volume_id), self._client_users.user_of_file(volume_id)
+        base_id = self._records.get_volume(volume_id).base
+        give_file(volume_path, user)
+        share_base(self._directory.image_file(base_id) if base_id else None, user)
+        await self._qemu_img.as_user(user).copy(volume_path, path, base)
 
 
 async def _back_up(monitor: Monitor, node: str, path: Path, sync: str) -> None:

@@ -35,7 +35,7 @@ PROGRESS_INTERVAL = 1_000_000
 async def _create_image(ctx: TaskContext[CreateImageArgs]) -> None:
     args = ctx.args
     await ctx.write(partial(_save_saving, ctx))
-    source = ImageSource(url=args.url, volume_id=args.volume_id)
+    source = ImageSource(client_id=ctx.task.client_id, url=args.url, volume_id=args.volume_id)
     stored = await require_image_support(ctx.driver).ensure_image(args.image_id, source, await _progress_callback(ctx))
     await ctx.write(partial(_save_stored, ctx, stored))
 

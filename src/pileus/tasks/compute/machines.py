@@ -39,6 +39,7 @@ async def _load_machine(tx: Tx, ctx: TaskContext[object], instance: Instance, fl
     key = await ssh_keys.find(tx, instance.ssh_key_id) if instance.ssh_key_id else None
     return MachineSpec(
         id=instance.id,
+        client_id=instance.client_id,
         name=instance.name,
         flavor_id=flavor.id,
         vcpus=flavor.vcpus,
@@ -68,6 +69,7 @@ def disk_spec(volume: Volume, attachment: Attachment | None) -> DiskSpec:
     """Return a volume as drivers see it."""
     return DiskSpec(
         id=volume.id,
+        client_id=volume.client_id,
         size=volume.size,
         type_name=volume.type_name,
         device=attachment.device if attachment else None,

@@ -13,11 +13,11 @@ from pathlib import Path
 from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.slirp import load_library
-from pileus.drivers.qemu.log_files import FABRIC_LOG, machine_logs, truncate_log
+from pileus.drivers.qemu.log_files import all_logs, truncate_log
 from pileus.drivers.qemu.paths import try_lock
 
 LOG = logging.getLogger(__name__)
-MACHINES = Path("../machines")
+DRIVER_DIRECTORY = Path("..")
 TRUNCATION_INTERVAL = 5.0
 """Seconds between two looks at the sizes of logs."""
 
@@ -33,8 +33,7 @@ async def truncate_logs_at_intervals(fabric: Fabric) -> None:
     """Truncate the logs of the fabric and of all machines, which keep running when the server stops."""
     while True:
         machine_ids = [guest.machine_id for guest in fabric.switch.tables.guests.values()]
-        logs = [path for machine_id in machine_ids for path in machine_logs(MACHINES, machine_id)]
-        for path in (Path(FABRIC_LOG), *logs):
+        for path in all_logs(DRIVER_DIRECTORY, machine_ids):
             truncate_log(path)
         await asyncio.sleep(TRUNCATION_INTERVAL)
 

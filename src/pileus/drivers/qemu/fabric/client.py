@@ -2,8 +2,13 @@
 
 import asyncio
 import os
+import select
+import signal
+import socket
+import struct
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -12,12 +17,17 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric.state import FabricReport, FabricState, StateReply, StateRequest
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.paths import open_without_following_symlink, short_socket_path
+from pileus.drivers.qemu.users import ProcessUser, environment_of_programs
 
 SOCKET = "fabric.sock"
 LINE_LIMIT = 64 << 20
 """Bytes of a line."""
-REPLY_TIMEOUT = 30.0
+REPLY_TIMEOUT, STOP_TIMEOUT = 30.0, 10.0
 """Seconds."""
+CREDENTIALS = struct.Struct("iII")
+"""`struct ucred` of the kernel: the process, its user and its group."""
+PYTHON_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "PYTHONDONTWRITEBYTECODE")
+"""Environment variables by which Python finds its modules."""
 
 
 class FabricNotRunning(OSError):
@@ -34,23 +44,46 @@ async def fetch_report(folder: Path) -> FabricReport:
     return await _request(folder, StateRequest())
 
 
-def start(folder: Path, user: tuple[int, int] | None) -> "subprocess.Popen[bytes]":
+async def stop(folder: Path) -> None:
+    """End the fabric that runs in a folder, if one does, and wait for that. Raises DriverError if it does not end."""
+    with suppress(OSError):
+        process = os.pidfd_open(await _find_process_id(folder))
+        try:
+            signal.pidfd_send_signal(process, signal.SIGTERM)
+            ended, _, _ = await asyncio.to_thread(select.select, [process], [], [], STOP_TIMEOUT)
+        finally:
+            os.close(process)
+        if not ended:
+            raise DriverError("The fabric of an earlier version does not end", retryable=True)
+
+
+def start(folder: Path, user: ProcessUser | None) -> "subprocess.Popen[bytes]":
     """Start the fabric as a user and group, in a session of its own, so that it outlives the server.
 
     A second fabric in the same folder exits at once.
     """
-    become = [str(number) for number in user or ()]
+    become = [str(user.uid), str(user.gid)] if user else []
     with open_without_following_symlink(folder / FABRIC_LOG, "ab") as log:
         if user:
             # The fabric truncates its log.
-            os.fchown(log.fileno(), *user)
+            os.fchown(log.fileno(), user.uid, user.gid)
         return subprocess.Popen(  # noqa: S603  # ourselves
             [sys.executable, "-m", "pileus.drivers.qemu.fabric", str(folder), *become],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            env=environment_of_programs(*PYTHON_VARIABLES),
         )
+
+
+async def _find_process_id(folder: Path) -> int:
+    """Return the process that listens on the control socket. Raises OSError without one."""
+    with short_socket_path(folder / SOCKET) as address:
+        _, writer = await asyncio.open_unix_connection(address)
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+    writer.close()
+    return int(CREDENTIALS.unpack(credentials)[0])
 
 
 async def _request(folder: Path, request: StateRequest) -> FabricReport:

@@ -17,6 +17,7 @@ from pileus.drivers.qemu.fabric.metadata import RequestingGuest
 from pileus.drivers.qemu.fabric.ports import SwitchPort
 from pileus.drivers.qemu.fabric.slirp import LOOPBACK
 from pileus.drivers.qemu.fabric.state import (
+    VERSION,
     FabricReport,
     FabricState,
     MachinePortForward,
@@ -69,6 +70,7 @@ class Fabric:
         counters = {port_id: port.counters for port_id, port in self.switch.ports.items()}
         return FabricReport(
             revision=self._state.revision,
+            version=VERSION,
             forwards=self._forwards,
             counters=counters,
             malformed=self.switch.malformed,
@@ -84,7 +86,10 @@ class Fabric:
     def _update_ports(self) -> None:
         """Create, update and remove ports, with the rules of their security groups."""
         switch, tables = self.switch, self.switch.tables
-        for port_id in switch.ports.keys() - tables.wires.keys():
+        for port_id, port in list(switch.ports.items()):
+            # A machine that is started as another user has other sockets.
+            if port_id in tables.wires and tables.wires[port_id].user_id == port.user_id:
+                continue
             if uplink := switch.uplinks.pop(port_id, None):
                 uplink.close()
             switch.ports.pop(port_id).close()

@@ -5,17 +5,17 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from pileus.drivers.qemu.fabric.address_ranges import parse_address_range
 from pileus.drivers.qemu.fabric.firewall import Firewall
 from pileus.drivers.qemu.fabric.frames import link_local_address, pack_ip_address, parse_mac_address
+from pileus.drivers.qemu.fabric.guest_sockets import GuestSocket
 from pileus.drivers.qemu.fabric.state import MachineNic, PortTrafficCounters
+from pileus.drivers.qemu.paths import WireSockets
 
 FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
 """Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""
-BUFFER_SIZE = 1 << 20
 
 
 class SwitchPort:
@@ -26,8 +26,9 @@ class SwitchPort:
         self._on_frame = on_frame
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
-        port_id = wire.nic.port_id
-        self._host_path, self._guest_path = Path("wires") / f"{port_id}.host", f"wires/{port_id}.guest"
+        self.user_id = wire.user_id
+        sockets = WireSockets.of(wire.nic.port_id, wire.user_id)
+        self._host_path, self._guest_socket = Path(sockets.host), GuestSocket(Path(sockets.guest))
         self._socket = _bind_socket(self._host_path)
         self._loop.add_reader(self._socket, self._read)
         self.update(wire, shared=shared)
@@ -62,9 +63,9 @@ class SwitchPort:
             self._enqueue(frame)
             return
         try:
-            self._socket.sendto(frame, self._guest_path)
+            self._guest_socket.send(frame)
         except BlockingIOError:
-            self._loop.add_writer(self._socket, self._flush)
+            self._loop.add_writer(self._guest_socket.fileno(), self._flush)
             self._enqueue(frame)
         except OSError:
             # The machine does not run.
@@ -75,11 +76,10 @@ class SwitchPort:
     def close(self) -> None:
         """Close the socket."""
         self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._socket)
+        self._loop.remove_writer(self._guest_socket.fileno())
         self._socket.close()
+        self._guest_socket.close()
         self._host_path.unlink(missing_ok=True)
-        with suppress(OSError):
-            os.unlink(self._guest_path)  # noqa: PTH108  # a name, not a path
 
     def _read(self) -> None:
         for _ in range(BATCH):
@@ -94,7 +94,7 @@ class SwitchPort:
     def _flush(self) -> None:
         while self._queue:
             try:
-                self._socket.sendto(self._queue[0], self._guest_path)
+                self._guest_socket.send(self._queue[0])
             except BlockingIOError:
                 return
             except OSError:
@@ -102,7 +102,7 @@ class SwitchPort:
                 self._queue.clear()
                 break
             self._count(self._queue.popleft())
-        self._loop.remove_writer(self._socket)
+        self._loop.remove_writer(self._guest_socket.fileno())
 
     def _enqueue(self, frame: bytes) -> None:
         if len(self._queue) < QUEUE_LIMIT:
@@ -118,6 +118,10 @@ class SwitchPort:
 def _bind_socket(path: Path) -> socket.socket:
     path.unlink(missing_ok=True)
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER_SIZE)
-    bound.bind(str(path))
+    # Its directory says who can send to it: the fabric does not belong to the groups of clients.
+    previous = os.umask(0)
+    try:
+        bound.bind(str(path))
+    finally:
+        os.umask(previous)
     return bound

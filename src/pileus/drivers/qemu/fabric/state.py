@@ -12,12 +12,16 @@ from pileus.drivers.protocols.network import (
     SubnetSpec,
 )
 
+VERSION = 2
+"""The version of the fabric. A server replaces a running fabric of an earlier one."""
+
 
 class MachineNic(Struct, frozen=True, kw_only=True):
-    """An interface and its machine."""
+    """An interface and its machine, which runs as the user of its client if `user_id` is set."""
 
     machine_id: str
     nic: NicSpec
+    user_id: int | None = None
 
 
 class GuestMetadata(Struct, frozen=True, kw_only=True):
@@ -86,10 +90,12 @@ class PortTrafficCounters(Struct, kw_only=True):
 class FabricReport(Struct, kw_only=True):
     """The applied revision, the forwarded ports, and counters by port id.
 
-    `malformed` is the number of frames that could not be parsed, `errors` that of unexpected errors by kind.
+    `malformed` is the number of frames that could not be parsed, `errors` that of unexpected errors by kind. `version`
+    is that of the fabric's code.
     """
 
     revision: int
+    version: int = 1
     forwards: list[MachinePortForward] = field(default_factory=list)
     counters: dict[str, PortTrafficCounters] = field(default_factory=dict)
     malformed: int = 0
