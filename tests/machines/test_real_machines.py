@@ -155,16 +155,16 @@ def test_machines_of_two_tenants_run_as_two_users_that_cannot_read_the_servers_f
     instance_ids = [real.order(client, "mine"), real.order(other, "theirs", ssh_key_name=None)]
 
     users = [Path(f"/proc/{real.pid(instance_id)}").stat().st_uid for instance_id in instance_ids]
-    files = [real.data / name for name in ("pileus.db", "pileus.db-wal", "secrets.key", "home.id", "qemu/facts.db")]
+    files = [real.data / name for name in ("pileus.db", "pileus.db-wal", "secrets.key", "qemu/facts.db")]
 
     assert len({os.geteuid(), *users}) == 3
     for user in users:
         command = ["setpriv", "--reuid", str(user), "--regid", str(user), "--clear-groups", "cat"]
         refusals = [subprocess.run([*command, str(file)], capture_output=True, check=False) for file in files]
-        assert all(b"Permission denied" in refusal.stderr for refusal in refusals if refusal.returncode)
-        assert [refusal.stdout for refusal in refusals] == [b""] * len(files)
+        assert all(b"Permission denied" in refusal.stderr for refusal in refusals)
     client.cloud.instances.delete_and_poll(instance_id=instance_ids[0])
     other.cloud.instances.delete_and_poll(instance_id=instance_ids[1])
+    other.close()
 
 
 def test_a_resized_machine_has_the_size_of_its_flavor(real: RealCloud, client: Gcore) -> None:

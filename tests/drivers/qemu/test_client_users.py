@@ -161,6 +161,8 @@ async def test_machines_of_two_clients_run_as_two_users_without_any_rights(qemu:
         capabilities = {process[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
         assert (capabilities, process["NoNewPrivs"], process["Seccomp"]) == ({"0" * 16}, "1", "2")
         assert process["Groups"] == ""
+    networks = {os.readlink(f"/proc/{pid_of(qemu, tenant.machine)}/ns/net") for tenant in tenants}  # noqa: PTH115  # no file
+    assert len({os.readlink("/proc/self/ns/net"), *networks}) == 3  # noqa: PTH115  # no file
     assert fabric["Uid"].split()[0] not in {str(user.uid) for user in users}
     assert set(fabric["Gid"].split()) == {str(qemu.directory.users.client_ids.first)}  # type: ignore[union-attr]
 

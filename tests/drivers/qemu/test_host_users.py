@@ -26,21 +26,24 @@ def state_file(folder: Path) -> QemuStateFile:
 
 @needs_root
 def test_a_user_is_assigned_once_and_for_good(tmp_path: Path) -> None:
-    users = HostUsers(QemuSettings(user_ids="1879048192-1879048195"))
+    users = HostUsers(QemuSettings(user_ids="1800000000-1800000003"))
     first, second = (ClientUsers(state_file(tmp_path), users) for _ in range(2))
 
     ids = [clients.user_of_client(client_id) for clients in (first, second) for client_id in (7, 9, 8)]
 
-    assert [user.uid if user else None for user in ids] == [1879048193, 1879048194, 1879048195] * 2
-    with pytest.raises(DriverError, match="All users of 1879048192-1879048195 are assigned: widen --qemu-user-ids"):
+    assert [user.uid if user else None for user in ids] == [1800000001, 1800000002, 1800000003] * 2
+    with pytest.raises(DriverError, match="All users of 1800000000-1800000003 are assigned: widen --qemu-user-ids"):
         first.user_of_client(10)
+    other_range = ClientUsers(state_file(tmp_path), HostUsers(QemuSettings(user_ids="1700000000-1700000003")))
+    known, new = (other_range.user_of_client(client_id) for client_id in (7, 10))
+    assert (known and known.uid, new and new.uid) == (1800000001, 1700000001)
 
 
 @needs_root
 def test_ids_of_accounts_and_of_running_processes_are_not_assigned(tmp_path: Path) -> None:
-    settings = QemuSettings(user_ids="1879048192-1879048199")
+    settings = QemuSettings(user_ids="1800000100-1800000107")
     clients = ClientUsers(state_file(tmp_path), HostUsers(settings))
-    stranger = ProcessUser(1879048193, 1879048193)
+    stranger = ProcessUser(1800000101, 1800000101)
     with subprocess.Popen(command_as_user(stranger, (), ["cat"]), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as cat:
         assert cat.stdin
         assert cat.stdout
@@ -50,7 +53,8 @@ def test_ids_of_accounts_and_of_running_processes_are_not_assigned(tmp_path: Pat
         user = clients.user_of_client(1)
         cat.stdin.close()
 
-    assert user == ProcessUser(1879048194, 1879048194, (), 1)
+    assert user
+    assert (user.uid, user.gid) == (1800000102, 1800000102)
 
 
 @pytest.mark.parametrize("user_ids", ["1000-999", "2000-2000", "0999-2000", "60000-70000", "1000-9999999999"])

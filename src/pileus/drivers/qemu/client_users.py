@@ -66,10 +66,11 @@ class ClientUsers:
             # Another process may have been faster.
             if (user_id := self._find_user_id(client_id)) is not None:
                 return user_id
-            (last,) = self._db.execute("SELECT coalesce(max(user_id), 0) FROM client_users").fetchone()
-            used_ids = _user_ids_of_processes()
-            for candidate in self._host_users.client_ids.for_clients:
-                if candidate > last and candidate not in used_ids and not _is_account(candidate):
+            ids, used_ids = self._host_users.client_ids.for_clients, _user_ids_of_processes()
+            query = "SELECT max(user_id) FROM client_users WHERE user_id BETWEEN ? AND ?"
+            (last,) = self._db.execute(query, (ids[0], ids[-1])).fetchone()
+            for candidate in range((last or ids[0] - 1) + 1, ids[-1] + 1):
+                if candidate not in used_ids and not _is_account(candidate):
                     self._db.execute("INSERT INTO client_users VALUES (?, ?)", (client_id, candidate))
                     return candidate
         raise DriverError(

@@ -1,31 +1,43 @@
 """Users of the host that programs run as if the server is root: one for each client, and one for all else.
 
-Programs start by `setpriv` and `prlimit` of util-linux, as a new user without capabilities or new privileges.
+Programs start by `unshare`, `setpriv` and `prlimit` of util-linux, without network, capabilities and new privileges.
 """
 
+import logging
 import os
 import pwd
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pileus.drivers.qemu.settings import QemuSettings
 
+LOG = logging.getLogger(__name__)
 KVM = Path("/dev/kvm")
 KEPT_VARIABLES = ("PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "TZ")
 """Environment variables of the server that other programs get. Others may contain its keys and passwords."""
+ISOLATION = ("unshare", "--net", "--ipc", "--")
+"""Runs a program in a network namespace without interfaces. The sockets of machines are files and need none."""
+ISOLATION_TIMEOUT = 20.0
+"""Seconds that a test of it may take."""
 MAPS = ("/proc/self/uid_map", "/proc/self/gid_map")
 SUBORDINATE_IDS = ("/etc/subuid", "/etc/subgid")
 
 
 class ProcessUser(Struct, frozen=True):
-    """The user, the group and the supplementary groups of a process; `client_id` is the client that they belong to."""
+    """The user, the group and the supplementary groups of a process; `client_id` is the client that they belong to.
+
+    Programs of a user that is `isolated` have no network.
+    """
 
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
     client_id: int | None = None
+    isolated: bool = False
 
 
 class UserIdRange(Struct, frozen=True):
@@ -63,6 +75,8 @@ class HostUsers:
     def __init__(self, settings: QemuSettings, accelerator: str = "tcg") -> None:
         self.groups = _kvm_groups() if accelerator == "kvm" else ()
         self.shared = _find_user(settings.user, self.groups)
+        if self.shared and _can_isolate():
+            self.shared = replace(self.shared, isolated=True)
         bounds = settings.user_id_bounds if self.shared else None
         self.client_ids = UserIdRange(*bounds) if bounds else None
         if self.client_ids:
@@ -77,7 +91,7 @@ class HostUsers:
 
     def user_with_id(self, uid: int, client_id: int) -> ProcessUser:
         """Return the user of a client."""
-        return ProcessUser(uid, uid, self.groups, client_id)
+        return ProcessUser(uid, uid, self.groups, client_id, isolated=self.shared is not None and self.shared.isolated)
 
 
 def command_as_user(user: ProcessUser | None, limits: Sequence[str], command: Sequence[str]) -> list[str]:
@@ -87,7 +101,8 @@ def command_as_user(user: ProcessUser | None, limits: Sequence[str], command: Se
         return limited
     groups = ["--groups", ",".join(map(str, user.groups))] if user.groups else ["--clear-groups"]
     rights = ["--no-new-privs", "--inh-caps=-all", "--bounding-set=-all"]
-    return ["setpriv", "--reuid", str(user.uid), "--regid", str(user.gid), *groups, *rights, "--", *limited]
+    isolation = ISOLATION if user.isolated else ()
+    return [*isolation, "setpriv", "--reuid", str(user.uid), "--regid", str(user.gid), *groups, *rights, "--", *limited]
 
 
 def environment_of_programs(*names: str) -> dict[str, str]:
@@ -105,6 +120,17 @@ def _find_user(name: str, groups: tuple[int, ...]) -> ProcessUser | None:
         raise OSError(f"There is no user {name} for QEMU to run as: create it, or choose another --qemu-user") from None
     own_groups = {*os.getgrouplist(name, user.pw_gid), *groups} - {0, user.pw_gid}
     return ProcessUser(user.pw_uid, user.pw_gid, tuple(sorted(own_groups)))
+
+
+def _can_isolate() -> bool:
+    """Return whether programs can run without a network, which takes more rights than some containers have."""
+    try:
+        result = subprocess.run([*ISOLATION, "true"], capture_output=True, check=False, timeout=ISOLATION_TIMEOUT)  # noqa: S603  # a fixed command
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    if result.returncode:
+        LOG.warning("Machines can open connections of the host: %s", result.stderr.decode("utf-8", "replace").strip())
+    return not result.returncode
 
 
 def _kvm_groups() -> tuple[int, ...]:
