@@ -110,9 +110,9 @@ def _time_qemu(folder: Path) -> float:
     nic_arguments = arguments.nic_device("port", "fa:16:3e:00:00:01", 2)
     forward = [{"str": f"tcp:127.0.0.1:{port}-:22"}]
     nic_arguments.backend = {"type": "user", "id": nic_arguments.backend["id"], "hostfwd": forward}
-    process = subprocess.Popen(
-        arguments.qemu_command(find_programs("auto"), machine, [disk, nic_arguments]), cwd=folder
-    )
+    with (folder / "serial.log").open("ab") as log:
+        command = arguments.qemu_command(find_programs("auto"), machine, [disk, nic_arguments], log.fileno())
+        process = subprocess.Popen(command, cwd=folder, pass_fds=(log.fileno(),))
     try:
         _wait_until(lambda: _answers_ssh(port))
         return time.monotonic() - started_at

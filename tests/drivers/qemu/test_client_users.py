@@ -157,6 +157,8 @@ async def test_machines_of_two_clients_run_as_two_users_without_any_rights(qemu:
     assert [process["Uid"].split() for process in processes] == [[str(user.uid)] * 4 for user in users]
     assert [process["Gid"].split() for process in processes] == [[str(user.uid)] * 4 for user in users]
     assert len({user.uid for user in users}) == 2
+    for process in (*processes, fabric):
+        assert (process["CapPrm"], process["CapEff"], process["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
     for process in processes:
         capabilities = {process[f"Cap{kind}"] for kind in ("Inh", "Prm", "Eff", "Bnd", "Amb")}
         assert (capabilities, process["NoNewPrivs"], process["Seccomp"]) == ({"0" * 16}, "1", "2")

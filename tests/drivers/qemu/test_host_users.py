@@ -1,6 +1,7 @@
 """Test which users of the host clients get."""
 
 import os
+import pwd
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.client_users import ClientUsers
+from pileus.drivers.qemu.programs import find_programs
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.users import HostUsers, ProcessUser, UserIdRange, command_as_user
@@ -37,6 +39,18 @@ def test_a_user_is_assigned_once_and_for_good(tmp_path: Path) -> None:
     other_range = ClientUsers(state_file(tmp_path), HostUsers(QemuSettings(user_ids="1700000000-1700000003")))
     known, new = (other_range.user_of_client(client_id) for client_id in (7, 10))
     assert (known and known.uid, new and new.uid) == (1800000001, 1700000001)
+
+
+@needs_root
+def test_qemu_is_tried_as_the_user_that_machines_run_as(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """KVM may be open to the server alone."""
+    for name in ("qemu-system-x86_64", "qemu-img"):
+        (data / name).write_text("#!/bin/sh\nid -u >&2; exit 1\n")
+        (data / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{data}:/usr/bin:/bin")
+
+    with pytest.raises(OSError, match=f"does not work: {pwd.getpwnam('nobody').pw_uid} "):
+        find_programs("auto", QemuSettings())
 
 
 @needs_root

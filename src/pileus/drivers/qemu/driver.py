@@ -111,7 +111,7 @@ class Qemu:
             raise OSError(f"--qemu-bridges: the catalogue has no network {', '.join(unknown)}; it has {known}")
         return cls(
             config.data,
-            find_programs(config.settings.accelerator),
+            find_programs(config.settings.accelerator, config.settings),
             config.catalogue,
             settings=config.settings,
             download_limits=config.download_limits,

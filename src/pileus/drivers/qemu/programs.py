@@ -7,9 +7,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryFile
 
 from msgspec import Struct
+
+from pileus.drivers.qemu.settings import QemuSettings
+from pileus.drivers.qemu.users import HostUsers, command_as_user, environment_of_programs
 
 LOG = logging.getLogger(__name__)
 SYSTEM, IMG = "qemu-system-x86_64", "qemu-img"
@@ -38,10 +41,13 @@ class Programs(Struct, frozen=True, kw_only=True):
         return f"QEMU {self.version[0]}.{self.version[1]} with {accelerator}"
 
 
-def find_programs(accelerator: str = "auto") -> Programs:
-    """Find the programs. Raises OSError, which names what is missing, too old or does not work."""
+def find_programs(accelerator: str = "auto", settings: QemuSettings | None = None) -> Programs:
+    """Find the programs, and try them as the user of the settings that machines run as.
+
+    Raises OSError, which names what is missing, too old or does not work.
+    """
     system, img = _find(SYSTEM), _find(IMG)
-    result = _probe(system, "tcg")
+    result = _probe(system, "tcg", settings)
     if result.version is not None and result.version < MIN_VERSION:
         version = ".".join(map(str, result.version))
         raise OSError(
@@ -50,7 +56,7 @@ def find_programs(accelerator: str = "auto") -> Programs:
     if not result.runs or result.version is None:
         raise OSError(f"{system} does not work: {result.error or 'it ended without an error message'} ({INSTALL_HINT})")
     programs = Programs(
-        system=system, img=img, version=result.version, accelerator=_choose_accelerator(system, accelerator)
+        system=system, img=img, version=result.version, accelerator=_choose_accelerator(system, accelerator, settings)
     )
     LOG.info("Machines run on %s", programs)
     return programs
@@ -63,11 +69,11 @@ def _find(name: str) -> str:
     return path
 
 
-def _choose_accelerator(system: str, preferred: str) -> str:
+def _choose_accelerator(system: str, preferred: str, settings: QemuSettings | None) -> str:
     """Return `kvm` if a machine runs on it: it may fail although its device can be opened."""
     if preferred == "tcg":
         return preferred
-    result = _probe(system, "kvm")
+    result = _probe(system, "kvm", settings)
     if preferred == "kvm" and not result.runs:
         raise OSError(f"KVM does not work here: {result.error or 'a machine could not be started with it'}")
     return "kvm" if result.runs else "tcg"
@@ -81,7 +87,7 @@ class ProbeResult(Struct, frozen=True):
     error: str
 
 
-def _probe(system: str, accelerator: str) -> ProbeResult:
+def _probe(system: str, accelerator: str, settings: QemuSettings | None) -> ProbeResult:
     """Start a machine whose firmware ends it at once."""
     machine = [
         system,
@@ -97,13 +103,18 @@ def _probe(system: str, accelerator: str) -> ProbeResult:
         "stdio",
     ]
     devices = ["-no-user-config", "-nodefaults", "-display", "none", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
-    with NamedTemporaryFile(prefix="pileus-", suffix=".rom") as rom, _resume_commands() as commands:
+    user = HostUsers(settings, accelerator).shared if settings else None
+    with TemporaryFile() as rom, _resume_commands() as commands:
         rom.write(FIRMWARE)
         rom.flush()
+        os.fchmod(rom.fileno(), 0o644)
+        firmware = f"/proc/self/fd/{rom.fileno()}"
         try:
             done = subprocess.run(  # noqa: S603  # fixed arguments
-                [*machine, *devices, "-S", "-bios", rom.name],
+                command_as_user(user, ("--core=0",) if user else (), [*machine, *devices, "-S", "-bios", firmware]),
                 stdin=commands,
+                pass_fds=(rom.fileno(),),
+                env=environment_of_programs(),
                 capture_output=True,
                 timeout=PROBE_TIMEOUT,
                 check=False,

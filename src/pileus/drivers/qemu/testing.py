@@ -26,7 +26,7 @@ class QemuTestHarness(DriverTestHarness):
             raise MissingRequirement("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
         return Qemu(
             config.data,
-            find_programs(config.settings.accelerator),
+            find_programs(config.settings.accelerator, config.settings),
             config.catalogue,
             settings=replace(config.settings, cpu_ratio=64, ram_ratio=8),
             download_limits=config.download_limits,

@@ -8,6 +8,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from msgspec import Struct
@@ -122,6 +123,7 @@ def _find_user(name: str, groups: tuple[int, ...]) -> ProcessUser | None:
     return ProcessUser(user.pw_uid, user.pw_gid, tuple(sorted(own_groups)))
 
 
+@cache
 def _can_isolate() -> bool:
     """Return whether programs can run without a network, which takes more rights than some containers have."""
     try:

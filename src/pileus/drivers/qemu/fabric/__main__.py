@@ -4,8 +4,10 @@ Its state comes over a socket in the folder.
 """
 
 import asyncio
+import ctypes
 import logging
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -18,15 +20,23 @@ from pileus.drivers.qemu.paths import try_lock
 
 LOG = logging.getLogger(__name__)
 DRIVER_DIRECTORY = Path("..")
+PR_SET_NO_NEW_PRIVS = 38
+"""An operation of `prctl`, of the kernel's linux/prctl.h."""
 TRUNCATION_INTERVAL = 5.0
 """Seconds between two looks at the sizes of logs."""
 
 
 def change_user(user: int, group: int) -> None:
-    """Change to another user, for good; modules that this user cannot read have been imported before."""
+    """Change to another user, for good, and without its memory in core dumps.
+
+    Modules that this user cannot read have been imported before.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     os.setgroups([])
     os.setgid(group)
     os.setuid(user)
+    if ctypes.CDLL(None).prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise OSError("The fabric cannot give up its right to gain privileges")
 
 
 async def truncate_logs_at_intervals(fabric: Fabric) -> None:
