@@ -46,6 +46,11 @@ def instance_id(number: int) -> str:
     return f"{ID_PREFIX}0-{FIRST_NUMBER + number}"
 
 
+def volume_id(number: int) -> str:
+    """Return the id of the volume of the nth instance."""
+    return f"{ID_PREFIX}1-{FIRST_NUMBER + number}"
+
+
 def order_body(name: str = "more", tags: dict[str, str] | None = None) -> str:
     """Return the body of a request that creates an instance."""
     volume = {"source": "image", "image_id": derive_public_image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}

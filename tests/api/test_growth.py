@@ -17,7 +17,8 @@ from typing import Any
 
 import httpx
 import pytest
-from bench.population import fill, instance_id, order_body
+from bench.population import instance_id, order_body, populate, volume_id
+from bench.servers import KEY
 from msgspec.structs import replace
 
 from pileus.app import run_cloud
@@ -137,16 +138,16 @@ async def change_instances(client: Client, network_id: str) -> None:
     await change_images(client, server_id)
     await client.send("POST", f"{instance}/changeflavor", {"flavor_id": "g1-standard-2-4"})
     await client.send("POST", f"{instance}/attach_interface", {"type": "any_subnet", "network_id": network_id})
-    volume_id = await client.create("volumes", {"name": "vvv", "size": 10, "source": "new-volume"})
-    await client.send("POST", f"/cloud/v2/volumes/1/1/{volume_id}/attach", {"instance_id": server_id})
-    await client.send("POST", f"/cloud/v1/volumes/1/1/{volume_id}/extend", {"size": 20})
-    snapshot_id = await client.create("snapshots", {"name": "sss", "volume_id": volume_id})
+    new_volume = await client.create("volumes", {"name": "vvv", "size": 10, "source": "new-volume"})
+    await client.send("POST", f"/cloud/v2/volumes/1/1/{new_volume}/attach", {"instance_id": server_id})
+    await client.send("POST", f"/cloud/v1/volumes/1/1/{new_volume}/extend", {"size": 20})
+    snapshot_id = await client.create("snapshots", {"name": "sss", "volume_id": new_volume})
     await client.send("DELETE", f"/cloud/v1/snapshots/1/1/{snapshot_id}")
-    await client.send("POST", f"/cloud/v2/volumes/1/1/{volume_id}/detach", {"instance_id": server_id})
-    await client.send("DELETE", f"/cloud/v1/volumes/1/1/{volume_id}")
+    await client.send("POST", f"/cloud/v2/volumes/1/1/{new_volume}/detach", {"instance_id": server_id})
+    await client.send("DELETE", f"/cloud/v1/volumes/1/1/{new_volume}")
     await change_addresses(client, server_id)
     await client.send("DELETE", instance)
-    await client.send("DELETE", f"{instances}/{instance_id(3)}", volumes="v3")
+    await client.send("DELETE", f"{instances}/{instance_id(3)}", volumes=volume_id(3))
 
 
 async def change_images(client: Client, server_id: str) -> None:
@@ -193,10 +194,10 @@ async def list_first_pages(client: Client) -> None:
 
 async def fill_cloud(folder: Path, count: int) -> str:
     """Create a cloud with `count` resources of each kind, stop it, and return the operator's token."""
+    await asyncio.to_thread(populate, folder, count)
     async with run_cloud(Settings(data=folder, log_level="error")) as cloud:
-        await asyncio.to_thread(fill, folder, cloud.app_state.catalogue, count)
         await cloud.app_state.db.write(partial(add_records, count))
-        return str(cloud.first_token)
+    return KEY
 
 
 @asynccontextmanager

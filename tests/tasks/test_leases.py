@@ -97,7 +97,7 @@ async def test_a_task_of_short_steps_is_written_twice(bench: Workbench) -> None:
     await bench.engine(operation, db=writes).run_until_idle()
 
     assert bench.journal.lines == ["a", "b", "c", "done"]
-    assert writes.count == 2
+    assert writes.counts["write"] == 2
 
 
 async def test_a_failure_after_a_worker_died_undoes_all_steps(bench: Workbench) -> None:

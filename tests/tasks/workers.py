@@ -170,18 +170,6 @@ class CountingDatabase(FlakyDatabase):
 
 
 @dataclass(slots=True)
-class CountingDatabase(FlakyDatabase):
-    """A database that counts its writes."""
-
-    count: int = 0
-
-    async def write(self, work: Change[T]) -> T:
-        """Write."""
-        self.count += 1
-        return await self.db.write(work)
-
-
-@dataclass(slots=True)
 class Workbench:
     """The environment of a worker: a database, a driver, a manual clock, and a journal."""
 

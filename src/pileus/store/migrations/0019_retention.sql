@@ -7,4 +7,3 @@ CREATE INDEX blackhole_ports_ended ON blackhole_ports (ended_at) WHERE ended_at 
 CREATE INDEX login_sessions_expiring ON login_sessions (refresh_expires_at);
 -- The deletion of a project looks for rows that refer to it.
 CREATE INDEX floating_ips_by_project ON floating_ips (project_id);
-CREATE INDEX ddos_profiles_by_project ON ddos_profiles (project_id);
