@@ -195,6 +195,10 @@ class Workbench:
         """Set the clock forward; a callback of the journal."""
         self.clock.advance(int(seconds * 1_000_000))
 
+    def context(self, task: Task) -> TaskContext[NoArgs]:
+        """Return the context of a claimed task."""
+        return TaskContext(task, NoArgs(), self.db, self.driver, the_catalogue(), self.clock, LEASE)
+
     async def add_tasks(self, *new_tasks: Task) -> Task:
         """Save new tasks, and return the first."""
         for task in new_tasks:

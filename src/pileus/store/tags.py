@@ -1,11 +1,13 @@
 """The tags of every kind of resource, in one table."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, TagPatch, Tags, merged_tags
 from pileus.store.database import Tx
-from pileus.store.rows import in_list_placeholders
+from pileus.store.rows import ROWS_PER_INSERT, in_list_placeholders
 
 
 async def list_by_resource(tx: Tx, resource_id: str) -> dict[str, Tag]:
@@ -30,12 +32,16 @@ async def list_by_resources(tx: Tx, ids: Sequence[str]) -> dict[str, list[Tag]]:
 
 async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, after: Tags) -> None:
     """Write the difference between two states of a resource's tags, in key order so that writers do not deadlock."""
+    written: list[Tag] = []
     for key in sorted(before.keys() | after.keys()):
         tag = after.get(key)
         if tag is None:
+            await _upsert(tx, kind, place, resource_id, written)
+            written = []
             await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
         elif before.get(key) != tag:
-            await _upsert(tx, kind, place, resource_id, tag)
+            written.append(tag)
+    await _upsert(tx, kind, place, resource_id, written)
 
 
 async def patch(tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None) -> Tags:
@@ -51,20 +57,32 @@ async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> 
     await save(tx, kind, place, resource_id, {}, tags)
 
 
-async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tag: Tag) -> None:
-    await tx.run(
-        """
-        INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id)
-        VALUES (:id, :key, :value, :read_only, :kind, :project_id, :region_id)
-        ON CONFLICT (resource_id, key) DO UPDATE SET value = excluded.value, read_only = excluded.read_only
-        """,
-        id=resource_id,
-        key=tag.key,
-        value=tag.value,
-        read_only=int(tag.read_only),
-        kind=kind,
-        project_id=place.project_id,
-        region_id=place.region_id,
+async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tags: Sequence[Tag]) -> None:
+    for start in range(0, len(tags), ROWS_PER_INSERT):
+        values: dict[str, Any] = {}
+        batch = tags[start : start + ROWS_PER_INSERT]
+        for number, tag in enumerate(batch):
+            values |= {
+                f"key_{number}": tag.key,
+                f"value_{number}": tag.value,
+                f"read_only_{number}": int(tag.read_only),
+            }
+        await tx.run(
+            _upsert_statement(len(batch)),
+            id=resource_id,
+            kind=kind,
+            project_id=place.project_id,
+            region_id=place.region_id,
+            **values,
+        )
+
+
+@cache
+def _upsert_statement(count: int) -> str:
+    rows = (f"(:id, :key_{n}, :value_{n}, :read_only_{n}, :kind, :project_id, :region_id)" for n in range(count))
+    return (
+        f"INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id) VALUES {', '.join(rows)}"
+        " ON CONFLICT (resource_id, key) DO UPDATE SET value = excluded.value, read_only = excluded.read_only"
     )
 
 

@@ -44,7 +44,7 @@ POLL_INTERVAL = 0.5
 class FaultInjector(Protocol):
     """Delays tasks or makes them fail, for tests and simulations."""
 
-    async def before_step(self, task: Task, step: str, *, first: bool) -> None:
+    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
         """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
@@ -145,6 +145,8 @@ class Engine:
             slots.last_queue = queue
             if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
                 return task
+        # No queue waits, so the next look can begin with the first one.
+        slots.last_queue = ""
         return None
 
     async def _find_next_queue(self, slots: Slots) -> str | None:
@@ -244,7 +246,7 @@ class Engine:
             step = operation.steps[ctx.task.step]
             try:
                 if self.fault_injector:
-                    await self.fault_injector.before_step(ctx.task, step.name, first=ctx.task.step == 0)
+                    await self.fault_injector.before_step(ctx, step.name, first=ctx.task.step == 0)
                 await step.do(ctx)
             except (LeaseLostError, TaskHeldError):
                 raise

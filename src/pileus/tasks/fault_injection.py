@@ -7,7 +7,7 @@ from pileus.domain.tasks import Task
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
-from pileus.tasks.operation import TaskHeldError
+from pileus.tasks.operation import TaskContext, TaskHeldError
 
 
 class StoredFaultInjector:
@@ -16,9 +16,10 @@ class StoredFaultInjector:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def before_step(self, task: Task, step: str, *, first: bool) -> None:
+    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
         """Raise TaskHeldError if a hold matches the step, or DriverError if a failure matches."""
-        matching = await self._find_matching(task, step, first=first)
+        candidates = await ctx.read_once("faults", partial(_list_candidates, ctx.task))
+        matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=first)]
         for fault in matching:
             if fault.kind == FaultKind.HOLD:
                 raise TaskHeldError(fault.id)
@@ -26,10 +27,9 @@ class StoredFaultInjector:
             if fault.kind == FaultKind.FAIL and await self._db.write(partial(_consume, fault)):
                 raise DriverError(fault.message or f"Failure injected at step {step!r}", retryable=False)
 
-    async def _find_matching(self, task: Task, step: str, *, first: bool) -> list[Fault]:
-        async with self._db.read() as tx:
-            candidates = await faults.list_for_tasks_of(tx, task.client_id)
-        return [fault for fault in candidates if fault.matches(task.task_type, step, is_first_step=first)]
+
+async def _list_candidates(task: Task, tx: Tx) -> list[Fault]:
+    return await faults.list_for_tasks_of(tx, task.client_id)
 
 
 async def _consume(fault: Fault, tx: Tx) -> bool:
