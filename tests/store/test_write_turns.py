@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from pileus.domain.errors import Unavailable
+from pileus.server.startup import StartError, explain_start_errors
+from pileus.settings import Settings
 from pileus.store import counters, write_turns
 from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
@@ -163,6 +165,21 @@ async def test_writes_are_refused_while_another_process_keeps_its_turn(
     holder.communicate(b"\n")
 
     assert await db.write(increment) == 1, "a refused write is not done later"
+
+
+async def test_a_start_is_refused_in_a_sentence_while_another_process_keeps_its_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(write_turns, "LONGEST_WAIT", 0.01)
+    holder = start(HOLDER, str(tmp_path / "pileus.db"))
+
+    with (
+        pytest.raises(StartError, match="Another process does not finish"),
+        explain_start_errors(Settings(data=tmp_path)),
+    ):
+        await open_database("", tmp_path)
+
+    holder.communicate(b"\n")
 
 
 async def test_a_turn_that_comes_too_late_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

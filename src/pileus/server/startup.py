@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pileus.domain.errors import Invalid
+from pileus.domain.errors import Invalid, Unavailable
 from pileus.driver_homes import ForeignDriverHome
 from pileus.drivers.registry import UnknownDriver
 from pileus.settings import SettingError, Settings
@@ -34,7 +34,7 @@ def explain_start_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except (DatabaseNewerThanProgram, SecretsKeyError, ForeignDriverHome) as problem:
+    except (DatabaseNewerThanProgram, SecretsKeyError, ForeignDriverHome, Unavailable) as problem:
         raise StartError(str(problem)) from problem
     except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem

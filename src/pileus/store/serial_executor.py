@@ -21,10 +21,14 @@ class SerialExecutor:
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Run a function in the thread and await its result; raises what it raises."""
+        return await self.start(function, *arguments)
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run a function in the thread and return the future of its result."""
         loop = asyncio.get_running_loop()
         result = loop.create_future()
         self._jobs.put((loop, result, function, arguments))
-        return await result
+        return result
 
     def shutdown(self) -> None:
         """Finish the queued functions and end the thread; a function that does not return is left alone."""

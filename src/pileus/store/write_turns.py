@@ -36,7 +36,7 @@ class WriteTurn:
             if self._try_take():
                 self._is_taken = True
                 return
-            self._waiting = asyncio.ensure_future(self._thread.run(self._block_until_taken))
+            self._waiting = self._thread.start(self._block_until_taken)
             self._waiting.add_done_callback(self._end_waiting)
         self._is_abandoned = False
         done, _ = await asyncio.wait((self._waiting,), timeout=LONGEST_WAIT)
