@@ -8,7 +8,7 @@ SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $
 CHECKED := src tests $(wildcard bench)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines docs lock clean
+.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines bench-growth docs lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -62,6 +62,9 @@ bench: $(VENV)/.dev ## Measure requests against the floor, on both databases: ma
 
 bench-machines: $(VENV)/.dev ## Measure only real machines: creation until SSH answers, against plain QEMU (needs QEMU)
 	$(BIN)/python -m bench --parts machines
+
+bench-growth: $(VENV)/.dev ## Measure memory, and the bytes that requests and resources leave in the database
+	$(BIN)/python -m bench.growth
 
 bench-million: $(VENV)/.dev ## Measure requests, creation and deletion with a million instances (needs wrk)
 	@scripts/need wrk
