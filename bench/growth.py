@@ -1,7 +1,4 @@
-"""Measure what grows: bytes of the SQLite file for each request, row and instance, and memory of the server.
-
-.venv/bin/python -m bench.growth
-"""
+"""Measure what grows: bytes of the SQLite file for each request and instance, and memory of the server."""
 
 import asyncio
 import sqlite3
@@ -14,10 +11,8 @@ import httpx
 from rich.console import Console
 from rich.table import Table
 
-from bench.population import fill, instance_id, order_body
+from bench.population import instance_id, order_body, populate
 from bench.servers import KEY, free_port, run_pileus
-from pileus.initial_data import load_catalogue
-from pileus.settings import Settings
 
 INSTANCES, PATCHES, CREATIONS = 10_000, 5_000, 500
 CONNECTIONS = 16
@@ -74,18 +69,20 @@ async def finish_tasks(url: str, answers: list[httpx.Response]) -> list[str]:
     return created
 
 
-def measure(data: Path) -> tuple[dict[str, Sizes], dict[str, int]]:
-    """Return the growth in bytes by cause, and the memory in KiB by moment."""
-    port, memory, causes = free_port(), {}, {}
+def measure(data: Path) -> tuple[dict[str, Sizes], dict[str, float]]:
+    """Return the growth in bytes by cause, and the memory in MiB by moment."""
+    port = free_port()
+    memory: dict[str, float] = {}
+    causes: dict[str, Sizes] = {}
     with run_pileus(data, port) as server:
-        memory["idle"] = server.memory()
+        memory["idle"] = server.memory_mib()
     sizes = [table_sizes(data)]
 
     def record(cause: str, count: int) -> None:
         sizes.append(table_sizes(data))
-        causes[cause] = growth(*sizes[-2:], count)
+        causes[cause] = growth(sizes[-2], sizes[-1], count)
 
-    fill(data, load_catalogue(Settings()), INSTANCES)
+    populate(data, INSTANCES)
     record(f"each of {INSTANCES:,} instances", INSTANCES)
     with run_pileus(data, port) as server:
         asyncio.run(send(server.url, [patch_request(number) for number in range(PATCHES)]))
@@ -96,9 +93,9 @@ def measure(data: Path) -> tuple[dict[str, Sizes], dict[str, int]]:
         deletions = [("DELETE", f"{INSTANCES_PATH}/{created_id}", "") for created_id in created]
         asyncio.run(finish_tasks(server.url, asyncio.run(send(server.url, deletions))))
         record("each deletion", CREATIONS)
-        memory["after these requests"] = server.memory()
+        memory["after these requests"] = server.memory_mib()
         asyncio.run(send(server.url, [page_request(offset) for offset in range(0, INSTANCES, PAGE)]))
-        memory[f"after {INSTANCES // PAGE} lists of {PAGE:,} at once"] = server.memory()
+        memory[f"after {INSTANCES // PAGE} lists of {PAGE:,} at once"] = server.memory_mib()
     return causes, memory
 
 
@@ -122,7 +119,7 @@ def main() -> None:
     console = Console(width=160)
     console.print(table)
     for moment, size in memory.items():
-        console.print(f"memory, {moment}: {size / 1024:.0f} MiB")
+        console.print(f"memory, {moment}: {size:.0f} MiB")
 
 
 if __name__ == "__main__":
