@@ -45,7 +45,6 @@ BOUNDED = {
     "SELECT count(*) FROM tasks WHERE state IN (?)": "figures of the server, read once a second in a thread",
     "SELECT slot_class, count(*)": "likewise",
     "SELECT s.id FROM subnets s JOIN networks n": "the subnets of a project, of which a quota allows few",
-    "LEFT JOIN addresses a ON a.subnet_id = s.id": "the addresses of the subnets that an answer shows, in a thread",
 }
 """Parts of statements that may grow, with the reason."""
 LISTS = (

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Network
+from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.places import Place
 from pileus.store import resource_counts, tasks
 from pileus.store.account import clients, projects
 from pileus.store.count_changes import CountKey
 from pileus.store.count_checks import WrongCount, correct_counts, find_wrong_counts
 from pileus.store.database import Database, Tx
-from pileus.store.network import networks
+from pileus.store.network import addresses, networks, ports
 from pileus.store.resource_counts import Counts
 from pileus.store.schema import load_migrations, open_database
 from pileus.store.table_counts import COUNTS
@@ -68,7 +69,7 @@ async def add_and_change(db: Database, other: Database, table: str, client_id: i
 
 
 def test_every_counted_table_is_tested() -> None:
-    assert TABLES.keys() == COUNTS.keys()
+    assert TABLES.keys() | {"addresses"} == COUNTS.keys()
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -89,6 +90,56 @@ async def test_counts_are_exact_after_concurrent_changes(databases: Sequence[Dat
         records = await tx.one(f"SELECT count(*) FROM {table} WHERE client_id IS NOT NULL")
     assert records == (9,)
     assert max(int(value) for _, value in rows) >= (0 if table in {"ports", "tasks"} else 9)
+
+
+async def test_addresses_in_use_are_exact_after_concurrent_changes(databases: Sequence[Database]) -> None:
+    mapper, make, _ = TABLES["subnets"]
+    subnet = make(1, "s-1")
+    await databases[0].write(partial(mapper.add, record=subnet))
+
+    async def use_and_release(number: int) -> None:
+        address = AssignedAddress(subnet_id="s-1", ip=f"10.0.0.{number}")
+        release = partial(ports.ADDRESSES.remove_all, where="ip = :ip", ip=address.ip)
+        await databases[number % 2].write(partial(ports.add_address, address=address))
+        if number % 3 == 0:
+            await asyncio.gather(*(server.write(release) for server in databases))
+
+    await asyncio.gather(*map(use_and_release, range(1, 25)))
+
+    assert await find_wrong_counts(databases[0]) == []
+    async with databases[0].read() as tx:
+        assert await addresses.count_in_use_by_subnet(tx, ["s-1"]) == {"s-1": 16}
+
+
+async def test_the_count_of_addresses_knows_the_transaction_and_leaves_out_the_gateway(
+    databases: Sequence[Database],
+) -> None:
+    mapper, make, _ = TABLES["subnets"]
+    subnet = replace(make(1, "s-1"), gateway_ip="10.0.0.1")
+
+    async def write(tx: Tx) -> dict[str, int]:
+        await mapper.add(tx, subnet)
+        for ip in ("10.0.0.1", "10.0.0.2", "10.0.0.3"):
+            await ports.add_address(tx, AssignedAddress(subnet_id="s-1", ip=ip))
+        return await addresses.count_in_use_by_subnet(tx, ["s-1"])
+
+    in_transaction = await databases[0].write(write)
+    async with databases[1].read() as tx:
+        assert await addresses.count_in_use_by_subnet_of_network(tx, "n") == in_transaction == {"s-1": 2}
+
+
+async def test_the_counts_of_a_subnet_go_with_it(databases: Sequence[Database]) -> None:
+    mapper, make, _ = TABLES["subnets"]
+    await databases[0].write(partial(mapper.add, record=make(1, "s-1")))
+    await databases[0].write(partial(ports.add_address, address=AssignedAddress(subnet_id="s-1", ip="10.0.0.2")))
+
+    async def remove(tx: Tx) -> None:
+        await ports.ADDRESSES.remove_all(tx, "subnet_id = 's-1'")
+        await mapper.remove(tx, "s-1")
+
+    await databases[0].write(remove)
+    async with databases[0].read() as tx:
+        assert await tx.one("SELECT count(*) FROM resource_counts WHERE scope = 'subnet'") == (0,)
 
 
 async def test_transactions_that_change_many_counts_in_different_orders_do_not_deadlock(
@@ -199,8 +250,8 @@ async def test_the_migration_counts_what_exists(empty_url: str, tmp_path: Path) 
     async with db.read() as tx:
         rows = await tx.all("SELECT DISTINCT scope, name FROM resource_counts WHERE value > 0")
     await db.close()
-    declared = {(count.scope.value, count.name) for counts in COUNTS.values() for count in counts}
-    assert {tuple(row) for row in rows} == declared
+    declared = {(count.scope.value, count.name) for table in TABLES for count in COUNTS[table]}
+    assert {tuple(row) for row in rows} == declared | {("subnet", "1-0")}
 
 
 LATER_COLUMNS = {("ports", "external"), ("tasks", "interrupted")}
@@ -227,6 +278,7 @@ async def add_rows_of_the_previous_version(tx: Tx) -> None:
                     f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})",
                     **{name: values[name] for name in names},
                 )
+    await tx.run("INSERT INTO addresses (subnet_id, ip) VALUES ('1-0', '10.0.0.2'), ('1-0', '10.0.0.3')")
 
 
 @pytest.fixture(params=BACKENDS)

@@ -7,7 +7,7 @@ SHARDS = 16
 
 
 class CountScope(StrEnum):
-    """Whose records a count counts, in one region each; what has no region counts in region 0."""
+    """Whose records a count counts, in one region each; what has no region or owner counts for 0."""
 
     TENANT = "tenant"
     PROJECT = "project"
@@ -16,6 +16,8 @@ class CountScope(StrEnum):
 
     The sum of the shards counts the records of all tenants.
     """
+    SUBNET = "subnet"
+    """The subnet that names the count, whoever has its addresses."""
 
 
 class CountKey(NamedTuple):
@@ -36,15 +38,30 @@ class CountChanges:
 
     def __init__(self) -> None:
         self._by_key: dict[CountKey, int] = {}
+        self._dropped: set[tuple[str, str]] = set()
 
     def add(self, key: CountKey, difference: int) -> None:
         """Add a difference to a count."""
         self._by_key[key] = self._by_key.get(key, 0) + difference
 
+    def drop(self, scope: CountScope, name: str) -> None:
+        """Drop the counts with a name: what they counted is gone for good."""
+        self._dropped.add((scope.value, name))
+
+    @property
+    def dropped(self) -> list[tuple[str, str]]:
+        """The scopes and names of dropped counts."""
+        return sorted(self._dropped)
+
     def items(self) -> list[tuple[CountKey, int]]:
         """Return the differences, in the order of their keys."""
-        return sorted(item for item in self._by_key.items() if item[1])
+        return sorted(
+            (key, difference)
+            for key, difference in self._by_key.items()
+            if difference and (key.scope, key.name) not in self._dropped
+        )
 
     def clear(self) -> None:
         """Forget all differences."""
         self._by_key.clear()
+        self._dropped.clear()

@@ -7,7 +7,9 @@ from msgspec import Struct
 
 from pileus.store.count_changes import SHARDS, CountKey, CountScope
 from pileus.store.database import Database, Tx
-from pileus.store.table_counts import COUNTS, OWNERS, Count
+from pileus.store.table_counts import COUNTS, Count
+
+COLUMNS = ", ".join(CountKey._fields)
 
 
 class WrongCount(Struct, frozen=True):
@@ -35,23 +37,21 @@ async def correct_counts(db: Database, wrong: Sequence[WrongCount]) -> None:
 
 
 async def _compare(tx: Tx, table: str, count: Count) -> list[WrongCount]:
-    values = {
-        CountKey(*row[:-1]): int(row[-1])
-        for row in await tx.all(
-            f"SELECT {', '.join(CountKey._fields)}, value FROM resource_counts WHERE scope = :scope AND name = :name",
-            scope=count.scope.value,
-            name=count.name,
-        )
+    condition, values = ("", {}) if count.is_named_by_field else (" AND name = :name", {"name": count.name})
+    written = await tx.all(
+        f"SELECT {COLUMNS}, value FROM resource_counts WHERE scope = :scope{condition}",
+        scope=count.scope.value,
+        **values,
+    )
+    values_by_key = {CountKey(*row[:-1]): int(row[-1]) for row in written}
+    actual_by_key = {
+        CountKey(count.scope.value, *row[:-1]): int(row[-1]) for row in await tx.all(_select(table, count))
     }
-    actual = {
-        CountKey(count.scope.value, region_id, owner_id, count.name, part): int(number)
-        for region_id, owner_id, part, number in await tx.all(_select(table, count))
-    }
-    return [
-        WrongCount(key, values.get(key, 0), actual.get(key, 0))
-        for key in sorted(values.keys() | actual.keys())
-        if values.get(key, 0) != actual.get(key, 0)
-    ]
+    differences = (
+        WrongCount(key, values_by_key.get(key, 0), actual_by_key.get(key, 0))
+        for key in sorted(values_by_key.keys() | actual_by_key.keys())
+    )
+    return [difference for difference in differences if difference.value != difference.actual]
 
 
 async def _correct(key: CountKey, tx: Tx) -> None:
@@ -59,37 +59,42 @@ async def _correct(key: CountKey, tx: Tx) -> None:
 
     What is visible then has changed the count already; other transactions change it after this one.
     """
-    columns, marks = ", ".join(CountKey._fields), ", ".join(f":{name}" for name in CountKey._fields)
+    marks = ", ".join(f":{name}" for name in CountKey._fields)
     await tx.run(
-        f"INSERT INTO resource_counts ({columns}, value) VALUES ({marks}, 0)"
-        f" ON CONFLICT ({columns}) DO UPDATE SET value = resource_counts.value",
+        f"INSERT INTO resource_counts ({COLUMNS}, value) VALUES ({marks}, 0)"
+        f" ON CONFLICT ({COLUMNS}) DO UPDATE SET value = resource_counts.value",
         **key._asdict(),
     )
-    (table, count), *_ = [
+    same_key = " AND ".join(f"{name} = :{name}" for name in CountKey._fields)
+    same_record = " AND ".join(f"counted.{name} = :{name}" for name in CountKey._fields[1:])
+    await tx.run(
+        "UPDATE resource_counts SET value = coalesce("
+        f"(SELECT value FROM ({_select(*_find_declaration(key))}) counted WHERE {same_record}), 0) WHERE {same_key}",
+        **key._asdict(),
+    )
+
+
+def _find_declaration(key: CountKey) -> tuple[str, Count]:
+    """Return the table and the declaration of a count."""
+    return next(
         (table, count)
         for table, counts in COUNTS.items()
         for count in counts
-        if (count.scope, count.name) == (key.scope, key.name)
-    ]
-    same_key = " AND ".join(f"{name} = :{name}" for name in CountKey._fields)
-    await tx.run(
-        f"UPDATE resource_counts SET value = coalesce((SELECT value FROM ({_select(table, count)}) counted"
-        f" WHERE counted.region_id = :region_id AND counted.owner_id = :owner_id AND counted.part = :part), 0)"
-        f" WHERE {same_key}",
-        **key._asdict(),
+        if count.scope == key.scope and (count.is_named_by_field or count.name == key.name)
     )
 
 
 def _select(table: str, count: Count) -> str:
-    """Return the statement that counts the records of all owners."""
-    owner, part = OWNERS[count.scope], count.part or "''"
+    """Return the statement that counts the records of all owners: the key without the scope, and the value."""
+    owner, part = count.owner, count.part or "''"
     part = f"substr({part}, length({part}), 1)" if count.is_part_last_character else part
     owner_id = f"{owner} % {SHARDS}" if count.scope == CountScope.SHARD else owner
+    name = count.name if count.is_named_by_field else f"'{count.name}'"
     value = f"coalesce(sum({count.amount}), 0)" if count.amount else "count(*)"
     conditions = [f"{owner} IS NOT NULL", *([f"{count.part} IS NOT NULL"] if count.part else [])]
     conditions += [f"{count.condition} = 1"] if count.condition else []
     conditions += [f"{count.without} IS NULL"] if count.without else []
     return (
-        f"SELECT {count.region} AS region_id, {owner_id} AS owner_id, {part} AS part, {value} AS value"
-        f" FROM {table} WHERE {' AND '.join(conditions)} GROUP BY 1, 2, 3"
+        f"SELECT {count.region} AS region_id, {owner_id} AS owner_id, {name} AS name, {part} AS part, {value} AS value"
+        f" FROM {table} WHERE {' AND '.join(conditions)} GROUP BY 1, 2, 3, 4"
     )

@@ -158,7 +158,11 @@ class Table(Generic[R]):
 
     async def remove(self, tx: Tx, key: str | int) -> None:
         """Delete a record by its key; does nothing if it does not exist."""
-        await self._counts.delete(tx, f"{self._key} = :row_key", row_key=key)
+        await self.remove_all(tx, f"{self._key} = :row_key", row_key=key)
+
+    async def remove_all(self, tx: Tx, where: str, **values: Any) -> None:
+        """Delete the records for which a condition holds."""
+        await self._counts.delete(tx, where, **values)
 
 
 @lru_cache(maxsize=512)

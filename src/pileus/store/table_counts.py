@@ -17,12 +17,15 @@ from pileus.store.database import Tx
 ROWS_PER_STATEMENT = 50
 OWNERS = {CountScope.TENANT: "client_id", CountScope.PROJECT: "project_id", CountScope.SHARD: "client_id"}
 """The fields of a record that name the owner of a count."""
+NAMED_BY_RECORD = {"subnets": CountScope.SUBNET}
+"""The tables whose ids name counts of a scope; when a record goes, its counts go too."""
 
 
 class Count(Struct, frozen=True):
     """A count of the records of a table, or the sum of their field `amount`.
 
     `part` is the field that divides it, by its value or by the last character: a record without a value does not count.
+    `name` is the name, or for subnets the field that holds it.
     With `condition` or `without`, only the records count that have or do not have a value in this field. `region` is
     the field of the region, or `0`.
     """
@@ -37,13 +40,24 @@ class Count(Struct, frozen=True):
     region: str = "region_id"
 
     @property
+    def owner(self) -> str:
+        """The field of the owner, or `0`."""
+        return OWNERS.get(self.scope, "0")
+
+    @property
+    def is_named_by_field(self) -> bool:
+        """Whether `name` is a field."""
+        return self.scope == CountScope.SUBNET
+
+    @property
     def fields(self) -> set[str]:
         """The fields of a record that the count depends on."""
-        return {OWNERS[self.scope], self.region, self.amount, self.part, self.condition, self.without} - {"", "0"}
+        name = self.name if self.is_named_by_field else ""
+        return {name, self.owner, self.region, self.amount, self.part, self.condition, self.without} - {"", "0"}
 
     def difference_of(self, values: Mapping[str, Any]) -> tuple[CountKey, int] | None:
         """Return what a record with these values adds to the count, or None."""
-        owner = values[OWNERS[self.scope]]
+        owner = 0 if self.owner == "0" else values[self.owner]
         part = values[self.part] if self.part else ""
         if owner is None or part is None or not self._holds(values):
             return None
@@ -51,13 +65,14 @@ class Count(Struct, frozen=True):
         owner_id = owner % SHARDS if self.scope == CountScope.SHARD else owner
         region_id = 0 if self.region == "0" else values[self.region]
         amount = (values[self.amount] or 0) if self.amount else 1
-        return CountKey(self.scope.value, region_id, owner_id, self.name, part), amount
+        name = values[self.name] if self.is_named_by_field else self.name
+        return CountKey(self.scope.value, region_id, owner_id, name, part), amount
 
     def _holds(self, values: Mapping[str, Any]) -> bool:
         return not (self.condition and not values[self.condition]) and not (self.without and values[self.without])
 
 
-TENANT, PROJECT, SHARD = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD
+TENANT, PROJECT, SHARD, SUBNET = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD, CountScope.SUBNET
 SERVERS, HOST_LOAD, UNFINISHED_TASKS = "servers", "host_load", "unfinished_tasks"
 COUNTS: Mapping[str, tuple[Count, ...]] = {
     "instances": (
@@ -78,6 +93,7 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     ),
     "images": (Count(TENANT, "image_count"), Count(TENANT, "image_size", amount="size")),
     "floating_ips": (Count(TENANT, "floating_count"), Count(PROJECT, "floating_ips")),
+    "addresses": (Count(SUBNET, "subnet_id", part="ip", is_part_last_character=True, region="0"),),
     "ports": (Count(TENANT, "external_ip_count", condition="external"),),
     "placement_groups": (Count(TENANT, "servergroup_count"), Count(PROJECT, "placement_groups")),
     "security_groups": (Count(TENANT, "firewall_count"), Count(PROJECT, "security_groups")),
@@ -105,6 +121,7 @@ class TableCounts:
         self._table = table
         self._counts = COUNTS.get(table, ())
         self.fields = frozenset(field for count in self._counts for field in count.fields)
+        self._named_scope = NAMED_BY_RECORD.get(table)
 
     def note_added(self, tx: Tx, record: Struct) -> None:
         """Note that a record is added."""
@@ -123,9 +140,12 @@ class TableCounts:
         if not self.fields:
             await tx.run(statement, **values)
             return
-        names = sorted(self.fields)
+        names = sorted(self.fields | ({"id"} if self._named_scope else set()))
         for row in await tx.all(f"{statement} RETURNING {', '.join(names)}", **values):
-            self._note(tx, dict(zip(names, row, strict=True)), -1)
+            fields = dict(zip(names, row, strict=True))
+            self._note(tx, fields, -1)
+            if self._named_scope:
+                tx.count_changes.drop(self._named_scope, fields["id"])
 
     def _note(self, tx: Tx, values: Mapping[str, Any], sign: int) -> None:
         for count in self._counts:
@@ -134,12 +154,17 @@ class TableCounts:
                 tx.count_changes.add(key, sign * amount)
 
 
+DROP = "DELETE FROM resource_counts WHERE scope = :scope AND region_id = 0 AND owner_id = 0 AND name = :name"
+
+
 async def write_count_changes(tx: Tx) -> None:
     """Write the differences that a transaction has noted; the last statement of each transaction."""
     changes = tx.count_changes.items()
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
         rows = changes[start : start + ROWS_PER_STATEMENT]
         await tx.run(_upsert(len(rows)), **dict(_numbered_values(rows)))
+    for scope, name in tx.count_changes.dropped:
+        await tx.run(DROP, scope=scope, name=name)
     tx.count_changes.clear()
 
 

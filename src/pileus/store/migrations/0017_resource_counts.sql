@@ -71,6 +71,8 @@ INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
 INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
     SELECT 'tenant', 0, client_id, 'unfinished_tasks', substr(id, length(id), 1), count(*) FROM tasks
     WHERE finished_at IS NULL GROUP BY 3, 5;
+INSERT INTO resource_counts (scope, region_id, owner_id, name, part, value)
+    SELECT 'subnet', 0, 0, subnet_id, substr(ip, length(ip), 1), count(*) FROM addresses GROUP BY 4, 5;
 -- Lists, and searches for what refers to a record, visit no rows of other tenants.
 DROP INDEX security_groups_by_project;
 CREATE INDEX security_groups_by_time ON security_groups (project_id, region_id, created_at, id);

@@ -11,6 +11,7 @@ from pileus.domain.network.networks import (
     next_free_address,
 )
 from pileus.domain.network.ports import AssignedAddress
+from pileus.store.count_changes import CountScope
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.store.rows import in_list_placeholders
@@ -19,8 +20,11 @@ CANDIDATE_COUNTS = (16, 512)
 """Sizes of the candidate ranges that are checked in one query; only in a full subnet are both all in use."""
 
 IN_USE = """
-SELECT s.id, count(a.ip) FROM subnets s
-LEFT JOIN addresses a ON a.subnet_id = s.id AND (s.gateway_ip IS NULL OR a.ip <> s.gateway_ip)
+SELECT s.id, (
+    SELECT coalesce(sum(c.value), 0) FROM resource_counts c
+    WHERE c.scope = 'subnet' AND c.region_id = 0 AND c.owner_id = 0 AND c.name = s.id
+) - (SELECT count(*) FROM addresses a WHERE a.subnet_id = s.id AND a.ip = s.gateway_ip)
+FROM subnets s
 """
 
 
@@ -51,15 +55,22 @@ async def allocate(
 
 async def count_in_use_by_subnet_of_network(tx: Tx, network_id: str) -> dict[str, int]:
     """Count the addresses in use of each subnet of a network; gateways are not counted."""
-    rows = await tx.all(f"{IN_USE} WHERE s.network_id = :network_id GROUP BY s.id", network_id=network_id)
-    return {subnet_id: int(count) for subnet_id, count in rows}
+    return await _count_in_use(tx, "s.network_id = :network_id", network_id=network_id)
 
 
 async def count_in_use_by_subnet(tx: Tx, subnet_ids: Sequence[str]) -> dict[str, int]:
     """Count the addresses in use of subnets; gateways are not counted."""
     marks, values = in_list_placeholders("id", subnet_ids)
-    rows = await tx.all(f"{IN_USE} WHERE s.id IN ({marks}) GROUP BY s.id", **values)
-    return {subnet_id: int(count) for subnet_id, count in rows}
+    return await _count_in_use(tx, f"s.id IN ({marks})", **values)
+
+
+async def _count_in_use(tx: Tx, where: str, **values: str) -> dict[str, int]:
+    """Count the addresses in use of subnets, those included that the transaction has not counted yet."""
+    counts = {subnet_id: int(count) for subnet_id, count in await tx.all(f"{IN_USE} WHERE {where}", **values)}
+    for key, difference in tx.count_changes.items():
+        if key.scope == CountScope.SUBNET and key.name in counts:
+            counts[key.name] += difference
+    return counts
 
 
 async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
@@ -69,7 +80,7 @@ async def is_in_use(tx: Tx, subnet: Subnet, ip: str) -> bool:
 
 async def release_of_floating_ip(tx: Tx, floating_ip_id: str) -> None:
     """Release the address of a floating IP."""
-    await tx.run("DELETE FROM addresses WHERE floating_ip_id = :id", id=floating_ip_id)
+    await ports.ADDRESSES.remove_all(tx, "floating_ip_id = :id", id=floating_ip_id)
 
 
 async def _require_free(tx: Tx, subnet: Subnet, requested_ip: str) -> str:

@@ -39,6 +39,6 @@ async def add_address(tx: Tx, address: AssignedAddress) -> AssignedAddress:
 
 async def remove(tx: Tx, port_id: str) -> None:
     """Delete a port and release its addresses."""
-    await tx.run("DELETE FROM addresses WHERE port_id = :port_id", port_id=port_id)
+    await ADDRESSES.remove_all(tx, "port_id = :port_id", port_id=port_id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
     await TABLE.remove(tx, port_id)

@@ -69,7 +69,7 @@ async def allocate_address(tx: Tx, subnet: Subnet, port_id: str, requested_ip: s
 
 async def remove(tx: Tx, port_id: str) -> None:
     """Delete a router port and release its addresses."""
-    await tx.run("DELETE FROM addresses WHERE router_port_id = :id", id=port_id)
+    await ports.ADDRESSES.remove_all(tx, "router_port_id = :id", id=port_id)
     await TABLE.remove(tx, port_id)
 
 
