@@ -23,19 +23,22 @@ from msgspec.structs import replace
 
 from pileus.app import run_cloud
 from pileus.domain.account.projects import Project
+from pileus.domain.account.subscriptions import Subscription, WebhookTarget
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.network.networks import Network
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.tasks import Task
 from pileus.settings import Settings
 from pileus.store import sqlite, tasks
-from pileus.store.account import clients, projects, quotas, user_actions
+from pileus.store.account import clients, projects, quotas, subscriptions, user_actions
 from pileus.store.database import Tx
 from pileus.store.network import networks, security_groups
 from tests.counted_tables import TABLES
 from tests.tenants import client_of
 
 FEW, MANY = 20, 400
+OTHER = 1000
+"""The id of the other client, and of its project."""
 STEPS = 5
 """Steps between two calls of the counting function."""
 TOLERANCE = 150
@@ -44,6 +47,7 @@ LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b|\?(?:, \?)+")
 BOUNDED = {
     "SELECT count(*) FROM tasks WHERE state IN (?)": "figures of the server, read once a second in a thread",
     "SELECT slot_class, count(*)": "likewise",
+    "AND client_id = (SELECT client_id FROM projects": "the unfinished tasks of a tenant, when it deletes a project",
     "SELECT s.id FROM subnets s JOIN networks n": "the subnets of a project, of which a quota allows few",
 }
 """Parts of statements that may grow, with the reason."""
@@ -125,6 +129,14 @@ async def change_everything(client: Client) -> None:
     await client.send("DELETE", f"/cloud/v1/routers/1/1/{router_id}")
     await client.send("DELETE", f"/cloud/v1/subnets/1/1/{subnet_id}")
     await client.send("DELETE", f"/cloud/v1/networks/1/1/{network_id}")
+
+
+async def delete_a_project(client: Client) -> None:
+    """Create a project with a network and delete it."""
+    project = await client.send("POST", "/cloud/v1/projects", {"name": "short"})
+    path = f"/cloud/v1/networks/{project['id']}/1"
+    await client.send("POST", path, {"name": "inside", "create_router": True, "tags": {"a": "b"}})
+    await client.send("DELETE", f"/cloud/v1/projects/{project['id']}")
 
 
 async def change_instances(client: Client, network_id: str) -> None:
@@ -219,17 +231,19 @@ async def measure(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> 
     token = await fill_cloud(folder, count)
     async with count_statements(folder, token, monkeypatch) as (client, counter):
         await change_everything(client)
+        await delete_a_project(client)
         await list_first_pages(client)
     return counter.steps
 
 
 async def add_records(count: int, tx: Tx) -> None:
     """Add resources, tasks, audit log entries and usage of the client and of another one."""
-    await clients.add(tx, 2, "other", 0)
-    await projects.add(tx, Project(id=2, client_id=2, name="default", created_at=0))
+    await clients.add(tx, OTHER, "other", 0)
+    await projects.add(tx, Project(id=OTHER, client_id=OTHER, name="default", created_at=0))
     await networks.add(tx, Network(id="n", name="n", region_id=1, created_at=0, updated_at=0))
     await quotas.set_limits(tx, 1, 1, {"image_size": 2**60})
-    for client_id in (1, 2):
+    await subscriptions.TABLE.add_all(tx, [a_subscription(number) for number in range(count)])
+    for client_id in (1, OTHER):
         names = [f"{client_id}-{number}" for number in range(count)]
         for mapper, make, _ in TABLES.values():
             await mapper.add_all(tx, [make(client_id, name) for name in names])
@@ -244,12 +258,18 @@ def an_ended_task(client_id: int, name: str) -> Task:
     return task
 
 
+def a_subscription(number: int) -> Subscription:
+    """Return a subscription of the other client, which has no deliveries."""
+    target = WebhookTarget(url="https://example.com/", auth_header_name="X-Key", auth_header_value="key")
+    return Subscription(id=number + 1, client_id=OTHER, kind="webhook", target=target, created_at=0)
+
+
 def rules_of(group_id: str) -> list[SecurityGroupRule]:
     """Return two rules of a group; one refers to another group."""
     rule = SecurityGroupRule(
         id=f"{group_id}-1", security_group_id=group_id, direction="ingress", created_at=0, updated_at=0
     )
-    return [rule, replace(rule, id=f"{group_id}-2", remote_group_id=f"{group_id[0]}-0")]
+    return [rule, replace(rule, id=f"{group_id}-2", remote_group_id=f"{group_id.partition('-')[0]}-0")]
 
 
 def an_action(client_id: int, name: str) -> UserAction:

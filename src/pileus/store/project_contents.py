@@ -18,6 +18,8 @@ LOCKABLE = (
 )  # fmt: skip
 """Tables of resources that a project owns and a task can lock."""
 
+TAGGED_KINDS = "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group'"
+"""All kinds of resources with tags: naming them selects the index."""
 PORTS = "port_id IN (SELECT id FROM ports WHERE project_id = :project_id)"
 FLOATING_IPS = "floating_ip_id IN (SELECT id FROM floating_ips WHERE project_id = :project_id)"
 ROUTERS = "router_id IN (SELECT id FROM routers WHERE project_id = :project_id)"
@@ -25,6 +27,11 @@ ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})
 GROUPS = "security_group_id IN (SELECT id FROM security_groups WHERE project_id = :project_id)"
 VOLUMES = "volume_id IN (SELECT id FROM volumes WHERE project_id = :project_id)"
 OWN = "project_id = :project_id"
+TAGS = f"{OWN} AND kind IN ({TAGGED_KINDS})"
+UNFINISHED_TASKS = """
+SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING')
+    AND client_id = (SELECT client_id FROM projects WHERE id = :project_id) AND project_id = :project_id
+"""
 DELETION_ORDER = {
     **dict.fromkeys(("attachments", "policy_volumes", "due_snapshots"), VOLUMES),
     "addresses": f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}",
@@ -33,7 +40,8 @@ DELETION_ORDER = {
     "security_group_rules": GROUPS,
     **dict.fromkeys(("floating_ips", "ports", "security_groups", "snapshots", "volumes", "instances"), OWN),
     **dict.fromkeys(("subnets", "routers", "networks", "images", "placement_groups", "ddos_profiles"), OWN),
-    **dict.fromkeys(("ssh_keys", "tags", "schedules", "lifecycle_policies"), OWN),
+    **dict.fromkeys(("ssh_keys", "schedules", "lifecycle_policies"), OWN),
+    "tags": TAGS,
 }
 """Conditions that select the rows of a project, by table, in the order in which they can be deleted."""
 
@@ -54,7 +62,7 @@ async def lock(tx: Tx, project_id: int, task_id: str) -> None:
 
 async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
     """Raise Conflict if a task other than the given one is working in a project."""
-    busy = "SELECT 1 FROM tasks WHERE project_id = :project_id AND state IN ('NEW', 'RUNNING') AND id <> :task_id"
+    busy = f"{UNFINISHED_TASKS} AND id <> :task_id"
     others = "SELECT 1 FROM {table} WHERE project_id = :project_id AND (task_id IS NULL OR task_id <> :task_id)"
     for statement in (busy, *(others.format(table=table) for table in LOCKABLE)):
         if await tx.one(f"{statement} LIMIT 1", project_id=project_id, task_id=task_id):

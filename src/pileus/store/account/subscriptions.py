@@ -11,6 +11,16 @@ from pileus.store.rows import Table
 
 TABLE = Table("subscriptions", Subscription, secrets={"target": lambda _: True})
 find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
+# Each recursion is one access to the index, however many deliveries a subscription has.
+WITH_DELIVERIES = """
+WITH RECURSIVE waiting (id) AS (
+    SELECT min(subscription_id) FROM deliveries
+    UNION ALL
+    SELECT (SELECT min(subscription_id) FROM deliveries WHERE subscription_id > waiting.id) FROM waiting
+    WHERE id IS NOT NULL
+)
+SELECT id FROM waiting WHERE id IS NOT NULL
+"""
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -58,7 +68,7 @@ async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
 
 async def list_due_for_delivery(tx: Tx, now: int, limit: int) -> list[Subscription]:
     """Return the subscriptions with deliveries that are due, longest waiting first."""
-    where = "next_at <= :now AND EXISTS (SELECT 1 FROM deliveries d WHERE d.subscription_id = subscriptions.id)"
+    where = f"next_at <= :now AND id IN ({WITH_DELIVERIES})"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
 
 

@@ -85,6 +85,8 @@ CREATE INDEX floating_ips_by_time ON floating_ips (project_id, region_id, create
 CREATE INDEX networks_by_time ON networks (project_id, region_id, created_at, id);
 CREATE INDEX networks_external ON networks (region_id) WHERE external = 1;
 CREATE INDEX networks_shared ON networks (region_id) WHERE shared = 1;
+DROP INDEX images_by_project;
+CREATE INDEX images_by_project ON images (project_id, region_id);
 DROP INDEX ports_by_network;
 CREATE INDEX ports_by_network ON ports (network_id, project_id);
 CREATE INDEX ports_reserved ON ports (project_id, region_id) WHERE reserved = 1;
