@@ -15,11 +15,11 @@ SELECT p.router_id FROM router_ports p JOIN addresses a ON a.router_port_id = p.
 WHERE p.gateway = 0 AND a.subnet_id = :subnet_id
 """
 ROUTED_FLOATING_IPS = """
-SELECT f.id FROM floating_ips f
-JOIN addresses a ON a.port_id = f.port_id AND a.ip = f.fixed_ip_address
-JOIN addresses r ON r.subnet_id = a.subnet_id
-JOIN router_ports p ON p.id = r.router_port_id
-WHERE p.router_id = :router_id AND p.gateway = 0
+SELECT f.id FROM addresses a JOIN floating_ips f ON f.port_id = a.port_id AND f.fixed_ip_address = a.ip
+WHERE a.subnet_id IN (
+    SELECT r.subnet_id FROM router_ports p JOIN addresses r ON r.router_port_id = p.id
+    WHERE p.router_id = :router_id AND p.gateway = 0
+)
 """
 
 
@@ -61,7 +61,7 @@ async def find_floating_ip_id_through_router(tx: Tx, router_id: str, subnet_id: 
         row = await tx.one(f"{ROUTED_FLOATING_IPS} LIMIT 1", router_id=router_id)
     else:
         row = await tx.one(
-            f"{ROUTED_FLOATING_IPS} AND r.subnet_id = :subnet_id LIMIT 1", router_id=router_id, subnet_id=subnet_id
+            f"{ROUTED_FLOATING_IPS} AND a.subnet_id = :subnet_id LIMIT 1", router_id=router_id, subnet_id=subnet_id
         )
     return None if row is None else str(row[0])
 
