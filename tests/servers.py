@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 KEY = "1_a-key-for-tests-0123456789abcdef"
 READY = "Pileus is ready."
+PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
 TIMEOUT = 20
 """Seconds to wait for a server to start or to stop."""
 
@@ -42,6 +43,33 @@ class Server:
             self.process.stdout.close()
         return code
 
+    def kill(self) -> None:
+        """Kill the server and its workers at once, as a loss of power would."""
+        for pid in (self.process.pid, *list_descendants(self.process.pid)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.stop(signal.SIGKILL)
+
+    def measure_memory(self) -> float:
+        """Return the memory that the server and its workers use, in MiB."""
+        pids = (self.process.pid, *list_descendants(self.process.pid))
+        return sum(map(_measure_resident_memory, pids)) / (1 << 20)
+
+
+def list_descendants(pid: int) -> list[int]:
+    """Return the ids of the processes that a process has started, and those that they have started."""
+    children: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            children += map(int, (thread / "children").read_text().split())
+    return [*children, *(descendant for child in children for descendant in list_descendants(child))]
+
+
+def _measure_resident_memory(pid: int) -> int:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE_SIZE
+    return 0
+
 
 def free_port() -> int:
     """Return a free TCP port."""
@@ -51,8 +79,8 @@ def free_port() -> int:
         return port
 
 
-def start_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
-    """Start a server on a data directory and wait until it is ready; its log is next to the directory."""
+def spawn_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
+    """Begin to start a server on a data directory; its log is next to the directory."""
     port = port or free_port()
     log = data.parent / f"{data.name}.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PILEUS_", "GCORE_"))}
@@ -66,11 +94,21 @@ def start_server(data: Path, *options: str, port: int | None = None, variables: 
             # The widest: the server must not depend on it.
             umask=0,
         )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if READY in line:
-            return Server(process, f"http://127.0.0.1:{port}", log)
-    raise AssertionError(f"the server ended with {process.wait()}: {log.read_text()[-2000:]}")
+    return Server(process, f"http://127.0.0.1:{port}", log)
+
+
+def start_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
+    """Start a server on a data directory and wait until it is ready."""
+    server = spawn_server(data, *options, port=port, variables=variables)
+    wait_until_ready(server)
+    return server
+
+
+def wait_until_ready(server: Server) -> None:
+    """Wait until a server is ready. Raises AssertionError if it ends before."""
+    assert server.process.stdout is not None
+    if not any(READY in line for line in server.process.stdout):
+        raise AssertionError(f"the server ended with {server.process.wait()}: {server.log.read_text()[-2000:]}")
 
 
 @contextmanager
