@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, cast
 
 import httpx
@@ -23,6 +24,8 @@ from tests.tenants import Tenant, client_of
 LOGIN, REFRESH = "/iam/auth/jwt/login", "/iam/auth/jwt/refresh"
 PASSWORD = "correct horse battery"
 BAD_LOGIN = (400, "ValidationError", "Unable to log in with the provided credentials")
+LONGEST_CHECK = 10.0
+"""Seconds."""
 INVALID = (401, "token_not_valid", "Token is invalid or expired")
 
 
@@ -112,6 +115,26 @@ def test_a_digest_has_its_own_salt_and_belongs_to_one_password() -> None:
     assert passwords.is_password(PASSWORD, first)
     assert not passwords.is_password(PASSWORD + "!", first)
     assert not passwords.is_password(PASSWORD, None)
+
+
+async def test_passwords_that_are_checked_and_set_at_the_same_time_do_not_wait_for_each_other(person: Person) -> None:
+    """The threads of the cryptography library are shared by all computations of a process."""
+    digest = passwords.hash_password(PASSWORD)
+    # A thread that hangs would stop the event loop from ending.
+    checks = [Thread(target=passwords.is_password, args=(PASSWORD, digest), daemon=True) for _ in range(4)]
+    for check in checks:
+        check.start()
+    for check in checks:
+        check.join(LONGEST_CHECK)
+    assert [check.is_alive() for check in checks] == [False] * 4
+
+    path = f"/_pileus/tenants/{person.tenant.client_id}/users/{person.user.id}/password"
+    answers = await asyncio.gather(
+        *(person.log_in() for _ in range(4)),
+        *(person.tenant.operator.put(path, json={"password": PASSWORD}) for _ in range(2)),
+    )
+
+    assert {answer.status_code for answer in answers} <= {200, 204, 400}
 
 
 async def test_a_user_without_a_password_cannot_log_in(person: Person) -> None:

@@ -97,7 +97,11 @@ def test_a_connection_serves_several_requests(connection: socket.socket) -> None
 def test_an_invalid_request_is_rejected(connection: socket.socket, request_: bytes, expected: int) -> None:
     connection.sendall(request_)
 
-    assert status(receive_all(connection)) == expected
+    response = receive_all(connection)
+    head, _, body = response.partition(b"\r\n\r\n")
+    assert status(response) == expected
+    assert set(json.loads(body)) == {"exception_class", "message", "request_id"}
+    assert f"x-request-id: {json.loads(body)['request_id']}" in head.decode()
 
 
 @pytest.mark.parametrize(

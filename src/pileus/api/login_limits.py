@@ -14,8 +14,8 @@ MOST_PER_USER, MOST_PER_PEER = 10, 100
 """Failed logins in a window."""
 MAX_COUNTED = 10_000
 """Users and peers that are remembered."""
-MOST_AT_ONCE, MOST_WAITING = 2, 50
-"""Passwords that are checked at once, each with 64 MiB, and logins that wait for their turn."""
+MOST_WAITING = 50
+"""Logins that wait for their turn."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,8 @@ class LoginLimits:
     def __init__(self) -> None:
         self._failed_by_key: OrderedDict[str, FailedLogins] = OrderedDict()
         self._waiting = 0
-        self.turn = asyncio.Semaphore(MOST_AT_ONCE)
+        self.turn = asyncio.Lock()
+        """Passwords are hashed and checked one at a time, so that they occupy one thread."""
 
     def begin_login(self, email: str, peer: str, now: int) -> None:
         """Count a login as failed until `end_login`. Raises TooManyRequests.

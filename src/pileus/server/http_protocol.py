@@ -7,6 +7,7 @@ the deadlines once a second, so that a request needs no timer of its own.
 
 import asyncio
 import math
+import os
 from http import HTTPStatus
 from typing import Any, NoReturn
 
@@ -157,8 +158,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         if self.transport.is_closing():
             return
-        body = msgspec.json.encode({"exception_class": "HTTPError", "message": message})
-        headers = {"content-type": "application/json", "content-length": len(body), "connection": "close"}
+        request_id = os.urandom(16).hex()
+        body = msgspec.json.encode({"exception_class": "HTTPError", "message": message, "request_id": request_id})
+        headers: dict[str, str | int] = {"content-type": "application/json", "content-length": len(body)}
+        headers |= {"request_id": request_id, "x-request-id": request_id, "connection": "close"}
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             headers["retry-after"] = RETRY_SECONDS
         lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{name}: {value}" for name, value in headers.items())]

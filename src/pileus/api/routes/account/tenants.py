@@ -75,7 +75,7 @@ async def create_user(ctx: Ctx, tenant_id: FromPath[int], data: JSONBody[CreateU
 
     The address must be unique among the users of all tenants: 409.
     """
-    email, digest = require_valid_email(data.email), await _hash_password(data.password)
+    email, digest = require_valid_email(data.email), await _hash_password(ctx, data.password)
     user = await ctx.write(lambda tx: user_service.register_user(tx, tenant_id, email, data.role, digest, ctx.now()))
     return UserView.of(user)
 
@@ -88,7 +88,7 @@ async def set_user_password(
 
     When the answer arrives, no server process accepts the old logins. That takes a second.
     """
-    digest = await _hash_password(data.password)
+    digest = await _hash_password(ctx, data.password)
 
     async def write(tx: Tx) -> None:
         await user_service.replace_password(tx, await users.get_of_client(tx, tenant_id, user_id), digest)
@@ -163,10 +163,11 @@ async def revoke_key(ctx: Ctx, tenant_id: FromPath[int], key_id: FromPath[int]) 
     await wait_until_caches_expire()
 
 
-async def _hash_password(password: str) -> str:
+async def _hash_password(ctx: Ctx, password: str) -> str:
     from pileus.services.account import passwords  # noqa: PLC0415  # it takes long to load
 
-    return await asyncio.to_thread(passwords.hash_password, password)
+    async with ctx.app.login_limits.turn:
+        return await asyncio.to_thread(passwords.hash_password, password)
 
 
 ROUTES = [
