@@ -4,6 +4,9 @@ One file for each subject:
 
 - `test_crashes.py`: the server and its workers are killed in the middle of changes and of starts.
 - `test_outages.py`: PostgreSQL stops, hangs, loses connections and comes back.
+- `test_fairness.py`: a tenant does its worst beside a quiet one.
+- `test_hostile_requests.py`: every operation gets valid, almost valid and hostile requests.
+- `test_tenancy.py`: two tenants ask for the things of a third one, and for things that do not exist.
 - `test_reference_races.py`: two servers over one PostgreSQL use and delete the same resource at the same time.
 
 Everything stays in this process or on the loopback interface. The suite runs the short form, which has a fixed number

@@ -18,7 +18,7 @@ from pileus.settings import Settings
 from pileus.store.postgres_connections import LONGEST_STATEMENT
 from pileus.store.secrets import KEY_FILE
 from tests.chaos.proxies import Proxy, proxy_of
-from tests.chaos.rounds import rounds
+from tests.chaos.rounds import current_figures, rounds
 from tests.databases import database_url
 from tests.orders import an_order
 from tests.servers import start_server
@@ -61,6 +61,7 @@ class Outage:
         """Send a request; return the answer and the seconds that it took."""
         started_at = time.monotonic()
         answer = await self.tenant.api.request(method, path, json=body)
+        current_figures().update({f"answers_{answer.status_code}": 1})
         return answer, time.monotonic() - started_at
 
     async def wait_until_back(self) -> None:
