@@ -14,12 +14,12 @@ from itertools import count
 MINUTES = float(os.environ.get("PILEUS_CHAOS_MINUTES", "0"))
 IS_LONG = MINUTES > 0
 PARTS = {
-    "crashes": 10.0,
-    "hostile_requests": 5.0,
-    "reference_races": 5.0,
-    "tenancy": 3.0,
-    "outages": 3.0,
-    "fairness": 4.0,
+    "crashes": 16,
+    "fairness": 3,
+    "hostile_requests": 4,
+    "outages": 2,
+    "reference_races": 4,
+    "tenancy": 3,
 }
 """The parts of the time that the files get."""
 PROGRESS_SECONDS = 15.0
