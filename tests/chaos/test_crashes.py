@@ -13,7 +13,7 @@ import pytest
 from tests.chaos.installations import PLACE, Installation, client_of
 from tests.chaos.ledgers import Ledger
 from tests.chaos.rounds import current_figures, rounds
-from tests.chaos.writers import Stage, create, finish, make_writers, run_until_killed, set_stage
+from tests.chaos.writers import Stage, clear_stage, create, finish, make_writers, run_until_killed, set_stage
 from tests.databases import database_url
 from tests.orders import an_order
 
@@ -55,7 +55,7 @@ async def kill_while_starting(installation: Installation) -> None:
     current_figures().update(kills=1, killed_while_starting=1)
 
 
-async def check(installation: Installation, ledger: Ledger) -> None:
+async def check(installation: Installation, ledger: Ledger, stage: Stage) -> None:
     """Check after a restart that nothing is lost or half done. One task is held."""
     assert installation.server is not None
     figures = current_figures()
@@ -63,7 +63,8 @@ async def check(installation: Installation, ledger: Ledger) -> None:
     async with client_of(installation.server) as client:
         lost = await ledger.compare(client)
         wrong_usage = await installation.compare_usage(client)
-    inconsistencies = installation.find_inconsistencies()
+        inconsistencies = installation.find_inconsistencies()
+        await clear_stage(client, stage)
     figures.update(acknowledged=ledger.acknowledged, lost=len(lost))
     figures.update(inconsistent=len(inconsistencies), wrong_usage=len(wrong_usage))
     ledger.acknowledged = 0
@@ -93,7 +94,7 @@ async def test_nothing_is_lost_or_half_done_when_the_server_is_killed(installati
         for _ in range(number % 3):
             await kill_while_starting(installation)
         server = installation.start()
-        await check(installation, ledger)
+        await check(installation, ledger, stage)
 
     async with client_of(server) as client:
         await client.delete("/_pileus/faults")

@@ -84,6 +84,27 @@ async def set_stage(client: httpx.AsyncClient) -> Stage:
     return Stage(f"/cloud/v1/instances/{PLACE}/{renamed_id}", attached_id, interfaces[0]["port_id"])
 
 
+async def wait_until_unlocked(client: httpx.AsyncClient, path: str) -> None:
+    """Wait until no task works on a resource: an answer that waits for a task may come before its end."""
+    while (await client.get(path)).json()["task_id"]:  # noqa: ASYNC110  # the API does not notify
+        await asyncio.sleep(0.01)
+
+
+async def clear_stage(client: httpx.AsyncClient, stage: Stage) -> None:
+    """Unassign floating IPs and detach volumes that a killed server has left at the instances of the stage."""
+    for view in (await client.get(f"/cloud/v1/floatingips/{PLACE}")).json()["results"]:
+        if view["port_id"] == stage.routed_port_id:
+            path = f"/cloud/v1/floatingips/{PLACE}/{view['id']}"
+            unassigned = await client.post(f"{path}/unassign")
+            assert unassigned.is_success, unassigned.text
+            await wait_until_unlocked(client, path)
+    attached = await client.get(f"/cloud/v1/volumes/{PLACE}", params={"instance_id": stage.attached_id})
+    for view in attached.json()["results"]:
+        if not view["is_root_volume"]:
+            path = f"/cloud/v2/volumes/{PLACE}/{view['id']}/detach"
+            await finish(client, await client.post(path, json={"instance_id": stage.attached_id}))
+
+
 async def change_value(client: httpx.AsyncClient, ledger: Ledger, path: str, name: str) -> None:
     """Count in the name or in a tag of an instance."""
     number = 0
@@ -136,7 +157,9 @@ async def assign_and_unassign(client: httpx.AsyncClient, ledger: Ledger, stage: 
         (floating_ip_id,) = (await finish(client, answer))["created_resources"]["floatingips"]
         path = f"{creation.path}/{floating_ip_id}"
         ledger.count(await client.post(f"{path}/assign", json={"port_id": stage.routed_port_id}))
+        await wait_until_unlocked(client, path)
         ledger.count(await client.post(f"{path}/unassign"))
+        await wait_until_unlocked(client, path)
         await ledger.delete(client, path)
 
 
