@@ -46,8 +46,12 @@ HALF_DONE = {
 STATEMENTS = DANGLING | LOCKS | HALF_DONE
 """What every cloud is checked for, by the name of what is found."""
 
-DRIVER_TABLES = {"machines": "instances", "volumes": "volumes", "networks": "networks"}
-"""The tables of the simulated driver, and the tables of the records to which they belong."""
+DRIVER_TABLES = {
+    "instances": "simulated_machines",
+    "volumes": "simulated_volumes",
+    "networks": "simulated_network_parts WHERE kind = 'network'",
+}
+"""The tables of the simulated driver that correspond to those of the records."""
 QUOTA_COUNTS = {
     "vm_count_usage": "SELECT count(*) FROM instances WHERE kind = 'vm'",
     "volume_count_usage": "SELECT count(*) FROM volumes",

@@ -78,11 +78,10 @@ class Installation:
     def _compare_driver(self) -> list[tuple[Any, ...]]:
         """Return what only the simulated driver has, and what only the records have."""
         differences: list[tuple[Any, ...]] = []
-        with closing(sqlite3.connect(self.data / "simulated.db")) as driver:
-            for driver_table, table in DRIVER_TABLES.items():
-                recorded = set(map(tuple, self.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")))
-                existing = set(driver.execute(f"SELECT id FROM {driver_table}").fetchall())
-                differences += [(f"{table} of the driver", *row) for row in existing ^ recorded]
+        for table, driver_table in DRIVER_TABLES.items():
+            recorded = set(map(tuple, self.rows(f"SELECT id FROM {table} WHERE project_id IS NOT NULL")))
+            existing = set(map(tuple, self.rows(f"SELECT id FROM {driver_table}")))
+            differences += [(f"{table} of the driver", *row) for row in existing ^ recorded]
         return differences
 
     async def compare_usage(self, client: httpx.AsyncClient) -> list[tuple[str, int, int]]:
