@@ -22,6 +22,8 @@ MOST_TURNS = 3 * CLIENTS
 """Answers to the other tenant between a request of the quiet one and its answer."""
 MOST_SLOWER = 5.0
 """How many times as long the slowest of a hundred answers may take beside a load."""
+LEAST_ALONE = 20.0
+"""Milliseconds: shorter waits count as these, because the processor gives its turns to processes no more evenly."""
 
 
 @dataclass(slots=True)
@@ -113,4 +115,4 @@ async def test_a_quiet_tenant_hardly_waits_longer_than_alone(neighbours: Neighbo
     p99_alone, p99_beside = (1000 * sorted(seconds)[int(0.99 * len(seconds))] for seconds in (alone, beside))
     figures = current_figures()
     figures[f"{name}_p99_alone_ms"], figures[f"{name}_p99_beside_ms"] = round(p99_alone), round(p99_beside)
-    assert p99_beside <= MOST_SLOWER * p99_alone, (p99_alone, p99_beside)
+    assert p99_beside <= MOST_SLOWER * max(p99_alone, LEAST_ALONE), (p99_alone, p99_beside)
