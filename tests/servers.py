@@ -93,6 +93,8 @@ def spawn_server(data: Path, *options: str, port: int | None = None, variables: 
             text=True,
             # The widest: the server must not depend on it.
             umask=0,
+            # Ctrl-C reaches only the tests, which stop their servers.
+            process_group=0,
         )
     return Server(process, f"http://127.0.0.1:{port}", log)
 

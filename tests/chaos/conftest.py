@@ -1,7 +1,8 @@
 """Mark the tests of this folder, share the time of the long form among them, and print what they have found."""
 
+import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,21 @@ def seconds_by_part(request: pytest.FixtureRequest) -> dict[str, float]:
     counts = Counter(part_of(item) for item in request.session.items if item.path.is_relative_to(HERE))
     whole = sum(PARTS[part] for part in counts)
     return {part: 60 * MINUTES * PARTS[part] / whole / number for part, number in counts.items()}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the first Ctrl-C end the long form after the running round; a second one ends it at once."""
+
+    def stop_soon(*_: object) -> None:
+        SCHEDULE.is_interrupted = True
+        request.session.shouldstop = "interrupted"
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    if IS_LONG:
+        signal.signal(signal.SIGINT, stop_soon)
+    yield
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

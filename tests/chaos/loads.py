@@ -3,6 +3,7 @@
 import asyncio
 import json
 import multiprocessing
+import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -88,7 +89,8 @@ LOADS: dict[str, tuple[Callable[[Load], Awaitable[None]], int]] = {
 
 
 def run_load(name: str, url: str, token: str, project_id: int, answered: Any) -> None:
-    """Run a load until the process is ended."""
+    """Run a load until the process is ended, which Ctrl-C does not do."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     work, count = LOADS[name]
 
     async def main() -> None:

@@ -36,6 +36,7 @@ class Schedule:
     part: str = ""
     write: Callable[[str], None] = lambda _: None
     next_progress: float = 0.0
+    is_interrupted: bool = False
 
     def begin(self, part: str, seconds: float) -> None:
         """Begin a test that may go on for some seconds after its short form."""
@@ -62,10 +63,13 @@ def current_figures() -> Figures:
 
 
 def rounds(short: int) -> Iterator[int]:
-    """Yield the rounds of the running test: `short` of them, and more until its time is over."""
+    """Yield the rounds of the running test: `short` of them, and more until its time is over.
+
+    After an interrupt only the running round goes on.
+    """
     figures = current_figures()
     for number in count():
-        if number >= short and time.monotonic() >= SCHEDULE.deadline:
+        if (number >= short and time.monotonic() >= SCHEDULE.deadline) or (number and SCHEDULE.is_interrupted):
             return
         yield number
         figures["rounds"] += 1
