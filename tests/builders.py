@@ -90,16 +90,17 @@ async def an_instance(
     instance = replace(instance, vm_state=changes.get("vm_state", VM_STATES[Status(instance.status)]))
     given = make_tags(SYSTEM_TAGS.items(), read_only=True) | make_tags((labels or {}).items())
 
-    async def write(tx: Tx) -> None:
-        await instances.add(tx, instance)
+    async def write(tx: Tx) -> Instance:
+        added = await instances.add(tx, instance)
         await tags.add(tx, instances.KIND, instance.place, instance.id, given)
         if instance.kind == InstanceKind.VM:
             await _add_boot_volume(tx, tenant, instance, image or await _get_public_image(tx))
         await _add_port(tx, tenant, instance, await _get_external_subnet(tx, tenant))
+        return added
 
-    await tenant.running.app_state.db.write(write)
-    await _start_machine(tenant.running, instance)
-    return instance
+    added = await tenant.running.app_state.db.write(write)
+    await _start_machine(tenant.running, added)
+    return added
 
 
 async def an_image(tenant: Tenant, **changes: Any) -> Image:

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from pileus.app import RunningCloud, run_cloud
-from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Database
 from pileus.store.schema import open_database
+from tests.app_settings import checked_settings
 from tests.brokers import run_broker
 from tests.contract.documents import PUBLISHED
 from tests.databases import BACKENDS, database_url, delete_all_rows
@@ -43,7 +43,7 @@ async def running(
     data: Path = tmp_path_factory.mktemp("data")
     with database_url(request.param) as url:
         async with run_cloud(
-            Settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
+            checked_settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
         ) as cloud:
             yield cloud
             assert await find_wrong_counts(cloud.app_state.db) == []

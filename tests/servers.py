@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.app_settings import CHECKED
+
 KEY = "1_a-key-for-tests-0123456789abcdef"
 READY = "Pileus is ready."
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
@@ -87,7 +89,7 @@ def spawn_server(data: Path, *options: str, port: int | None = None, variables: 
     with log.open("a") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port), *options],
-            env=environment | {"PILEUS_API_KEY": KEY} | (variables or {}),
+            env=environment | CHECKED | {"PILEUS_API_KEY": KEY} | (variables or {}),
             stdout=subprocess.PIPE,
             stderr=sink,
             text=True,

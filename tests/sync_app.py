@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pileus.app import RunningCloud, run_cloud
-from pileus.settings import Settings
+from tests.app_settings import checked_settings
 from tests.databases import database_url
 from tests.tenants import Tenant, new_tenant
 
@@ -18,7 +18,7 @@ class SyncApp:
     def __init__(self, data: Path, url: str) -> None:
         self._runner = asyncio.Runner()
         self._resources = AsyncExitStack()
-        cloud = run_cloud(Settings(data=data, database=url, log_level="error"))
+        cloud = run_cloud(checked_settings(data=data, database=url, log_level="error"))
         self.running: RunningCloud = self.run(self._resources.enter_async_context(cloud))
 
     def run(self, coroutine: Any) -> Any:

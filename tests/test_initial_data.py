@@ -12,7 +12,7 @@ import pytest
 from pileus.app import run_cloud
 from pileus.domain.account.access import Role
 from pileus.domain.errors import Invalid
-from pileus.settings import Settings
+from tests.app_settings import checked_settings
 from tests.builders import BARE_METAL, a_port, an_image, an_instance
 from tests.orders import an_order
 from tests.tenants import REGION, Tenant, client_of, new_tenant
@@ -38,7 +38,7 @@ class Starts:
         file = self._folder / "catalogue.toml"
         file.write_text(text, encoding="utf-8")
         return run_cloud(
-            Settings(data=self._folder / "data", database=self._url, catalogue=str(file), log_level="error")
+            checked_settings(data=self._folder / "data", database=self._url, catalogue=str(file), log_level="error")
         )
 
 

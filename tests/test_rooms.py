@@ -61,6 +61,7 @@ COMPOSITION = {
     "running_servers",
     "server",
     "setting_fields",
+    "setting_files",
     "settings",
     "users",
 }
@@ -74,9 +75,10 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.env": {"client_variables", "settings"},
     "cli.catalog": {"domain"},
     # The pattern of API keys, the default of a limit, and the settings of drivers.
-    "settings": {"domain.account.api_keys", "domain.limits", "drivers.registry", "setting_fields"},
+    "settings": {"domain.account.api_keys", "domain.limits", "drivers.registry", "setting_fields", "setting_files"},
     "setting_fields": set(),
     "testing.server_threads": {"app", "server.process"},
+    "setting_files": {"setting_fields"},
     # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.harnesses"},
     "testing.clouds": {"client_variables", "server.http_server"},
@@ -94,11 +96,9 @@ OUTSIDE: dict[str, set[str]] = {
 # The domain is pure: no input or output, no clock, no randomness.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
 
-# Drivers have their own databases.
-SQL_ROOMS = ("store", "drivers")
+SQL_ROOMS = ("store", "drivers")  # Drivers have their own databases.
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA)\s+[A-Za-z_(*:0-9']")
-STATEMENTS = ("run", "one", "all")
-QUERIES = ("find", "find_one")
+STATEMENTS, QUERIES = ("run", "one", "all"), ("find", "find_one")
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DEFINES = (ast.ClassDef, *FUNCTIONS)

@@ -14,8 +14,8 @@ from pileus.domain.account.access import TENANT_ROLES
 from pileus.domain.account.api_keys import TOKEN
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.simulated.settings import SimulatedSettings
-from pileus.setting_fields import HIDDEN, Setting
-from pileus.settings import SETTINGS, SettingError, Settings, default_data_directory, gather_given_values, load
+from pileus.setting_fields import HIDDEN, Setting, SettingError
+from pileus.settings import SETTINGS, Settings, default_data_directory, gather_given_values, load
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = {
@@ -54,6 +54,8 @@ EXAMPLES = {
     "idle_timeout": ("5", 5.0),
     "connection_limit": ("100", 100),
     "connection_limit_per_peer": ("7", 7),
+    "instance_cache": ("16", 16),
+    "instance_cache_checked": ("true", True),
     "image_sources": ("none", "none"),
     "subscribers": ("any", "any"),
     "image_limit": ("100", 100),

@@ -37,6 +37,7 @@ from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import make_new_files_private
 from pileus.settings import Settings
 from pileus.store import secret_keys
+from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database
 from pileus.store.database_checks import DatabaseChecks
 from pileus.store.schema import open_database
@@ -130,6 +131,8 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             rate_limiter=make_rate_limiter(settings),
             long_poll_seconds=settings.task_poll_ms / 1000,
             tag_limit=settings.tag_limit,
+            legacy_fields=settings.legacy_fields,
+            instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
         )
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pileus.domain.errors import Invalid
 from pileus.initial_data import KEY_FILE, PROJECT, load_catalogue
-from pileus.settings import SettingError, Settings
+from pileus.setting_fields import SettingError
+from pileus.settings import Settings
 
 SDK = "Python SDK, Go SDK, Terraform 2.x"
 CLIENT_VARIABLES = {

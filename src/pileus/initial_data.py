@@ -17,7 +17,8 @@ from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
 from pileus.services.account.api_keys import generate_api_token
-from pileus.settings import SettingError, Settings
+from pileus.setting_fields import SettingError
+from pileus.settings import Settings
 from pileus.store import catalogue_sync, counters, tasks
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
@@ -162,12 +163,12 @@ async def _sync_region(tx: Tx, catalogue: Catalogue, region_id: int, now: int) -
     }
     check_subnet_changes(offered_subnets, subnets_in_use)
     await catalogue_sync.upsert_and_retire_others(
-        tx, images.TABLE, region_id, catalogue.public_image_records(region_id, now)
+        tx, images.TABLE, images.save, region_id, catalogue.public_image_records(region_id, now)
     )
     await catalogue_sync.upsert_and_retire_others(
-        tx, networks.TABLE, region_id, [network for network, _ in offered_networks]
+        tx, networks.TABLE, networks.save, region_id, [network for network, _ in offered_networks]
     )
-    await catalogue_sync.upsert_and_retire_others(tx, subnets.TABLE, region_id, offered_subnets)
+    await catalogue_sync.upsert_and_retire_others(tx, subnets.TABLE, subnets.save, region_id, offered_subnets)
 
 
 async def _list_changed_subnets(tx: Tx, region_id: int, offered: list[Subnet]) -> list[Subnet]:

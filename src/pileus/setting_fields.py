@@ -16,6 +16,10 @@ ACCESS, OUTPUT, LIMITS, RETENTION = "Access", "Output", "Limits", "Retention"
 HIDDEN = "(hidden)"
 
 
+class SettingError(ValueError):
+    """A setting is wrong; the message is one line that names it and its source."""
+
+
 def setting(
     section: str, help_text: str, wants: str = "", default_text: str = "", *, secret: bool = False, **limits: Any
 ) -> Meta:

@@ -6,7 +6,6 @@ file, and the file over the default.
 """
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -28,15 +27,13 @@ from pileus.setting_fields import (
     STORAGE,
     RetentionSettings,
     Setting,
+    SettingError,
     convert_path,
     display_value,
     list_settings,
     setting,
 )
-
-
-class SettingError(ValueError):
-    """A setting is wrong; the message is one line that names it and its source."""
+from pileus.setting_files import read_settings_file
 
 
 def default_data_directory() -> Path:
@@ -209,6 +206,19 @@ class Settings(RetentionSettings, frozen=True, kw_only=True):
         int,
         setting(LIMITS, "The most connections of one address, except this machine's own.", ge=1, le=1 << 20),
     ] = 512
+    instance_cache: Annotated[
+        int,
+        setting(
+            LIMITS,
+            "Memory in MiB of a server process for the answers that show instances; an instance needs about 4 KiB. 0 "
+            "keeps none.",
+            ge=0,
+            le=1 << 20,
+        ),
+    ] = 64
+    instance_cache_checked: Annotated[
+        bool, setting(LIMITS, "Whether all answers are made again and compared with those in memory; for tests.")
+    ] = False
     image_sources: Annotated[
         Literal["auto", "none", "public", "any"],
         setting(
@@ -332,7 +342,11 @@ def gather_given_values(
 ) -> dict[str, GivenSettingValue]:
     """Collect the given values, each from its strongest source. Raises SettingError for a wrong file."""
     path = config or (Path(environ["PILEUS_CONFIG"]) if environ.get("PILEUS_CONFIG") else None)
-    given = _read_file(path.expanduser()) if path else {}
+    given: dict[str, GivenSettingValue] = {}
+    if path is not None:
+        drivers = {row.driver for row in list_all_settings()}
+        values = read_settings_file(path.expanduser(), drivers, check_setting_name)
+        given = {name: GivenSettingValue(value, str(path.expanduser()), typed=True) for name, value in values.items()}
     for row in list_all_settings():
         if environ.get(row.environment_variable):
             given[row.name] = GivenSettingValue(environ[row.environment_variable], row.environment_variable)
@@ -354,33 +368,6 @@ def validate(given: Mapping[str, GivenSettingValue]) -> Settings:
         else:
             server_values[name] = value
     return Settings(**server_values, drivers=drivers)
-
-
-def _read_file(path: Path) -> dict[str, GivenSettingValue]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as failure:
-        reason = failure.strerror if isinstance(failure, OSError) else "it is not UTF-8 text"
-        raise SettingError(f"{path}: the settings cannot be read: {reason}") from None
-    except tomllib.TOMLDecodeError as failure:
-        raise SettingError(f"{path}: not TOML: {failure}") from None
-    given: dict[str, GivenSettingValue] = {}
-    for key, value in _flatten(content):
-        check_setting_name(key, str(path))
-        if key in given:
-            raise SettingError(f"{path}: the setting {key} is given twice")
-        given[key] = GivenSettingValue(value, str(path), typed=True)
-    return given
-
-
-def _flatten(content: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    """Yield the settings of a file; the keys in a driver's table get the driver's name in front."""
-    drivers = {row.driver for row in list_all_settings() if row.driver}
-    for key, value in content.items():
-        if key in drivers and isinstance(value, dict):
-            yield from ((f"{key.replace('-', '_')}_{field_name}", inner) for field_name, inner in value.items())
-        else:
-            yield key, value
 
 
 def check_setting_name(key: str, origin: str) -> None:

@@ -13,11 +13,11 @@ from litestar.params import FromQuery
 
 from pileus.api.errors import HANDLERS
 from pileus.app import run_cloud
-from pileus.settings import Settings
 from pileus.store.database import Database, Tx
 from tests.api.conftest import Owner
 from tests.api.foreign_ids import Ids, create_everything, missing_ids
 from tests.api.routes import AUTHENTICATED, Endpoint
+from tests.app_settings import checked_settings
 from tests.builders import an_instance
 from tests.tenants import Tenant, client_of, new_tenant
 
@@ -212,7 +212,7 @@ async def test_an_unexpected_error_returns_only_the_request_id(
     url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Tables are missing; the trace is only logged."""
-    async with run_cloud(Settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
+    async with run_cloud(checked_settings(data=tmp_path, database=url)) as running, new_tenant(running) as tenant:
         assert (await tenant.api.get(tenant.path("instances", "x"))).status_code == 404
         await rename_tables(running.app_state.db, {"instances": "lost_instances", "clients": "lost_clients"})
         try:

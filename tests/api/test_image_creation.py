@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from pileus.app import run_cloud
 from pileus.domain.compute.images import GIB
 from pileus.domain.faults import FaultKind
-from pileus.settings import Settings
+from tests.app_settings import checked_settings
 from tests.builders import FLAVOR, an_image, an_instance, driver_of, inject_fault
 from tests.image_server import CHECKSUM, QCOW2, RAW, image_url
 from tests.storage import a_volume, find_volume, list_user_actions, set_quotas
@@ -307,7 +307,7 @@ async def test_volumes_of_other_tenants_cannot_become_images(tenant: Tenant, str
 @pytest.fixture
 async def offline(tmp_path: Path) -> AsyncIterator[Tenant]:
     """A tenant of a simulated cloud with the default settings."""
-    async with run_cloud(Settings(data=tmp_path, log_level="error")) as cloud, new_tenant(cloud) as tenant:
+    async with run_cloud(checked_settings(data=tmp_path, log_level="error")) as cloud, new_tenant(cloud) as tenant:
         yield tenant
 
 

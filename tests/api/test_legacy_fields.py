@@ -1,6 +1,7 @@
 """The fields for older clients: on by default, and left out of every answer if the setting is off."""
 
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import httpx
@@ -11,6 +12,7 @@ from pileus.api.application import create_app
 from pileus.api.middleware import ServerMetrics
 from pileus.app import RunningCloud
 from pileus.settings import Settings
+from pileus.store.compute.instance_cache import InstanceCache
 from tests.api.conftest import Owner
 from tests.api.foreign_ids import create_everything
 from tests.contract.documents import own_contract
@@ -58,9 +60,10 @@ async def resources(running: RunningCloud) -> AsyncIterator[Owner]:
 @pytest.fixture
 def modern(resources: Owner) -> httpx.AsyncClient:
     """A client of the same cloud with the setting off."""
-    app = create_app(
-        Settings(legacy_fields=False), resources.tenant.running.app_state, ServerMetrics(CollectorRegistry())
+    modern_state = replace(
+        resources.tenant.running.app_state, legacy_fields=False, instance_cache=InstanceCache(1 << 20, checked=True)
     )
+    app = create_app(Settings(), modern_state, ServerMetrics(CollectorRegistry()))
     headers = dict(resources.tenant.api.headers)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(cast("Any", app)), base_url="http://pileus.test", headers=headers

@@ -16,10 +16,10 @@ from pileus.domain.limits import (
     TAGS,
     Limit,
 )
-from pileus.settings import Settings
 from tests.api.foreign_ids import create_everything
 from tests.api.limit_orders import ORDERS
 from tests.api.routes import ENDPOINTS, Endpoint
+from tests.app_settings import checked_settings
 from tests.builders import a_network, a_port, a_security_group, an_instance, list_ports
 from tests.storage import a_volume
 from tests.tenants import Tenant, new_tenant
@@ -117,7 +117,7 @@ async def test_tags_of_every_kind_of_resource_are_limited(tenant: Tenant, endpoi
 
 async def test_the_setting_lowers_the_limit_of_tags(tmp_path: Path) -> None:
     async with (
-        run_cloud(Settings(data=tmp_path, log_level="error", tag_limit=2)) as running,
+        run_cloud(checked_settings(data=tmp_path, log_level="error", tag_limit=2)) as running,
         new_tenant(running) as own,
     ):
         instance = await an_instance(own)

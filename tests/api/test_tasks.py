@@ -10,8 +10,8 @@ import pytest
 from pileus.app import run_cloud
 from pileus.domain.account.access import Role
 from pileus.domain.tasks import Task, queue_name
-from pileus.settings import Settings
 from pileus.store import tasks
+from tests.app_settings import checked_settings
 from tests.builders import an_instance, record_fields
 from tests.tenants import REGION, Tenant, new_tenant
 
@@ -318,7 +318,7 @@ async def test_readers_cannot_acknowledge(tenant: Tenant) -> None:
 
 async def test_the_official_client_sees_the_end_of_a_task_in_its_first_answer(tmp_path: Path) -> None:
     async with (
-        run_cloud(Settings(data=tmp_path, log_level="error", task_poll_ms=10_000)) as cloud,
+        run_cloud(checked_settings(data=tmp_path, log_level="error", task_poll_ms=10_000)) as cloud,
         new_tenant(cloud) as tenant,
     ):
         await tenant.api.post("/_pileus/faults", json={"kind": "hold"})

@@ -268,6 +268,7 @@ async def test_a_volume_deleted_with_its_instance_is_deleted_with_its_snapshots(
 async def test_an_instance_with_a_locked_volume_cannot_be_deleted(tenant: Tenant) -> None:
     instance = await an_instance(tenant)
     volume = await a_volume(tenant, instance, status="extending", task_id=NOTHING)
+    instance = await reload_instance(tenant, instance)
 
     answer = await tenant.api.delete(tenant.path("instances", instance.id))
 

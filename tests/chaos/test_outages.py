@@ -14,9 +14,9 @@ import psycopg
 import pytest
 
 from pileus.app import run_cloud
-from pileus.settings import Settings
 from pileus.store.postgres_connections import LONGEST_STATEMENT
 from pileus.store.secrets import KEY_FILE
+from tests.app_settings import checked_settings
 from tests.chaos.proxies import Proxy, proxy_of
 from tests.chaos.rounds import current_figures, rounds
 from tests.databases import database_url
@@ -81,7 +81,7 @@ async def outage(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Outa
     data = tmp_path_factory.mktemp("outages")
     with database_url("postgres") as url:
         async with proxy_of(url) as (proxy, proxied_url):
-            settings = Settings(data=data, database=proxied_url, log_level="warning", lease_seconds=1)
+            settings = checked_settings(data=data, database=proxied_url, log_level="warning", lease_seconds=1)
             async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
                 creation = await tenant.api.post(tenant.path("instances", version=2), json=an_order())
                 created = (await tenant.wait_until_finished(creation))["created_resources"]

@@ -15,7 +15,7 @@ import pytest
 
 from pileus.app import RunningCloud, run_cloud
 from pileus.domain.account.access import Role
-from pileus.settings import Settings
+from tests.app_settings import checked_settings
 from tests.chaos.inconsistencies import COVERED, STATEMENTS
 from tests.chaos.proxies import Proxy, proxy_of
 from tests.chaos.references import (
@@ -62,8 +62,12 @@ async def servers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Two
             proxy_of(url) as (proxy, proxied_url),
             await psycopg.AsyncConnection.connect(url, autocommit=True) as observer,
         ):
-            first = Settings(data=data, database=proxied_url, log_level="error", subscribers="any", image_sources="any")
-            second = Settings(data=data, database=url, log_level="error", subscribers="any", image_sources="any")
+            first = checked_settings(
+                data=data, database=proxied_url, log_level="error", subscribers="any", image_sources="any"
+            )
+            second = checked_settings(
+                data=data, database=url, log_level="error", subscribers="any", image_sources="any"
+            )
             async with run_cloud(first) as first_cloud, run_cloud(second) as second_cloud:
                 yield TwoServers(proxy, first_cloud, second_cloud, observer)
 

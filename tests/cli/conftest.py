@@ -18,7 +18,7 @@ Run = Callable[..., Result]
 @pytest.fixture(scope="session")
 def server() -> Iterator[TemporaryServer]:
     """A server in its own process, as users run it."""
-    with run_temporary_server() as running:
+    with run_temporary_server("--instance-cache-checked") as running:
         yield running
 
 

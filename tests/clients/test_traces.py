@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from pileus.app import run_cloud
-from pileus.settings import Settings
+from tests.app_settings import checked_settings
 from tests.clients.traces import LEFT_OUT, NAMES, TRACES, load_player, load_trace
 from tests.servers import KEY, run_server
 
@@ -35,7 +35,7 @@ async def send(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Send]:
 @asynccontextmanager
 async def open_sender(data: Path) -> AsyncIterator[Send]:
     """Run a cloud in this process, and yield a function that sends requests to it from another thread."""
-    async with run_cloud(Settings(data=data, log_level="error")) as running:
+    async with run_cloud(checked_settings(data=data, log_level="error")) as running:
         loop = asyncio.get_running_loop()
         client = httpx.AsyncClient(
             transport=httpx.ASGITransport(cast("Any", running.app)),

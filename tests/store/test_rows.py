@@ -45,6 +45,7 @@ class Spy:
         self.tx = tx
         self.secrets = tx.secrets
         self.count_changes = tx.count_changes
+        self.stamp = tx.stamp
         self.statements: list[str] = []
 
     async def run(self, sql: str, **values: Any) -> int:

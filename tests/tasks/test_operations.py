@@ -23,6 +23,7 @@ from pileus.initial_data import load_catalogue, seed_database
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.settings import Settings
 from pileus.store import tasks
+from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
@@ -113,6 +114,7 @@ async def running(
             SubscriptionNotifier(),
             20_000,
             patience=0,
+            instance_cache=InstanceCache(1 << 20, checked=True),
         )
         engine = Engine(db, OPERATIONS, driver, catalogue, clock, id_maker.new_id, lease=LEASE)
         yield RunningCloud(

@@ -12,7 +12,7 @@ import pytest
 from gcore import Gcore, NotFoundError
 
 import pileus.testing
-from pileus.settings import SettingError
+from pileus.setting_fields import SettingError
 from pileus.testing.clouds import Cloud
 from pileus.testing.network_guards import PublicCloudRefused
 

@@ -26,6 +26,7 @@ def create_app(
     The routes of simulation and consoles exist only if the driver supports them. `dispatch` wraps the framework.
     """
     has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
+    legacy_fields = settings.legacy_fields if state is None else state.legacy_fields
     has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
     app = Litestar(
         route_handlers=[
@@ -50,7 +51,7 @@ def create_app(
         logging_config=None,
         request_max_body_size=settings.body_limit,
         openapi_config=openapi_documents.openapi_config(),
-        state=State({"app_state": state, "metrics": metrics, "legacy_fields": settings.legacy_fields}),
+        state=State({"app_state": state, "metrics": metrics, "legacy_fields": legacy_fields}),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
     framework = answer_head_as_get(app.asgi_handler)

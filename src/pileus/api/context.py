@@ -18,6 +18,7 @@ from pileus.domain.errors import Locked
 from pileus.drivers.protocols.compute import Compute
 from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
+from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.long_polls import LongPolls
@@ -47,6 +48,8 @@ class AppState:
     long_poll_seconds: float = 0.0
     long_polls: LongPolls = field(init=False)
     tag_limit: int = limits.TAGS.value
+    legacy_fields: bool = True
+    instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
     task_meter: TaskMeter = field(init=False)
 

@@ -9,7 +9,8 @@ from typing import TypeVar
 from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.options import load_settings
 from pileus.running_servers import list_running_servers
-from pileus.settings import GivenSettingValue, SettingError, Settings
+from pileus.setting_fields import SettingError
+from pileus.settings import GivenSettingValue, Settings
 
 DATABASE = ("data", "database")
 """The settings that these commands take."""

@@ -9,7 +9,8 @@ import click
 from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.database_access import find_server_settings
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.settings import GivenSettingValue, SettingError
+from pileus.setting_fields import SettingError
+from pileus.settings import GivenSettingValue
 
 SETTING_NAMES = ("data", "host", "port", "public_url", "api_key", "catalogue")
 SERVER_ADDRESS = ("data", "host", "port", "public_url", "catalogue")

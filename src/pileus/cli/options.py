@@ -9,11 +9,10 @@ from typing import Any
 import click
 
 from pileus.cli.commands import SectionedCommand, SectionOption, SwitchOption, UsageError
-from pileus.setting_fields import Setting
+from pileus.setting_fields import Setting, SettingError
 from pileus.settings import (
     SETTINGS,
     GivenSettingValue,
-    SettingError,
     Settings,
     gather_given_values,
     list_foreign_settings,

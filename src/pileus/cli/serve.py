@@ -4,7 +4,8 @@ import click
 
 from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.options import SettingsCommand, load_settings
-from pileus.settings import GivenSettingValue, SettingError
+from pileus.setting_fields import SettingError
+from pileus.settings import GivenSettingValue
 
 EXAMPLES = (
     ("Serve on http://127.0.0.1:8080; the first start creates a project, a region and a key", "pileus serve"),

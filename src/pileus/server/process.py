@@ -16,7 +16,8 @@ from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import listen_for_health_checks
 from pileus.server.http_server import HttpServer, listen
 from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
-from pileus.settings import SettingError, Settings
+from pileus.setting_fields import SettingError
+from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
 DRAIN_SECONDS = 1.5

@@ -14,7 +14,8 @@ from pathlib import Path
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.driver_homes import ForeignDriverHome
 from pileus.drivers.registry import UnknownDriver
-from pileus.settings import SettingError, Settings
+from pileus.setting_fields import SettingError
+from pileus.settings import Settings
 from pileus.store.database import DatabaseNewerThanProgram, DatabaseUnreachable
 from pileus.store.secrets import SecretsKeyError
 

@@ -1,6 +1,6 @@
 """Records of the catalogue that tenants refer to: updated at each start, never deleted."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -19,10 +19,12 @@ OFFERED = "client_id IS NULL AND region_id = :region_id"
 HAS_ADDRESSES = "id IN (SELECT subnet_id FROM addresses)"
 
 
-async def upsert_and_retire_others(tx: Tx, table: Table[R], region_id: int, records: Sequence[R]) -> None:
-    """Make the records all that a region offers: insert and update them, and retire the others."""
+async def upsert_and_retire_others(
+    tx: Tx, table: Table[R], save: Callable[[Tx, R, R], Awaitable[R]], region_id: int, records: Sequence[R]
+) -> None:
+    """Make the records all that a region offers: insert them, update them by `save`, and retire the others."""
     for record in records:
-        await _upsert(tx, table, record)
+        await _upsert(tx, table, save, record)
     marks, values = in_list_placeholders("kept", [record.id for record in records])
     await tx.run(
         f"UPDATE {table.name} SET retired = 1, revision = revision + 1"
@@ -32,7 +34,7 @@ async def upsert_and_retire_others(tx: Tx, table: Table[R], region_id: int, reco
     )
 
 
-async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
+async def _upsert(tx: Tx, table: Table[R], save: Callable[[Tx, R, R], Awaitable[R]], record: R) -> None:
     existing = await table.find_by_id(tx, record.id)
     if existing is None:
         await table.add(tx, record)
@@ -40,7 +42,7 @@ async def _upsert(tx: Tx, table: Table[R], record: R) -> None:
     current = {"created_at": existing.created_at, "updated_at": existing.updated_at, "revision": existing.revision}
     updated = replace(record, **current)
     if updated != existing:
-        await table.save(tx, existing, replace(updated, updated_at=record.updated_at))
+        await save(tx, existing, replace(updated, updated_at=record.updated_at))
 
 
 async def list_public_subnets_in_use(tx: Tx, region_id: int) -> list[Subnet]:

@@ -5,8 +5,10 @@ because it may run more than once: when another writer has changed the same reco
 decides again.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from pileus.store.count_changes import CountChanges
@@ -34,6 +36,10 @@ class Tx(Protocol):
     def count_changes(self) -> CountChanges:
         """The counts that the transaction changes at its end."""
 
+    @property
+    def stamp(self) -> int:
+        """The stamp of the instances that this attempt of the transaction changes."""
+
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""
 
@@ -42,6 +48,23 @@ class Tx(Protocol):
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
         """Return every row."""
+
+
+class Stamped:
+    """One attempt of a transaction, with its stamp.
+
+    A stamp is random, so that none comes twice: not after a rollback, and not in a database that is restored.
+    """
+
+    @cached_property
+    def stamp(self) -> int:
+        """A random number of 63 bits."""
+        return new_stamp()
+
+
+def new_stamp() -> int:
+    """Return a random number that fits a BIGINT."""
+    return int.from_bytes(os.urandom(8), "big") >> 1
 
 
 Work = Callable[[Tx], Awaitable[T]]

@@ -19,6 +19,7 @@ from pileus.store.database import (
     Migration,
     OnCommit,
     Row,
+    Stamped,
     T,
     Tx,
     Work,
@@ -45,7 +46,7 @@ BEGIN_SCAN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 Execute = Callable[[str, dict[str, Any]], Awaitable[AsyncCursor[Row]]]
 
 
-class _Statements:
+class _Statements(Stamped):
     """Statements on one connection."""
 
     def __init__(self, execute: Execute, secrets: SecretBox) -> None:

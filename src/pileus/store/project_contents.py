@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from pileus.domain.errors import Conflict
 from pileus.store import queries
+from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 from pileus.store.table_counts import TableCounts
@@ -55,6 +56,7 @@ async def lock(tx: Tx, project_id: int, task_id: str) -> None:
             project_id=project_id,
             task_id=task_id,
         )
+    await instance_stamps.bump(tx, instance_stamps.OF_PROJECT, project_id=project_id)
     await tx.run("UPDATE instances SET task_state = 'deleting' WHERE project_id = :project_id", project_id=project_id)
     await tx.run("UPDATE ssh_keys SET state = 'DELETING' WHERE project_id = :project_id", project_id=project_id)
     await check_no_other_task(tx, project_id, task_id)
@@ -71,6 +73,7 @@ async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
 
 async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
     """Release the locks that a task has on a project's contents."""
+    await instance_stamps.bump(tx, instance_stamps.OF_PROJECT, project_id=project_id)
     await tx.run(
         "UPDATE instances SET task_state = NULL WHERE project_id = :project_id AND task_id = :task_id",
         project_id=project_id,

@@ -5,13 +5,32 @@ from importlib import resources
 from pathlib import Path
 
 from pileus.store.catalogue_id_migration import replace_catalogue_ids
-from pileus.store.database import Database, Migration, OnCommit, Work
+from pileus.store.database import Database, Migration, OnCommit, Tx, Work
 from pileus.store.secret_keys import prepare_secrets
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
 
 DATABASE_FILE = "pileus.db"
-FUNCTIONS: dict[int, tuple[str, Work[None]]] = {11: ("catalogue_ids", replace_catalogue_ids)}
+STAMP_INDEXES = (
+    "CREATE INDEX addresses_by_ip ON addresses (ip)",
+    "CREATE INDEX floating_ips_by_address ON floating_ips (floating_ip_address)",
+)
+
+
+async def add_instance_stamps(tx: Tx) -> None:
+    """Add the stamps of instances, and the indexes that find the instances with an address.
+
+    A random default is as fast as any, and new also in an older database that is restored and migrated again.
+    """
+    await tx.run(f"ALTER TABLE instances ADD COLUMN stamp BIGINT NOT NULL DEFAULT {tx.stamp}")
+    for statement in STAMP_INDEXES:
+        await tx.run(statement)
+
+
+FUNCTIONS: dict[int, tuple[str, Work[None]]] = {
+    11: ("catalogue_ids", replace_catalogue_ids),
+    18: ("instance_stamps", add_instance_stamps),
+}
 """Migrations that SQL alone cannot do, by number."""
 
 

@@ -27,6 +27,7 @@ from pileus.store.database import (
     Migration,
     OnCommit,
     Row,
+    Stamped,
     T,
     Tx,
     Work,
@@ -57,7 +58,7 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-class _Direct:
+class _Direct(Stamped):
     """Statements on the event loop's thread."""
 
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
@@ -82,7 +83,7 @@ class _Direct:
         return self._execute(sql, values).fetchall()
 
 
-class _Threaded:
+class _Threaded(Stamped):
     """Statements in a thread, for slow reads."""
 
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
@@ -217,9 +218,8 @@ class Sqlite:
 
     async def _commit_batch(self, batch: list[_QueuedWrite], started: float) -> None:
         """Run the writes of a batch and commit them together."""
-        tx = _Direct(self._writer, self.secrets)
         for write in batch:
-            await self._attempt(tx, write)
+            await self._attempt(write)
         await self._serial_executor.run(self._commit)
         if self._on_commit:
             self._on_commit(len(batch), time.perf_counter() - started)
@@ -240,10 +240,10 @@ class Sqlite:
         self._write_ahead_log.shorten()
         self._turn.release()
 
-    async def _attempt(self, tx: Tx, write: _QueuedWrite) -> None:
+    async def _attempt(self, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
             self._writer.execute("SAVEPOINT one")
-            tx.count_changes.clear()
+            tx = _Direct(self._writer, self.secrets)
             try:
                 write.result, write.error = await write.work(tx), None
                 await write_count_changes(tx)

@@ -6,6 +6,7 @@ from typing import Any
 
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, TagPatch, Tags, merged_tags
+from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.rows import ROWS_PER_INSERT, in_list_placeholders
 
@@ -42,6 +43,8 @@ async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, 
         elif before.get(key) != tag:
             written.append(tag)
     await _upsert(tx, kind, place, resource_id, written)
+    if kind == instance_stamps.KIND and before != after:
+        await instance_stamps.bump(tx, instance_stamps.ITSELF, id=resource_id)
 
 
 async def patch(tx: Tx, kind: str, place: Place, resource_id: str, changes: TagPatch | None) -> Tags:
@@ -87,5 +90,5 @@ def _upsert_statement(count: int) -> str:
 
 
 async def remove(tx: Tx, resource_id: str) -> None:
-    """Delete the tags of a resource."""
+    """Delete the tags of a resource that is deleted too."""
     await tx.run("DELETE FROM tags WHERE resource_id = :id", id=resource_id)

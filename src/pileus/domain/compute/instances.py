@@ -135,7 +135,10 @@ class FirstBootData(Struct, frozen=True, kw_only=True):
 
 
 class Instance(TenantResource, frozen=True, kw_only=True):
-    """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970."""
+    """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970.
+
+    `stamp` changes with everything that the instance shows, also of other records.
+    """
 
     NOUN: ClassVar[str] = "Instance"
 
@@ -155,6 +158,7 @@ class Instance(TenantResource, frozen=True, kw_only=True):
     isolation_reason: str | None = None
     boot: FirstBootData = field(default_factory=FirstBootData)
     changed_at: int
+    stamp: int = 0
 
     @property
     def is_virtual(self) -> bool:

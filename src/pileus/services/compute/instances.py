@@ -1,7 +1,6 @@
 """Update instances."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -15,30 +14,30 @@ from pileus.domain.tags import merged_tags
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tags import save_tags
 from pileus.store.compute import instances
-from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
+from pileus.store.compute.instance_cache import InstanceState
+from pileus.store.database import Tx
 
 GetInstance = Callable[[Tx, Place, str], Awaitable[Instance]]
 """Looks up an instance: of any kind, or only a bare metal server."""
 
 
-class GetWithDetails(Protocol):
-    """The same, with the instance's details."""
-
-    async def __call__(self, tx: Tx, place: Place, instance_id: str, *, lock: str) -> tuple[Instance, InstanceDetails]:
-        """Return the instance, locked by FOR_USE or FOR_CHANGE. Raises NotFound."""
+GetForChange = Callable[[Tx, Place, str], Awaitable[InstanceState]]
+"""Looks up an instance with its details, and locks it until the transaction ends."""
 
 
 async def update_instance(
-    tx: Tx, ctx: Context, instance_id: str, patch: ResourcePatch, *, get: GetWithDetails = instances.get_with_details
-) -> tuple[Instance, InstanceDetails]:
+    tx: Tx, ctx: Context, instance_id: str, patch: ResourcePatch, get: GetForChange
+) -> InstanceState:
     """Apply a merge patch to the name and the tags of an instance. Raises NotFound or Conflict."""
-    # A patch of tags alone writes no column of the instance.
-    existing, details = await get(tx, ctx.place, instance_id, lock=FOR_CHANGE if "name" in patch else FOR_USE)
-    instance = await instances.save(tx, existing, existing.patched(patch))
+    existing = await get(tx, ctx.place, instance_id)
+    instance, details = existing.instance.patched(patch), existing.details
     if "tags" in patch:
         details = await _patch_tags(tx, ctx, instance_id, details, patch["tags"])
+    instance = await instances.save(tx, existing.instance, instance)
+    if details != existing.details:
+        instance = replace(instance, stamp=tx.stamp)
     await write_audit_entry(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))
-    return instance, details
+    return InstanceState(instance, details)
 
 
 async def _patch_tags(

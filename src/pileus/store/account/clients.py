@@ -3,7 +3,7 @@
 from pileus.domain.account.clients import Client
 from pileus.domain.errors import not_found
 from pileus.store import counters, queries
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("clients", Client)
@@ -64,6 +64,11 @@ async def get_name(tx: Tx, client_id: int) -> str:
 async def lock(tx: Tx, client_id: int) -> None:
     """Lock a tenant until the transaction ends; concurrent requests that lock it wait."""
     await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
+
+
+async def lock_all(tx: Tx) -> None:
+    """Lock every tenant until the transaction ends."""
+    await tx.all(f"SELECT id FROM clients ORDER BY id {FOR_CHANGE}")
 
 
 async def allocate_user_id(tx: Tx) -> int:

@@ -12,7 +12,8 @@ from pileus.domain.compute.instance_details import InstanceAddress, InstanceDeta
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
-from pileus.store.database import Row
+from pileus.store.database import Row, Tx
+from pileus.store.network import ddos_profiles
 
 # The order of rows in an aggregate is undefined, so each part is sorted when it is parsed.
 COLUMNS = """
@@ -50,16 +51,17 @@ CAST((
         AND b.destination_ip IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM blackhole_ports)
 ) AS TEXT),
-(
-    SELECT min(d.id)
+CAST((
+    SELECT json_array({profile})
     FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
     JOIN ddos_profiles d ON d.client_id = p.client_id AND d.region_id = p.region_id
         AND d.ip_address IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM ddos_profiles)
-)
-"""
+    ORDER BY d.id LIMIT 1
+) AS TEXT)
+""".format(profile=ddos_profiles.TABLE.qualified_columns("d"))
 WIDTH = 7
-"""Number of these columns; the last is the id of a DDoS profile."""
+"""Number of these columns."""
 
 Json = str | None
 TAGS = msgspec.json.Decoder(list[tuple[str, str, int]])
@@ -67,18 +69,20 @@ VOLUMES = msgspec.json.Decoder(list[tuple[str, str, str, str, int, int, str | No
 ADDRESSES = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str, str, int, str | None]])
 FLOATING = msgspec.json.Decoder(list[tuple[str, str | None, str]])
 GROUPS = msgspec.json.Decoder(list[str])
+PROFILE = msgspec.json.Decoder(tuple[Any, ...])
 BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
 
 
-def parse_details_columns(row: Row) -> InstanceDetails:
-    """Parse the columns, except the DDoS profile."""
-    tags, volumes, addresses, floating, groups, blackholes, _ = row
+def parse_details_columns(tx: Tx, row: Row) -> InstanceDetails:
+    """Parse the columns."""
+    tags, volumes, addresses, floating, groups, blackholes, profile = row
     return InstanceDetails(
         tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(_items(TAGS, tags))],
         volumes=[_attachment(item) for item in sorted(_items(VOLUMES, volumes), key=_device)],
         addresses=list(_addresses(sorted(_items(ADDRESSES, addresses)), _items(FLOATING, floating))),
         security_groups=sorted(set(_items(GROUPS, groups))),
         blackhole_ports=[_blackhole(item) for item in sorted(set(_items(BLACKHOLES, blackholes)))],
+        ddos_profile=ddos_profiles.TABLE.record_from_row(tx, PROFILE.decode(profile)) if profile else None,
     )
 
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from pileus.domain.compute.instances import Instance, InstanceKind
+from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.places import Place
 from pileus.store import resource_counts
-from pileus.store.compute.instances import KIND, TABLE
+from pileus.store.compute.instances import KIND
 from pileus.store.database import Tx
 from pileus.store.queries import Where, escape_like, is_last_page
 from pileus.store.rows import in_list_placeholders
@@ -56,28 +56,28 @@ class InstanceFilter(Struct, frozen=True, kw_only=True):
 
 async def page(
     tx: Tx, place: Place, filters: InstanceFilter, order_by: str, *, limit: int, offset: int
-) -> tuple[int, list[Instance]]:
-    """Return the total number of matching instances and one page of them.
+) -> tuple[int, list[tuple[str, int]]]:
+    """Return the total number of matching instances, and the ids and stamps of one page of them.
 
     `order_by` is a key of `ORDERS`, a dot and a direction.
     """
     where = _where(place, filters)
     column, _, direction = order_by.partition(".")
     rows = await tx.all(
-        f"SELECT {TABLE.qualified_columns('i')} FROM instances i WHERE {where}"
+        f"SELECT i.id, i.stamp FROM instances i WHERE {where}"
         f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
         **where.values,
         limit=limit,
         offset=offset,
     )
-    instances = TABLE.records_from_rows(tx, rows)
-    if is_last_page(len(instances), limit, offset):
-        return offset + len(instances), instances
+    stamps = [(instance_id, stamp) for instance_id, stamp in rows]
+    if is_last_page(len(stamps), limit, offset):
+        return offset + len(stamps), stamps
     if str(where) == str(_in_place(place, filters)):
         kinds = filters.kinds or [kind.value for kind in InstanceKind]
-        return await resource_counts.count_of_project(tx, place, "instances", kinds), instances
+        return await resource_counts.count_of_project(tx, place, "instances", kinds), stamps
     total = await tx.one(f"SELECT count(*) FROM instances i WHERE {where}", **where.values)
-    return (int(total[0]) if total else 0), instances
+    return (int(total[0]) if total else 0), stamps
 
 
 def _in_place(place: Place, filters: InstanceFilter) -> Where:

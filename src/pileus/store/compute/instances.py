@@ -1,6 +1,6 @@
 """Instances and their details."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
@@ -9,21 +9,20 @@ from pileus.domain.compute.instances import FirstBootData, Instance, InstanceKin
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
-from pileus.store.compute import instance_details
-from pileus.store.database import FOR_USE, Row, Tx
-from pileus.store.network import ddos_profiles
+from pileus.store.compute import instance_details, instance_stamps
+from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import place_parameters
 
-KIND = "instance"
+KIND = instance_stamps.KIND
 TABLE = Table("instances", Instance, secrets={"boot": lambda boot: boot != FirstBootData()})
 find, require = TABLE.find_by_id, TABLE.require_by_id
-add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
+remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
-GET_WITH_DETAILS = (
-    f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i WHERE {IN_PLACE}"
-)
+GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
+WITH_DETAILS = f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i"
+GET_WITH_DETAILS = f"{WITH_DETAILS} WHERE {IN_PLACE}"
 DETAILS_OF = f"SELECT i.id, {instance_details.COLUMNS} FROM instances i WHERE i.id IN "
 OF_PORTS = (
     f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
@@ -48,35 +47,50 @@ async def get_for_use(tx: Tx, place: Place, instance_id: str) -> Instance:
     return TABLE.record_from_row(tx, row)
 
 
-async def get_with_details(
-    tx: Tx, place: Place, instance_id: str, *, lock: str = ""
-) -> tuple[Instance, InstanceDetails]:
-    """Return an instance of a place with its details; raises NotFound.
+async def get_stamp(tx: Tx, place: Place, instance_id: str) -> int:
+    """Return the stamp of an instance of a place; raises NotFound, also for an instance of another tenant."""
+    return await _get_stamp(tx, GET_STAMP, place, instance_id)
 
-    `lock` is FOR_USE or FOR_CHANGE to lock the instance until the transaction ends.
-    """
-    row = await tx.one(f"{GET_WITH_DETAILS} {lock}", id=instance_id, **place_parameters(place))
+
+async def lock_stamp(tx: Tx, place: Place, instance_id: str) -> int:
+    """Return the stamp like `get_stamp`, and lock the instance until the transaction ends."""
+    return await _get_stamp(tx, f"{GET_STAMP} {FOR_CHANGE}", place, instance_id)
+
+
+async def _get_stamp(tx: Tx, statement: str, place: Place, instance_id: str) -> int:
+    row = await tx.one(
+        statement, id=instance_id, client_id=place.client_id, project_id=place.project_id, region_id=place.region_id
+    )
     if row is None:
         raise not_found("Instance", instance_id)
-    return TABLE.record_from_row(tx, row[: -instance_details.WIDTH]), await _details_of_row(
-        tx, row[-instance_details.WIDTH :]
-    )
+    stamp: int = row[0]
+    return stamp
+
+
+async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
+    """Return an instance of a place with its details; raises NotFound."""
+    row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
+    if row is None:
+        raise not_found("Instance", instance_id)
+    return _with_details_from_row(tx, row)
+
+
+async def list_with_details(tx: Tx, ids: Sequence[str]) -> list[tuple[Instance, InstanceDetails]]:
+    """Return instances with their details, in no order and without those that do not exist."""
+    rows: list[Row] = []
+    for start in range(0, len(ids), BATCH_SIZE):
+        marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
+        rows += await tx.all(f"{WITH_DETAILS} WHERE i.id IN ({marks})", **values)
+    return [_with_details_from_row(tx, row) for row in rows]
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
     """Return a bare metal server of a place; raises NotFound, also for other kinds of instances."""
-    return _require_baremetal(await get(tx, place, instance_id))
+    return require_baremetal(await get(tx, place, instance_id))
 
 
-async def get_baremetal_with_details(
-    tx: Tx, place: Place, instance_id: str, *, lock: str = ""
-) -> tuple[Instance, InstanceDetails]:
-    """Return a bare metal server with its details; raises NotFound, also for other kinds of instances."""
-    instance, details = await get_with_details(tx, place, instance_id, lock=lock)
-    return _require_baremetal(instance), details
-
-
-def _require_baremetal(instance: Instance) -> Instance:
+def require_baremetal(instance: Instance) -> Instance:
+    """Return the instance if it is a bare metal server. Raises NotFound."""
     if instance.kind != InstanceKind.BAREMETAL:
         raise not_found("Instance", instance.id)
     return instance
@@ -105,14 +119,26 @@ async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
     return dict(await tx.all(f"SELECT id, name FROM instances WHERE id IN ({marks})", **values))
 
 
+async def add(tx: Tx, instance: Instance) -> Instance:
+    """Insert an instance, with its first stamp."""
+    return await TABLE.add(tx, replace(instance, stamp=tx.stamp))
+
+
 async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
-    """Write the changed fields; raises Stale.
+    """Write the changed fields, if there are any, and a new stamp; raises Stale.
 
     Billing: a new flavor closes the usage of the old one.
     """
+    if before == after:
+        return after
     if before.flavor_id != after.flavor_id:
         await metering.save_usage_until_now(tx, [before], after.changed_at)
-    return await TABLE.save(tx, before, after)
+    return await TABLE.save(tx, before, replace(after, stamp=tx.stamp))
+
+
+async def bump_revision(tx: Tx, instance: Instance) -> Instance:
+    """Increase the revision and write a new stamp, although no other column changes; raises Stale."""
+    return await TABLE.save(tx, instance, replace(instance, stamp=tx.stamp))
 
 
 async def list_details_by_instance(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
@@ -121,19 +147,9 @@ async def list_details_by_instance(tx: Tx, ids: Sequence[str]) -> dict[str, Inst
     for start in range(0, len(ids), BATCH_SIZE):
         marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
         rows += await tx.all(f"{DETAILS_OF} ({marks})", **values)
-    details = await _details_of_rows(tx, [row[1:] for row in rows])
-    return dict(zip((row[0] for row in rows), details, strict=True))
+    return {row[0]: instance_details.parse_details_columns(tx, row[1:]) for row in rows}
 
 
-async def _details_of_row(tx: Tx, row: Row) -> InstanceDetails:
-    return instance_details.parse_details_columns(row) if row[-1] is None else (await _details_of_rows(tx, [row]))[0]
-
-
-async def _details_of_rows(tx: Tx, rows: Iterable[Row]) -> list[InstanceDetails]:
-    parsed = [(instance_details.parse_details_columns(row), row[-1]) for row in rows]
-    profile_ids = sorted({profile_id for _, profile_id in parsed if profile_id is not None})
-    profiles = await ddos_profiles.list_by_ids(tx, profile_ids) if profile_ids else {}
-    return [
-        replace(details, ddos_profile=profiles[profile_id]) if profile_id in profiles else details
-        for details, profile_id in parsed
-    ]
+def _with_details_from_row(tx: Tx, row: Row) -> tuple[Instance, InstanceDetails]:
+    width = instance_details.WIDTH
+    return TABLE.record_from_row(tx, row[:-width]), instance_details.parse_details_columns(tx, row[-width:])

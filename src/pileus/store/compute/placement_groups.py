@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.places import Place
 from pileus.store import queries, resource_counts, scoped
+from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.table_counts import HOST_LOAD
@@ -54,6 +55,7 @@ async def count_members(tx: Tx, group_id: str) -> int:
 
 async def remove(tx: Tx, group_id: str) -> None:
     """Delete a group and take its members out of it."""
+    await instance_stamps.bump(tx, instance_stamps.OF_PLACEMENT_GROUP, id=group_id)
     await tx.run(
         "UPDATE instances SET placement_group_id = NULL, revision = revision + 1 WHERE placement_group_id = :id",
         id=group_id,

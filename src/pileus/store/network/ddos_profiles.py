@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
 from pileus.store import scoped
+from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.rows import Table, in_list_placeholders
@@ -12,7 +13,6 @@ from pileus.store.scoped import IN_PLACE, in_reach_condition, place_parameters
 
 TABLE = Table("ddos_profiles", DdosProfile)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-save, remove = TABLE.save, TABLE.remove
 BLACKHOLES = Table("blackhole_ports", BlackholePort)
 SUBNETS = f"SELECT s.id FROM subnets s JOIN networks n ON n.id = s.network_id WHERE {networks.VISIBLE_AS_N}"
 """The subnets of the networks that a place may use."""
@@ -27,6 +27,22 @@ async def list_by_ids(tx: Tx, ids: Sequence[int]) -> dict[int, DdosProfile]:
 async def add(tx: Tx, profile: DdosProfile) -> None:
     """Insert a profile."""
     await TABLE.add(tx, profile)
+    await _bump_stamps(tx, profile)
+
+
+async def save(tx: Tx, before: DdosProfile, after: DdosProfile) -> DdosProfile:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if before != after:
+        await _bump_stamps(tx, before, after)
+    return saved
+
+
+async def remove(tx: Tx, profile_id: int) -> None:
+    """Delete a profile; does nothing if it does not exist."""
+    if profile := await find(tx, profile_id):
+        await TABLE.remove(tx, profile_id)
+        await _bump_stamps(tx, profile)
 
 
 async def list_by_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
@@ -50,6 +66,7 @@ async def list_by_instance(tx: Tx, instance_id: str) -> list[DdosProfile]:
 async def add_blackhole(tx: Tx, port: BlackholePort) -> None:
     """Insert an alarm."""
     await BLACKHOLES.add(tx, port)
+    await instance_stamps.bump_with_address(tx, port.client_id, port.region_id, port.destination_ip)
 
 
 async def count_blackholes(tx: Tx, client_id: int) -> int:
@@ -60,18 +77,18 @@ async def count_blackholes(tx: Tx, client_id: int) -> int:
 
 async def end_blackhole(tx: Tx, client_id: int, blackhole_id: int, alarm_state: str, now: int) -> bool:
     """End an alarm of a tenant, or of anybody for ALL_CLIENTS; False if it does not exist."""
-    return bool(
-        await tx.run(
-            f"""
-            UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now
-            WHERE id = :id AND {in_reach_condition(client_id)}
-            """,
-            id=blackhole_id,
-            client_id=client_id,
-            alarm_state=alarm_state,
-            now=now,
-        )
+    in_reach = f"id = :id AND {in_reach_condition(client_id)}"
+    port = await BLACKHOLES.find_one(tx, in_reach, id=blackhole_id, client_id=client_id)
+    if port is None:
+        return False
+    await tx.run(
+        "UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now WHERE id = :id",
+        id=blackhole_id,
+        alarm_state=alarm_state,
+        now=now,
     )
+    await instance_stamps.bump_with_address(tx, port.client_id, port.region_id, port.destination_ip)
+    return True
 
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:
@@ -105,3 +122,8 @@ async def find_address_owner(tx: Tx, place: Place, ip_address: str) -> tuple[str
         **place_parameters(place),
     )
     return None if row is None else (row[0], row[1])
+
+
+async def _bump_stamps(tx: Tx, *states: DdosProfile) -> None:
+    for ip in {profile.ip_address for profile in states}:
+        await instance_stamps.bump_with_address(tx, states[0].client_id, states[0].region_id, ip)

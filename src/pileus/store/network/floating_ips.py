@@ -7,6 +7,7 @@ from msgspec import Struct
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
+from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import addresses
 from pileus.store.rows import Table
@@ -14,7 +15,6 @@ from pileus.store.rows import Table
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-save = TABLE.save
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):
@@ -70,11 +70,31 @@ async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
 
 async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:
     """Insert a floating IP; its address is allocated before or after, in the same transaction."""
-    return await TABLE.add(tx, floating_ip)
+    await TABLE.add(tx, floating_ip)
+    await _bump_stamps(tx, floating_ip)
+    return floating_ip
+
+
+async def save(tx: Tx, before: FloatingIP, after: FloatingIP) -> FloatingIP:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if _shown_fields(before) != _shown_fields(after):
+        await _bump_stamps(tx, before, after)
+    return saved
 
 
 async def remove(tx: Tx, floating_ip_id: str) -> None:
     """Delete a floating IP and release its address."""
+    await instance_stamps.bump(tx, instance_stamps.WITH_FLOATING_IP, id=floating_ip_id)
     await addresses.release_of_floating_ip(tx, floating_ip_id)
     await tags.remove(tx, floating_ip_id)
     await TABLE.remove(tx, floating_ip_id)
+
+
+async def _bump_stamps(tx: Tx, *states: FloatingIP) -> None:
+    for port_id in {floating_ip.port_id for floating_ip in states if floating_ip.port_id is not None}:
+        await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=port_id)
+
+
+def _shown_fields(floating_ip: FloatingIP) -> tuple[str | None, str | None, str]:
+    return floating_ip.port_id, floating_ip.fixed_ip_address, floating_ip.floating_ip_address

@@ -9,6 +9,7 @@ from pileus.domain.errors import NoCapacity, not_found
 from pileus.domain.network.networks import Network, iterate_segmentation_ids
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
+from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
@@ -16,7 +17,7 @@ from pileus.store.scoped import IN_PLACE, place_parameters
 KIND = "network"
 TABLE = Table("networks", Network)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
+add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 VISIBLE = f"({IN_PLACE}) OR (region_id = :region_id AND external = 1) OR (region_id = :region_id AND shared = 1)"
 """Each part has its index."""
 VISIBLE_AS_N = (
@@ -51,6 +52,14 @@ class NetworkFilter(Struct, frozen=True, kw_only=True):
         where.equal("external", None if self.external is None else int(self.external))
         where.equal("shared", None if self.shared is None else int(self.shared))
         return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
+
+
+async def save(tx: Tx, before: Network, after: Network) -> Network:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if (before.name, before.external) != (after.name, after.external):
+        await instance_stamps.bump(tx, instance_stamps.IN_NETWORK, id=before.id)
+    return saved
 
 
 async def get(tx: Tx, place: Place, network_id: str) -> Network:

@@ -3,13 +3,28 @@
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.places import Place
 from pileus.store import scoped
+from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("ports", Port)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-add, save = TABLE.add, TABLE.save
 ADDRESSES = Table("addresses", AssignedAddress, key="ip")
+
+
+async def add(tx: Tx, port: Port) -> Port:
+    """Insert a port."""
+    await TABLE.add(tx, port)
+    await _bump_stamps(tx, port)
+    return port
+
+
+async def save(tx: Tx, before: Port, after: Port) -> Port:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if _shown_fields(before) != _shown_fields(after):
+        await _bump_stamps(tx, before, after)
+    return saved
 
 
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
@@ -34,11 +49,24 @@ async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:
 
 async def add_address(tx: Tx, address: AssignedAddress) -> AssignedAddress:
     """Insert an address; raises Stale (by its key) if it is in use."""
-    return await ADDRESSES.add(tx, address)
+    await ADDRESSES.add(tx, address)
+    if address.port_id is not None:
+        await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=address.port_id)
+    return address
 
 
 async def remove(tx: Tx, port_id: str) -> None:
     """Delete a port and release its addresses."""
+    await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=port_id)
     await ADDRESSES.remove_all(tx, "port_id = :port_id", port_id=port_id)
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
     await TABLE.remove(tx, port_id)
+
+
+async def _bump_stamps(tx: Tx, *states: Port) -> None:
+    for instance_id in {port.instance_id for port in states if port.instance_id is not None}:
+        await instance_stamps.bump(tx, instance_stamps.ITSELF, id=instance_id)
+
+
+def _shown_fields(port: Port) -> tuple[str | None, int, str | None]:
+    return port.instance_id, port.position, port.interface_name

@@ -7,6 +7,7 @@ from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import SecurityGroupRule
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
+from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
@@ -14,8 +15,15 @@ from pileus.store.scoped import IN_PLACE, place_parameters
 KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-save = TABLE.save
 RULES = Table("security_group_rules", SecurityGroupRule)
+
+
+async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if before.name != after.name:
+        await instance_stamps.bump(tx, instance_stamps.IN_SECURITY_GROUP, id=before.id)
+    return saved
 
 
 async def list_by_name(tx: Tx, place: Place, name: str, *, lock: str = "") -> list[SecurityGroup]:
@@ -35,6 +43,7 @@ async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
             port_id=port_id,
             group_id=group_id,
         )
+    await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=port_id)
 
 
 async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
@@ -45,11 +54,13 @@ async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> No
             port_id=port_id,
             group_id=group_id,
         )
+    await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=port_id)
 
 
 async def remove_all_from_port(tx: Tx, port_id: str) -> None:
     """Remove every group from a port."""
     await tx.run("DELETE FROM port_security_groups WHERE port_id = :port_id", port_id=port_id)
+    await instance_stamps.bump(tx, instance_stamps.WITH_PORT, id=port_id)
 
 
 async def get(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
@@ -90,6 +101,8 @@ async def save_unlocked(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> 
         now=after.updated_at,
     ):
         raise Stale(f"Security group {before.id} was changed by another request")
+    if before.name != after.name:
+        await instance_stamps.bump(tx, instance_stamps.IN_SECURITY_GROUP, id=before.id)
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
@@ -156,6 +169,7 @@ async def replace_rules(tx: Tx, group_id: str, rules: Iterable[SecurityGroupRule
 
 async def remove(tx: Tx, group_id: str) -> None:
     """Delete a group with its rules and tags."""
+    await instance_stamps.bump(tx, instance_stamps.IN_SECURITY_GROUP, id=group_id)
     await tx.run("DELETE FROM port_security_groups WHERE security_group_id = :id", id=group_id)
     await tx.run("DELETE FROM security_group_rules WHERE security_group_id = :id", id=group_id)
     await tags.remove(tx, group_id)

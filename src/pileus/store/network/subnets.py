@@ -9,6 +9,7 @@ from msgspec import Struct
 from pileus.domain.network.networks import Subnet, choose_emptiest_subnets, has_subnet_choice
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
+from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.network.addresses import count_in_use_by_subnet, count_in_use_by_subnet_of_network
@@ -18,7 +19,7 @@ from pileus.store.scoped import IN_PLACE, place_parameters
 KIND = "subnet"
 TABLE = Table("subnets", Subnet)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-add, save, bump_revision, remove = TABLE.add, TABLE.save, TABLE.bump_revision, TABLE.remove
+add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
 USABLE = f"EXISTS (SELECT 1 FROM networks n WHERE n.id = subnets.network_id AND {networks.VISIBLE_AS_N})"
 
 SubnetUsage = tuple[Subnet, int]
@@ -40,6 +41,14 @@ class SubnetFilter(Struct, frozen=True, kw_only=True):
         )
         where.add("retired = 0")
         return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
+
+
+async def save(tx: Tx, before: Subnet, after: Subnet) -> Subnet:
+    """Write the changed fields; raises Stale."""
+    saved = await TABLE.save(tx, before, after)
+    if before.name != after.name:
+        await instance_stamps.bump(tx, instance_stamps.IN_SUBNET, id=before.id)
+    return saved
 
 
 async def get(tx: Tx, place: Place, subnet_id: str) -> Subnet:

@@ -3,17 +3,23 @@
 from operator import itemgetter
 
 from pileus.domain.storage.volumes import Attachment, Volume
+from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 from pileus.store.storage import volumes
 
 TABLE = Table("attachments", Attachment, key="volume_id")
-add = TABLE.add
 WITH_VOLUMES = (
     f"SELECT {TABLE.qualified_columns('a')}, {volumes.TABLE.qualified_columns('v')}"
     " FROM attachments a JOIN volumes v ON v.id = a.volume_id"
     " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
 )
+
+
+async def add(tx: Tx, attachment: Attachment) -> None:
+    """Insert an attachment."""
+    await TABLE.add(tx, attachment)
+    await instance_stamps.bump(tx, instance_stamps.ITSELF, id=attachment.instance_id)
 
 
 async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, Volume]]:
@@ -41,12 +47,14 @@ async def find_by_volume(tx: Tx, volume_id: str) -> Attachment | None:
 
 async def remove(tx: Tx, volume_id: str) -> None:
     """Delete the attachment of a volume."""
+    await instance_stamps.bump(tx, instance_stamps.WITH_VOLUME, id=volume_id)
     await TABLE.remove(tx, volume_id)
 
 
 async def set_attached_at(tx: Tx, volume_id: str, now: int) -> None:
     """Save when a volume was attached; does nothing if it is not."""
     await tx.run("UPDATE attachments SET attached_at = :now WHERE volume_id = :volume_id", volume_id=volume_id, now=now)
+    await instance_stamps.bump(tx, instance_stamps.WITH_VOLUME, id=volume_id)
 
 
 async def list_by_instance(tx: Tx, instance_id: str) -> list[Attachment]:

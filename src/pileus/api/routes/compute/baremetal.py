@@ -12,7 +12,13 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.query_values import parse_selected_ids
 from pileus.api.routes.compute.baremetal_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_reads import open_console
-from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
+from pileus.api.routes.compute.instance_views import (
+    SERVER,
+    InstanceForm,
+    show_instance,
+    show_instances,
+    update_and_show_instance,
+)
 from pileus.api.routes.compute.instances import SortOrder
 from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.baremetal_requests import CreateServer, RebuildServer, ServerPowerActionRequest
@@ -23,7 +29,6 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import PowerAction
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
-from pileus.services.compute import instances as instance_service
 from pileus.services.compute import power_actions as power_service
 from pileus.services.compute import rebuilds as rebuild_service
 from pileus.services.compute.instance_deletion import InstanceDeletionRequest
@@ -55,11 +60,11 @@ async def list_servers(
     """
     ctx.require_region()
     options = InstanceViewOptions(interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    form = InstanceForm(view_type=ServerView, options=options)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
-        views = await build_instance_views(tx, ctx, page, options)
-    return Page(count=count, results=[ServerView.of(view) for view in views])
+        return Page(count=count, results=await show_instances(tx, ctx, page, form))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Bare Metal"])
@@ -77,9 +82,7 @@ async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
 @get(ONE, opt=READ, tags=["Bare Metal"])
 async def get_server(ctx: Ctx, server_id: FromPath[str]) -> ServerView:
     """Get a bare metal server with its addresses, DDoS profile and tags."""
-    async with ctx.db.read() as tx:
-        server, details = await instances.get_baremetal_with_details(tx, ctx.place, server_id)
-    return ServerView.of(instance_view(ctx.app, server, details))
+    return await show_instance(ctx, server_id, SERVER)
 
 
 @patch(ONE, opt=WRITE, tags=["Bare Metal"])
@@ -90,12 +93,7 @@ async def update_server(ctx: Ctx, server_id: FromPath[str], data: JSONBody[Updat
     tags. Read-only tags never change. The response is 400 if the body has neither `name` nor `tags`, and 409 while a
     task has locked the server.
     """
-    server, details = await ctx.write(
-        lambda tx: instance_service.update_instance(
-            tx, ctx, server_id, data.to_patch(), get=instances.get_baremetal_with_details
-        )
-    )
-    return ServerView.of(instance_view(ctx.app, server, details))
+    return await update_and_show_instance(ctx, server_id, data.to_patch(), SERVER)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Bare Metal"])

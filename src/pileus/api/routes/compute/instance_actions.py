@@ -8,7 +8,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import WRITE
 from pileus.api.context import Ctx, RequestContext
-from pileus.api.routes.compute.instance_views import instance_view
+from pileus.api.routes.compute.instance_views import INSTANCE, show_instance
 from pileus.api.wire.compute.flavor_requests import ChangeFlavor
 from pileus.api.wire.compute.instance_requests import InstancePowerActionRequest, PutIntoPlacementGroup, StartInstance
 from pileus.api.wire.compute.instances import InstanceView
@@ -17,7 +17,6 @@ from pileus.domain.compute.instances import PowerAction
 from pileus.services.compute import flavor_changes as flavor_service
 from pileus.services.compute import placement_groups as placement_group_service
 from pileus.services.compute import power_actions as power_service
-from pileus.store.compute import instances
 
 ONE = "/cloud/v1/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 ONE_V2 = "/cloud/v2/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
@@ -144,9 +143,7 @@ async def _act_and_wait(
             tx, ctx, instance_id, action, task_id, activate_profiles=activate_profiles
         )
     )
-    async with ctx.db.read() as tx:
-        instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
-    return instance_view(ctx.app, instance, details)
+    return await show_instance(ctx, instance_id, INSTANCE)
 
 
 ROUTES = [

@@ -1,16 +1,39 @@
-"""Show instances."""
+"""Show instances, from memory as long as their stamps do not change."""
 
 from collections.abc import Sequence
+from typing import Generic, TypeVar, cast
 
+from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pileus.api.context import AppState, RequestContext
+from pileus.api.responses import ENCODER
+from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, InstanceViewOptions
+from pileus.api.wire.legacy import unset_legacy_fields
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import Unavailable
+from pileus.domain.errors import Unavailable, not_found
+from pileus.domain.patches import ResourcePatch
+from pileus.domain.places import Place
+from pileus.services.compute import instances as instance_service
 from pileus.store.compute import instances
+from pileus.store.compute.instance_cache import InstanceState
 from pileus.store.database import Tx
+
+V = TypeVar("V", bound=Struct)
+
+
+class InstanceForm(Struct, Generic[V], frozen=True, kw_only=True, cache_hash=True):
+    """The form of an answer: all that it depends on besides the instance, the catalogue and the settings."""
+
+    view_type: type[V]
+    options: InstanceViewOptions = ALL_FIELDS
+
+
+INSTANCE = InstanceForm(view_type=InstanceView)
+SERVER = InstanceForm(view_type=ServerView)
+"""A bare metal server."""
 
 
 def instance_view(
@@ -25,9 +48,64 @@ def instance_view(
     return InstanceView.of(instance, details, region.display_name, flavor, options)
 
 
-async def build_instance_views(
-    tx: Tx, ctx: RequestContext, records: Sequence[Instance], options: InstanceViewOptions
-) -> list[InstanceView]:
-    """Read the details of instances and show them."""
-    details = await instances.list_details_by_instance(tx, [instance.id for instance in records])
-    return [instance_view(ctx.app, instance, details[instance.id], options) for instance in records]
+async def show_instance(ctx: RequestContext, instance_id: str, form: InstanceForm[V]) -> V:
+    """Return the encoded view of an instance. Raises NotFound."""
+    cache = ctx.app.instance_cache
+    async with ctx.db.read() as tx:
+        stamp = await instances.get_stamp(tx, ctx.place, instance_id)
+        answer = cache.find_answer(instance_id, stamp, form)
+        if answer is None or cache.checked:
+            answer = (await _read_answers(tx, ctx.app, [instance_id], form)).get(instance_id)
+    if answer is None:
+        raise not_found("Instance", instance_id)
+    return cast("V", Raw(answer))
+
+
+async def show_instances(
+    tx: Tx, ctx: RequestContext, stamps: Sequence[tuple[str, int]], form: InstanceForm[V]
+) -> list[V]:
+    """Return the encoded views of instances, given their ids and stamps."""
+    cache = ctx.app.instance_cache
+    answers = {instance_id: cache.find_answer(instance_id, stamp, form) for instance_id, stamp in stamps}
+    missing = [instance_id for instance_id, answer in answers.items() if answer is None or cache.checked]
+    answers |= await _read_answers(tx, ctx.app, missing, form)
+    return [cast("V", Raw(answer)) for answer in answers.values() if answer is not None]
+
+
+async def update_and_show_instance(
+    ctx: RequestContext, instance_id: str, patch: ResourcePatch, form: InstanceForm[V]
+) -> V:
+    """Apply a merge patch to an instance and return its encoded view. Raises NotFound, Invalid or Conflict."""
+
+    async def get(tx: Tx, place: Place, instance_id: str) -> InstanceState:
+        state = await ctx.app.instance_cache.get_for_change(tx, place, instance_id)
+        _check_kind(state.instance, form)
+        return state
+
+    state = await ctx.write(lambda tx: instance_service.update_instance(tx, ctx, instance_id, patch, get))
+    return cast("V", Raw(_keep_answer(ctx.app, state, form)))
+
+
+async def _read_answers(
+    tx: Tx, app: AppState, instance_ids: Sequence[str], form: InstanceForm[V]
+) -> dict[str, bytes | None]:
+    """Read and keep the answers of instances, by id, without those that do not exist."""
+    states = [InstanceState(*record) for record in await instances.list_with_details(tx, instance_ids)]
+    return {state.instance.id: _keep_answer(app, state, form) for state in states}
+
+
+def _keep_answer(app: AppState, state: InstanceState, form: InstanceForm[V]) -> bytes:
+    """Encode and keep the answer of a committed state."""
+    _check_kind(state.instance, form)
+    view = instance_view(app, state.instance, state.details, form.options)
+    content = ServerView.of(view) if form.view_type is ServerView else view
+    if not app.legacy_fields:
+        unset_legacy_fields(content)
+    answer = ENCODER.encode(content)
+    app.instance_cache.keep(state, form, answer)
+    return answer
+
+
+def _check_kind(instance: Instance, form: InstanceForm[V]) -> None:
+    if form.view_type is ServerView:
+        instances.require_baremetal(instance)

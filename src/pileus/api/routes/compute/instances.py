@@ -11,7 +11,13 @@ from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.query_values import parse_selected_ids
 from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
-from pileus.api.routes.compute.instance_views import build_instance_views, instance_view
+from pileus.api.routes.compute.instance_views import (
+    INSTANCE,
+    InstanceForm,
+    show_instance,
+    show_instances,
+    update_and_show_instance,
+)
 from pileus.api.wire.compute.instance_requests import CreateInstance, UpdateInstance
 from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page
@@ -19,10 +25,9 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain.compute.instances import InstanceKind
 from pileus.services.compute import instance_creation as creation_service
 from pileus.services.compute import instance_deletion as deletion_service
-from pileus.services.compute import instances as instance_service
 from pileus.services.compute.instance_deletion import InstanceDeletionRequest
 from pileus.store.account import projects
-from pileus.store.compute import instance_list, instances
+from pileus.store.compute import instance_list
 from pileus.store.compute.instance_list import InstanceFilter
 from pileus.store.network import security_groups
 from pileus.tasks.compute.machine_metadata import push_metadata
@@ -55,10 +60,11 @@ async def list_instances(
     """
     ctx.require_region()
     options = InstanceViewOptions(subnets=False, interface_names=with_interfaces_name, ddos_profile=with_ddos)
+    form = InstanceForm(view_type=InstanceView, options=options)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, page = await instance_list.page(tx, place, instance_filter, order_by, limit=limit, offset=offset)
-        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await show_instances(tx, ctx, page, form))
 
 
 @get(OF_SECURITY_GROUP, opt=READ, tags=["Instances"])
@@ -66,10 +72,11 @@ async def list_security_group_instances(ctx: Ctx, group_id: FromPath[str]) -> Pa
     """List the instances that have a security group on one of their ports."""
     instance_filter = InstanceFilter(kinds=[kind.value for kind in InstanceKind], group_id=group_id)
     options = InstanceViewOptions(subnets=False, interface_names=False, ddos_profile=False)
+    form = InstanceForm(view_type=InstanceView, options=options)
     async with ctx.db.scan() as tx:
         await security_groups.get(tx, ctx.place, group_id)
         count, page = await instance_list.page(tx, ctx.place, instance_filter, "created.desc", limit=1000, offset=0)
-        return Page(count=count, results=await build_instance_views(tx, ctx, page, options))
+        return Page(count=count, results=await show_instances(tx, ctx, page, form))
 
 
 @post(ALL_V2, opt=WRITE, status_code=200, tags=["Instances"])
@@ -90,9 +97,7 @@ async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
 @get(ONE, opt=READ, tags=["Instances"])
 async def get_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
     """Get an instance with its addresses, volumes, security groups, DDoS profile and tags."""
-    async with ctx.db.read() as tx:
-        instance, details = await instances.get_with_details(tx, ctx.place, instance_id)
-    return instance_view(ctx.app, instance, details)
+    return await show_instance(ctx, instance_id, INSTANCE)
 
 
 @patch(ONE, opt=WRITE, tags=["Instances"])
@@ -103,11 +108,9 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     tags. Read-only tags never change. The response is 400 if the body has neither `name` nor `tags`, and 409 while a
     task has locked the instance.
     """
-    instance, details = await ctx.write(
-        lambda tx: instance_service.update_instance(tx, ctx, instance_id, data.to_patch())
-    )
+    view = await update_and_show_instance(ctx, instance_id, data.to_patch(), INSTANCE)
     await push_metadata(ctx.db, ctx.app.driver, instance_id)
-    return instance_view(ctx.app, instance, details)
+    return view
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=["Instances"])

@@ -1,0 +1,127 @@
+"""Committed states of instances and their encoded answers, in the memory of one process.
+
+An entry is right for as long as the instance has the stamp of the entry, which each request reads from the database. So
+nothing has to be invalidated, whichever process changes an instance. Only what is committed may be kept.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.domain.compute.instance_details import InstanceDetails
+from pileus.domain.compute.instances import FirstBootData, Instance
+from pileus.domain.places import Place
+from pileus.store.compute import instances
+from pileus.store.database import Tx
+
+ENTRY_BYTES = 700
+"""What an entry needs besides its texts, with its place in the table."""
+ANSWER_BYTES = 100
+NO_BOOT_DATA = FirstBootData()
+
+
+class WrongEntryError(Exception):
+    """An entry differs from the database although the stamp is the same: a change has not bumped the stamp."""
+
+
+class InstanceState(Struct, frozen=True):
+    """An instance with its details, as one statement has read them."""
+
+    instance: Instance
+    details: InstanceDetails
+
+
+class _Entry:
+    """The state of an instance under one stamp, and its answers by their form, all as bytes, whose size is known."""
+
+    __slots__ = ("answers", "size", "stamp", "state")
+
+    def __init__(self, stamp: int, state: bytes) -> None:
+        self.stamp = stamp
+        self.state = state
+        self.answers: dict[Hashable, bytes] = {}
+        self.size = ENTRY_BYTES + len(state)
+
+
+STATE_ENCODER = msgspec.msgpack.Encoder()
+STATE_DECODER = msgspec.msgpack.Decoder(InstanceState)
+
+
+class InstanceCache:
+    """Keeps at most `max_bytes`; the entries that were used least recently make room.
+
+    If it is `checked`, all is read again in spite of it, and compared with what it has.
+    """
+
+    def __init__(self, max_bytes: int, *, checked: bool = False) -> None:
+        self._max_bytes = max_bytes
+        self.checked = checked
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
+        self.bytes = 0
+
+    def find_answer(self, instance_id: str, stamp: int, form: Hashable) -> bytes | None:
+        """Return the answer in a form, or None."""
+        entry = self._find(instance_id, stamp)
+        return None if entry is None else entry.answers.get(form)
+
+    async def get_for_change(self, tx: Tx, place: Place, instance_id: str) -> InstanceState:
+        """Return an instance, locked until the transaction ends. Raises NotFound.
+
+        Data of the first boot may be missing: it is not kept.
+        """
+        # The lock is a statement of its own: what is read by the same statement may be older than the lock.
+        stamp = await instances.lock_stamp(tx, place, instance_id)
+        entry = self._find(instance_id, stamp)
+        if entry is None or self.checked:
+            state = InstanceState(*await instances.get_with_details(tx, place, instance_id))
+        if entry is None:
+            return state
+        if self.checked:
+            _check_equal(instance_id, entry.state, _encode(state))
+        return STATE_DECODER.decode(entry.state)
+
+    def keep(self, state: InstanceState, form: Hashable, answer: bytes) -> None:
+        """Keep a committed state and its answer in a form."""
+        instance_id, stamp = state.instance.id, state.instance.stamp
+        entry = self._find(instance_id, stamp)
+        if entry is None:
+            entry = self._replace(instance_id, _Entry(stamp, _encode(state)))
+        elif self.checked:
+            _check_equal(instance_id, entry.state, _encode(state))
+            _check_equal(instance_id, entry.answers.get(form, answer), answer)
+        if form not in entry.answers:
+            entry.answers[form] = answer
+            self._grow(entry, len(answer) + ANSWER_BYTES)
+
+    def _find(self, instance_id: str, stamp: int) -> _Entry | None:
+        entry = self._entries.get(instance_id)
+        if entry is None or entry.stamp != stamp:
+            return None
+        self._entries.move_to_end(instance_id)
+        return entry
+
+    def _replace(self, instance_id: str, entry: _Entry) -> _Entry:
+        if (former := self._entries.pop(instance_id, None)) is not None:
+            self.bytes -= former.size
+        self._entries[instance_id] = entry
+        self.bytes += entry.size
+        return entry
+
+    def _grow(self, entry: _Entry, size: int) -> None:
+        entry.size += size
+        self.bytes += size
+        while self.bytes > self._max_bytes:
+            _, oldest = self._entries.popitem(last=False)
+            self.bytes -= oldest.size
+
+
+def _encode(state: InstanceState) -> bytes:
+    return STATE_ENCODER.encode(replace(state, instance=replace(state.instance, boot=NO_BOOT_DATA)))
+
+
+def _check_equal(instance_id: str, kept: bytes, current: bytes) -> None:
+    if kept != current:
+        raise WrongEntryError(f"Instance {instance_id} is kept as {kept!r}, but it is {current!r}")
