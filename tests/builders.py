@@ -28,7 +28,7 @@ from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
 from pileus.store.compute import images, instances
 from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles, networks, ports, security_groups, subnets
+from pileus.store.network import ddos_profiles, floating_ips, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.machines import load_nic_spec
@@ -150,7 +150,7 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
         fields = {"port_id": port and port.id, "fixed_ip_address": fixed, "status": "ACTIVE" if port else "DOWN"}
         ip = await _find_free_address(tx, subnet)
         floating = FloatingIP(**{"floating_ip_address": ip, **updated_record_fields(tenant), **fields, **changes})
-        await FLOATING_IPS.add(tx, floating)
+        await floating_ips.add(tx, floating)
         await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
         return floating
 
@@ -175,11 +175,7 @@ async def a_security_group(tenant: Tenant, name: str = "web", *group_ports: Port
     async def write(tx: Tx) -> None:
         await SECURITY_GROUPS.add(tx, group)
         for port in group_ports:
-            await tx.run(
-                "INSERT INTO port_security_groups VALUES (:port, :security_group)",
-                port=port.id,
-                security_group=group.id,
-            )
+            await security_groups.add_to_port(tx, port.id, [group.id])
 
     await tenant.running.app_state.db.write(write)
     await driver_of(tenant.running).ensure_security_group(SecurityGroupSpec(id=group.id, name=group.name))
