@@ -46,8 +46,8 @@ def a_state(instance_id: str = "i-1", stamp: int = 2**63 - 1) -> InstanceState:
 def test_an_answer_is_found_by_id_stamp_and_form() -> None:
     cache = InstanceCache(1 << 20)
 
-    cache.keep(a_state(stamp=1), "whole", b"1")
-    cache.keep(a_state(stamp=1), "short", b"2")
+    cache.keep_answer(a_state(stamp=1).instance, "whole", b"1")
+    cache.keep_answer(a_state(stamp=1).instance, "short", b"2")
 
     assert [cache.find_answer("i-1", 1, form) for form in ("whole", "short", "other")] == [b"1", b"2", None]
     assert cache.find_answer("i-1", 2, "whole") is None
@@ -56,10 +56,10 @@ def test_an_answer_is_found_by_id_stamp_and_form() -> None:
 
 def test_a_new_stamp_replaces_the_answers_of_the_former() -> None:
     cache = InstanceCache(1 << 20)
-    cache.keep(a_state(stamp=1), "whole", b"1")
+    cache.keep_answer(a_state(stamp=1).instance, "whole", b"1")
     size = cache.bytes
 
-    cache.keep(a_state(stamp=2), "whole", b"2")
+    cache.keep_answer(a_state(stamp=2).instance, "whole", b"2")
 
     assert cache.find_answer("i-1", 1, "whole") is None
     assert cache.find_answer("i-1", 2, "whole") == b"2"
@@ -71,10 +71,12 @@ def test_the_least_recently_used_make_room() -> None:
     size = state_size + ENTRY_BYTES + ANSWER_BYTES + 1000
     cache = InstanceCache(3 * size)
     for number in (1, 2, 3):
-        cache.keep(a_state(f"i-{number}"), "whole", bytes(1000))
+        cache.keep_answer(a_state(f"i-{number}").instance, "whole", bytes(1000))
+        cache.keep_state(a_state(f"i-{number}"))
     cache.find_answer("i-1", 2**63 - 1, "whole")
 
-    cache.keep(a_state("i-4"), "whole", bytes(1000))
+    cache.keep_answer(a_state("i-4").instance, "whole", bytes(1000))
+    cache.keep_state(a_state("i-4"))
 
     kept = [number for number in (1, 2, 3, 4) if cache.find_answer(f"i-{number}", 2**63 - 1, "whole")]
     assert kept == [1, 3, 4]
@@ -85,7 +87,7 @@ def test_the_least_recently_used_make_room() -> None:
 def test_what_is_larger_than_the_bound_is_not_kept(bound: int) -> None:
     cache = InstanceCache(bound)
 
-    cache.keep(a_state(), "whole", b"1")
+    cache.keep_answer(a_state().instance, "whole", b"1")
 
     assert cache.find_answer("i-1", 2**63 - 1, "whole") is None
     assert cache.bytes == 0
@@ -97,13 +99,14 @@ def test_a_state_survives_its_encoding() -> None:
 
 def test_a_checked_cache_refuses_another_content_under_the_same_stamp() -> None:
     cache = InstanceCache(1 << 20, checked=True)
-    cache.keep(a_state(), "whole", b"1")
-    cache.keep(a_state(), "whole", b"1")
+    for _ in range(2):
+        cache.keep_state(a_state())
+        cache.keep_answer(a_state().instance, "whole", b"1")
 
     with pytest.raises(WrongEntryError, match="i-1"):
-        cache.keep(a_state(), "whole", b"2")
+        cache.keep_answer(a_state().instance, "whole", b"2")
     with pytest.raises(WrongEntryError, match="i-1"):
-        cache.keep(InstanceState(a_state().instance, replace(DETAILS, security_groups=[])), "whole", b"1")
+        cache.keep_state(InstanceState(a_state().instance, replace(DETAILS, security_groups=[])))
 
 
 async def test_a_state_for_a_change_is_read_once_and_has_no_secrets(tenant: Tenant) -> None:
@@ -112,7 +115,7 @@ async def test_a_state_for_a_change_is_read_once_and_has_no_secrets(tenant: Tena
     place = place_of(tenant)
 
     read = await db.write(lambda tx: cache.get_for_change(tx, place, instance.id))
-    cache.keep(read, "whole", b"1")
+    cache.keep_state(read)
     kept = await db.write(lambda tx: cache.get_for_change(tx, place, instance.id))
 
     assert read.instance.boot == boot
@@ -122,7 +125,7 @@ async def test_a_state_for_a_change_is_read_once_and_has_no_secrets(tenant: Tena
 async def test_a_checked_cache_finds_a_change_without_a_new_stamp(tenant: Tenant) -> None:
     instance, cache, db = await an_instance(tenant), InstanceCache(1 << 20, checked=True), tenant.running.app_state.db
     place = place_of(tenant)
-    cache.keep(await db.write(lambda tx: cache.get_for_change(tx, place, instance.id)), "whole", b"1")
+    cache.keep_state(await db.write(lambda tx: cache.get_for_change(tx, place, instance.id)))
 
     await _forget_the_stamp(db, instance)
 

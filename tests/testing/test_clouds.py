@@ -19,7 +19,7 @@ from pileus.testing.network_guards import PublicCloudRefused
 
 @pytest.fixture(scope="module")
 def cloud() -> Cloud:  # type: ignore[misc]  # a generator
-    with pileus.testing.cloud() as running:
+    with pileus.testing.cloud(instance_cache_checked=True) as running:
         yield running
 
 
@@ -44,7 +44,7 @@ def test_a_project_does_not_see_another(cloud: Cloud) -> None:
 def test_variables_and_threads_are_as_before_when_the_cloud_has_stopped() -> None:
     environment, threads = dict(os.environ), set(threading.enumerate())
 
-    with pileus.testing.cloud() as running:
+    with pileus.testing.cloud(instance_cache_checked=True) as running:
         assert os.environ["GCORE_BASE_URL"] == running.base_url
 
     assert dict(os.environ) == environment

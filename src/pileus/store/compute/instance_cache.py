@@ -35,15 +35,15 @@ class InstanceState(Struct, frozen=True):
 
 
 class _Entry:
-    """The state of an instance under one stamp, and its answers by their form, all as bytes, whose size is known."""
+    """The answers of an instance under one stamp, by their form, and its state, all as bytes, whose size is known."""
 
     __slots__ = ("answers", "size", "stamp", "state")
 
-    def __init__(self, stamp: int, state: bytes) -> None:
+    def __init__(self, stamp: int) -> None:
         self.stamp = stamp
-        self.state = state
+        self.state: bytes | None = None
         self.answers: dict[Hashable, bytes] = {}
-        self.size = ENTRY_BYTES + len(state)
+        self.size = ENTRY_BYTES
 
 
 STATE_ENCODER = msgspec.msgpack.Encoder()
@@ -75,26 +75,32 @@ class InstanceCache:
         # The lock is a statement of its own: what is read by the same statement may be older than the lock.
         stamp = await instances.lock_stamp(tx, place, instance_id)
         entry = self._find(instance_id, stamp)
-        if entry is None or self.checked:
-            state = InstanceState(*await instances.get_with_details(tx, place, instance_id))
-        if entry is None:
+        kept = None if entry is None else entry.state
+        if kept is not None and not self.checked:
+            return STATE_DECODER.decode(kept)
+        state = InstanceState(*await instances.get_with_details(tx, place, instance_id))
+        if kept is None:
             return state
-        if self.checked:
-            _check_equal(instance_id, entry.state, _encode(state))
-        return STATE_DECODER.decode(entry.state)
+        _check_equal(instance_id, kept, _encode(state))
+        return STATE_DECODER.decode(kept)
 
-    def keep(self, state: InstanceState, form: Hashable, answer: bytes) -> None:
-        """Keep a committed state and its answer in a form."""
-        instance_id, stamp = state.instance.id, state.instance.stamp
-        entry = self._find(instance_id, stamp)
-        if entry is None:
-            entry = self._replace(instance_id, _Entry(stamp, _encode(state)))
-        elif self.checked:
-            _check_equal(instance_id, entry.state, _encode(state))
-            _check_equal(instance_id, entry.answers.get(form, answer), answer)
+    def keep_answer(self, instance: Instance, form: Hashable, answer: bytes) -> None:
+        """Keep the answer in a form of an instance as it is committed."""
+        entry = self._entry_of(instance)
         if form not in entry.answers:
             entry.answers[form] = answer
             self._grow(entry, len(answer) + ANSWER_BYTES)
+        elif self.checked:
+            _check_equal(instance.id, entry.answers[form], answer)
+
+    def keep_state(self, state: InstanceState) -> None:
+        """Keep a committed state for the next change."""
+        entry = self._entry_of(state.instance)
+        if entry.state is None:
+            entry.state = _encode(state)
+            self._grow(entry, len(entry.state))
+        elif self.checked:
+            _check_equal(state.instance.id, entry.state, _encode(state))
 
     def _find(self, instance_id: str, stamp: int) -> _Entry | None:
         entry = self._entries.get(instance_id)
@@ -103,10 +109,13 @@ class InstanceCache:
         self._entries.move_to_end(instance_id)
         return entry
 
-    def _replace(self, instance_id: str, entry: _Entry) -> _Entry:
-        if (former := self._entries.pop(instance_id, None)) is not None:
+    def _entry_of(self, instance: Instance) -> _Entry:
+        """Return the entry of an instance, a new one if it has another stamp."""
+        if (entry := self._find(instance.id, instance.stamp)) is not None:
+            return entry
+        if (former := self._entries.pop(instance.id, None)) is not None:
             self.bytes -= former.size
-        self._entries[instance_id] = entry
+        entry = self._entries[instance.id] = _Entry(instance.stamp)
         self.bytes += entry.size
         return entry
 

@@ -1,6 +1,6 @@
 """Instances and their details."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -75,13 +75,16 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
     return _with_details_from_row(tx, row)
 
 
-async def list_with_details(tx: Tx, ids: Sequence[str]) -> list[tuple[Instance, InstanceDetails]]:
-    """Return instances with their details, in no order and without those that do not exist."""
+async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Instance, InstanceDetails]]:
+    """Read instances with their details, in no order and without those that do not exist.
+
+    Each is parsed when the iterator comes to it: so many objects at once would cost the garbage collector.
+    """
     rows: list[Row] = []
     for start in range(0, len(ids), BATCH_SIZE):
         marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
         rows += await tx.all(f"{WITH_DETAILS} WHERE i.id IN ({marks})", **values)
-    return [_with_details_from_row(tx, row) for row in rows]
+    return (_with_details_from_row(tx, row) for row in rows)
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:

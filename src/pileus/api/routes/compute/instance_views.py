@@ -13,7 +13,7 @@ from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, Instance
 from pileus.api.wire.legacy import unset_legacy_fields
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import Unavailable, not_found
+from pileus.domain.errors import Unavailable
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.places import Place
 from pileus.services.compute import instances as instance_service
@@ -55,9 +55,8 @@ async def show_instance(ctx: RequestContext, instance_id: str, form: InstanceFor
         stamp = await instances.get_stamp(tx, ctx.place, instance_id)
         answer = cache.find_answer(instance_id, stamp, form)
         if answer is None or cache.checked:
-            answer = (await _read_answers(tx, ctx.app, [instance_id], form)).get(instance_id)
-    if answer is None:
-        raise not_found("Instance", instance_id)
+            state = InstanceState(*await instances.get_with_details(tx, ctx.place, instance_id))
+            answer = _keep_state_and_answer(ctx.app, state, form)
     return cast("V", Raw(answer))
 
 
@@ -68,7 +67,8 @@ async def show_instances(
     cache = ctx.app.instance_cache
     answers = {instance_id: cache.find_answer(instance_id, stamp, form) for instance_id, stamp in stamps}
     missing = [instance_id for instance_id, answer in answers.items() if answer is None or cache.checked]
-    answers |= await _read_answers(tx, ctx.app, missing, form)
+    for instance, details in await instances.iterate_with_details(tx, missing):
+        answers[instance.id] = _keep_answer(ctx.app, instance, details, form)
     return [cast("V", Raw(answer)) for answer in answers.values() if answer is not None]
 
 
@@ -83,26 +83,25 @@ async def update_and_show_instance(
         return state
 
     state = await ctx.write(lambda tx: instance_service.update_instance(tx, ctx, instance_id, patch, get))
-    return cast("V", Raw(_keep_answer(ctx.app, state, form)))
+    return cast("V", Raw(_keep_state_and_answer(ctx.app, state, form)))
 
 
-async def _read_answers(
-    tx: Tx, app: AppState, instance_ids: Sequence[str], form: InstanceForm[V]
-) -> dict[str, bytes | None]:
-    """Read and keep the answers of instances, by id, without those that do not exist."""
-    states = [InstanceState(*record) for record in await instances.list_with_details(tx, instance_ids)]
-    return {state.instance.id: _keep_answer(app, state, form) for state in states}
+def _keep_state_and_answer(app: AppState, state: InstanceState, form: InstanceForm[V]) -> bytes:
+    """Keep a committed state, and encode and keep its answer."""
+    answer = _keep_answer(app, state.instance, state.details, form)
+    app.instance_cache.keep_state(state)
+    return answer
 
 
-def _keep_answer(app: AppState, state: InstanceState, form: InstanceForm[V]) -> bytes:
-    """Encode and keep the answer of a committed state."""
-    _check_kind(state.instance, form)
-    view = instance_view(app, state.instance, state.details, form.options)
+def _keep_answer(app: AppState, instance: Instance, details: InstanceDetails, form: InstanceForm[V]) -> bytes:
+    """Encode and keep the answer of an instance as it is committed. Raises NotFound if the form is for another kind."""
+    _check_kind(instance, form)
+    view = instance_view(app, instance, details, form.options)
     content = ServerView.of(view) if form.view_type is ServerView else view
     if not app.legacy_fields:
         unset_legacy_fields(content)
     answer = ENCODER.encode(content)
-    app.instance_cache.keep(state, form, answer)
+    app.instance_cache.keep_answer(instance, form, answer)
     return answer
 
 
