@@ -33,7 +33,7 @@ IGNORED_TABLES = {
     "retention",
 }
 # Columns that differ after a change was reverted.
-CHANGE_COLUMNS = {"revision", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}
+CHANGE_COLUMNS = {"revision", "stamp", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}
 # The last specification of a machine, of which each step sends another part.
 SPECIFICATION_COLUMNS = {("simulated_machines", "spec")}
 # Tables that are kept between tests.

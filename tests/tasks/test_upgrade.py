@@ -49,6 +49,7 @@ FINAL_STATES = {"new": "FINISHED", "begun": "FINISHED", "undoing": "ERROR"}
 # Columns and tables that are not compared: locks, progress, counters, and copies of the catalogue.
 IGNORED_COLUMNS = {
     "revision",
+    "stamp",
     "task_id",
     "task_state",
     "step",

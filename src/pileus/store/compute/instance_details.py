@@ -1,6 +1,7 @@
 """The parts of an instance that other tables hold, read by the statement that reads the instance.
 
-Each part is one JSON column. So an instance is one row whatever it has attached, and one query reads all of it.
+Each part is a JSON array in that of the instance. So an instance is one value whatever it has attached, and one query
+reads all of it.
 """
 
 from collections.abc import Iterable
@@ -16,78 +17,82 @@ from pileus.store.database import Row, Tx
 from pileus.store.network import ddos_profiles
 
 # The order of rows in an aggregate is undefined, so each part is sorted when it is parsed.
-COLUMNS = """
-CAST((
+PARTS = """
+(
     SELECT json_group_array(json_array(t.key, t.value, t.read_only)) FROM tags t WHERE t.resource_id = i.id
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_group_array(json_array(
         v.volume_id, v.id, v.instance_id, v.device, v.boot_index, v.delete_on_termination, v.attachment_tag,
         v.attached_at
     ))
     FROM attachments v WHERE v.instance_id = i.id
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_group_array(json_array(
         p.position, s.ip_version, a.ip, s.id, s.name, p.id, n.name, n.external, p.interface_name
     ))
     FROM ports p JOIN addresses a ON a.port_id = p.id JOIN subnets s ON s.id = a.subnet_id
     JOIN networks n ON n.id = p.network_id
     WHERE p.instance_id = i.id
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_group_array(json_array(f.port_id, f.fixed_ip_address, f.floating_ip_address))
     FROM ports p JOIN floating_ips f ON f.port_id = p.id WHERE p.instance_id = i.id
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_group_array(g.name)
     FROM ports p JOIN port_security_groups m ON m.port_id = p.id JOIN security_groups g ON g.id = m.security_group_id
     WHERE p.instance_id = i.id
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_group_array(json_array(b.id, b.destination_ip, b.alarm_state, b.started_at, b.ended_at))
     FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
     JOIN blackhole_ports b ON b.client_id IN (0, p.client_id) AND b.region_id = p.region_id
         AND b.destination_ip IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM blackhole_ports)
-) AS TEXT),
-CAST((
+),
+(
     SELECT json_array({profile})
     FROM ports p LEFT JOIN addresses a ON a.port_id = p.id LEFT JOIN floating_ips f ON f.port_id = p.id
     JOIN ddos_profiles d ON d.client_id = p.client_id AND d.region_id = p.region_id
         AND d.ip_address IN (a.ip, f.floating_ip_address)
     WHERE p.instance_id = i.id AND EXISTS (SELECT 1 FROM ddos_profiles)
     ORDER BY d.id LIMIT 1
-) AS TEXT)
+)
 """.format(profile=ddos_profiles.TABLE.qualified_columns("d"))
-WIDTH = 7
-"""Number of these columns."""
 
-Json = str | None
-TAGS = msgspec.json.Decoder(list[tuple[str, str, int]])
-VOLUMES = msgspec.json.Decoder(list[tuple[str, str, str, str, int, int, str | None, int]])
-ADDRESSES = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str, str, int, str | None]])
-FLOATING = msgspec.json.Decoder(list[tuple[str, str | None, str]])
-GROUPS = msgspec.json.Decoder(list[str])
-PROFILE = msgspec.json.Decoder(tuple[Any, ...])
-BLACKHOLES = msgspec.json.Decoder(list[tuple[int, str, str, int, int | None]])
+PART_TYPES: tuple[Any, ...] = (
+    list[tuple[str, str, int]],
+    list[tuple[str, str, str, str, int, int, str | None, int]],
+    list[tuple[int, int, str, str, str, str, str, int, str | None]],
+    list[tuple[str, str | None, str]],
+    list[str],
+    list[tuple[int, str, str, int, int | None]],
+    tuple[Any, ...],
+)
+"""Tags, attachments, fixed addresses, floating IPs, names of security groups, alarms, and a DDoS profile.
+
+SQLite may return a part as a text in the document, if it has stored the part in between.
+"""
+DECODERS = tuple(msgspec.json.Decoder(part_type) for part_type in PART_TYPES)
 
 
-def parse_details_columns(tx: Tx, row: Row) -> InstanceDetails:
-    """Parse the columns."""
-    tags, volumes, addresses, floating, groups, blackholes, profile = row
+def parse_details(tx: Tx, parts: Row) -> InstanceDetails:
+    """Parse the parts of an instance."""
+    tags, volumes, addresses, floating, groups, blackholes, profile = map(_nested, parts, DECODERS)
     return InstanceDetails(
-        tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(_items(TAGS, tags))],
-        volumes=[_attachment(item) for item in sorted(_items(VOLUMES, volumes), key=_device)],
-        addresses=list(_addresses(sorted(_items(ADDRESSES, addresses)), _items(FLOATING, floating))),
-        security_groups=sorted(set(_items(GROUPS, groups))),
-        blackhole_ports=[_blackhole(item) for item in sorted(set(_items(BLACKHOLES, blackholes)))],
-        ddos_profile=ddos_profiles.TABLE.record_from_row(tx, PROFILE.decode(profile)) if profile else None,
+        tags=[Tag(key, value, bool(read_only)) for key, value, read_only in sorted(tags)],
+        volumes=[_attachment(item) for item in sorted(volumes, key=_device)],
+        addresses=list(_addresses(sorted(addresses), floating)),
+        security_groups=sorted(set(groups)),
+        blackhole_ports=[_blackhole(item) for item in sorted(set(blackholes))],
+        ddos_profile=ddos_profiles.TABLE.record_from_row(tx, profile) if profile else None,
     )
 
 
-def _items(decoder: msgspec.json.Decoder[list[Any]], text: Json) -> list[Any]:
-    return [] if text is None or text == "[]" else decoder.decode(text)
+def _nested(part: Any, decoder: msgspec.json.Decoder[Any]) -> Any:
+    return (decoder.decode(part) if isinstance(part, str) else part) or ()
 
 
 def _device(item: Row) -> tuple[int, str]:

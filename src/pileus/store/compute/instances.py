@@ -1,7 +1,9 @@
 """Instances and their details."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
@@ -21,9 +23,14 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-WITH_DETAILS = f"SELECT {TABLE.qualified_columns('i')}, {instance_details.COLUMNS} FROM instances i"
-GET_WITH_DETAILS = f"{WITH_DETAILS} WHERE {IN_PLACE}"
-DETAILS_OF = f"SELECT i.id, {instance_details.COLUMNS} FROM instances i WHERE i.id IN "
+DOCUMENT = f"json_array({TABLE.qualified_columns('i')}, {instance_details.PARTS})"
+GET_WITH_DETAILS = f"SELECT CAST({DOCUMENT} AS TEXT) FROM instances i WHERE {IN_PLACE}"
+LIST_WITH_DETAILS = f"SELECT CAST(json_group_array({DOCUMENT}) AS TEXT) FROM instances i WHERE i.id IN"
+COLUMN_COUNT = len(TABLE.fields)
+PARTS = tuple(part_type | str | None for part_type in instance_details.PART_TYPES)
+DOCUMENT_TYPE: Any = tuple[(*(Any,) * COLUMN_COUNT, *PARTS)]  # type: ignore[misc]  # as many types as values
+DOCUMENT_DECODER: msgspec.json.Decoder[Row] = msgspec.json.Decoder(DOCUMENT_TYPE)
+DOCUMENTS_DECODER: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[DOCUMENT_TYPE])
 OF_PORTS = (
     f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 )
@@ -72,7 +79,7 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
     row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return _with_details_from_row(tx, row)
+    return _with_details(tx, DOCUMENT_DECODER.decode(row[0]))
 
 
 async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Instance, InstanceDetails]]:
@@ -80,11 +87,12 @@ async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Ins
 
     Each is parsed when the iterator comes to it: so many objects at once would cost the garbage collector.
     """
-    rows: list[Row] = []
+    documents: list[Row] = []
     for start in range(0, len(ids), BATCH_SIZE):
         marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
-        rows += await tx.all(f"{WITH_DETAILS} WHERE i.id IN ({marks})", **values)
-    return (_with_details_from_row(tx, row) for row in rows)
+        row = await tx.one(f"{LIST_WITH_DETAILS} ({marks})", **values)
+        documents += DOCUMENTS_DECODER.decode(row[0]) if row and row[0] else ()
+    return (_with_details(tx, document) for document in documents)
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
@@ -144,15 +152,6 @@ async def bump_revision(tx: Tx, instance: Instance) -> Instance:
     return await TABLE.save(tx, instance, replace(instance, stamp=tx.stamp))
 
 
-async def list_details_by_instance(tx: Tx, ids: Sequence[str]) -> dict[str, InstanceDetails]:
-    """Return the details of instances, without those that do not exist."""
-    rows: list[Row] = []
-    for start in range(0, len(ids), BATCH_SIZE):
-        marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
-        rows += await tx.all(f"{DETAILS_OF} ({marks})", **values)
-    return {row[0]: instance_details.parse_details_columns(tx, row[1:]) for row in rows}
-
-
-def _with_details_from_row(tx: Tx, row: Row) -> tuple[Instance, InstanceDetails]:
-    width = instance_details.WIDTH
-    return TABLE.record_from_row(tx, row[:-width]), instance_details.parse_details_columns(tx, row[-width:])
+def _with_details(tx: Tx, document: Row) -> tuple[Instance, InstanceDetails]:
+    instance = TABLE.record_from_row(tx, document[:COLUMN_COUNT])
+    return instance, instance_details.parse_details(tx, document[COLUMN_COUNT:])

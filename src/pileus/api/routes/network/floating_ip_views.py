@@ -37,7 +37,8 @@ async def build_floating_ip_with_instance_views(
     """Return the views of floating IPs with the instances that they are assigned to."""
     port_ids = [floating_ip.port_id for floating_ip in records if floating_ip.port_id]
     instances_by_port = await instances.find_by_port_ids(tx, port_ids)
-    details = await instances.list_details_by_instance(tx, [instance.id for instance in instances_by_port.values()])
+    ids = [instance.id for instance in instances_by_port.values()]
+    details = {instance.id: details for instance, details in await instances.iterate_with_details(tx, ids)}
     instance_views = {
         port_id: instance_view(ctx.app, instance, details[instance.id], WITHOUT_SUBNETS)
         for port_id, instance in instances_by_port.items()
