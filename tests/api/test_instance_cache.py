@@ -20,7 +20,7 @@ from pileus.settings import Settings
 from pileus.store.compute import instances
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, Row, T, Tx, Work
-from pileus.store.network import networks
+from pileus.store.network import networks, ports
 from tests.app_settings import checked_settings
 from tests.builders import BARE_METAL, a_network, a_port, an_instance
 from tests.tenants import Tenant, client_of, new_tenant
@@ -207,9 +207,8 @@ async def test_an_instance_that_is_made_again_with_its_id_is_shown_anew(tenant: 
     before = await process.get("instances", instance.id)
 
     async def make_again(tx: Tx) -> None:
-        for port in await tx.all("SELECT id FROM ports WHERE instance_id = :id", id=instance.id):
-            await tx.run("DELETE FROM addresses WHERE port_id = :id", id=port[0])
-        await tx.run("DELETE FROM ports WHERE instance_id = :id", id=instance.id)
+        for port in await ports.list_by_instance(tx, instance.id):
+            await ports.remove(tx, port.id)
         await instances.remove(tx, instance.id)
         await instances.add(tx, structs.replace(instance, name="again"))
 
