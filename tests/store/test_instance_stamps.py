@@ -20,7 +20,7 @@ from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.storage.volumes import Attachment, Volume
 from pileus.domain.tags import make_tags
-from pileus.store import catalogue_sync, project_contents, tags
+from pileus.store import catalogue_sync, project_contents, retention, tags
 from pileus.store.compute import instances, placement_groups
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, floating_ips, networks, ports, security_groups, subnets
@@ -103,6 +103,13 @@ async def add_profile(tx: Tx, world: World) -> None:
     await ddos_profiles.add(tx, replace(profile, id=profile.id + 1_000_000, ip_address=address.ip))
 
 
+async def delete_old_alarm(tx: Tx, world: World) -> None:
+    await ddos_profiles.end_blackhole(tx, ALL_CLIENTS, world.blackhole.id, "CLEAR", 99)
+    await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
+    (table,) = (table for table in retention.EXPIRING_TABLES if table.name == "blackhole_ports")
+    await retention.remove_batch(tx, retention.RowBatch(table=table, client_id=0, start=99, end=100, before=100))
+
+
 async def unlock_project(tx: Tx, world: World) -> None:
     await project_contents.lock(tx, world.instances.project_id, "a-task")
     await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
@@ -142,6 +149,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
     "blackhole_ports": {
         "an alarm is raised": lambda tx, w: ddos_profiles.add_blackhole(tx, a_blackhole(w)),
         "an alarm ends": lambda tx, w: ddos_profiles.end_blackhole(tx, ALL_CLIENTS, w.blackhole.id, "CLEAR", 99),
+        "an old alarm is deleted": delete_old_alarm,
     },
     "instances": {
         "the revision is bumped": lambda tx, w: instances.bump_revision(tx, w.instances),

@@ -33,6 +33,7 @@ class StatementRecorder:
     statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     secrets: Any = None
     count_changes: Any = None
+    stamp: int = 0
 
     async def run(self, sql: str, **values: Any) -> int:
         """Record a statement."""

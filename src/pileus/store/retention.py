@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from pileus.domain.retention import RetentionClass
 from pileus.store.database import Tx
+from pileus.store.network import ddos_profiles
 
 BATCH_SIZE = 100
 """Rows that one transaction looks at. Rows of the same microsecond are never separated."""
@@ -133,4 +134,6 @@ async def remove_batch(tx: Tx, batch: RowBatch) -> int:
     table, values = batch.table, batch.range_parameters
     if BEFORE in table.condition:
         values["before"] = batch.before
+    if table.name == ddos_profiles.BLACKHOLES.name:
+        await ddos_profiles.bump_stamps_of_alarms(tx, table.range, **values)
     return await tx.run(f"DELETE FROM {table.name} WHERE {table.range} AND {table.condition}", **values)

@@ -29,7 +29,7 @@ async def add_instance_stamps(tx: Tx) -> None:
 
 FUNCTIONS: dict[int, tuple[str, Work[None]]] = {
     11: ("catalogue_ids", replace_catalogue_ids),
-    19: ("instance_stamps", add_instance_stamps),
+    20: ("instance_stamps", add_instance_stamps),
 }
 """Migrations that SQL alone cannot do, by number."""
 

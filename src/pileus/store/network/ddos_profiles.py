@@ -1,6 +1,7 @@
 """DDoS profiles and blackholed addresses."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
 from pileus.domain.places import Place
@@ -89,6 +90,12 @@ async def end_blackhole(tx: Tx, client_id: int, blackhole_id: int, alarm_state: 
     )
     await instance_stamps.bump_with_address(tx, port.client_id, port.region_id, port.destination_ip)
     return True
+
+
+async def bump_stamps_of_alarms(tx: Tx, condition: str, **values: Any) -> None:
+    """Bump the stamps of the instances that show alarms which are about to be deleted."""
+    for port in await BLACKHOLES.find(tx, condition, **values):
+        await instance_stamps.bump_with_address(tx, port.client_id, port.region_id, port.destination_ip)
 
 
 async def get(tx: Tx, place: Place, profile_id: int) -> DdosProfile:

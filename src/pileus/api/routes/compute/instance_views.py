@@ -7,10 +7,9 @@ from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pileus.api.context import AppState, RequestContext
-from pileus.api.responses import ENCODER
+from pileus.api.responses import encode_json
 from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, InstanceViewOptions
-from pileus.api.wire.legacy import unset_legacy_fields
 from pileus.domain.compute.instance_details import InstanceDetails
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Unavailable
@@ -98,9 +97,7 @@ def _keep_answer(app: AppState, instance: Instance, details: InstanceDetails, fo
     _check_kind(instance, form)
     view = instance_view(app, instance, details, form.options)
     content = ServerView.of(view) if form.view_type is ServerView else view
-    if not app.legacy_fields:
-        unset_legacy_fields(content)
-    answer = ENCODER.encode(content)
+    answer = encode_json(content, legacy_fields=app.legacy_fields)
     app.instance_cache.keep_answer(instance, form, answer)
     return answer
 
