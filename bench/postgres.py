@@ -3,32 +3,38 @@
 import asyncio
 import os
 import re
+import resource
 import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 
-from bench.clouds import Clouds, measure_cpu
-from bench.load import CONNECTIONS, Load, measure_instances
+from bench.clouds import MICROSECONDS, Clouds, measure_cpu
+from bench.load import CONNECTIONS, measure_instances
 from bench.population import FIRST_NUMBER, ID_PREFIX, correct_counts_of, create_template, fill, instance_id, quoted
 from bench.postgres_wire import Recorder, Statement, record_statements
-from bench.results import Goal, Result, Skipped, at_least, format_number
+from bench.processes import parent_of, read_cpu_seconds_with_ended
+from bench.results import Result, Skipped, at_least, format_number
 from bench.servers import HEADERS, INSTANCE, Server, free_port, run_pileus
 
 SERVER_VARIABLE = "PILEUS_TEST_POSTGRES"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 GOALS = {"GET": at_least(0.4), "PATCH": at_least(0.7)}
+NO_SERVER = "no PostgreSQL server: run with scripts/with-postgres"
 WARM_UP = 10
 """Requests after which the client has prepared its statements."""
 ATTEMPTS = 50
 PARAMETER = re.compile(r"\$(\d+)")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RATE = re.compile(r"tps = ([\d.]+)")
+COUNT = re.compile(r"transactions actually processed: (\d+)")
+PILEUS, PGBENCH, BELOW, BELOW_PGBENCH = "Pileus", "pgbench", "PostgreSQL", "PostgreSQL below pgbench"
 # pgbench takes a colon before a letter or a digit for a variable, also inside a text.
 COLON = re.compile(r":(?=\w)")
 
@@ -37,42 +43,89 @@ def measure_postgres(clouds: Clouds) -> Iterator[Result | Skipped]:
     """Measure requests per second against transactions per second of pgbench, in turns."""
     address, pgbench = os.environ.get(SERVER_VARIABLE, ""), _find_pgbench()
     if not address or not pgbench:
-        reason = "pgbench is missing" if address else "no PostgreSQL server: run with scripts/with-postgres"
+        reason = "pgbench is missing" if address else NO_SERVER
         yield from (Skipped(f"PostgreSQL, {method}", reason) for method in GOALS)
         return
     with _create_database(address) as url:
         data = _populate(clouds, url)
         scripts = {method: _write_script(clouds, data, url, method) for method in GOALS}
         with run_pileus(data, free_port(), "--database", url) as server:
-            for method, goal in GOALS.items():
+            for method in GOALS:
                 command = [pgbench, "-n", "-M", "prepared", "-j1", f"-c{CONNECTIONS}", "-f", str(scripts[method]), url]
-                yield _measure(clouds, server, method, command, goal)
+                yield from _measure(clouds, server, method, command, _find_server_process(url)).results()
 
 
-def _measure(clouds: Clouds, server: Server, method: str, pgbench: list[str], goal: Goal) -> Result:
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Pileus and pgbench, each with its rate per second and its CPU time per request, with that of PostgreSQL."""
+
+    method: str
+    rates: dict[str, list[float]]
+    cpu: dict[str, list[float]]
+
+    def results(self) -> Iterator[Result]:
+        """Yield the ratios of the rates and of the CPU times."""
+        medians = {side: Result(side, rates).median for side, rates in self.rates.items()}
+        ratios = [ours / theirs for ours, theirs in zip(self.rates[PILEUS], self.rates[PGBENCH], strict=True)]
+        details = f"{format_number(medians[PILEUS])} / {format_number(medians[PGBENCH])} per second"
+        yield Result(f"PostgreSQL, {self.method}: Pileus / pgbench", ratios, "", GOALS[self.method], details)
+        medians = {part: Result(part, times).median for part, times in self.cpu.items()}
+        ratios = [
+            (self.cpu[PGBENCH][turn] + self.cpu[BELOW_PGBENCH][turn]) / (self.cpu[PILEUS][turn] + self.cpu[BELOW][turn])
+            for turn in range(len(ratios))
+        ]
+        ours, below, theirs, below_theirs = (
+            format_number(medians[part]) for part in (PILEUS, BELOW, PGBENCH, BELOW_PGBENCH)
+        )
+        details = f"pgbench {theirs} + PostgreSQL {below_theirs} µs / Pileus {ours} + PostgreSQL {below} µs"
+        yield Result(f"PostgreSQL, {self.method}: CPU, pgbench / Pileus", ratios, details=details)
+
+
+def _measure(clouds: Clouds, server: Server, method: str, pgbench: list[str], database: int) -> Comparison:
+    """Measure in turns; `database` is the process of the PostgreSQL server."""
     seconds = max(1, round(clouds.sizes.seconds))
-
-    def load() -> Load:
-        return measure_instances(server.url, clouds.ids, method, seconds=seconds)
-
-    ratios, rates, cpu = [], [], []
+    comparison = Comparison(
+        method, {PILEUS: [], PGBENCH: []}, {part: [] for part in (PILEUS, BELOW, PGBENCH, BELOW_PGBENCH)}
+    )
     for _ in range(clouds.sizes.rounds):
-        used, result = measure_cpu(server, load)
-        output = subprocess.run([*pgbench, f"-T{seconds}"], capture_output=True, text=True, check=True).stdout
-        rate = RATE.search(output)
-        if rate is None:
-            raise SystemExit(f"pgbench printed no rate:\n{output}")
-        ratios.append(result.rate / float(rate[1]))
-        rates.append(float(rate[1]))
-        cpu.append(used)
-    medians = [format_number(Result(method, values).median) for values in (rates, cpu)]
-    details = f"pgbench {medians[0]}/s; CPU of the server {medians[1]} µs"
-    return Result(f"PostgreSQL, {method}: requests/s / pgbench", ratios, goal=goal, details=details)
+        below = read_cpu_seconds_with_ended(database)
+        used, load = measure_cpu(server, lambda: measure_instances(server.url, clouds.ids, method, seconds=seconds))
+        below = read_cpu_seconds_with_ended(database) - below
+        comparison.rates[PILEUS].append(load.rate)
+        comparison.cpu[PILEUS].append(used)
+        comparison.cpu[BELOW].append(MICROSECONDS * below / load.requests)
+        below, client = read_cpu_seconds_with_ended(database), _children_cpu_seconds()
+        rate, count = _run_pgbench([*pgbench, f"-T{seconds}"])
+        below, client = read_cpu_seconds_with_ended(database) - below, _children_cpu_seconds() - client
+        comparison.rates[PGBENCH].append(rate)
+        comparison.cpu[PGBENCH].append(MICROSECONDS * client / count)
+        comparison.cpu[BELOW_PGBENCH].append(MICROSECONDS * below / count)
+    return comparison
+
+
+def _run_pgbench(command: list[str]) -> tuple[float, int]:
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate, count = RATE.search(output), COUNT.search(output)
+    if rate is None or count is None:
+        raise SystemExit(f"pgbench printed no rate:\n{output}")
+    return float(rate[1]), int(count[1])
+
+
+def _children_cpu_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _find_pgbench() -> str | None:
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin/pgbench"), key=lambda path: int(path.parts[4]))
     return str(versions[-1]) if versions else shutil.which("pgbench")
+
+
+def _find_server_process(url: str) -> int:
+    import psycopg  # noqa: PLC0415  # only this part needs it
+
+    with psycopg.connect(url) as connection:
+        return parent_of(connection.info.backend_pid)
 
 
 @contextmanager

@@ -23,6 +23,21 @@ def read_cpu_seconds(process: int) -> float:
     return sum(int(running) for running, *_ in filter(None, times)) * NANOSECONDS
 
 
+def read_cpu_seconds_with_ended(process: int) -> float:
+    """Return the CPU time of a process and its children, also of those that have ended, in steps of 10 ms."""
+    ticks = 0
+    for member in list_process_tree(process):
+        fields = _read(Path(f"/proc/{member}/stat")).rpartition(")")[2].split()
+        # User and system time of the process, then of its children that have ended.
+        ticks += sum(map(int, fields[11 : 15 if member == process else 13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def parent_of(process: int) -> int:
+    """Return the parent of a process of this machine. Raises FileNotFoundError if there is no such process."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def read_seconds_without_cpu(thread: Path) -> float:
     """Return how long a thread could have run, but waited for a CPU; `thread` is its directory in /proc."""
     return int(_read(thread / "schedstat").split()[1]) * NANOSECONDS

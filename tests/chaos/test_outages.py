@@ -140,7 +140,8 @@ async def test_lost_connections_are_replaced_unnoticed(outage: Outage) -> None:
 async def test_a_change_whose_connection_breaks_before_its_commit_runs_again(outage: Outage) -> None:
     for number in rounds(5):
         name = f"again-{number}"
-        break_once(outage.proxy, f"{name}".encode())
+        # The statement that reads and locks the instance; the name goes with the COMMIT.
+        break_once(outage.proxy, outage.instance_id.encode())
         answer, _ = await outage.send("PATCH", outage.instance_path, {"name": name})
 
         assert (answer.status_code, outage.proxy.breaks) == (200, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from pileus.store.database import FOR_CHANGE, FOR_USE, Database, Tx
 from pileus.store.postgres import Postgres
-from pileus.store.postgres_dialect import translate_sql_to_psycopg
+from pileus.store.postgres_dialect import translate_sql_to_postgres
 from pileus.store.schema import open_database
 from pileus.store.secrets import SecretBox
 
@@ -22,18 +22,18 @@ async def db(postgres: str, tmp_path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.mark.parametrize(
-    ("sql", "translated"),
+    ("sql", "translated", "names"),
     [
-        ("SELECT :a, :b_2, :a", "SELECT %(a)s, %(b_2)s, %(a)s"),
-        ("SELECT CAST(:a AS TEXT), x::bigint", "SELECT CAST(%(a)s AS TEXT), x::bigint"),
-        ("SELECT 1 WHERE x LIKE '%y'", "SELECT 1 WHERE x LIKE '%%y'"),
-        ("SELECT '12:30', 5 % 2", "SELECT '12:30', 5 %% 2"),
-        (f"SELECT 1 FROM x {FOR_USE}", "SELECT 1 FROM x FOR SHARE"),
-        (f"SELECT 1 FROM x {FOR_CHANGE}", "SELECT 1 FROM x FOR UPDATE"),
+        ("SELECT :a, :b_2, :a", "SELECT $1, $2, $1", ("a", "b_2")),
+        ("SELECT CAST(:a AS TEXT), x::bigint", "SELECT CAST($1 AS TEXT), x::bigint", ("a",)),
+        ("SELECT 1 WHERE x LIKE '%y'", "SELECT 1 WHERE x LIKE '%y'", ()),
+        ("SELECT '12:30', 5 % 2", "SELECT '12:30', 5 % 2", ()),
+        (f"SELECT 1 FROM x {FOR_USE}", "SELECT 1 FROM x FOR SHARE", ()),
+        (f"SELECT 1 FROM x {FOR_CHANGE}", "SELECT 1 FROM x FOR UPDATE", ()),
     ],
 )
-def test_parameters_are_translated_for_psycopg(sql: str, translated: str) -> None:
-    assert translate_sql_to_psycopg(sql) == translated
+def test_statements_are_translated(sql: str, translated: str, names: tuple[str, ...]) -> None:
+    assert translate_sql_to_postgres(sql) == (translated.encode(), names)
 
 
 async def test_a_deadlocked_write_is_retried(db: Database) -> None:

@@ -40,6 +40,10 @@ class StatementRecorder:
         self.statements.append((sql, values))
         return 0
 
+    async def send(self, sql: str, **values: Any) -> None:
+        """Record a statement."""
+        await self.run(sql, **values)
+
     async def one(self, sql: str, **values: Any) -> None:
         """Record a statement."""
         await self.run(sql, **values)

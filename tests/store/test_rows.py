@@ -53,6 +53,11 @@ class Spy:
         self.statements.append(sql)
         return await self.tx.run(sql, **values)
 
+    async def send(self, sql: str, **values: Any) -> None:
+        """Record and execute a statement."""
+        self.statements.append(sql)
+        await self.tx.send(sql, **values)
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Record and execute a query."""
         self.statements.append(sql)

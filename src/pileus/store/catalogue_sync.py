@@ -26,7 +26,7 @@ async def upsert_and_retire_others(
     for record in records:
         await _upsert(tx, table, save, record)
     marks, values = in_list_placeholders("kept", [record.id for record in records])
-    await tx.run(
+    await tx.send(
         f"UPDATE {table.name} SET retired = 1, revision = revision + 1"
         f" WHERE {OFFERED} AND retired = 0 AND id NOT IN ({marks})",
         region_id=region_id,
@@ -59,7 +59,7 @@ async def list_addresses_in_use(tx: Tx, subnet_id: str) -> list[str]:
 async def save_flavors(tx: Tx, flavors: Sequence[Flavor]) -> None:
     """Save the flavors, so that they are known after the catalogue drops them."""
     for flavor in flavors:
-        await tx.run(
+        await tx.send(
             "INSERT INTO flavors (id, flavor) VALUES (:id, :flavor)"
             " ON CONFLICT (id) DO UPDATE SET flavor = excluded.flavor WHERE flavors.flavor <> excluded.flavor",
             id=flavor.id,

@@ -43,6 +43,9 @@ class Tx(Protocol):
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""
 
+    async def send(self, sql: str, **values: Any) -> None:
+        """Execute a statement whose outcome does not matter; an error may be raised by a later one or by the commit."""
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Return the first row, or None."""
 

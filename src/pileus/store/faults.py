@@ -39,11 +39,11 @@ async def remove(tx: Tx, client_id: int, fault_id: str) -> bool:
 
 async def remove_all(tx: Tx, client_id: int = ALL_CLIENTS) -> None:
     """Delete the faults of a tenant, or of everybody for ALL_CLIENTS."""
-    await tx.run(f"DELETE FROM faults WHERE {in_reach_condition(client_id)}", client_id=client_id)
+    await tx.send(f"DELETE FROM faults WHERE {in_reach_condition(client_id)}", client_id=client_id)
 
 
 async def consume_one_use(tx: Tx, fault: Fault) -> bool:
     """Use a fault once and delete it after its last time; False if it is used up already."""
     left = bool(await tx.run("UPDATE faults SET times = times - 1 WHERE id = :id AND times > 0", id=fault.id))
-    await tx.run("DELETE FROM faults WHERE times <= 0")
+    await tx.send("DELETE FROM faults WHERE times <= 0")
     return left or fault.times is None

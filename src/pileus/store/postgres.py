@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
 
-from psycopg import AsyncConnection, AsyncCursor, OperationalError, errors
+from psycopg import AsyncConnection, AsyncRawCursor, OperationalError, errors
 
 from pileus.domain.errors import Stale, Unavailable
 from pileus.store.count_changes import CountChanges
@@ -26,7 +26,9 @@ from pileus.store.database import (
     pending_migrations,
 )
 from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, PooledConnection, PostgresConnections
-from pileus.store.postgres_dialect import translate_sql_to_psycopg
+from pileus.store.postgres_dialect import translate_sql_to_postgres
+from pileus.store.postgres_lookups import Lookups
+from pileus.store.postgres_pipeline import Answer
 from pileus.store.secrets import SecretBox
 from pileus.store.table_counts import write_count_changes
 
@@ -43,47 +45,89 @@ LOST = "Connections to the database break: try again"
 BEGIN_SCAN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-Execute = Callable[[str, dict[str, Any]], Awaitable[AsyncCursor[Row]]]
+Execute = Callable[[str, dict[str, Any]], Awaitable[Answer]]
+Send = Callable[[str, dict[str, Any]], Awaitable[object]]
 
 
 class _Statements(Stamped):
     """Statements on one connection."""
 
-    def __init__(self, execute: Execute, secrets: SecretBox) -> None:
+    def __init__(self, execute: Execute, send: Send, secrets: SecretBox) -> None:
         self._execute = execute
+        self._send = send
         self.secrets = secrets
         self.count_changes = CountChanges()
 
     async def run(self, sql: str, **values: Any) -> int:
         return (await self._execute(sql, values)).rowcount
 
+    async def send(self, sql: str, **values: Any) -> None:
+        await self._send(sql, values)
+
     async def one(self, sql: str, **values: Any) -> Row | None:
-        return await (await self._execute(sql, values)).fetchone()
+        rows = (await self._execute(sql, values)).rows
+        return rows[0] if rows else None
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        return await (await self._execute(sql, values)).fetchall()
+        return (await self._execute(sql, values)).rows
 
 
 class _Lookups(_Statements):
     """Statements that need no common transaction, so each can be repeated on another connection."""
 
-    def __init__(self, pooled: PooledConnection, connections: PostgresConnections, secrets: SecretBox) -> None:
-        super().__init__(self._execute_repeatedly, secrets)
-        self._pooled = pooled
-        self._connections = connections
+    def __init__(self, lookups: Lookups, secrets: SecretBox) -> None:
+        super().__init__(self._execute_repeatedly, self._execute_repeatedly, secrets)
+        self._lookups = lookups
 
-    async def _execute_repeatedly(self, sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
+    async def __aenter__(self) -> Tx:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        pass
+
+    async def _execute_repeatedly(self, sql: str, values: dict[str, Any]) -> Answer:
         for _ in range(LOST_ATTEMPTS):
+            try:
+                return await self._lookups.execute(sql, values)
+            except ConnectionLostError:
+                continue
+        raise Unavailable(LOST)
+
+
+class _Scan(_Statements):
+    """Statements on one snapshot; the first one, with which the snapshot begins, can be repeated."""
+
+    def __init__(self, connections: PostgresConnections, secrets: SecretBox) -> None:
+        super().__init__(self._execute_in_snapshot, self._execute_in_snapshot, secrets)
+        self._connections = connections
+        self._pooled: PooledConnection | None = None
+
+    async def _execute_in_snapshot(self, sql: str, values: dict[str, Any]) -> Answer:
+        if self._pooled is None:
+            return await self._begin(sql, values)
+        try:
+            return await self._pooled.execute(sql, values)
+        except ConnectionLostError as error:
+            raise Unavailable(LOST) from error
+
+    async def _begin(self, sql: str, values: dict[str, Any]) -> Answer:
+        for _ in range(LOST_ATTEMPTS):
+            self._pooled = await self._connections.acquire()
+            self._pooled.send(BEGIN_SCAN)
             try:
                 return await self._pooled.execute(sql, values)
             except ConnectionLostError:
-                await self.release()
-                self._pooled = await _acquire(self._connections)
+                await self.end()
         raise Unavailable(LOST)
 
-    async def release(self) -> None:
-        """Give the current connection back."""
-        await self._connections.release(self._pooled)
+    async def end(self) -> None:
+        """End the snapshot and give the connection back."""
+        pooled, self._pooled = self._pooled, None
+        if pooled is not None:
+            try:
+                await pooled.rollback()
+            finally:
+                self._connections.release(pooled)
 
 
 class Postgres:
@@ -94,33 +138,20 @@ class Postgres:
         self.secrets = secrets
         self._on_commit = on_commit
         self._connections = PostgresConnections(url, connections)
-
-    @asynccontextmanager
-    async def _read(self) -> AsyncIterator[Tx]:
-        lookups = _Lookups(await _acquire(self._connections), self._connections, self.secrets)
-        try:
-            yield lookups
-        finally:
-            await lookups.release()
-
-    @asynccontextmanager
-    async def _scan(self) -> AsyncIterator[Tx]:
-        pooled = await self._begin(BEGIN_SCAN)
-        try:
-            yield _Statements(pooled.execute, self.secrets)
-        except ConnectionLostError as error:
-            raise Unavailable(LOST) from error
-        finally:
-            await pooled.rollback()
-            await self._connections.release(pooled)
+        self._lookups = Lookups(self._connections)
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records. Raises Unavailable, as all methods do."""
-        return self._read()
+        return _Lookups(self._lookups, self.secrets)
 
-    def scan(self) -> AbstractAsyncContextManager[Tx]:
+    @asynccontextmanager
+    async def scan(self) -> AsyncIterator[Tx]:
         """Read lists from one snapshot."""
-        return self._scan()
+        scan = _Scan(self._connections, self.secrets)
+        try:
+            yield scan
+        finally:
+            await scan.end()
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction, and again after a conflict, or after a connection is lost before its COMMIT."""
@@ -140,36 +171,25 @@ class Postgres:
                     raise Unavailable(LOST) from error
 
     async def _attempt(self, work: Work[T], *, retry: bool) -> T:
+        """Run `work` in a transaction. BEGIN goes with its first statement, COMMIT with its last ones."""
         started = time.perf_counter()
-        pooled = await self._begin("BEGIN")
+        pooled = await self._connections.acquire()
         try:
+            pooled.send("BEGIN")
             if retry:
-                await pooled.execute("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
-            tx = _Statements(pooled.execute, self.secrets)
+                pooled.send("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
+            tx = _Statements(pooled.execute, pooled.send_later, self.secrets)
             result = await work(tx)
             await write_count_changes(tx)
             await pooled.commit()
         finally:
-            await pooled.rollback()
-            await self._connections.release(pooled)
+            try:
+                await pooled.rollback()
+            finally:
+                self._connections.release(pooled)
         if self._on_commit:
             self._on_commit(1, time.perf_counter() - started)
         return result
-
-    async def _begin(self, begin: str) -> PooledConnection:
-        """Begin a transaction, on another connection if one has been lost meanwhile."""
-        for _ in range(LOST_ATTEMPTS):
-            pooled, has_begun = await _acquire(self._connections), False
-            try:
-                await pooled.execute(begin)
-                has_begun = True
-            except ConnectionLostError:
-                continue
-            finally:
-                if not has_begun:
-                    await self._connections.release(pooled)
-            return pooled
-        raise Unavailable(LOST)
 
     async def _connect_once(self) -> AsyncConnection[Row]:
         """Connect without the pool, which would retry instead of reporting the error."""
@@ -189,7 +209,8 @@ class Postgres:
                 if isinstance(work, str):
                     await connection.execute(work)
                 else:
-                    await work(_Statements(partial(_execute_on, connection), self.secrets))
+                    execute = partial(_execute_on, connection)
+                    await work(_Statements(execute, execute, self.secrets))
                 await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     async def erase_deleted_content(self) -> None:
@@ -200,15 +221,8 @@ class Postgres:
         await self._connections.close()
 
 
-async def _acquire(connections: PostgresConnections) -> PooledConnection:
-    """Acquire a connection, of the next pool if the current one has been replaced meanwhile."""
-    for _ in range(LOST_ATTEMPTS):
-        try:
-            return await connections.acquire()
-        except ConnectionLostError:
-            continue
-    raise Unavailable(LOST)
-
-
-async def _execute_on(connection: AsyncConnection[Row], sql: str, values: dict[str, Any]) -> AsyncCursor[Row]:
-    return await connection.execute(translate_sql_to_psycopg(sql), values)
+async def _execute_on(connection: AsyncConnection[Row], sql: str, values: dict[str, Any]) -> Answer:
+    statement, names = translate_sql_to_postgres(sql)
+    cursor = AsyncRawCursor[Row](connection)
+    await cursor.execute(statement, [values[name] for name in names])
+    return Answer(cursor.rowcount, await cursor.fetchall() if cursor.description else [])

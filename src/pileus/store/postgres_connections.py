@@ -1,6 +1,6 @@
 """Connections to a PostgreSQL server that may stop, hang and come back.
 
-When one connection is lost, all idle ones may be lost, so the pool is replaced. While a statement waits longer than
+When one connection is lost, all idle ones may be lost, so they are closed. While a statement waits longer than
 PATIENCE, a connection of its own asks whether the server answers at all. If it does not, everything that waits for it
 fails at once, and so does each further request, until the server answers again. A statement that is merely slow goes
 on, for at most LONGEST_STATEMENT.
@@ -11,18 +11,17 @@ import logging
 import math
 import os
 import socket
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor, DataError, OperationalError, errors
+from psycopg import AsyncConnection, DataError, OperationalError, errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool, PoolClosed
 
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.database import OUT_OF_RANGE, Row
-from pileus.store.postgres_dialect import translate_sql_to_psycopg
+from pileus.store.postgres_pipeline import Answer, PipelineConnection, Statement
 
 LOG = logging.getLogger(__name__)
 TICK = 0.1
@@ -35,6 +34,10 @@ LONGEST_STATEMENT = 5.0
 """Seconds until a statement is given up although the server answers others, for example because it waits for a lock."""
 LONGEST_QUEUE = 20.0
 """Seconds to wait for a free connection of a server that answers."""
+MOST_UNSENT = 100
+"""Statements that are sent at the latest when there are as many."""
+LONGEST_IDLE = 600.0
+"""Seconds after which a connection that nobody needs is closed."""
 GRACE = 0.5
 """Seconds that a request waits for the return of a server that is away, so that a quick restart goes unnoticed."""
 DEFAULT_OPTIONS = {"tcp_user_timeout": "1500", "connect_timeout": "5"}
@@ -49,49 +52,79 @@ CONFLICTS = (errors.UniqueViolation, errors.SerializationFailure, errors.Deadloc
 SERVER_ERRORS = (OperationalError, errors.ReadOnlySqlTransaction)
 """Errors that the statement did not cause: the server stops, is full, has become a replica or ended the statement."""
 
-OPEN = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
-
-Pool = AsyncConnectionPool[AsyncConnection[Row]]
-
 
 class ConnectionLostError(Exception):
     """The connection broke before a COMMIT was sent, so nothing has changed and the work can run again."""
 
 
 class PooledConnection:
-    """The use of a connection. `since` is when its current wait began; infinite while it waits for nothing."""
+    """A connection in use; `since` is when it began to wait for the server, or infinite while it waits for nothing."""
 
     def __init__(self, connections: "PostgresConnections") -> None:
         self.since = connections.time()
-        self.pool: Pool | None = None
-        self.connection: AsyncConnection[Row] | None = None
+        self.generation = connections.generation
+        self.connection: PipelineConnection | None = None
         self.queue: asyncio.Timeout | None = None
         self.is_committing = self.is_cut = False
         self._connections = connections
+        self._unsent: list[Statement] = []
 
-    async def execute(self, sql: str, values: dict[str, Any] | None = None) -> AsyncCursor[Row]:
-        """Execute a statement. Raises ConnectionLostError, Unavailable or Invalid for what it translates."""
+    def send(self, sql: str, values: dict[str, Any] | None = None) -> None:
+        """Let a statement go with the next one that is executed."""
+        self._unsent.append(Statement(sql, values))
+
+    async def send_later(self, sql: str, values: dict[str, Any]) -> None:
+        """Send a statement with the next one that is executed, at the latest with COMMIT."""
+        self.send(sql, values)
+        if len(self._unsent) >= MOST_UNSENT:
+            await self.execute("SELECT 1")
+
+    async def execute(self, sql: str, values: dict[str, Any] | None = None) -> Answer:
+        """Execute a statement, and those before it that have not been sent, in one round trip.
+
+        Raises ConnectionLostError, Unavailable or Invalid for what it translates.
+        """
+        assert self.connection is not None  # noqa: S101  # it is handed out with a connection
+        statements, self._unsent = [*self._unsent, Statement(sql, values)], []
+        self.since = self._connections.time()
+        try:
+            return (await self.connection.execute(statements))[-1]
+        except (psycopg.Error, UnicodeEncodeError) as error:
+            raise self._translate(error) from error
+        finally:
+            self.since = math.inf
+
+    async def execute_each(self, statements: Sequence[Statement]) -> list[Answer | Exception]:
+        """Execute statements that do not depend on each other, in one round trip.
+
+        Raises ConnectionLostError or Unavailable if the connection breaks; other errors are outcomes.
+        """
         assert self.connection is not None  # noqa: S101  # it is handed out with a connection
         self.since = self._connections.time()
         try:
-            # Without parameters, it is BEGIN, COMMIT or ROLLBACK: preparing those gains nothing.
-            prepare = False if values is None else None
-            return await self.connection.execute(translate_sql_to_psycopg(sql), values, prepare=prepare)
-        except (DataError, UnicodeEncodeError) as error:
-            raise Invalid(OUT_OF_RANGE) from error
+            outcomes = await self.connection.execute_each(statements)
         except psycopg.Error as error:
             raise self._connections.translate(self, error) from error
         finally:
             self.since = math.inf
+        return [self._translate(outcome) if isinstance(outcome, Exception) else outcome for outcome in outcomes]
+
+    def _translate(self, error: Exception) -> Exception:
+        if isinstance(error, (DataError, UnicodeEncodeError)):
+            return Invalid(OUT_OF_RANGE)
+        return self._connections.translate(self, error) if isinstance(error, psycopg.Error) else error
 
     async def commit(self) -> None:
         """Commit the transaction. Raises Unavailable if the connection breaks: the outcome is unknown then."""
-        self.is_committing = True
-        await self.execute("COMMIT")
+        assert self.connection is not None  # noqa: S101  # it is handed out with a connection
+        if self.connection.is_in_transaction or len(self._unsent) > 1:
+            self.is_committing = True
+            await self.execute("COMMIT")
 
     async def rollback(self) -> None:
         """End a transaction that is still open; a broken connection has ended it already."""
-        if self.connection is not None and self.connection.info.transaction_status in OPEN:
+        self._unsent.clear()
+        if self.connection is not None and self.connection.is_in_transaction:
             with suppress(ConnectionLostError, Unavailable):
                 await self.execute("ROLLBACK")
 
@@ -105,16 +138,15 @@ class PooledConnection:
 
 
 class PostgresConnections:
-    """A pool of connections that is replaced after an outage. Use it in one event loop."""
+    """A pool of connections that is emptied after an outage. Use it in one event loop."""
 
     def __init__(self, url: str, maximum: int) -> None:
         options = conninfo_to_dict(url)
         self._conninfo = make_conninfo(url, **{key: DEFAULT_OPTIONS[key] for key in DEFAULT_OPTIONS.keys() - options})
-        self._maximum = maximum
-        self._pool: Pool | None = None
-        self._opening = asyncio.Lock()
+        self.generation = 0
+        self._places = asyncio.Semaphore(maximum)
+        self._idle: list[tuple[PipelineConnection, float]] = []
         self._in_use: set[PooledConnection] = set()
-        self._closing: set[asyncio.Task[None]] = set()
         self._suspected = asyncio.Event()
         self._away_since: float | None = None
         self._returned = asyncio.Event()
@@ -127,7 +159,7 @@ class PostgresConnections:
         return asyncio.get_running_loop().time()
 
     async def acquire(self) -> PooledConnection:
-        """Wait for a connection. Raises Unavailable, or ConnectionLostError if the pool was replaced meanwhile."""
+        """Wait for a connection. Raises Unavailable."""
         if self._is_closed:
             raise Unavailable("The database is closed")
         if self._away_since is not None:
@@ -135,18 +167,66 @@ class PostgresConnections:
         pooled = PooledConnection(self)
         self._in_use.add(pooled)
         try:
-            pooled.pool = pool = self._pool or await self._open()
-            async with asyncio.timeout(None) as pooled.queue:
-                pooled.connection = await pool.getconn(timeout=LONGEST_QUEUE)
-            pooled.since = math.inf
-        except PoolClosed as error:
-            raise ConnectionLostError from error
-        except (TimeoutError, OperationalError) as error:
-            raise self._unavailable() from error
+            if not self._places.locked() and (idle := self._take_idle()):
+                await self._places.acquire()
+                pooled.connection = idle
+            else:
+                pooled.connection = await self._wait_for_connection(pooled)
         finally:
             if pooled.connection is None:
                 self._in_use.discard(pooled)
+        pooled.since = math.inf
         return pooled
+
+    async def _wait_for_connection(self, pooled: PooledConnection) -> PipelineConnection:
+        """Wait for a place, and connect if no connection is idle by then. Raises Unavailable."""
+        if self._watcher is None:
+            self._watcher = asyncio.create_task(self._watch(), name="postgres-watch")
+        try:
+            async with asyncio.timeout(LONGEST_QUEUE) as pooled.queue:
+                await self._places.acquire()
+                return await self._connect_in_place()
+        except TimeoutError as error:
+            raise self._unavailable() from error
+
+    async def _connect_in_place(self) -> PipelineConnection:
+        """Return an idle connection or a new one; gives the place back if that fails."""
+        has_connected = False
+        try:
+            connection = self._take_idle() or await self._connect()
+            has_connected = True
+        finally:
+            if not has_connected:
+                self._places.release()
+        return connection
+
+    def _take_idle(self) -> PipelineConnection | None:
+        """Return the idle connection that was used last, or None."""
+        while self._idle:
+            connection, _ = self._idle.pop()
+            if not connection.is_closed:
+                return connection
+        return None
+
+    async def _connect(self) -> PipelineConnection:
+        """Connect; a server that refuses is asked again and again, until somebody cuts or cancels this."""
+        while True:
+            try:
+                return await self._connect_once()
+            except psycopg.Error:
+                self._suspected.set()
+                await asyncio.sleep(TICK)
+
+    async def _connect_once(self) -> PipelineConnection:
+        connection = await AsyncConnection.connect(self._conninfo, autocommit=True)
+        is_usable = False
+        try:
+            await connection.execute(ON_CONNECT)
+            is_usable = True
+        finally:
+            if not is_usable:
+                await connection.close()
+        return PipelineConnection(connection)
 
     async def _wait_for_return(self) -> None:
         try:
@@ -155,36 +235,23 @@ class PostgresConnections:
         except TimeoutError as error:
             raise self._unavailable() from error
 
-    async def release(self, pooled: PooledConnection) -> None:
+    def release(self, pooled: PooledConnection) -> None:
         """Give a connection back, once."""
         if pooled not in self._in_use:
             return
         self._in_use.discard(pooled)
-        assert pooled.pool is not None  # noqa: S101  # it was acquired
+        self._places.release()
         assert pooled.connection is not None  # noqa: S101  # it was acquired
-        await pooled.pool.putconn(pooled.connection)
-
-    async def _open(self) -> Pool:
-        async with self._opening:
-            if self._watcher is None:
-                self._watcher = asyncio.create_task(self._watch(), name="postgres-watch")
-            if self._pool is None:
-                pool: Pool = AsyncConnectionPool(
-                    self._conninfo,
-                    min_size=1,
-                    max_size=self._maximum,
-                    open=False,
-                    kwargs={"autocommit": True},
-                    configure=_configure,
-                )
-                await pool.open()
-                self._pool = pool
-            return self._pool
+        is_reusable = pooled.generation == self.generation and not pooled.connection.is_in_transaction
+        if is_reusable and not self._is_closed and not pooled.connection.is_closed:
+            self._idle.append((pooled.connection, self.time()))
+        else:
+            pooled.connection.close()
 
     def translate(self, pooled: PooledConnection, error: psycopg.Error) -> Exception:
         """Return what a failed statement means for the caller; errors of the statement itself stay what they are."""
-        if pooled.connection is not None and pooled.connection.closed:
-            self._replace(pooled.pool)
+        if pooled.connection is not None and pooled.connection.is_closed:
+            self._drop_idle(pooled.generation)
             self._suspected.set()
             if pooled.is_committing:
                 return Unavailable(UNKNOWN_OUTCOME)
@@ -196,14 +263,18 @@ class PostgresConnections:
     def _unavailable(self) -> Unavailable:
         return Unavailable(BUSY if self._away_since is None else AWAY)
 
-    def _replace(self, pool: Pool | None) -> None:
-        """Close a pool in the background, unless another has replaced it already; the next request opens a new one."""
-        if pool is None or pool is not self._pool:
-            return
-        self._pool = None
-        closing = asyncio.create_task(pool.close(timeout=TICK), name="postgres-close")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
+    def _drop_idle(self, generation: int) -> None:
+        """Close all idle connections, and those in use when they come back, unless that has been done since."""
+        if generation == self.generation:
+            self.generation += 1
+            for connection, _ in self._idle:
+                connection.close()
+            self._idle.clear()
+
+    def _close_long_idle(self) -> None:
+        """Close connections that nobody has needed for long, except one."""
+        while len(self._idle) > 1 and self.time() - self._idle[0][1] > LONGEST_IDLE:
+            self._idle.pop(0)[0].close()
 
     async def _watch(self) -> None:
         """Look after what waits, until cancelled."""
@@ -211,6 +282,7 @@ class PostgresConnections:
             with suppress(TimeoutError):
                 async with asyncio.timeout(TICK):
                     await self._suspected.wait()
+            self._close_long_idle()
             is_suspected = self._suspected.is_set() or self._away_since is not None
             self._suspected.clear()
             waits = {pooled: self.time() - pooled.since for pooled in self._in_use}
@@ -227,7 +299,7 @@ class PostgresConnections:
                 LOG.warning("The database does not answer", extra={"reason": failure})
                 self._away_since = self.time()
                 self._returned.clear()
-            self._replace(self._pool)
+            self._drop_idle(self.generation)
             for pooled in list(self._in_use):
                 pooled.cut()
         elif self._away_since is not None:
@@ -271,17 +343,15 @@ class PostgresConnections:
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.wait({self._watcher})
-        self._replace(self._pool)
-        await asyncio.gather(*self._closing)
+        self._drop_idle(self.generation)
+        for pooled in self._in_use:
+            if pooled.connection is None:
+                pooled.cut()
         if self._probe is not None:
             await self._probe.close()
 
 
-async def _configure(connection: AsyncConnection[Row]) -> None:
-    await connection.execute(ON_CONNECT)
-
-
-def _shut(connection: AsyncConnection[Row]) -> None:
+def _shut(connection: AsyncConnection[Row] | PipelineConnection) -> None:
     """End a connection's socket, so that a pending statement fails now."""
     with suppress(OSError, OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
         copy.shutdown(socket.SHUT_RDWR)

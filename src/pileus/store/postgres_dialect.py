@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from typing import LiteralString
 
 from pileus.store.database import FOR_CHANGE, FOR_USE
 
@@ -18,8 +17,11 @@ REPLACEMENTS = {
 
 
 @lru_cache(maxsize=4096)
-def translate_sql_to_psycopg(sql: str) -> LiteralString:
-    """Translate `:name` parameters, SQLite's function names and row locks to psycopg's and PostgreSQL's."""
+def translate_sql_to_postgres(sql: str) -> tuple[bytes, tuple[str, ...]]:
+    """Translate `:name` parameters, SQLite's function names and row locks; return the names of `$1`, `$2` and so on."""
     for text, replacement in REPLACEMENTS.items():
         sql = sql.replace(text, replacement)
-    return PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
+    numbers: dict[str, int] = {}
+    for name in PARAMETER.findall(sql):
+        numbers.setdefault(name, len(numbers) + 1)
+    return PARAMETER.sub(lambda match: f"${numbers[match[1]]}", sql).encode(), tuple(numbers)

@@ -50,7 +50,7 @@ DELETION_ORDER = {
 async def lock(tx: Tx, project_id: int, task_id: str) -> None:
     """Lock everything in a project for a task; raises Conflict if another task is working in it."""
     for table in LOCKABLE:
-        await tx.run(
+        await tx.send(
             f"UPDATE {table} SET task_id = :task_id, revision = revision + 1"
             " WHERE project_id = :project_id AND task_id IS NULL",
             project_id=project_id,
@@ -80,18 +80,18 @@ async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
         task_id=task_id,
     )
     for table in LOCKABLE:
-        await tx.run(
+        await tx.send(
             f"UPDATE {table} SET task_id = NULL, revision = revision + 1"
             " WHERE project_id = :project_id AND task_id = :task_id",
             project_id=project_id,
             task_id=task_id,
         )
-    await tx.run("UPDATE ssh_keys SET state = 'ACTIVE' WHERE project_id = :project_id", project_id=project_id)
+    await tx.send("UPDATE ssh_keys SET state = 'ACTIVE' WHERE project_id = :project_id", project_id=project_id)
 
 
 async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
     """Set the status of a resource."""
-    await tx.run(
+    await tx.send(
         f"UPDATE {table} SET status = :status, revision = revision + 1 WHERE id = :id",
         id=resource_id,
         status=status,
@@ -100,7 +100,7 @@ async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
 
 async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, after: str) -> None:
     """Change the status of all resources of a project that have the status `before`."""
-    await tx.run(
+    await tx.send(
         f"UPDATE {table} SET status = :after, revision = revision + 1"
         " WHERE project_id = :project_id AND status = :before",
         project_id=project_id,

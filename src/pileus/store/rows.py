@@ -77,7 +77,7 @@ class Table(Generic[R]):
 
     async def add(self, tx: Tx, record: R) -> R:
         """Insert a record."""
-        await tx.run(self._insert, **self.column_values(tx, record))
+        await tx.send(self._insert, **self.column_values(tx, record))
         self._counts.note_added(tx, record)
         return record
 
@@ -91,10 +91,13 @@ class Table(Generic[R]):
                 marks.append(f"({', '.join(f':{name}' for name in row)})")
                 values |= row
                 self._counts.note_added(tx, record)
-            await tx.run(f"INSERT INTO {self.name} ({self.columns}) VALUES {', '.join(marks)}", **values)
+            await tx.send(f"INSERT INTO {self.name} ({self.columns}) VALUES {', '.join(marks)}", **values)
 
-    async def save(self, tx: Tx, before: R, after: R) -> R:
-        """Write the fields that differ between two states of a record; raises Stale if another request changed it."""
+    async def save(self, tx: Tx, before: R, after: R, *, is_locked: bool = False) -> R:
+        """Write the fields that differ between two states of a record; raises Stale if another request changed it.
+
+        `is_locked` says that the transaction has read `before` FOR_CHANGE, so that nobody else can change it.
+        """
         if after is before:
             return after
         changed = tuple(field for field in self.fields if getattr(before, field) != getattr(after, field))
@@ -103,7 +106,10 @@ class Table(Generic[R]):
         values = {field: self.column_value(tx, field, getattr(after, field)) for field in changed}
         key, revision = getattr(before, self._key), before.revision  # type: ignore[attr-defined]
         statement = _update(self.name, self._key, changed)
-        if not await tx.run(statement, **values, row_key=key, row_revision=revision):
+        values |= {"row_key": key, "row_revision": revision}
+        if is_locked:
+            await tx.send(statement, **values)
+        elif not await tx.run(statement, **values):
             raise Stale(f"{self._record.__name__} {key} was changed by another request")
         if not self._counts.fields.isdisjoint(changed):
             self._counts.note_changed(tx, before, after)

@@ -61,13 +61,13 @@ async def _read_state(db: Database) -> Row | None:
 
 async def _add_digest(tx: Tx, digest: str) -> None:
     """Save the digest of the first key. If another server has one, that stays."""
-    await tx.run(
+    await tx.send(
         "INSERT INTO secret_keys (id, digest, encrypted) VALUES (1, :digest, 0) ON CONFLICT DO NOTHING", digest=digest
     )
 
 
 async def _save_digest(tx: Tx, digest: str) -> None:
-    await tx.run("UPDATE secret_keys SET digest = :digest, encrypted = 1", digest=digest)
+    await tx.send("UPDATE secret_keys SET digest = :digest, encrypted = 1", digest=digest)
 
 
 async def _encrypt_all_secrets(db: Database) -> int:
@@ -117,7 +117,7 @@ async def _remove_secret_args(task_ids: Sequence[str], tx: Tx) -> None:
     for task_id in task_ids:
         task = await tasks.TABLE.require_by_id(tx, task_id)
         args = tasks.TABLE.column_value(tx, "args", task.args_without_secrets)
-        await tx.run("UPDATE tasks SET args = :args WHERE id = :id", id=task_id, args=args)
+        await tx.send("UPDATE tasks SET args = :args WHERE id = :id", id=task_id, args=args)
 
 
 async def _read(db: Database, statement: str, **values: str | int) -> Sequence[Row]:

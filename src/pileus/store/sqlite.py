@@ -75,6 +75,9 @@ class _Direct(Stamped):
     async def run(self, sql: str, **values: Any) -> int:
         return self._execute(sql, values).rowcount
 
+    async def send(self, sql: str, **values: Any) -> None:
+        self._execute(sql, values)
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         row: Row | None = self._execute(sql, values).fetchone()
         return row
@@ -106,6 +109,9 @@ class _Threaded(Stamped):
 
     async def run(self, sql: str, **values: Any) -> int:
         return len(await self._do(sql, values))
+
+    async def send(self, sql: str, **values: Any) -> None:
+        await self._do(sql, values)
 
     async def one(self, sql: str, **values: Any) -> Row | None:
         rows = await self._do(sql, values)

@@ -138,7 +138,7 @@ class TableCounts:
         """Delete the rows of the table for which a condition holds."""
         statement = f"DELETE FROM {self._table} WHERE {where}"
         if not self.fields:
-            await tx.run(statement, **values)
+            await tx.send(statement, **values)
             return
         names = sorted(self.fields | ({"id"} if self._named_scope else set()))
         for row in await tx.all(f"{statement} RETURNING {', '.join(names)}", **values):
@@ -162,9 +162,9 @@ async def write_count_changes(tx: Tx) -> None:
     changes = tx.count_changes.items()
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
         rows = changes[start : start + ROWS_PER_STATEMENT]
-        await tx.run(_upsert(len(rows)), **dict(_numbered_values(rows)))
+        await tx.send(_upsert(len(rows)), **dict(_numbered_values(rows)))
     for scope, name in tx.count_changes.dropped:
-        await tx.run(DROP, scope=scope, name=name)
+        await tx.send(DROP, scope=scope, name=name)
     tx.count_changes.clear()
 
 

@@ -39,7 +39,7 @@ async def save(tx: Tx, kind: str, place: Place, resource_id: str, before: Tags, 
         if tag is None:
             await _upsert(tx, kind, place, resource_id, written)
             written = []
-            await tx.run("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
+            await tx.send("DELETE FROM tags WHERE resource_id = :id AND key = :key", id=resource_id, key=key)
         elif before.get(key) != tag:
             written.append(tag)
     await _upsert(tx, kind, place, resource_id, written)
@@ -70,7 +70,7 @@ async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tags: Seque
                 f"value_{number}": tag.value,
                 f"read_only_{number}": int(tag.read_only),
             }
-        await tx.run(
+        await tx.send(
             _upsert_statement(len(batch)),
             id=resource_id,
             kind=kind,

@@ -86,7 +86,7 @@ async def page(
 
 async def acknowledge(tx: Tx, before: Task, after: Task) -> Task:
     """Save who acknowledged a task, and when."""
-    await tx.run(f"{ACKNOWLEDGE}id = :id", id=before.id, now=after.acknowledged_at, user_id=after.acknowledged_by)
+    await tx.send(f"{ACKNOWLEDGE}id = :id", id=before.id, now=after.acknowledged_at, user_id=after.acknowledged_by)
     return after
 
 

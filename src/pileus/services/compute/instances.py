@@ -33,7 +33,7 @@ async def update_instance(
     instance, details = existing.instance.patched(patch), existing.details
     if "tags" in patch:
         details = await _patch_tags(tx, ctx, instance_id, details, patch["tags"])
-    instance = await instances.save(tx, existing.instance, instance)
+    instance = await instances.save(tx, existing.instance, instance, is_locked=True)
     if details != existing.details:
         instance = replace(instance, stamp=tx.stamp)
     await write_audit_entry(tx, ctx, AuditEntry("instance", "update", instance_id, dict(patch)))

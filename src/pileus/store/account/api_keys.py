@@ -56,7 +56,7 @@ async def page(tx: Tx, client_id: int, *, limit: int, offset: int) -> tuple[int,
 
 async def lock(tx: Tx, client_id: int, key_id: int) -> ApiKey:
     """Lock a key of a tenant until the transaction ends, and return it. Raises NotFound."""
-    await tx.run("UPDATE api_keys SET name = name WHERE id = :id", id=key_id)
+    await tx.send("UPDATE api_keys SET name = name WHERE id = :id", id=key_id)
     key = await TABLE.find_by_id(tx, key_id)
     if key is None or key.client_id != client_id:
         raise not_found("API key", key_id)
@@ -66,7 +66,7 @@ async def lock(tx: Tx, client_id: int, key_id: int) -> ApiKey:
 async def save_digests(tx: Tx, key: ApiKey) -> None:
     """Write the tokens and the expiry of a rotated key."""
     REVOCATIONS.times += 1
-    await tx.run(
+    await tx.send(
         """
         UPDATE api_keys SET digest = :digest, previous_digest = :previous_digest,
             previous_expires_at = :previous_expires_at, expires_at = :expires_at
@@ -91,7 +91,7 @@ async def revoke(tx: Tx, key_id: int, now: int) -> bool:
 async def reinstate(tx: Tx, key_id: int, digest: str, role: str) -> None:
     """Replace the secret and the role of a key, and undo its revocation."""
     REVOCATIONS.times += 1
-    await tx.run(
+    await tx.send(
         """
         UPDATE api_keys SET digest = :digest, role = :role, previous_digest = NULL, revoked_at = NULL WHERE id = :id
         """,

@@ -11,14 +11,14 @@ TABLE = Table("clients", Client)
 
 async def add(tx: Tx, client_id: int, name: str, now: int) -> None:
     """Insert a tenant."""
-    await tx.run(
+    await tx.send(
         "INSERT INTO clients (id, name, created_at) VALUES (:id, :name, :now)", id=client_id, name=name, now=now
     )
 
 
 async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -> None:
     """Insert a user of a tenant."""
-    await tx.run(
+    await tx.send(
         "INSERT INTO users (id, client_id, email, created_at) VALUES (:id, :client_id, :email, :now)",
         id=user_id,
         client_id=client_id,
@@ -63,7 +63,7 @@ async def get_name(tx: Tx, client_id: int) -> str:
 
 async def lock(tx: Tx, client_id: int) -> None:
     """Lock a tenant until the transaction ends; concurrent requests that lock it wait."""
-    await tx.run("UPDATE clients SET name = name WHERE id = :id", id=client_id)
+    await tx.send("UPDATE clients SET name = name WHERE id = :id", id=client_id)
 
 
 async def lock_all(tx: Tx) -> None:

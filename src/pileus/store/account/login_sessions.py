@@ -35,12 +35,12 @@ async def remove(tx: Tx, session_id: str) -> None:
 async def remove_all_of_user(tx: Tx, user_id: int) -> None:
     """End all sessions of a user."""
     REVOCATIONS.times += 1
-    await tx.run("DELETE FROM login_sessions WHERE user_id = :user_id", user_id=user_id)
+    await tx.send("DELETE FROM login_sessions WHERE user_id = :user_id", user_id=user_id)
 
 
 async def remove_surplus(tx: Tx, user_id: int, kept: int, now: int) -> None:
     """Remove the expired sessions of a user, and the oldest ones over `kept`."""
-    await tx.run(
+    await tx.send(
         f"DELETE FROM login_sessions WHERE user_id = :user_id AND (refresh_expires_at <= :now OR id IN ({OLDER}))",
         user_id=user_id,
         kept=kept,

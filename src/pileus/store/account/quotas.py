@@ -31,7 +31,7 @@ async def get_limits(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, in
 async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
     """Set limits of a tenant."""
     for name in sorted(limits):
-        await tx.run(
+        await tx.send(
             "INSERT INTO quota_limits (client_id, region_id, name, value)"
             " VALUES (:client_id, :region_id, :name, :value)"
             " ON CONFLICT (client_id, region_id, name) DO UPDATE SET value = :value",

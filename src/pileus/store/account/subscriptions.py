@@ -56,7 +56,7 @@ async def remove(tx: Tx, subscription_id: int) -> None:
 
 async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
     """Queue an action for each subscription of its tenant."""
-    await tx.run(
+    await tx.send(
         "INSERT INTO deliveries (subscription_id, created_at, action_id)"
         " SELECT id, CAST(:created_at AS BIGINT), CAST(:action_id AS TEXT) FROM subscriptions"
         " WHERE client_id = :client_id",
@@ -96,12 +96,12 @@ async def acknowledge_deliveries(tx: Tx, subscription_id: int, sent: Iterable[st
     for action_id in sorted(sent_ids | set(dropped)):
         parameters = {"id": action_id, "subscription_id": subscription_id}
         # Lock the action: a concurrent delivery to another subscriber waits, and then sees this one.
-        await tx.run("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
-        await tx.run(
+        await tx.send("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
+        await tx.send(
             "DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **parameters
         )
         if action_id in sent_ids:
-            await tx.run(
+            await tx.send(
                 "UPDATE user_actions SET acknowledged = 1 WHERE id = :id"
                 " AND NOT EXISTS (SELECT 1 FROM deliveries WHERE action_id = :id)",
                 id=action_id,

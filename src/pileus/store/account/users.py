@@ -33,7 +33,7 @@ async def get_of_client(tx: Tx, client_id: int, user_id: int) -> User:
 
 async def lock(tx: Tx, user_id: int) -> User | None:
     """Lock a user until the transaction ends, and return it, or None if it does not exist."""
-    await tx.run("UPDATE users SET email = email WHERE id = :id", id=user_id)
+    await tx.send("UPDATE users SET email = email WHERE id = :id", id=user_id)
     return await TABLE.find_by_id(tx, user_id)
 
 
@@ -62,4 +62,4 @@ async def count_api_keys(tx: Tx, user_id: int) -> int:
 
 async def save_password_digest(tx: Tx, user_id: int, digest: str) -> None:
     """Replace the password of a user."""
-    await tx.run("UPDATE users SET password_digest = :digest WHERE id = :id", id=user_id, digest=digest)
+    await tx.send("UPDATE users SET password_digest = :digest WHERE id = :id", id=user_id, digest=digest)

@@ -30,7 +30,7 @@ async def list_limits(tx: Tx, client_id: int) -> list[Row]:
 async def set_limit(tx: Tx, client_id: int, region_id: int, flavor_id: str, servers: int | None) -> None:
     """Set the capacity for a flavor, for a tenant or for ALL_CLIENTS together; None removes the limit."""
     key = {"client_id": client_id, "region_id": region_id, "flavor_id": flavor_id}
-    await tx.run(
+    await tx.send(
         """
         DELETE FROM client_capacities
         WHERE client_id = :client_id AND region_id = :region_id AND flavor_id = :flavor_id
@@ -38,7 +38,7 @@ async def set_limit(tx: Tx, client_id: int, region_id: int, flavor_id: str, serv
         **key,
     )
     if servers is not None:
-        await tx.run(
+        await tx.send(
             """
             INSERT INTO client_capacities (client_id, region_id, flavor_id, servers)
             VALUES (:client_id, :region_id, :flavor_id, :servers)

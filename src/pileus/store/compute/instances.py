@@ -135,7 +135,7 @@ async def add(tx: Tx, instance: Instance) -> Instance:
     return await TABLE.add(tx, replace(instance, stamp=tx.stamp))
 
 
-async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
+async def save(tx: Tx, before: Instance, after: Instance, *, is_locked: bool = False) -> Instance:
     """Write the changed fields, if there are any, and a new stamp; raises Stale.
 
     Billing: a new flavor closes the usage of the old one.
@@ -144,7 +144,7 @@ async def save(tx: Tx, before: Instance, after: Instance) -> Instance:
         return after
     if before.flavor_id != after.flavor_id:
         await metering.save_usage_until_now(tx, [before], after.changed_at)
-    return await TABLE.save(tx, before, replace(after, stamp=tx.stamp))
+    return await TABLE.save(tx, before, replace(after, stamp=tx.stamp), is_locked=is_locked)
 
 
 async def bump_revision(tx: Tx, instance: Instance) -> Instance:

@@ -76,7 +76,7 @@ async def page(tx: Tx, place: Place, name: str | None, *, limit: int, offset: in
 
 async def clear_network_reference(tx: Tx, network_id: str) -> None:
     """Remove the reference to a deleted network from the routers that were created with it."""
-    await tx.run(
+    await tx.send(
         "UPDATE routers SET network_id = NULL, revision = revision + 1 WHERE network_id = :network_id",
         network_id=network_id,
     )

@@ -35,7 +35,7 @@ async def list_by_name(tx: Tx, place: Place, name: str, *, lock: str = "") -> li
 async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Add groups to a port; ignores those that it has."""
     for group_id in group_ids:
-        await tx.run(
+        await tx.send(
             """
             INSERT INTO port_security_groups (port_id, security_group_id) VALUES (:port_id, :group_id)
             ON CONFLICT (port_id, security_group_id) DO NOTHING
@@ -49,7 +49,7 @@ async def add_to_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
 async def remove_from_port(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Remove groups from a port; ignores those that it does not have."""
     for group_id in group_ids:
-        await tx.run(
+        await tx.send(
             "DELETE FROM port_security_groups WHERE port_id = :port_id AND security_group_id = :group_id",
             port_id=port_id,
             group_id=group_id,

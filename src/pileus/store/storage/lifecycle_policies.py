@@ -41,7 +41,7 @@ async def count(tx: Tx, place: Place) -> int:
 
 async def remove(tx: Tx, policy_id: int) -> None:
     """Delete a policy and take its volumes out of it."""
-    await tx.run("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
+    await tx.send("DELETE FROM policy_volumes WHERE lifecycle_policy_id = :id", id=policy_id)
     await TABLE.remove(tx, policy_id)
 
 
@@ -62,7 +62,7 @@ async def list_volumes_by_policy(tx: Tx, ids: Sequence[int]) -> dict[int, list[t
 async def add_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> None:
     """Add volumes to a policy; ignores those that it has."""
     for volume_id in sorted(set(volume_ids)):
-        await tx.run(
+        await tx.send(
             "INSERT INTO policy_volumes (lifecycle_policy_id, volume_id) VALUES (:policy_id, :volume_id)"
             " ON CONFLICT (lifecycle_policy_id, volume_id) DO NOTHING",
             policy_id=policy_id,
@@ -84,4 +84,4 @@ async def remove_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> N
             f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {of_policy}",
             f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {of_policy}",
         ):
-            await tx.run(statement, **parameters)
+            await tx.send(statement, **parameters)

@@ -39,7 +39,7 @@ async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
     """Write the changed fields; a new retention time applies to existing snapshots too. Raises Stale."""
     if before.retention_time != after.retention_time:
         span = after.retention_time.microseconds if after.retention_time else None
-        await tx.run(
+        await tx.send(
             "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id AND volume_id IN"
             " (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :policy_id)",
             id=after.id,
@@ -53,7 +53,7 @@ async def remove(tx: Tx, schedule_id: str) -> None:
     """Delete a schedule; its snapshots no longer expire. Waits for a transaction that sets its next run."""
     await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=schedule_id)
     await remove_due_snapshots(tx, schedule_id)
-    await tx.run("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
+    await tx.send("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
     await TABLE.remove(tx, schedule_id)
 
 
@@ -65,7 +65,7 @@ async def list_due_ids(tx: Tx, now: int) -> list[str]:
 
 async def enqueue_due_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
     """Queue a snapshot of each volume of a schedule's policy, unless one is queued already."""
-    await tx.run(
+    await tx.send(
         "INSERT INTO due_snapshots (schedule_id, volume_id, due_at) SELECT :schedule_id, volume_id, :now"
         " FROM policy_volumes WHERE lifecycle_policy_id = :policy_id"
         " ON CONFLICT (schedule_id, volume_id) DO NOTHING",
@@ -92,7 +92,7 @@ async def claim_due_snapshot(tx: Tx, schedule_id: str, volume_id: str) -> bool:
 
 async def remove_due_snapshots(tx: Tx, schedule_id: str) -> None:
     """Remove the queued snapshots of a schedule."""
-    await tx.run("DELETE FROM due_snapshots WHERE schedule_id = :id", id=schedule_id)
+    await tx.send("DELETE FROM due_snapshots WHERE schedule_id = :id", id=schedule_id)
 
 
 async def list_snapshots(tx: Tx, schedule_id: str, volume_id: str) -> list[Snapshot]:
@@ -109,7 +109,7 @@ async def expire_surplus_snapshots(tx: Tx, schedule: Schedule, volume_id: str, n
 
 async def set_snapshot_expiry(tx: Tx, snapshot_id: str, at: int) -> None:
     """Set the time at which a snapshot is deleted."""
-    await tx.run("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
+    await tx.send("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
 
 
 async def list_expired_snapshots(tx: Tx, now: int) -> list[str]:

@@ -68,7 +68,7 @@ async def remove(tx: Tx, volume_id: str) -> None:
     """Delete a volume and take it out of its lifecycle policies; waits for transactions that put it into one."""
     await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=volume_id)
     for table in ("policy_volumes", "due_snapshots"):
-        await tx.run(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)
+        await tx.send(f"DELETE FROM {table} WHERE volume_id = :id", id=volume_id)
     await TABLE.remove(tx, volume_id)
 
 
