@@ -24,7 +24,7 @@ from pileus.store.schema import open_database
 
 TAGS = ("env", "team", "app", "tier", "serial")
 TEMPLATE_NAME, TEMPLATE_TAG = "name-of-the-template", "tag-of-the-template-"
-UNLIMITED = [(name, 2_000_000_000) for name in sorted(QUOTAS - GLOBAL_QUOTAS)]
+UNLIMITED = [(name, 2_000_000_000_000) for name in sorted(QUOTAS - GLOBAL_QUOTAS)]
 """Quotas that no benchmark reaches."""
 FIRST_NUMBER = 100_000_000_000
 """Twelve digits, so that an id is text in front of a number."""

@@ -75,9 +75,10 @@ class PooledConnection:
 
     async def send_later(self, sql: str, values: dict[str, Any]) -> None:
         """Send a statement with the next one that is executed, at the latest with COMMIT."""
-        self.send(sql, values)
-        if len(self._unsent) >= MOST_UNSENT:
-            await self.execute("SELECT 1")
+        if len(self._unsent) < MOST_UNSENT:
+            self.send(sql, values)
+        else:
+            await self.execute(sql, values)
 
     async def execute(self, sql: str, values: dict[str, Any] | None = None) -> Answer:
         """Execute a statement, and those before it that have not been sent, in one round trip.
@@ -117,9 +118,15 @@ class PooledConnection:
     async def commit(self) -> None:
         """Commit the transaction. Raises Unavailable if the connection breaks: the outcome is unknown then."""
         assert self.connection is not None  # noqa: S101  # it is handed out with a connection
-        if self.connection.is_in_transaction or len(self._unsent) > 1:
-            self.is_committing = True
-            await self.execute("COMMIT")
+        if not self.connection.is_in_transaction:
+            if self._unsent[1:]:
+                # BEGIN has not been sent. A connection that died unnoticed must not cost the outcome.
+                await self.execute(*self._unsent.pop())
+            else:
+                self._unsent.clear()
+                return
+        self.is_committing = True
+        await self.execute("COMMIT")
 
     async def rollback(self) -> None:
         """End a transaction that is still open; a broken connection has ended it already."""
@@ -242,8 +249,7 @@ class PostgresConnections:
         self._in_use.discard(pooled)
         self._places.release()
         assert pooled.connection is not None  # noqa: S101  # it was acquired
-        is_reusable = pooled.generation == self.generation and not pooled.connection.is_in_transaction
-        if is_reusable and not self._is_closed and not pooled.connection.is_closed:
+        if pooled.generation == self.generation and pooled.connection.is_idle and not self._is_closed:
             self._idle.append((pooled.connection, self.time()))
         else:
             pooled.connection.close()

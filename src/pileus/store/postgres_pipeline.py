@@ -68,6 +68,11 @@ class PipelineConnection:
         return bool(self._pgconn.status == ConnStatus.BAD)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether the connection can be used by somebody else: it is open, and no transaction is."""
+        return self._pgconn.transaction_status == TransactionStatus.IDLE
+
+    @property
     def is_in_transaction(self) -> bool:
         """Whether a transaction is open."""
         return self._pgconn.transaction_status in OPEN
@@ -98,20 +103,22 @@ class PipelineConnection:
         """Send batches together and wait for all their results. Raises psycopg.Error if the connection breaks."""
         if self.is_closed:
             raise OperationalError("the connection is closed")
-        sent_batches = [self._send(batch) for batch in batches]
-        self._unfinished, self._results = len(batches), []
-        self._waiting = self._loop.create_future()
+        has_ended = False
         try:
+            sent_batches = [self._send(batch) for batch in batches]
+            self._unfinished, self._waiting = len(batches), self._loop.create_future()
             self._flush()
             await self._waiting
-        except asyncio.CancelledError:
-            # The results of these batches would be taken for those of the next ones.
-            self.close()
-            raise
+            has_ended = True
+        finally:
+            if not has_ended:
+                # The results of these batches would be taken for those of the next ones.
+                self.close()
+        results, self._results = self._results, []
         first, outcomes = 0, []
         for positions, prepared in sent_batches:
             last = first + positions[-1] + 1
-            outcomes.append(self._outcome_of(self._results[first:last], positions, prepared))
+            outcomes.append(self._outcome_of(results[first:last], positions, prepared))
             first = last
         return outcomes
 
