@@ -88,7 +88,7 @@ EXCEPTIONS: dict[str, set[str]] = {
 OUTSIDE: dict[str, set[str]] = {
     # apscheduler calculates the next time of a schedule, without a clock of its own.
     "domain": {"apscheduler", "msgspec"},
-    "store": {"cryptography", "msgspec", "psycopg", "psycopg_pool"},
+    "store": {"cryptography", "msgspec", "psycopg"},
     "tasks": {"msgspec"},
     "cli": {"click", "gcore", "httpx", "msgspec", "rich"},
     "testing": {"gcore", "httpx", "msgspec", "pytest", "pytest_asyncio", "uvloop"},

@@ -163,6 +163,7 @@ async def test_a_locked_floating_ip_of_the_port_is_a_conflict(tenant: Tenant) ->
     instance = await an_instance(tenant)
     (port,) = await list_ports(tenant, instance)
     await a_floating_ip(tenant, port, task_id=UNKNOWN)
+    instance = await reload_instance(tenant, instance)
 
     assert (await detach(tenant, instance, port)).status_code == 409
     assert await reload_instance(tenant, instance) == instance
