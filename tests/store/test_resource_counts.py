@@ -279,7 +279,7 @@ async def test_the_migration_counts_what_exists(empty_url: str, tmp_path: Path) 
     assert {tuple(row) for row in rows} == declared | {("subnet", "1-0")}
 
 
-LATER_COLUMNS = {("ports", "external"), ("tasks", "interrupted")}
+LATER_COLUMNS = {("ports", "external"), ("tasks", "interrupted"), ("instances", "stamp")}
 """The columns that this migration and later ones add."""
 
 
