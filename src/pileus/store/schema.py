@@ -57,12 +57,13 @@ async def open_database(
     checked, and need not exist. Raises what `migrate` and `prepare_secrets` raise.
     """
     secrets = SecretBox(Path(secrets_key) if secrets_key else data / KEY_FILE)
+    if with_secrets or not url:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
     if url.startswith(("postgresql://", "postgres://")):
         from pileus.store.postgres import Postgres  # noqa: PLC0415  # servers with SQLite need not import psycopg
 
         database: Database = Postgres(url, secrets, on_commit)
     else:
-        data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
         database = Sqlite(data / DATABASE_FILE, secrets, on_commit)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(database.close)

@@ -43,6 +43,8 @@ SCANNERS = 4
 LARGEST_BATCH = 128
 UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 OUT_OF_RANGE_ERRORS = (OverflowError, UnicodeEncodeError)
+SWITCH_PAUSE = 0.002
+"""Seconds until a new file is tried again that others switch to WAL."""
 BUSY_TIMEOUT = 10_000
 """Milliseconds to wait for the transaction of another process."""
 LOG = logging.getLogger(__name__)
@@ -51,11 +53,26 @@ LOG = logging.getLogger(__name__)
 def connect(path: Path) -> sqlite3.Connection:
     """Open the file with the settings of every connection: WAL, each commit synced."""
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-    for setting in (f"busy_timeout={BUSY_TIMEOUT}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON",
-                    "temp_store=MEMORY", "cache_size=-16000", "mmap_size=1073741824",
-                    f"journal_size_limit={KEPT_SIZE}"):  # fmt: skip
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+    _switch_to_write_ahead_log(connection)
+    for setting in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000",
+                    "mmap_size=1073741824", f"journal_size_limit={KEPT_SIZE}"):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
     return connection
+
+
+def _switch_to_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite does not wait when others switch a new file at the same time, so this does."""
+    end = time.monotonic() + BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(SWITCH_PAUSE)
+        else:
+            return
 
 
 class _Direct(Stamped):
