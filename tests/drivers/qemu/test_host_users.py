@@ -44,6 +44,7 @@ def test_a_user_is_assigned_once_and_for_good(tmp_path: Path) -> None:
 @needs_root
 def test_qemu_is_tried_as_the_user_that_machines_run_as(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """KVM may be open to the server alone."""
+    data.chmod(0o755)
     for name in ("qemu-system-x86_64", "qemu-img"):
         (data / name).write_text("#!/bin/sh\nid -u >&2; exit 1\n")
         (data / name).chmod(0o755)
