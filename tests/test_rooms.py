@@ -81,7 +81,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "setting_files": {"setting_fields"},
     # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.harnesses"},
-    "testing.clouds": {"client_variables", "server.http_server"},
+    "testing.clouds": {"client_variables", "initial_data", "server.http_server"},
     "testing.conformance.fixtures": {"store.schema", "store.simulated_cloud"},
     "__main__": {"cli"},
 }

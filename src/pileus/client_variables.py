@@ -3,6 +3,7 @@
 import shlex
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from pileus.domain.errors import Invalid
@@ -47,19 +48,25 @@ class NoApiKey(Exception):
     """There is no key on this machine; the message is one line that says what to do."""
 
 
-def client_variables(settings: Settings, key: str, project: int = PROJECT) -> dict[str, str]:
+def client_variables(settings: Settings, key: str) -> dict[str, str]:
     """Return the variables of all clients. Raises SettingError for a wrong catalogue."""
-    return {
-        name: value
-        for client in CLIENT_VARIABLES
-        for name, value in variables_of(client, settings, key, project).items()
-    }
+    return client_variables_of_project(settings.base_url, key, PROJECT, default_region(settings))
 
 
-def variables_of(client: str, settings: Settings, key: str, project: int = PROJECT) -> dict[str, str]:
+def client_variables_of_project(base_url: str, key: str, project: int, region: int) -> dict[str, str]:
+    """Return the variables of all clients for a project in a region."""
+    templates = {name: template for client in CLIENT_VARIABLES.values() for name, template in client.items()}
+    return _fill_templates(templates, base_url, key, project, region)
+
+
+def variables_of(client: str, settings: Settings, key: str) -> dict[str, str]:
     """Return the variables of one client. Raises SettingError for a wrong catalogue."""
-    values = {"base_url": settings.base_url, "key": key, "project": project, "region": default_region(settings)}
-    return {name: template.format(**values) for name, template in CLIENT_VARIABLES[client].items()}
+    return _fill_templates(CLIENT_VARIABLES[client], settings.base_url, key, PROJECT, default_region(settings))
+
+
+def _fill_templates(templates: Mapping[str, str], base_url: str, key: str, project: int, region: int) -> dict[str, str]:
+    values = {"base_url": base_url, "key": key, "project": project, "region": region}
+    return {name: template.format(**values) for name, template in templates.items()}
 
 
 def read_api_key(settings: Settings) -> str:

@@ -13,7 +13,8 @@ from unittest.mock import patch
 import httpx
 from msgspec import Struct
 
-from pileus.client_variables import client_variables, default_region
+from pileus.client_variables import client_variables_of_project, default_region
+from pileus.initial_data import CLIENT, PROJECT
 from pileus.server.http_server import listen
 from pileus.settings import Settings, check_setting_name, load
 from pileus.testing.faults import CloudFaults
@@ -21,7 +22,6 @@ from pileus.testing.network_guards import GUARD
 from pileus.testing.server_threads import serve_in_thread
 
 HOST = "127.0.0.1"
-FIRST_TENANT, FIRST_PROJECT = 1, 1
 
 
 class CloudProject(Struct, frozen=True, kw_only=True):
@@ -71,29 +71,28 @@ class Cloud:
         self.base_url = settings.base_url
         self.operator = operator
         self.faults = CloudFaults(operator)
-        self.project = _make_project(settings, settings.api_key, FIRST_TENANT, FIRST_PROJECT)
-        self._settings = settings
+        self._region_id = default_region(settings)
+        self.project = self._make_project(settings.api_key, CLIENT, PROJECT)
 
     def create_project(self, name: str = "test") -> CloudProject:
         """Create a tenant with a project and a key: it sees nothing of other projects and has quotas of its own."""
         tenant_id = self._post("/_pileus/tenants", name=name)["id"]
         key = self._post(f"/_pileus/tenants/{tenant_id}/keys", name=name, role="Administrators")["token"]
         answer = self.operator.get("/cloud/v1/projects", headers={"Authorization": f"APIKey {key}"})
-        return _make_project(self._settings, key, tenant_id, answer.raise_for_status().json()["results"][0]["id"])
+        return self._make_project(key, tenant_id, answer.raise_for_status().json()["results"][0]["id"])
 
     def _post(self, path: str, **body: Any) -> Any:
         return self.operator.post(path, json=body).raise_for_status().json()
 
-
-def _make_project(settings: Settings, key: str, tenant_id: int, project_id: int) -> CloudProject:
-    return CloudProject(
-        base_url=settings.base_url,
-        api_key=key,
-        tenant_id=tenant_id,
-        project_id=project_id,
-        region_id=default_region(settings),
-        environment=client_variables(settings, key, project_id),
-    )
+    def _make_project(self, key: str, tenant_id: int, project_id: int) -> CloudProject:
+        return CloudProject(
+            base_url=self.base_url,
+            api_key=key,
+            tenant_id=tenant_id,
+            project_id=project_id,
+            region_id=self._region_id,
+            environment=client_variables_of_project(self.base_url, key, project_id, self._region_id),
+        )
 
 
 @contextmanager
