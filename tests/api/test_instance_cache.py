@@ -1,7 +1,7 @@
 """Answers from memory: they are what the database says, for whoever may see them, however it has changed."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,37 +19,12 @@ from pileus.domain.account.access import Role
 from pileus.settings import Settings
 from pileus.store.compute import instances
 from pileus.store.compute.instance_cache import InstanceCache
-from pileus.store.database import Database, Row, T, Tx, Work
+from pileus.store.database import Database, T, Tx, Work
 from pileus.store.network import networks, ports
 from tests.app_settings import checked_settings
 from tests.builders import BARE_METAL, a_network, a_port, an_instance
+from tests.recorded_transactions import RecordedTx
 from tests.tenants import Tenant, client_of, new_tenant
-
-
-@dataclass(slots=True)
-class RecordedTx:
-    """A transaction that records its statements."""
-
-    tx: Tx
-    statements: list[str]
-
-    async def run(self, sql: str, **values: Any) -> int:
-        """Record and execute a statement."""
-        self.statements.append(sql)
-        return await self.tx.run(sql, **values)
-
-    async def one(self, sql: str, **values: Any) -> Row | None:
-        """Record and execute a query."""
-        self.statements.append(sql)
-        return await self.tx.one(sql, **values)
-
-    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        """Record and execute a query."""
-        self.statements.append(sql)
-        return await self.tx.all(sql, **values)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.tx, name)
 
 
 @dataclass(slots=True)
@@ -69,12 +44,12 @@ class RecordedDatabase:
 
     async def write(self, work: Work[T]) -> T:
         """Write and record."""
-        return await self.db.write(lambda tx: work(cast("Tx", RecordedTx(tx, self.statements))))
+        return await self.db.write(lambda tx: work(RecordedTx(tx, self.statements)))
 
     @asynccontextmanager
     async def _record(self, opened: AbstractAsyncContextManager[Tx]) -> AsyncIterator[Tx]:
         async with opened as tx:
-            yield cast("Tx", RecordedTx(tx, self.statements))
+            yield RecordedTx(tx, self.statements)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.db, name)

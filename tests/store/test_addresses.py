@@ -16,7 +16,7 @@ from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_addres
 from pileus.store.account import clients, projects
 from pileus.store.database import Database, Tx
 from pileus.store.network import addresses, floating_ips, networks, ports, subnets
-from tests.store.test_rows import Spy
+from tests.recorded_transactions import RecordedTx
 
 OWN: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": 0, "updated_at": 0}
 
@@ -146,9 +146,9 @@ async def test_allocation_in_a_nearly_full_subnet_does_not_read_all_addresses(ne
     await fill(network_db, WIDE, all_ips[: len(all_ips) * 92 // 100])
 
     async def write(tx: Tx) -> list[str]:
-        spy = Spy(tx)
-        allocated = [await addresses.allocate(spy, WIDE) for _ in range(20)]
-        assert all(" IN (" in statement for statement in spy.statements if statement.startswith("SELECT"))
+        recorded = RecordedTx(tx)
+        allocated = [await addresses.allocate(recorded, WIDE) for _ in range(20)]
+        assert all(" IN (" in statement for statement in recorded.statements if statement.startswith("SELECT"))
         return allocated
 
     assert len(set(await network_db.write(write))) == 20

@@ -2,7 +2,6 @@
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,8 +10,9 @@ from msgspec.structs import replace
 
 import pileus.store
 from pileus.domain.errors import Stale
-from pileus.store.database import Database, Row, Tx
+from pileus.store.database import Database, Tx
 from pileus.store.rows import ROWS_PER_INSERT, Table, in_list_placeholders
+from tests.recorded_transactions import RecordedTx
 from tests.store.test_schema import TABLES, select
 
 
@@ -36,37 +36,6 @@ CREATE TABLE things (
     revision BIGINT NOT NULL
 )
 """
-
-
-class Spy:
-    """A transaction that records its statements."""
-
-    def __init__(self, tx: Tx) -> None:
-        self.tx = tx
-        self.secrets = tx.secrets
-        self.count_changes = tx.count_changes
-        self.stamp = tx.stamp
-        self.statements: list[str] = []
-
-    async def run(self, sql: str, **values: Any) -> int:
-        """Record and execute a statement."""
-        self.statements.append(sql)
-        return await self.tx.run(sql, **values)
-
-    async def send(self, sql: str, **values: Any) -> None:
-        """Record and execute a statement."""
-        self.statements.append(sql)
-        await self.tx.send(sql, **values)
-
-    async def one(self, sql: str, **values: Any) -> Row | None:
-        """Record and execute a query."""
-        self.statements.append(sql)
-        return await self.tx.one(sql, **values)
-
-    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        """Record and execute a query."""
-        self.statements.append(sql)
-        return await self.tx.all(sql, **values)
 
 
 @pytest.fixture
@@ -94,10 +63,10 @@ async def test_many_records_are_inserted_by_few_statements(things: Database) -> 
     records = [replace(FULL, id=f"t-{number}", lit=number % 2 == 0) for number in range(ROWS_PER_INSERT + 1)]
 
     async def write(tx: Tx) -> int:
-        spy = Spy(tx)
-        await THINGS.add_all(spy, [])
-        await THINGS.add_all(spy, records)
-        return len(spy.statements)
+        recorded = RecordedTx(tx)
+        await THINGS.add_all(recorded, [])
+        await THINGS.add_all(recorded, records)
+        return len(recorded.statements)
 
     assert await things.write(write) == 2
     async with things.scan() as tx:
@@ -114,9 +83,9 @@ async def test_save_writes_only_changed_fields(things: Database) -> None:
     statements: list[str] = []
 
     async def write(tx: Tx) -> Thing:
-        spy = Spy(tx)
-        saved = await THINGS.save(spy, FULL, after)
-        statements.extend(spy.statements)
+        recorded = RecordedTx(tx)
+        saved = await THINGS.save(recorded, FULL, after)
+        statements.extend(recorded.statements)
         return saved
 
     saved = await things.write(write)
