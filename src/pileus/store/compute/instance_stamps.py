@@ -38,7 +38,10 @@ async def bump(tx: Tx, shown_by: str, **values: Any) -> None:
     Call it in the transaction that changes what they show: after the change, or before a row is removed by which the
     query finds them.
     """
-    await tx.send(f"UPDATE instances SET stamp = :stamp WHERE id IN ({shown_by})", stamp=tx.stamp, **values)
+    # A creation calls this for each of its parts: the row is written once.
+    await tx.send(
+        f"UPDATE instances SET stamp = :stamp WHERE id IN ({shown_by}) AND stamp <> :stamp", stamp=tx.stamp, **values
+    )
 
 
 async def bump_with_address(tx: Tx, client_id: int, region_id: int, ip: str) -> None:
