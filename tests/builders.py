@@ -37,6 +37,7 @@ from tests.tenants import REGION, Tenant
 SYSTEM_TAGS = {"os_distro": "ubuntu", "os_type": "linux", "os_version": "22.04"}
 FLAVOR = "g1-standard-1-2"
 BARE_METAL = "bm2-hf-medium"
+BEING_BUILT = "00000000-0000-0000-0000-000000000000"
 FLOATING_IPS = Table("floating_ips", FloatingIP)
 SECURITY_GROUPS = Table("security_groups", SecurityGroup)
 PLACEMENT_GROUPS = Table("placement_groups", PlacementGroup)
@@ -91,16 +92,25 @@ async def an_instance(
     given = make_tags(SYSTEM_TAGS.items(), read_only=True) | make_tags((labels or {}).items())
 
     async def write(tx: Tx) -> Instance:
-        added = await instances.add(tx, instance)
+        # Until its machine is ready, the reconciler must not look at it: a lock keeps it away, as that of a task does.
+        await instances.add(tx, replace(instance, task_id=BEING_BUILT))
         await tags.add(tx, instances.KIND, instance.place, instance.id, given)
         if instance.kind == InstanceKind.VM:
             await _add_boot_volume(tx, tenant, instance, image or await _get_public_image(tx))
         await _add_port(tx, tenant, instance, await _get_external_subnet(tx, tenant))
-        return added
+        return instance
 
-    added = await tenant.running.app_state.db.write(write)
-    await _start_machine(tenant.running, added)
-    return added
+    async def unlock(tx: Tx) -> Instance:
+        await tx.run(
+            "UPDATE instances SET task_id = :task_id, stamp = :stamp WHERE id = :id",
+            task_id=instance.task_id,
+            stamp=tx.stamp,
+            id=instance.id,
+        )
+        return replace(instance, stamp=tx.stamp)
+
+    await _start_machine(tenant.running, await tenant.running.app_state.db.write(write))
+    return await tenant.running.app_state.db.write(unlock)
 
 
 async def an_image(tenant: Tenant, **changes: Any) -> Image:

@@ -49,7 +49,7 @@ BOUNDED = {
     "SELECT count(*) FROM tasks WHERE state IN (?)": "figures of the server, read once a second in a thread",
     "SELECT slot_class, count(*)": "likewise",
     "FROM simulated_machines WHERE id > ?": "the reconciler reads all machines slowly, page by page",
-    "SELECT id, status, vm_state FROM instances WHERE id IN (?)": "likewise, the instances of a page of machines",
+    "SELECT id, status, vm_state, revision FROM instances WHERE id IN (?)": "likewise, the instances of a page",
     "AND client_id = (SELECT client_id FROM projects": "the unfinished tasks of a tenant, when it deletes a project",
     "SELECT s.id FROM subnets s JOIN networks n": "the subnets of a project, of which a quota allows few",
 }

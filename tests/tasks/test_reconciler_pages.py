@@ -1,14 +1,14 @@
 """The reconciler looks at many machines in pages, and at the changed ones at once: other work goes on meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instances import Instance
+from pileus.domain.compute.instances import Instance, Status
 from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.store.compute import instances
@@ -217,3 +217,40 @@ async def change_record(tenant: Tenant, instance: Instance, status: str) -> None
     """Give an instance another status than its machine has."""
     changed = replace(instance, status=status)
     await tenant.running.app_state.db.write(lambda tx: instances.save(tx, instance, changed))
+
+
+class RecordChangesMeanwhile:
+    """A driver whose answer is older than a record: the record changes before the answer arrives, once."""
+
+    def __init__(self, driver: Any, change: Callable[[], Awaitable[object]]) -> None:
+        self._driver = driver
+        self._change: Callable[[], Awaitable[object]] | None = change
+
+    async def observe_machines(self, machine_ids: Sequence[str]) -> Sequence[ObservedMachine]:
+        """Return the states before the record has changed."""
+        observed: Sequence[ObservedMachine] = await self._driver.observe_machines(machine_ids)
+        change, self._change = self._change, None
+        if change is not None:
+            await change()
+        return observed
+
+    async def list_changed_machines(self, after: int, limit: int) -> Sequence[tuple[int, str]]:
+        """Return the changes of the driver."""
+        changes: Sequence[tuple[int, str]] = await self._driver.list_changed_machines(after, limit)
+        return changes
+
+
+@pytest.mark.usefixtures("no_slow_pass")
+async def test_a_record_that_changes_while_its_machine_is_observed_is_kept(tenant: Tenant) -> None:
+    """A task has stopped the machine and saved that, after the driver had answered that it failed."""
+    driver, db = driver_of(tenant.running), tenant.running.app_state.db
+    instance = await an_instance(tenant)
+
+    async def stop_machine() -> None:
+        await driver.ensure_stopped_machine(instance.id)
+        await db.write(lambda tx: instances.save(tx, instance, instance.with_status(Status.SHUTOFF, 1)))
+
+    await driver.set_machine_state(instance.id, "ERROR")
+    await run(db, RecordChangesMeanwhile(driver, stop_machine), runs=2)
+
+    assert (await reload_instance(tenant, instance)).status == "SHUTOFF"

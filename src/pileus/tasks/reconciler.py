@@ -7,7 +7,7 @@ and requests are answered between them. Reconciling also sends machines the meta
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
@@ -18,6 +18,7 @@ from pileus.store.database import Database, Tx
 from pileus.tasks.compute.machine_metadata import load_metadata_by_instance
 from pileus.tasks.periodic import repeat
 
+RecordedStates = Mapping[str, instances.RecordedState]
 LOG = logging.getLogger(__name__)
 INTERVAL = 5.0
 """Seconds between two runs."""
@@ -70,7 +71,7 @@ class Reconciler:
     async def _reconcile(self) -> None:
         if isinstance(self._driver, SupportsChangeNumbers):
             await self._reconcile_changes(self._driver)
-            await self._reconcile_next_pages()
+            await self._reconcile_next_pages(self._driver)
         else:
             await reconcile_instance_statuses(self._db, self._driver, self._now, reported_unknown=self._unknown_ids)
         if isinstance(self._driver, SupportsMachineMetadata):
@@ -85,18 +86,22 @@ class Reconciler:
             self._last_number = changes[-1][0]
 
     async def _reconcile_machines(self, driver: SupportsChangeNumbers, machine_ids: Sequence[str]) -> None:
+        # Records are read before the machines: a record that changes meanwhile may be newer than what is observed.
+        recorded = await _load_recorded_states(self._db, machine_ids)
         observed = await driver.observe_machines(machine_ids)
-        _, left_ids = await update_statuses(self._db, observed, self._now, self._unknown_ids)
+        _, left_ids = await _update_differing(self._db, observed, recorded, self._now, self._unknown_ids)
         self._pending_ids = self._pending_ids.difference(machine_ids).union(left_ids)
         await asyncio.sleep(0)
 
-    async def _reconcile_next_pages(self) -> None:
+    async def _reconcile_next_pages(self, driver: SupportsChangeNumbers) -> None:
         """Look at the next machines of all; a failure or the last page begins from the start."""
         for _ in range(PAGES_PER_RUN):
             pages, self._next_pages = self._next_pages or _observe_pages(self._driver), None
             if (page := await anext(pages, None)) is None:
                 return
-            await update_statuses(self._db, page, self._now, self._unknown_ids)
+            recorded = await _load_recorded_states(self._db, [machine.machine_id for machine in page])
+            if differing := [machine.machine_id for machine in page if _differs(machine, recorded)]:
+                await self._reconcile_machines(driver, differing)
             self._next_pages = pages
             await asyncio.sleep(0)
 
@@ -119,14 +124,36 @@ async def update_statuses(
     db: Database, machines: Sequence[ObservedMachine], now: Callable[[], int], unknown_ids: set[str]
 ) -> tuple[int, list[str]]:
     """Update the instances of machines; return how many were updated, and the machines whose instances differ still."""
+    recorded = await _load_recorded_states(db, [machine.machine_id for machine in machines])
+    return await _update_differing(db, machines, recorded, now, unknown_ids)
+
+
+async def _load_recorded_states(db: Database, machine_ids: Sequence[str]) -> RecordedStates:
     async with db.scan() as tx:
-        recorded = await instances.list_statuses_and_vm_states(tx, [machine.machine_id for machine in machines])
+        return await instances.list_states(tx, machine_ids)
+
+
+def _differs(machine: ObservedMachine, recorded: RecordedStates) -> bool:
+    """Return whether the record has another status, or there is none."""
+    if machine.machine_id not in recorded:
+        return True
+    state = recorded[machine.machine_id]
+    return (state.status, state.vm_state) != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)])
+
+
+async def _update_differing(
+    db: Database,
+    machines: Sequence[ObservedMachine],
+    recorded: RecordedStates,
+    now: Callable[[], int],
+    unknown_ids: set[str],
+) -> tuple[int, list[str]]:
     updated, left_ids = 0, []
     for machine in machines:
         if machine.machine_id not in recorded:
             _report_unknown(machine.machine_id, unknown_ids)
-        elif recorded[machine.machine_id] != (machine.status, machine.vm_state or VM_STATES[Status(machine.status)]):
-            if await db.write(partial(_update_status, machine, now())):
+        elif _differs(machine, recorded):
+            if await db.write(partial(_update_status, machine, recorded[machine.machine_id].revision, now())):
                 updated += 1
             else:
                 left_ids.append(machine.machine_id)
@@ -154,10 +181,10 @@ def _report_unknown(machine_id: str, reported: set[str]) -> None:
         reported.add(machine_id)
 
 
-async def _update_status(machine: ObservedMachine, now: int, tx: Tx) -> bool:
-    """Return whether the instance was changed; not if a task has locked it or it has that status already."""
+async def _update_status(machine: ObservedMachine, revision: int, now: int, tx: Tx) -> bool:
+    """Return whether the instance was changed; not if its record has another revision, or a task has locked it."""
     instance = await instances.find(tx, machine.machine_id)
-    if instance is None or instance.task_id is not None:
+    if instance is None or instance.task_id is not None or instance.revision != revision:
         return False
     after = instance.with_status(Status(machine.status), now, machine.vm_state)
     if (after.status, after.vm_state) == (instance.status, instance.vm_state):

@@ -1,7 +1,7 @@
 """Instances and their details."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -117,11 +117,19 @@ async def find_by_port_ids(tx: Tx, port_ids: Sequence[str]) -> dict[str, Instanc
     return instances
 
 
-async def list_statuses_and_vm_states(tx: Tx, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Return status and vm_state of instances of any tenant, by id."""
+class RecordedState(NamedTuple):
+    """The state of an instance in its record, and the revision of the record."""
+
+    status: str
+    vm_state: str
+    revision: int
+
+
+async def list_states(tx: Tx, ids: Sequence[str]) -> dict[str, RecordedState]:
+    """Return the states of instances of any tenant, by id."""
     marks, values = in_list_placeholders("id", ids)
-    rows = await tx.all(f"SELECT id, status, vm_state FROM instances WHERE id IN ({marks})", **values)
-    return {instance_id: (status, vm_state) for instance_id, status, vm_state in rows}
+    rows = await tx.all(f"SELECT id, status, vm_state, revision FROM instances WHERE id IN ({marks})", **values)
+    return {row[0]: RecordedState(*row[1:]) for row in rows}
 
 
 async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
