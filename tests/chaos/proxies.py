@@ -78,9 +78,15 @@ class Proxy:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
+            await self._forward(reader, writer)
+        finally:
+            # Also when it is cancelled while it connects: asyncio leaves such a connection open.
+            writer.transport.abort()
+
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
             upstream_reader, upstream_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
-            writer.transport.abort()
             return
         try:
             async with asyncio.TaskGroup() as group:
@@ -89,7 +95,6 @@ class Proxy:
         except* (ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            writer.transport.abort()
             upstream_writer.transport.abort()
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, breakable: bool) -> None:
