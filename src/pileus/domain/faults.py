@@ -4,6 +4,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+MAX_COUNT = 2**31 - 1
+"""The largest number that an INTEGER column holds."""
+
 
 class FaultKind(StrEnum):
     """HOLD: tasks wait before a step until the fault is released. FAIL: tasks fail at the step."""
