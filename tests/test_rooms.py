@@ -11,6 +11,8 @@ from sys import stdlib_module_names
 
 import pytest
 
+from tests.room_imports import COMPOSITION, EXCEPTIONS, OUTSIDE, ROOMS
+
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 HOME = SOURCE / "pileus"
@@ -35,64 +37,6 @@ CATCHES_ALL = {
     "drivers.qemu.fabric.frame_errors",
 }
 
-# The packages and modules that each top-level package may import.
-ROOMS: dict[str, set[str]] = {
-    "domain": set(),
-    "store": {"domain"},
-    "drivers": {"domain", "outbound", "setting_fields"},
-    "outbound": {"domain", "drivers.protocols"},
-    "services": {"domain", "store", "drivers.protocols"},
-    "tasks": {"domain", "store", "services", "drivers.protocols", "outbound.protocols"},
-    "api": {"domain", "store", "services", "tasks", "drivers.protocols", "outbound.protocols"},
-    "cli": {"setting_fields", "settings"},
-    "testing": {"domain", "drivers.protocols", "drivers.registry", "settings"},
-}
-# The modules that compose the program or configure it. Packages import them only as EXCEPTIONS says.
-COMPOSITION = {
-    "__init__",
-    "__main__",
-    "app",
-    "api_keys",
-    "client_variables",
-    "driver_homes",
-    "initial_data",
-    "logs",
-    "private_files",
-    "running_servers",
-    "server",
-    "setting_fields",
-    "setting_files",
-    "settings",
-    "users",
-}
-EXCEPTIONS: dict[str, set[str]] = {
-    "api": {"__init__", "settings"},
-    "cli": {"__init__"},
-    # These work without a server, as `serve` and `catalog check` do.
-    "cli.serve": {"app", "server", "settings"},
-    "cli.database_access": {"app", "domain.errors", "initial_data", "running_servers", "server.startup"},
-    "cli.secrets": {"app", "domain.errors"},
-    "cli.env": {"client_variables", "settings"},
-    "cli.catalog": {"domain"},
-    # The pattern of API keys, the default of a limit, and the settings of drivers.
-    "settings": {"domain.account.api_keys", "domain.limits", "drivers.registry", "setting_fields", "setting_files"},
-    "setting_fields": set(),
-    "testing.server_threads": {"app", "server.process"},
-    "setting_files": {"setting_fields"},
-    # Drivers define their set-up for the conformance suite.
-    "drivers.qemu.testing": {"testing.conformance.harnesses"},
-    "testing.clouds": {"client_variables", "initial_data", "server.http_server"},
-    "testing.conformance.fixtures": {"store.schema", "store.simulated_cloud"},
-    "__main__": {"cli"},
-}
-OUTSIDE: dict[str, set[str]] = {
-    # apscheduler calculates the next time of a schedule, without a clock of its own.
-    "domain": {"apscheduler", "msgspec"},
-    "store": {"cryptography", "msgspec", "psycopg"},
-    "tasks": {"msgspec"},
-    "cli": {"click", "gcore", "httpx", "msgspec", "rich"},
-    "testing": {"gcore", "httpx", "msgspec", "pytest", "pytest_asyncio", "uvloop"},
-}
 # The domain is pure: no input or output, no clock, no randomness.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
 

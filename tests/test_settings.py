@@ -40,6 +40,7 @@ EXAMPLES = {
     "qemu_resume": ("false", False),
     "qemu_metrics_days": ("30", 30),
     "qemu_bridges": ("pub_net=br0", "pub_net=br0"),
+    "simulation_control": ("on", "on"),
     "api_key": ("12$correct-horse", "12$correct-horse"),
     "metrics_key_required": ("true", True),
     "log_level": ("debug", "debug"),

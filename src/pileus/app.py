@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
+from pileus.api.control_access import find_control_obstacle
 from pileus.api.middleware import ServerMetrics
 from pileus.api.rate_limits import RateLimiter
 from pileus.api.retention_metrics import RetentionMetrics
@@ -45,6 +46,7 @@ from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.completion import TaskWaiters
+from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
@@ -116,31 +118,16 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         await check_driver_home(db, settings, current_time_micros())
         driver, task_waiters = await start_driver(settings, catalogue, db), TaskWaiters()
         engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters))
-        notifier = SubscriptionNotifier(allow_private=settings.subscribers == "any")
-        app_state = AppState(
-            db,
-            catalogue,
-            current_time_micros,
-            IDS.new_id,
-            IDS.new_ordered_id,
-            engine.nudge,
-            driver,
-            notifier,
-            settings.task_limit,
-            task_waiters=task_waiters,
-            rate_limiter=make_rate_limiter(settings),
-            long_poll_seconds=settings.task_poll_ms / 1000,
-            tag_limit=settings.tag_limit,
-            legacy_fields=settings.legacy_fields,
-            instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
-        )
+        app_state = _make_app_state(settings, prepared, engine, driver, task_waiters)
+        controls = app_state.controls
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
-        deliverer = EventDeliverer(db, notifier, encode_audit_event, current_time_micros)
+        deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
         reconciler = Reconciler(db, driver, current_time_micros)
         retention = _make_retention_job(settings, db, metrics)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
+        await controls.refresh()
         async with _run_in_background(
-            engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), retention.run(), *watchers
+            engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), retention.run(), controls.run(), *watchers
         ):
             yield RunningCloud(
                 create_app(settings, app_state, metrics), app_state, engine, driver, prepared.first_token
@@ -158,6 +145,30 @@ def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute
         lease=int(settings.lease_seconds * 1_000_000),
         fault_injector=StoredFaultInjector(prepared.db),
         on_task_end=on_task_end,
+    )
+
+
+def _make_app_state(
+    settings: Settings, prepared: PreparedDatabase, engine: Engine, driver: Compute, task_waiters: TaskWaiters
+) -> AppState:
+    return AppState(
+        prepared.db,
+        prepared.catalogue,
+        current_time_micros,
+        IDS.new_id,
+        IDS.new_ordered_id,
+        engine.nudge,
+        driver,
+        SubscriptionNotifier(allow_private=settings.subscribers == "any"),
+        settings.task_limit,
+        Controls(prepared.db, is_shared=settings.has_other_processes),
+        control_obstacle=find_control_obstacle(settings, driver),
+        task_waiters=task_waiters,
+        rate_limiter=make_rate_limiter(settings),
+        long_poll_seconds=settings.task_poll_ms / 1000,
+        tag_limit=settings.tag_limit,
+        legacy_fields=settings.legacy_fields,
+        instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
     )
 
 

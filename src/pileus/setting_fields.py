@@ -4,7 +4,7 @@ The server's settings and those of drivers are declared in this way.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -12,7 +12,8 @@ from msgspec import NODEFAULT, Meta, Struct
 
 NETWORK, STORAGE, MACHINES, REAL_MACHINES = "Network", "Storage", "Machines", "Real machines (QEMU)"
 ACCESS, OUTPUT, LIMITS, RETENTION = "Access", "Output", "Limits", "Retention"
-"""The sections of the built-in settings."""
+SECTIONS = (NETWORK, STORAGE, MACHINES, REAL_MACHINES, ACCESS, OUTPUT, LIMITS, RETENTION)
+"""The sections of the built-in settings, in their order in the reference."""
 HIDDEN = "(hidden)"
 
 
@@ -69,9 +70,9 @@ class Setting(Struct, frozen=True, kw_only=True):
 
 
 def list_settings(declaration: type[Struct], driver: str | None = None) -> list[Setting]:
-    """List the settings that a Struct declares, under the name of the driver if it is a driver's; retention last."""
+    """List the settings that a Struct declares, by section, under the name of the driver if it is a driver's."""
     rows = [_setting(info, driver) for info in msgspec.structs.fields(declaration) if _meta(info.type) is not None]
-    return sorted(rows, key=lambda row: row.section == RETENTION)
+    return sorted(rows, key=lambda row: SECTIONS.index(row.section) if row.section in SECTIONS else 0)
 
 
 def convert_path(kind: type, value: Any) -> Path:
@@ -144,34 +145,3 @@ def without_password(url: str) -> str:
     name, colon, _ = user.partition(":")
     query = HIDDEN if "password" in parts.query.lower() else parts.query
     return urlunsplit(parts._replace(netloc=f"{name}{colon and ':' + HIDDEN}{at}{host}", query=query))
-
-
-class RetentionSettings(Struct, frozen=True, kw_only=True):
-    """How many days the server keeps what only accumulates."""
-
-    audit_log_days: Annotated[
-        int,
-        setting(
-            RETENTION,
-            "Days for which the audit log, ended DDoS alarms, and revoked and expired API keys are kept; 0 keeps them "
-            "forever. What a subscriber has still to get is kept longer.",
-            ge=0,
-            le=36500,
-        ),
-    ] = 90
-    task_days: Annotated[
-        int,
-        setting(
-            RETENTION, "Days for which tasks are kept after they have ended; 0 keeps them forever.", ge=0, le=36500
-        ),
-    ] = 30
-    usage_days: Annotated[
-        int,
-        setting(
-            RETENTION,
-            "Days for which usage and deleted projects are kept, at least 62; 0 keeps them forever. Reports contain no "
-            "usage from before.",
-            ge=0,
-            le=36500,
-        ),
-    ] = 400

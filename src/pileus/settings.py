@@ -7,8 +7,10 @@ file, and the file over the default.
 
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import cache
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,7 +27,6 @@ from pileus.setting_fields import (
     NETWORK,
     OUTPUT,
     STORAGE,
-    RetentionSettings,
     Setting,
     SettingError,
     convert_path,
@@ -34,6 +35,7 @@ from pileus.setting_fields import (
     setting,
 )
 from pileus.setting_files import read_settings_file
+from pileus.setting_groups import ControlSettings
 
 
 def default_data_directory() -> Path:
@@ -42,11 +44,10 @@ def default_data_directory() -> Path:
     return (Path(home) if home else Path.home() / ".local" / "share") / "pileus"
 
 
-LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 DEFAULT_RATE_LIMIT = 100
 
 
-class Settings(RetentionSettings, frozen=True, kw_only=True):
+class Settings(ControlSettings, frozen=True, kw_only=True):
     """The settings of the server and, in `drivers`, those that were given for each driver, by field."""
 
     host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (
@@ -264,10 +265,22 @@ class Settings(RetentionSettings, frozen=True, kw_only=True):
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
 
     @property
+    def listens_on_loopback(self) -> bool:
+        """Whether only programs of this machine can reach the server."""
+        with suppress(ValueError):
+            return ip_address(self.host).is_loopback
+        return self.host == "localhost"
+
+    @property
+    def has_other_processes(self) -> bool:
+        """Whether other server processes may use the same database."""
+        return self.workers > 1 or bool(self.database)
+
+    @property
     def requests_per_second(self) -> int:
         """Return the rate limit of an API key; 0 for none."""
         if self.rate_limit == "auto":
-            is_developers_own = self.driver == "simulated" and self.host in LOOPBACK_HOSTS
+            is_developers_own = self.driver == "simulated" and self.listens_on_loopback
             return 0 if is_developers_own else DEFAULT_RATE_LIMIT
         return 0 if self.rate_limit == "off" else int(self.rate_limit)
 

@@ -31,6 +31,7 @@ IGNORED_TABLES = {
     "login_sessions",
     "simulated_settings",
     "retention",
+    "controls",
 }
 # Columns that differ after a change was reverted.
 CHANGE_COLUMNS = {"revision", "stamp", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}

@@ -27,6 +27,7 @@ from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
+from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
@@ -113,6 +114,7 @@ async def running(
             driver,
             SubscriptionNotifier(),
             20_000,
+            Controls(db),
             patience=0,
             instance_cache=InstanceCache(1 << 20, checked=True),
         )

@@ -16,6 +16,7 @@ READ = {"access": Access.READ}
 WRITE = {"access": Access.WRITE}
 ADMINISTER = {"access": Access.ADMINISTER}
 OPERATE = {"access": Access.OPERATE}
+CONTROL = {"access": Access.CONTROL}
 OPEN = {"access": Access.OPEN}
 MAX_USER_AGENT = 500
 MAX_NUMBER = 2**63 - 1
@@ -48,6 +49,8 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
+    if access is Access.CONTROL and state.control_obstacle:
+        raise Forbidden(state.control_obstacle)
     check_query_values(scope["query_string"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])

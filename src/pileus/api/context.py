@@ -21,6 +21,7 @@ from pileus.services.locks import describe_lock
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
 from pileus.tasks.completion import TaskWaiters
+from pileus.tasks.controls import Controls
 from pileus.tasks.long_polls import LongPolls
 
 
@@ -30,6 +31,7 @@ class AppState:
 
     `patience` is the time in seconds that a request waits for the end of a task that it starts, and `long_poll_seconds`
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
+    `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may.
     """
 
     db: Database
@@ -41,6 +43,8 @@ class AppState:
     driver: Compute
     notifier: Notifier
     task_limit: int
+    controls: Controls
+    control_obstacle: str = ""
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
@@ -80,6 +84,10 @@ class RequestContext(Context):
                 raise await describe_lock(tx, self, problem) from None
 
         return await self.app.db.write(run)
+
+    async def change_controls(self, work: Work[T]) -> T:
+        """Run `work`, which changes controls, in one transaction; return when all server processes obey them."""
+        return await self.app.controls.change(work)
 
     async def submit_task(self, work: Callable[[Tx, str], Awaitable[object]]) -> TaskIds:
         """Run `work(tx, task_id)`, which starts the task, in one transaction; wake the engine and answer the id.

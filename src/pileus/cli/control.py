@@ -15,6 +15,8 @@ KEY_NOT_ALLOWED = (
     "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
     " or an operator's (`pileus operators create NAME`)"
 )
+ROLE_NOT_ALLOWED = "The role "
+"""How the server's answer to a key without the necessary role begins."""
 CONTROL_OFF = (
     "the control endpoint is off: it is there only where the simulated driver runs (`pileus serve --driver simulated`)"
 )
@@ -62,7 +64,8 @@ class ControlClient:
         if response.status_code == httpx.codes.UNAUTHORIZED:
             return KEY_REFUSED
         if response.status_code == httpx.codes.FORBIDDEN:
-            return KEY_NOT_ALLOWED
+            text = _response_message(response)
+            return KEY_NOT_ALLOWED if text.startswith(ROLE_NOT_ALLOWED) else text
         is_missing = response.status_code == httpx.codes.NOT_FOUND
         if is_missing and not path.startswith(ALWAYS_ON) and not self._is_on():
             return CONTROL_OFF

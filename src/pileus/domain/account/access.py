@@ -24,19 +24,23 @@ TENANT_ROLES = (Role.ADMINISTRATORS, Role.ENGINEERS, Role.USERS)
 
 
 class Access(StrEnum):
-    """The permission that a route requires."""
+    """The permission that a route requires.
+
+    CONTROL is that of an operator, and only on a server whose simulated cloud may be controlled.
+    """
 
     OPEN = "open"
     READ = "read"
     WRITE = "write"
     ADMINISTER = "administer"
     OPERATE = "operate"
+    CONTROL = "control"
 
 
 ALLOWED: dict[Role, frozenset[Access]] = {
     Role.USERS: frozenset({Access.OPEN, Access.READ}),
     Role.ENGINEERS: frozenset({Access.OPEN, Access.READ, Access.WRITE}),
-    Role.ADMINISTRATORS: frozenset(Access) - {Access.OPERATE},
+    Role.ADMINISTRATORS: frozenset(Access) - {Access.OPERATE, Access.CONTROL},
     Role.OPERATORS: frozenset(Access),
 }
 

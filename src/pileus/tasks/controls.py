@@ -1,0 +1,68 @@
+"""Keep the controls in memory: what operators set while servers run, such as faults of HTTP.
+
+Whoever obeys a control adds a reader, which copies it from the database into memory. The readers run before the first
+request, in the process that changes a control before its answer, and in all others within SETTLE_SECONDS. So no request
+reads the database for a control.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from pileus.store import controls
+from pileus.store.database import Database, T, Tx, Work
+from pileus.tasks.periodic import repeat
+
+LOG = logging.getLogger(__name__)
+POLL_SECONDS, SETTLE_SECONDS = 0.4, 1.0
+"""Seconds between two looks for changes by other processes, and until all of them have seen a change."""
+Reader = Callable[[Tx], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Controls:
+    """The controls of this process. `is_shared` says whether other processes may use the database."""
+
+    db: Database
+    is_shared: bool = False
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _readers: list[Reader] = field(init=False, default_factory=list)
+    _stamp: int | None = field(init=False, default=None)
+    _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
+
+    def add_reader(self, reader: Reader) -> None:
+        """Have a function called that reads controls from the database and keeps them; call this before `refresh`."""
+        self._readers.append(reader)
+
+    async def change(self, work: Work[T]) -> T:
+        """Run `work`, which changes controls, in one transaction; return when all processes obey what it has set."""
+
+        async def run(tx: Tx) -> T:
+            result = await work(tx)
+            await controls.renew_stamp(tx)
+            return result
+
+        result = await self.db.write(run)
+        await self.refresh()
+        if self.is_shared:
+            await self.sleep(SETTLE_SECONDS)
+        return result
+
+    async def refresh(self) -> None:
+        """Read the controls, if they have changed. An older state never replaces a newer one."""
+        async with self._lock:
+            async with self.db.read() as tx:
+                if await controls.get_stamp(tx) == self._stamp:
+                    return
+            # From one snapshot, so that the parts of a change are read together.
+            async with self.db.scan() as tx:
+                stamp = await controls.get_stamp(tx)
+                for reader in self._readers:
+                    await reader(tx)
+            self._stamp = stamp
+
+    async def run(self) -> None:
+        """Follow the changes of other processes, until cancelled; failures are logged."""
+        if self.is_shared:
+            await repeat(self.refresh, POLL_SECONDS, self.sleep, LOG, "Reading the controls failed")
