@@ -70,10 +70,11 @@ bench-million: $(VENV)/.dev ## Measure requests, creation and deletion with a mi
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
-docs: $(VENV)/.run ## Generate docs/settings.md, docs/limits.md and docs/openapi.json
+docs: $(VENV)/.run ## Generate docs/settings.md, docs/limits.md, docs/metrics.md and docs/openapi.json
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/limits > docs/limits.md
+	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/metrics > docs/metrics.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
 
 lock: ## Update the lock files: make lock ARGS=--upgrade

@@ -312,7 +312,7 @@ def test_two_processes_serve_the_same_data_and_count_together(two: Server) -> No
 
     assert len(workers) == 2
     counted = httpx.get(f"{two.url}/metrics").text
-    line = r'^pileus_requests_total{method="PATCH",route="[^"]+",status="200"} (\S+)'
+    line = r'^pileus_requests_total{method="PATCH",operation="update_project",route="[^"]+",status="200"} (\S+)'
     (patches,) = re.findall(line, counted, re.MULTILINE)
     assert float(patches) == 4
 

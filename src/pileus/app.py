@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +117,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         db, catalogue = prepared.db, prepared.catalogue
         await check_driver_home(db, settings, current_time_micros())
         driver, task_waiters = await start_driver(settings, catalogue, db), TaskWaiters()
-        engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters))
+        engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters, current_time_micros))
         app_state = _make_app_state(settings, prepared, engine, driver, task_waiters)
         controls = app_state.controls
         scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
@@ -223,11 +223,11 @@ async def _open_without_server(settings: Settings, *, with_secrets: bool = False
         await db.close()
 
 
-def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters) -> OnTaskEnd:
+def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters, now: Callable[[], int]) -> OnTaskEnd:
     """Return a callback that counts a task that has ended, and notifies the requests that wait for it."""
 
     def handle(task: Task, state: str) -> None:
-        metrics.tasks.labels(task.task_type, state).inc()
+        metrics.count_task(task.task_type, state, (now() - task.created_at) / 1_000_000)
         task_waiters.wake_waiters_of_task(task)
 
     return handle

@@ -77,7 +77,7 @@ async def test_head_is_counted_as_head(tenant: Tenant) -> None:
 
     text = (await tenant.api.get("/metrics")).text
 
-    assert 'pileus_requests_total{method="HEAD",route="/healthz",status="200"}' in text
+    assert 'pileus_requests_total{method="HEAD",operation="healthz",route="/healthz",status="200"}' in text
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/cloud/v1/regions", "/schema", "/cloud/v1/nothing"])

@@ -224,7 +224,11 @@ async def test_a_transaction_reads_the_counts_that_it_changes(databases: Sequenc
     own, all_together = await databases[0].write(add_two)
 
     assert own == {("servers", "g1-standard-1-2"): 2}
-    assert all_together == {("servers", "g1-standard-1-2"): 3, ("host_load", "rack-1"): 1}
+    assert all_together == {
+        ("servers", "g1-standard-1-2"): 3,
+        ("host_load", "rack-1"): 1,
+        ("instance_statuses", "ACTIVE"): 3,
+    }
     async with databases[1].read() as tx:
         assert await resource_counts.list_of_all_tenants(tx, 1) == all_together
         assert await resource_counts.list_of_all_tenants(tx, 2) == {}

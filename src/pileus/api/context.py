@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
+from pileus.api.installation_figures import InstallationMeter
 from pileus.api.login_limits import LoginLimits
 from pileus.api.rate_limits import RateLimiter
 from pileus.api.task_figures import TaskMeter
@@ -56,11 +57,13 @@ class AppState:
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
     task_meter: TaskMeter = field(init=False)
+    installation_meter: InstallationMeter = field(init=False)
 
     def __post_init__(self) -> None:
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
         self.authenticator = Authenticator(self.db)
         self.task_meter = TaskMeter(self.db, self.now)
+        self.installation_meter = InstallationMeter(self.db, self.catalogue, self.driver)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from litestar.enums import HttpMethod, ScopeType
+from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 LOG = logging.getLogger("pileus.requests")
@@ -18,12 +19,12 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class ServerMetrics:
-    """The metrics of `/metrics`."""
+    """The metrics of `/metrics` that the server processes count."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.requests = Counter(
-            "pileus_requests_total", "Requests answered.", ("method", "route", "status"), registry=registry
+            "pileus_requests_total", "Requests answered.", ("method", "route", "operation", "status"), registry=registry
         )
         self.seconds = Histogram(
             "pileus_request_seconds",
@@ -46,20 +47,18 @@ class ServerMetrics:
             registry=registry,
         )
         self.tasks = Counter("pileus_tasks_total", "Tasks ended.", ("task_type", "state"), registry=registry)
-        self.waiting_tasks = Gauge(
-            "pileus_waiting_tasks",
-            "Tasks of all servers that wait for a slot.",
-            ("slot_class",),
+        self.task_seconds = Histogram(
+            "pileus_task_duration_seconds",
+            "Seconds from the creation of a task to its end.",
+            ("task_type",),
+            buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200),
             registry=registry,
-            multiprocess_mode="mostrecent",
         )
-        self.oldest_waiting_task = Gauge(
-            "pileus_oldest_waiting_task_seconds",
-            "Seconds for which the oldest of these tasks waits.",
-            ("slot_class",),
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
+
+    def count_task(self, task_type: str, state: str, seconds: float) -> None:
+        """Count a task that has ended in a state, so many seconds after its creation."""
+        self.tasks.labels(task_type, state).inc()
+        self.task_seconds.labels(task_type).observe(seconds)
 
     def count_commit(self, write_count: int, seconds: float) -> None:
         """Count a commit of so many writes."""
@@ -68,7 +67,7 @@ class ServerMetrics:
         self.commit_writes.observe(write_count)
 
     def format_for_prometheus(self) -> bytes:
-        """Format the metrics for Prometheus; with several server processes, those of all processes together."""
+        """Format the metrics of this process for Prometheus; with several, those of all processes together."""
         if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
             return generate_latest(self.registry)
         registry = CollectorRegistry()
@@ -117,12 +116,18 @@ def _make_request_counter(metrics: ServerMetrics) -> Callable[[Scope, int, float
         method = scope["method"] if scope["method"] in METHODS else UNKNOWN
         key = (method, scope.get("path_template") or UNKNOWN, status)
         if (counters := counters_by_key.get(key)) is None:
-            labels = map(str, key)
+            labels = (*key[:2], _operation_id(scope), str(status))
             counters = counters_by_key[key] = (metrics.requests.labels(*labels), metrics.seconds.labels(method))
         counters[0].inc()
         counters[1].observe(seconds)
 
     return count_request
+
+
+def _operation_id(scope: Any) -> str:
+    """Return the id of the operation in the OpenAPI document. An unknown path and a wrong method have none."""
+    handler = scope.get("route_handler")
+    return handler.handler_name if isinstance(handler, HTTPRouteHandler) else UNKNOWN
 
 
 def _make_request_ids() -> Iterator[str]:

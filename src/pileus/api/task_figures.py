@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pileus.domain.tasks import QueueFigures
+from pileus.domain.tasks import QueueFigures, UnfinishedTasks
 from pileus.store import tasks
 from pileus.store.database import Database
 
@@ -14,11 +14,16 @@ MAX_AGE = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class TaskFigures:
-    """The number of unfinished tasks, the waiting ones by slot class, and the time of the measurement."""
+    """The unfinished tasks by type and state, the waiting ones by slot class, and the time of the measurement."""
 
-    unfinished: int
+    unfinished: list[UnfinishedTasks]
     queues: dict[str, QueueFigures]
     measured_at: int
+
+    @property
+    def unfinished_count(self) -> int:
+        """The number of unfinished tasks."""
+        return sum(group.count for group in self.unfinished)
 
 
 @dataclass(slots=True)
@@ -37,6 +42,6 @@ class TaskMeter:
             if self._latest is None or not 0 <= now - self._latest.measured_at < MAX_AGE:
                 async with self.db.scan() as tx:
                     self._latest = TaskFigures(
-                        await tasks.count_unfinished(tx), await tasks.measure_queues(tx, now), now
+                        await tasks.measure_unfinished(tx), await tasks.measure_queues(tx, now), now
                     )
             return self._latest

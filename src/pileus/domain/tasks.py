@@ -104,6 +104,15 @@ class Task(Struct, frozen=True, kw_only=True):
         return replace(self, acknowledged_at=now, acknowledged_by=user_id)
 
 
+class UnfinishedTasks(Struct, frozen=True, kw_only=True):
+    """The unfinished tasks of a type in a state: their number, and when the oldest one was created."""
+
+    task_type: str
+    state: str
+    count: int
+    oldest_created_at: int
+
+
 class QueueFigures(Struct, frozen=True, kw_only=True):
     """The tasks that could run if there were a slot: their number, and the time since which the oldest one waits."""
 

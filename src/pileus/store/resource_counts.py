@@ -14,6 +14,10 @@ from pileus.store.rows import in_list_placeholders
 Counts = dict[tuple[str, str], int]
 """Counts by name and part."""
 LIST = f"SELECT {', '.join(CountKey._fields)}, value FROM resource_counts"
+BY_REGION = """
+SELECT region_id, part, sum(value) FROM resource_counts WHERE scope = 'shard' AND name = :name
+GROUP BY region_id, part HAVING sum(value) <> 0 ORDER BY region_id, part
+"""
 OF_PROJECT = """
 SELECT sum(value) FROM resource_counts
 WHERE scope = 'project' AND region_id = :region_id AND owner_id = :project_id AND name = :name
@@ -30,6 +34,12 @@ async def list_of_all_tenants(tx: Tx, region_id: int | None = None) -> Counts:
     """Return the counts of all tenants together, in a region or, without one, in all of them."""
     region = {} if region_id is None else {"region_id": region_id}
     return await _list(tx, {"scope": CountScope.SHARD.value, **region})
+
+
+async def list_by_region(tx: Tx, name: str) -> dict[tuple[int, str], int]:
+    """Return the written counts of all tenants together that have a name, by region and part, without those of 0."""
+    rows = await tx.all(BY_REGION, name=name)
+    return {(region_id, part): int(value) for region_id, part, value in rows}
 
 
 async def count_of_project(tx: Tx, place: Place, name: str, parts: Sequence[str] = ("",)) -> int:

@@ -74,12 +74,14 @@ class Count(Struct, frozen=True):
 
 TENANT, PROJECT, SHARD, SUBNET = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD, CountScope.SUBNET
 SERVERS, HOST_LOAD, UNFINISHED_TASKS = "servers", "host_load", "unfinished_tasks"
+INSTANCE_STATUSES = "instance_statuses"
 COUNTS: Mapping[str, tuple[Count, ...]] = {
     "instances": (
         Count(TENANT, SERVERS, part="flavor_id"),
         Count(PROJECT, "instances", part="kind"),
         Count(SHARD, SERVERS, part="flavor_id"),
         Count(SHARD, HOST_LOAD, part="host"),
+        Count(SHARD, INSTANCE_STATUSES, part="status"),
     ),
     "volumes": (
         Count(TENANT, "volume_count"),

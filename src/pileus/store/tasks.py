@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from pileus.domain.account.quotas import ALL_REGIONS
 from pileus.domain.errors import not_found
-from pileus.domain.tasks import QueueFigures, SlotClass, Task, has_secret_args
+from pileus.domain.tasks import QueueFigures, SlotClass, Task, UnfinishedTasks, has_secret_args
 from pileus.store import queries, resource_counts
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
@@ -174,10 +174,16 @@ async def is_over(tx: Tx, task_id: str) -> bool:
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
 
 
-async def count_unfinished(tx: Tx) -> int:
-    """Count the tasks that are new or running."""
-    row = await tx.one(f"SELECT count(*) FROM tasks WHERE {UNFINISHED}")
-    return int(row[0]) if row else 0
+async def measure_unfinished(tx: Tx) -> list[UnfinishedTasks]:
+    """Return the number and the age of the tasks that are new or running, by type and state."""
+    rows = await tx.all(
+        f"SELECT task_type, state, count(*), min(created_at) FROM tasks WHERE {UNFINISHED}"
+        " GROUP BY task_type, state ORDER BY task_type, state"
+    )
+    return [
+        UnfinishedTasks(task_type=task_type, state=state, count=count, oldest_created_at=created_at)
+        for task_type, state, count, created_at in rows
+    ]
 
 
 async def count_unfinished_of_tenant(tx: Tx, client_id: int) -> int:

@@ -19,8 +19,8 @@ CAPABILITIES = {
     if getattr(protocol, "_is_runtime_protocol", False)
 }
 FULFILLED = {
-    "SupportsCapacity", "SupportsConsoles", "SupportsFloatingIPs", "SupportsHealthCheck", "SupportsImages",
-    "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
+    "SupportsCapacity", "SupportsConsoles", "SupportsDiskSpace", "SupportsFloatingIPs", "SupportsHealthCheck",
+    "SupportsImages", "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
     "SupportsPortForwards", "SupportsRouters", "SupportsScreenStreams", "SupportsSecurityGroups", "SupportsSerialLogs",
     "SupportsSnapshots", "SupportsVolumeResize", "SupportsVolumeRetype", "SupportsVolumes", "SupportsWatching",
 }  # fmt: skip

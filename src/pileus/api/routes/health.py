@@ -12,6 +12,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.authorization import OPEN, READ
 from pileus.api.context import AppState
+from pileus.api.installation_figures import InstallationFigures
+from pileus.api.installation_metrics import format_installation_metrics
 from pileus.api.middleware import ServerMetrics
 from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
@@ -70,7 +72,7 @@ async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
         database=OK,
         driver=OK,
         driver_details=results["driver"].details,
-        tasks_unfinished=figures.unfinished,
+        tasks_unfinished=figures.unfinished_count,
         task_queues={
             name: TaskQueueView(waiting=queue.waiting, oldest_seconds=queue.oldest_age(figures.measured_at))
             for name, queue in figures.queues.items()
@@ -99,12 +101,13 @@ async def _check_driver(driver: Compute) -> str:
     return await driver.check_health() if isinstance(driver, SupportsHealthCheck) else ""
 
 
-async def _set_queue_metrics(app_state: AppState, metrics: ServerMetrics) -> str:
-    figures = await app_state.task_meter.measure()
-    for name, queue in figures.queues.items():
-        metrics.waiting_tasks.labels(name).set(queue.waiting)
-        metrics.oldest_waiting_task.labels(name).set(queue.oldest_age(figures.measured_at))
-    return ""
+async def _measure_installation(app_state: AppState) -> InstallationFigures | None:
+    """Return the figures of the whole installation; None while the database does not answer."""
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await app_state.installation_meter.measure(await app_state.task_meter.measure())
+    except (TimeoutError, Unavailable):
+        return None
 
 
 def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
@@ -114,9 +117,10 @@ def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     async def show_metrics(
         app_state: NamedDependency[AppState], metrics: NamedDependency[ServerMetrics]
     ) -> Response[bytes]:
-        """Return the metrics for Prometheus. While the database does not answer, the figures of tasks stay."""
-        await _run_check(_set_queue_metrics(app_state, metrics))
-        return Response(metrics.format_for_prometheus(), media_type=CONTENT_TYPE_LATEST)
+        """Return the metrics for Prometheus; those of the installation are missing without the database."""
+        figures = await _measure_installation(app_state)
+        text = metrics.format_for_prometheus() + format_installation_metrics(figures)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     return show_metrics
 

@@ -1,4 +1,4 @@
-"""Further capabilities of drivers of real machines: metadata, supervision, capacity, port forwards, serial logs."""
+"""Further capabilities of drivers of real machines: metadata, supervision, room, port forwards, serial logs."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
@@ -20,6 +20,13 @@ class TotalCapacity(Struct, frozen=True, kw_only=True):
 
     vcpus: int
     ram: int
+
+
+class DiskSpace(Struct, frozen=True, kw_only=True):
+    """The size of the file system that holds the disks of machines, and what is free of it, in bytes."""
+
+    total: int
+    free: int
 
 
 class PortForward(Struct, frozen=True, kw_only=True):
@@ -57,6 +64,14 @@ class SupportsCapacity(Protocol, metaclass=AbilityMeta):
 
     def total_capacity(self) -> TotalCapacity:
         """Return the capacity, over-commitment included."""
+
+
+@runtime_checkable
+class SupportsDiskSpace(Protocol, metaclass=AbilityMeta):
+    """Keeps the disks of machines on a file system of its own choice."""
+
+    async def measure_disk_space(self) -> DiskSpace:
+        """Measure the file system. Raises OSError."""
 
 
 @runtime_checkable

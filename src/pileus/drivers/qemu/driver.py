@@ -17,7 +17,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
-from pileus.drivers.protocols.guests import MachineMetadata, PortForward, TotalCapacity
+from pileus.drivers.protocols.guests import DiskSpace, MachineMetadata, PortForward, TotalCapacity
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.protocols.network import (
@@ -35,7 +35,7 @@ from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.consoles import ConsoleSockets
 from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
-from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.host import HostCapacity, measure_disk_space
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.images import ImageFiles
 from pileus.drivers.qemu.machine_control import MachineControl
@@ -160,6 +160,10 @@ class Qemu:
     def total_capacity(self) -> TotalCapacity:
         """Return the vCPUs and the memory that the host has for machines."""
         return self.host_capacity.total_capacity()
+
+    async def measure_disk_space(self) -> DiskSpace:
+        """Measure the file system of the data directory."""
+        return await asyncio.to_thread(measure_disk_space, self.directory.folder)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""

@@ -1,11 +1,12 @@
-"""The host: how many vCPUs and how much memory it has for machines, and which boot it is in."""
+"""The host: how many vCPUs, how much memory and disk it has for machines, and which boot it is in."""
 
 import os
+import shutil
 from pathlib import Path
 
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.guests import TotalCapacity
+from pileus.drivers.protocols.guests import DiskSpace, TotalCapacity
 from pileus.drivers.qemu.machine_records import STOPPED, MachineRecords
 from pileus.drivers.qemu.settings import QemuSettings
 
@@ -38,6 +39,12 @@ class HostCapacity:
         if vcpus > total.vcpus or ram > total.ram:
             usage = f"{vcpus} vCPUs and {ram} MiB would be in use, of {total.vcpus} and {total.ram}"
             raise DriverError(f"The host has no capacity left: {usage}", retryable=False)
+
+
+def measure_disk_space(folder: Path) -> DiskSpace:
+    """Return the size of the file system of a directory, and what this process may still write. Raises OSError."""
+    usage = shutil.disk_usage(folder)
+    return DiskSpace(total=usage.total, free=usage.free)
 
 
 def host_boot_id() -> str:

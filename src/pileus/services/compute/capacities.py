@@ -1,10 +1,11 @@
-"""Check that the region and the host can take one more instance."""
+"""Check that the region and the host can take one more instance, and measure what instances use of the host."""
 
+from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity
 from pileus.drivers.protocols.compute import Compute
-from pileus.drivers.protocols.guests import SupportsCapacity
+from pileus.drivers.protocols.guests import SupportsCapacity, TotalCapacity
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
 
@@ -25,8 +26,15 @@ async def check_capacity(
 async def _fits_host(tx: Tx, ctx: Context, driver: Compute, flavor: Flavor, resized_instance_id: str | None) -> bool:
     if not isinstance(driver, SupportsCapacity):
         return True
-    capacity, vcpus, ram = driver.total_capacity(), flavor.vcpus, flavor.ram
-    for flavor_id, count in (await capacities.count_instances_by_flavor(tx, resized_instance_id)).items():
-        used = ctx.catalogue.flavor(flavor_id)
-        vcpus, ram = vcpus + count * (used.vcpus if used else 0), ram + count * (used.ram if used else 0)
-    return vcpus <= capacity.vcpus and ram <= capacity.ram
+    capacity = driver.total_capacity()
+    used = await measure_used_capacity(tx, ctx.catalogue, resized_instance_id)
+    return used.vcpus + flavor.vcpus <= capacity.vcpus and used.ram + flavor.ram <= capacity.ram
+
+
+async def measure_used_capacity(tx: Tx, catalogue: Catalogue, except_instance_id: str | None = None) -> TotalCapacity:
+    """Return what the flavors of all instances use together; one instance may be left out."""
+    vcpus = ram = 0
+    for flavor_id, count in (await capacities.count_instances_by_flavor(tx, except_instance_id)).items():
+        flavor = catalogue.flavor(flavor_id)
+        vcpus, ram = vcpus + count * (flavor.vcpus if flavor else 0), ram + count * (flavor.ram if flavor else 0)
+    return TotalCapacity(vcpus=vcpus, ram=ram)

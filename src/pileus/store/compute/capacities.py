@@ -75,7 +75,9 @@ async def count_instances_by_flavor(tx: Tx, except_instance_id: str | None = Non
     """Count the instances of each flavor, of all tenants and regions; one may be left out."""
     counts = await resource_counts.list_of_all_tenants(tx)
     servers = {flavor_id: count for (name, flavor_id), count in counts.items() if name == SERVERS}
-    row = await tx.one("SELECT flavor_id FROM instances WHERE id = :id", id=except_instance_id or "")
+    if except_instance_id is None:
+        return servers
+    row = await tx.one("SELECT flavor_id FROM instances WHERE id = :id", id=except_instance_id)
     return servers | ({row[0]: servers.get(row[0], 0) - 1} if row else {})
 
 
