@@ -1,5 +1,6 @@
 """Test parts of the driver alone, without QEMU: records in the state file, capacity and metrics."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pileus.drivers.protocols.images import StoredImage
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from pileus.drivers.qemu.arguments import SLOTS
 from pileus.drivers.qemu.child_processes import ChildProcesses
-from pileus.drivers.qemu.host import HostCapacity
+from pileus.drivers.qemu.host import HostCapacity, measure_disk_space
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import RUNNING, STOPPED, DeviceSlots, MachineRecord, MachineRecords
 from pileus.drivers.qemu.metrics import CounterReading, sample_between
@@ -132,6 +133,15 @@ def test_stopped_machines_use_no_capacity(state: QemuStateFile, intent: str, fit
     else:
         with pytest.raises(DriverError, match="no capacity left"):
             capacity.check_machine_fits(a_machine(ram=ram))
+
+
+def test_the_disk_space_is_that_of_the_file_system(tmp_path: Path) -> None:
+    status = os.statvfs(tmp_path)
+
+    space = measure_disk_space(tmp_path)
+
+    assert space.total == status.f_blocks * status.f_frsize
+    assert 0 < space.free <= space.total
 
 
 def test_a_base_is_unused_when_its_image_volumes_and_snapshots_are_gone(state: QemuStateFile) -> None:
