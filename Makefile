@@ -5,10 +5,11 @@ BIN := $(VENV)/bin
 MINUTES ?= 30
 DATA ?= $(or $(PILEUS_DATA),./data)
 SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $(if $(PORT),--port $(PORT))
-CHECKED := src tests $(wildcard bench)
+SITE := src/pileus/api/documentation
+CHECKED := src tests $(wildcard bench website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines bench-growth docs lock clean
+.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -77,11 +78,17 @@ docs: $(VENV)/.run ## Generate docs/settings.md, docs/limits.md, docs/metrics.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/metrics > docs/metrics.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
 
+site: $(VENV)/.dev ## Build the documentation site, which the server shows at /docs
+	$(BIN)/python -m website --output $(SITE)
+
+site-links: $(VENV)/.dev ## Check the links of the documentation to other sites
+	$(BIN)/python -m website --check-links --output build/links
+
 lock: ## Update the lock files: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)
 
 clean: ## Remove all generated files except ./data
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(SITE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamp files: an environment is only set up again if its lock file changes. .dev includes .run.

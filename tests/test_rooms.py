@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 HOME = SOURCE / "pileus"
 MODULES = sorted(HOME.rglob("*.py"))
-CODE = [*MODULES, *sorted((ROOT / "tests").rglob("*.py")), *sorted((ROOT / "bench").rglob("*.py"))]
+CODE = [*MODULES, *(path for name in ("tests", "bench", "website") for path in sorted((ROOT / name).rglob("*.py")))]
 
 LONGEST_FILE, LONGEST_FUNCTION, LONGEST_HANDLER, DEEPEST = 400, 40, 25, 3
 MOST_COMMENTS = 0.04

@@ -182,7 +182,8 @@ def test_the_official_sdk_works_with_the_variables(
 def test_the_line_that_the_server_prints_works_in_another_terminal(tmp_path: Path) -> None:
     server = start_server(tmp_path / "a data directory", variables={"PILEUS_API_KEY": ""})
     assert server.process.stdout is not None
-    output = "".join(iter(server.process.stdout.readline, f"API reference: {server.url}/schema      Ctrl-C stops.\n"))
+    last_line = f"API reference: {server.url}/schema      Documentation: {server.url}/docs      Ctrl-C stops.\n"
+    output = "".join(iter(server.process.stdout.readline, last_line))
     (line,) = re.findall("^Other clients and terminals: (eval .*)$", output, re.MULTILINE)
 
     variables = read_with_shell(line)

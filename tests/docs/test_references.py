@@ -15,7 +15,7 @@ TEXTS_ABOUT_CODE = [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"]
 GUIDES = sorted((ROOT / "docs").glob("*.md"))
 # The paths in parity.md are relative to tests/: test_parity.py checks them.
 DOCUMENTS = [*TEXTS_ABOUT_CODE, ROOT / "SECURITY.md", *(guide for guide in GUIDES if guide.name != "parity.md")]
-FOLDERS = {entry.name for entry in PACKAGE.iterdir()} | {".ci", "bench", "docs", "scripts", "src", "tests"}
+FOLDERS = {entry.name for entry in PACKAGE.iterdir()} | {".ci", "bench", "docs", "scripts", "src", "tests", "website"}
 """The first parts of paths. Others, such as `data`, are folders of the user."""
 
 CODE_BLOCK = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

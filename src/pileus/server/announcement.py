@@ -40,7 +40,7 @@ def print_connection_help(settings: Settings, first_token: str | None) -> None:
 {exports}
 
 Other clients and terminals: eval "$({env_command_line(settings)})"
-API reference: {settings.base_url}/schema      Ctrl-C stops.
+API reference: {settings.base_url}/schema      Documentation: {settings.base_url}/docs      Ctrl-C stops.
 """
     )
     sys.stdout.flush()

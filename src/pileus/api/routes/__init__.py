@@ -1,6 +1,6 @@
 """The routes, one module per noun."""
 
-from pileus.api.routes import health, tasks
+from pileus.api.routes import documentation, health, tasks
 from pileus.api.routes.account import (
     account_overviews,
     logins,
@@ -61,6 +61,7 @@ ROUTES = [
     *account_overviews.ROUTES,
     *baremetal.ROUTES,
     *baremetal_flavors.ROUTES,
+    *documentation.ROUTES,
     *health.ROUTES,
     *instances.ROUTES,
     *instance_actions.ROUTES,

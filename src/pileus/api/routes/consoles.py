@@ -15,7 +15,7 @@ from litestar.params import FromPath
 
 from pileus.api.authorization import OPEN
 from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
-from pileus.domain.errors import not_found
+from pileus.api.static_files import send_file
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
@@ -24,7 +24,6 @@ Socket = WebSocket[Any, Any, Any]
 FOLDER = Path(__file__).parents[1] / "screens"
 LIBRARIES = (FOLDER / "node_modules/@novnc/novnc", Path("/usr/share/novnc"))
 """Possible places of noVNC: the npm package, and Debian's."""
-MEDIA_TYPES = {".js": "text/javascript", ".css": "text/css"}
 MISSING = (
     "<!doctype html><title>Console</title><p>This server has no noVNC, which shows the screen. Install it"
     " with <code>scripts/novnc</code> (needs npm), or with Debian's package <code>novnc</code>.</p>"
@@ -61,14 +60,9 @@ async def get_console_page() -> Response[str]:
 async def get_console_page_file(path: FromPath[Path]) -> Response[bytes]:
     """Return a script or a style of the page or of noVNC."""
     relative, library = str(path).lstrip("/"), _find_library()
-    in_library = relative.startswith("novnc/")
-    root, name = (library, relative.removeprefix("novnc/")) if in_library and library else (FOLDER, relative)
-    file = (root / name).resolve()
-    if not file.is_relative_to(root.resolve()) or file.suffix not in MEDIA_TYPES or not file.is_file():
-        raise not_found("File", relative)
-    return Response(
-        file.read_bytes(), media_type=MEDIA_TYPES[file.suffix], headers=SECURITY_HEADERS | {"Cache-Control": "no-cache"}
-    )
+    if relative.startswith("novnc/") and library:
+        return send_file(library, relative.removeprefix("novnc/"), SECURITY_HEADERS)
+    return send_file(FOLDER, relative, SECURITY_HEADERS)
 
 
 @websocket("/screens/socket", opt=OPEN)

@@ -1,0 +1,1 @@
+"""The documentation site: the pages of docs/ and of the top folder, with generated references, built by Sphinx."""
