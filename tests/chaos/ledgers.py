@@ -69,8 +69,11 @@ class Ledger:
         return str(task_id)
 
     async def change_value(self, client: httpx.AsyncClient, path: str, name: str, value: str) -> None:
-        """Set the name or a tag of a resource."""
-        known = self.values.setdefault((path, name), Value("", ""))
+        """Set the name or a tag of a resource, whose first value is read from the server."""
+        if (path, name) not in self.values:
+            current = read_value((await client.get(path)).json(), name)
+            self.values[path, name] = Value(current, current)
+        known = self.values[path, name]
         known.sent = value
         body = {"name": value} if name == "name" else {"tags": {name: value}}
         self.count(await client.patch(path, json=body))
@@ -106,8 +109,7 @@ class Ledger:
         answers = await asyncio.gather(*(client.get(path) for path, _ in batch))
         lost = []
         for (path, name), answer in zip(batch, answers, strict=True):
-            view = answer.json()
-            current = view["name"] if name == "name" else read_tag(view, name)
+            current = read_value(answer.json(), name)
             known = self.values[path, name]
             if current not in (known.acknowledged, known.sent):
                 lost.append(f"{name} of {path} is {current!r}, not {known}")
@@ -132,9 +134,11 @@ def in_batches(items: Any) -> list[list[Any]]:
     return [ordered[start : start + BATCH] for start in range(0, len(ordered), BATCH)]
 
 
-def read_tag(view: dict[str, Any], key: str) -> str:
-    """Return the value of a tag, or an empty text."""
-    return next((str(tag["value"]) for tag in view["tags"] if tag["key"] == key), "")
+def read_value(view: dict[str, Any], name: str) -> str:
+    """Return the name of a resource, or the value of a tag; an empty text if it has no such tag."""
+    if name == "name":
+        return str(view["name"])
+    return next((str(tag["value"]) for tag in view["tags"] if tag["key"] == name), "")
 
 
 async def find_with_status(client: httpx.AsyncClient, paths: set[str], status: int) -> set[str]:
