@@ -14,6 +14,7 @@ from tests.app_settings import checked_settings
 from tests.brokers import run_broker
 from tests.contract.documents import PUBLISHED
 from tests.databases import BACKENDS, database_url, delete_all_rows
+from tests.packaging.distributions import ROOT, Distributions, build_distributions
 from tests.servers import Server, run_server
 from tests.tenants import Tenant, new_tenant
 
@@ -69,6 +70,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A real server process, for clients that need a URL."""
     with run_server(tmp_path_factory.mktemp("served") / "data") as running_server:
         yield running_server
+
+
+@pytest.fixture(scope="session")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
+    """The sdist and the wheel of this checkout."""
+    return build_distributions(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="session")

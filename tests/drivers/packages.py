@@ -15,14 +15,11 @@ UNUSED_PLUGINS = ("cacheprovider", "hypothesispytest", "schemathesis", "xdist")
 BLOCK = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```', re.MULTILINE | re.DOTALL)
 
 
-def install_wheel(directory: Path) -> Path:
-    """Build the wheel and unpack it; a wheel is an archive of importable files."""
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory / "dist")]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = (directory / "dist").glob("*.whl")
+def install_wheel(wheel: Path, directory: Path) -> Path:
+    """Unpack a wheel; it is an archive of importable files."""
     with ZipFile(wheel) as archive:
-        archive.extractall(directory / "site")
-    return directory / "site"
+        archive.extractall(directory)
+    return directory
 
 
 def install_example(directory: Path) -> Path:

@@ -8,13 +8,14 @@ import httpx
 import pytest
 
 from tests.drivers.packages import install_example, install_wheel, run_python, run_suite
+from tests.packaging.distributions import Distributions
 from tests.servers import run_server
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def wheel(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The directory that the wheel of Pileus is installed in."""
-    return install_wheel(tmp_path_factory.mktemp("wheel"))
+    return install_wheel(distributions.wheel, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
