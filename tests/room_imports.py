@@ -9,8 +9,8 @@ ROOMS: dict[str, set[str]] = {
     "services": {"domain", "store", "drivers.protocols"},
     "tasks": {"domain", "store", "services", "drivers.protocols", "outbound.protocols"},
     "api": {"domain", "store", "services", "tasks", "drivers.protocols", "outbound.protocols"},
-    "cli": {"setting_fields", "settings"},
-    "testing": {"domain", "drivers.protocols", "drivers.registry", "settings"},
+    "cli": {"install_hints", "setting_fields", "settings"},
+    "testing": {"domain", "drivers.protocols", "drivers.registry", "install_hints", "settings"},
 }
 # The modules that compose the program or configure it. Packages import them only as EXCEPTIONS says.
 COMPOSITION = {
@@ -21,6 +21,7 @@ COMPOSITION = {
     "client_variables",
     "driver_homes",
     "initial_data",
+    "install_hints",
     "logs",
     "private_files",
     "running_servers",

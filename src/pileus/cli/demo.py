@@ -2,22 +2,21 @@
 
 import time
 from collections.abc import Mapping
-from operator import attrgetter
+from importlib.util import find_spec
 from typing import Any
 
 import click
-import httpx
 from rich.console import Console
 from rich.padding import Padding
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
-from pileus.cli.commands import CommandError, SectionedCommand
-from pileus.cli.session import import_sdk
+from pileus.cli.commands import SectionedCommand
+from pileus.cli.demo_clients import DemoClient, HttpDemoClient, SdkDemoClient
 from pileus.cli.temporary_server import TemporaryServer, run_temporary_server
+from pileus.install_hints import install_command
 
-MISSING = "the demo needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
 MARGIN = (0, 0, 0, 4)
 EXAMPLES = (
     ("Show the life cycle of an instance", "pileus demo"),
@@ -31,7 +30,7 @@ def demo(*, realistic: bool) -> None:
     """Show the official SDK create, list, update, stop, start and delete an instance.
 
     Starts a server on a free port with a temporary directory, shows each call and its result, and removes everything
-    at the end.
+    at the end. Without the SDK it shows the same calls as HTTP requests.
     """
     output = DemoOutput(Console(highlight=False))
     output.print_text("Starting a temporary server: a simulated cloud with its own database and key …")
@@ -40,15 +39,18 @@ def demo(*, realistic: bool) -> None:
         output.print_text(
             f"Ready at {server.url} after {time.monotonic() - started:.1f} s. The following calls are its only client."
         )
-        demonstrate_instance_lifecycle(output, make_sdk_client(server))
+        demonstrate_instance_lifecycle(output, make_client(output, server))
     output.print_text("The server has stopped and its data are removed. Start your own with `pileus serve`.")
 
 
-def make_sdk_client(server: TemporaryServer) -> Any:
-    """Return the official SDK's client for a server. It needs only the address and the key."""
-    return import_sdk(MISSING).Gcore(
-        api_key=server.key, base_url=server.url, cloud_project_id=1, cloud_region_id=1, polling_interval_seconds=1
+def make_client(output: "DemoOutput", server: TemporaryServer) -> DemoClient:
+    """Return the official SDK, or plain HTTP with a note of how to install the SDK."""
+    if find_spec("gcore"):
+        return SdkDemoClient(server)
+    output.print_text(
+        f"The official SDK is not installed, so they are HTTP requests. With it: {install_command('sdk')}"
     )
+    return HttpDemoClient(server)
 
 
 class DemoOutput:
@@ -62,15 +64,16 @@ class DemoOutput:
         """Print a text between the steps."""
         self._console.print(Text(text, style="dim"))
 
-    def call_and_print(self, title: str, client: Any, path: str, **arguments: Any) -> Any:
+    def call_and_print(self, title: str, client: DemoClient, path: str, **arguments: Any) -> Any:
         """Print a call, make it, and print its duration."""
         self._step += 1
         self._console.print()
         self._console.print(Text.assemble((f"{self._step:>2}  ", "bold cyan"), (title, "bold")))
-        code = Syntax(format_call_as_python(path, arguments), "python", theme="ansi_dark", background_color="default")
+        source = client.format_call(path, arguments)
+        code = Syntax(source, client.language, theme="ansi_dark", background_color="default", word_wrap=True)
         self._console.print(Padding(code, MARGIN))
         started = time.monotonic()
-        result = _invoke(client, path, arguments)
+        result = client.call(path, arguments)
         duration = f"✓ {(time.monotonic() - started) * 1000:,.0f} ms"
         self._console.print(Padding(Text(duration, style="green"), MARGIN))
         return result
@@ -83,32 +86,35 @@ class DemoOutput:
         self._console.print(Padding(table, MARGIN))
 
 
-def demonstrate_instance_lifecycle(output: DemoOutput, client: Any) -> None:
+def demonstrate_instance_lifecycle(output: DemoOutput, client: DemoClient) -> None:
     """Create, list, update, stop, start and delete an instance."""
     images = output.call_and_print("Choose an image", client, "cloud.instances.images.list")
-    image = next((image for image in images.results if image.name.startswith("ubuntu")), images.results[0])
-    output.print_fields({"images": len(images.results), "chosen": f"{image.name} ({image.id})"})
-    instance = show_creation(output, client, image.id)
+    results = images["results"]
+    image = next((image for image in results if image["name"].startswith("ubuntu")), results[0])
+    output.print_fields({"images": len(results), "chosen": f"{image['name']} ({image['id']})"})
+    instance = show_creation(output, client, image["id"])
     all_instances = output.call_and_print("List the instances", client, "cloud.instances.list")
-    output.print_fields({item.name: f"{item.status}, {item.flavor.flavor_id}" for item in all_instances.results})
-    show_update(output, client, instance.id)
+    output.print_fields(
+        {item["name"]: f"{item['status']}, {item['flavor']['flavor_id']}" for item in all_instances["results"]}
+    )
+    show_update(output, client, instance["id"])
     for action, title in (("stop", "Stop it"), ("start", "Start it again")):
         instance_now = output.call_and_print(
-            title, client, "cloud.instances.action_and_poll", instance_id=instance.id, action=action
+            title, client, "cloud.instances.action_and_poll", instance_id=instance["id"], action=action
         )
-        output.print_fields({"status": f"{instance_now.status} ({instance_now.vm_state})"})
+        output.print_fields({"status": format_status(instance_now)})
     output.call_and_print(
         "Delete it and its volume",
         client,
         "cloud.instances.delete_and_poll",
-        instance_id=instance.id,
-        volumes=instance.volumes[0].id,
+        instance_id=instance["id"],
+        volumes=instance["volumes"][0]["id"],
     )
     remaining = output.call_and_print("Check that it is deleted", client, "cloud.instances.list")
-    output.print_fields({"instances": remaining.count})
+    output.print_fields({"instances": remaining["count"]})
 
 
-def show_creation(output: DemoOutput, client: Any, image_id: str) -> Any:
+def show_creation(output: DemoOutput, client: DemoClient, image_id: str) -> Any:
     """Create an instance with a volume and a public address."""
     instance = output.call_and_print(
         "Create an instance with a volume and a public address, and wait until it is active",
@@ -120,12 +126,12 @@ def show_creation(output: DemoOutput, client: Any, image_id: str) -> Any:
         interfaces=[{"type": "external"}],
         tags={"env": "staging", "team": "shop"},
     )
-    flavor = f"{instance.flavor.flavor_id}: {instance.flavor.vcpus} vCPU, {instance.flavor.ram} MiB"
-    addresses = [address.addr for network in instance.addresses.values() for address in network]
+    flavor = "{flavor_id}: {vcpus} vCPU, {ram} MiB".format_map(instance["flavor"])
+    addresses = [address["addr"] for network in instance["addresses"].values() for address in network]
     output.print_fields(
         {
-            "id": instance.id,
-            "status": f"{instance.status} ({instance.vm_state})",
+            "id": instance["id"],
+            "status": format_status(instance),
             "flavor": flavor,
             "addresses": ", ".join(addresses),
             "tags": format_tags(instance),
@@ -134,7 +140,7 @@ def show_creation(output: DemoOutput, client: Any, image_id: str) -> Any:
     return instance
 
 
-def show_update(output: DemoOutput, client: Any, instance_id: str) -> None:
+def show_update(output: DemoOutput, client: DemoClient, instance_id: str) -> None:
     """Rename the instance and change its tags in one merge patch."""
     instance = output.call_and_print(
         "Update it: a new name; change, remove (null) and add a tag",
@@ -144,25 +150,15 @@ def show_update(output: DemoOutput, client: Any, instance_id: str) -> None:
         name="web-blue",
         tags={"env": "production", "team": None, "release": "42"},
     )
-    output.print_fields({"name": instance.name, "tags": format_tags(instance)})
+    output.print_fields({"name": instance["name"], "tags": format_tags(instance)})
 
 
-def format_tags(instance: Any) -> str:
+def format_tags(instance: Mapping[str, Any]) -> str:
     """Format an instance's tags in one line, the user's first."""
-    ordered = sorted(instance.tags, key=lambda tag: (tag.read_only, tag.key))
-    return ", ".join(f"{tag.key}={tag.value}{' (read-only)' * tag.read_only}" for tag in ordered)
+    ordered = sorted(instance["tags"], key=lambda tag: (tag["read_only"], tag["key"]))
+    return ", ".join(f"{tag['key']}={tag['value']}{' (read-only)' * tag['read_only']}" for tag in ordered)
 
 
-def format_call_as_python(path: str, arguments: Mapping[str, Any]) -> str:
-    """Format a call as Python source."""
-    argument_lines = "".join(f"    {name}={value!r},\n" for name, value in arguments.items())
-    return f"client.{path}(\n{argument_lines})" if argument_lines else f"client.{path}()"
-
-
-def _invoke(client: Any, path: str, arguments: Mapping[str, Any]) -> Any:
-    from gcore import APIError  # noqa: PLC0415  # an optional dependency
-
-    try:
-        return attrgetter(path)(client)(**arguments)
-    except (APIError, httpx.HTTPError, ValueError, TimeoutError) as error:
-        raise CommandError(f"the server refused {path}: {error}") from error
+def format_status(instance: Mapping[str, Any]) -> str:
+    """Format an instance's status with the state of its machine."""
+    return f"{instance['status']} ({instance['vm_state']})"

@@ -8,8 +8,7 @@ import httpx
 
 from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error_text, require_api_key
 from pileus.cli.commands import CommandError, UsageError
-
-SDK_MISSING = "this needs the official SDK of the Gcore API: pip install 'pileus[sdk]'"
+from pileus.install_hints import install_command
 
 
 class SdkSession:
@@ -57,12 +56,12 @@ class SdkSession:
         return list(self.run_translating_errors(lambda: list(response if has_pages else response.results)))
 
 
-def import_sdk(missing_text: str = SDK_MISSING) -> Any:
-    """Import the official SDK. Raises CommandError with the text `missing_text` if it is not installed."""
+def import_sdk() -> Any:
+    """Import the official SDK. Raises CommandError with the command that installs it."""
     try:
         import gcore  # noqa: PLC0415  # an optional dependency
     except ImportError:
-        raise CommandError(missing_text) from None
+        raise CommandError(f"this needs the official SDK of the Gcore API: {install_command('sdk')}") from None
     return gcore
 
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from pileus.client_variables import client_variables_of_project, default_region
 from pileus.initial_data import CLIENT, PROJECT
+from pileus.install_hints import install_command
 from pileus.server.http_server import listen
 from pileus.settings import Settings, check_setting_name, load
 from pileus.testing.faults import CloudFaults
@@ -40,18 +41,14 @@ class CloudProject(Struct, frozen=True, kw_only=True):
 
         It raises an error for an answer that does not fit its types.
         """
-        from gcore import Gcore  # noqa: PLC0415  # an optional dependency
-
-        return Gcore(**{**self._client_options(), **options})
+        return _import_sdk().Gcore(**{**self._client_options(), **options})
 
     def make_async_client(self, **options: Any) -> Any:
         """Create the official asynchronous client, `gcore.AsyncGcore`; `options` override its arguments."""
-        from gcore import AsyncGcore  # noqa: PLC0415  # an optional dependency
-
         # No connection outlives its request, so that nothing is left open in an event loop that ends.
         limits = httpx.Limits(max_keepalive_connections=0)
         http_client = httpx.AsyncClient(limits=limits, timeout=60)
-        return AsyncGcore(**{**self._client_options(), "http_client": http_client, **options})
+        return _import_sdk().AsyncGcore(**{**self._client_options(), "http_client": http_client, **options})
 
     def _client_options(self) -> dict[str, Any]:
         return {
@@ -104,6 +101,15 @@ def run_test_cloud(**given: Any) -> Iterator[Cloud]:
             cloud = Cloud(settings, operator)
             with patch.dict(os.environ, cloud.project.environment):
                 yield cloud
+
+
+def _import_sdk() -> Any:
+    try:
+        import gcore  # noqa: PLC0415  # an optional dependency
+    except ImportError as error:
+        text = f"a client of Pileus needs the official SDK of the Gcore API: {install_command('pytest')}"
+        raise ModuleNotFoundError(text, name="gcore") from error
+    return gcore
 
 
 def _load_settings(given: dict[str, Any], directory: str, listener: socket.socket) -> Settings:
