@@ -1,5 +1,6 @@
 """`pileus demo`: the life cycle of an instance, through the official SDK and by plain HTTP."""
 
+import os
 import subprocess
 import sys
 
@@ -21,7 +22,11 @@ CALLS = {
 
 @pytest.mark.parametrize(("command", "calls"), CALLS.values(), ids=CALLS)
 def test_demo_shows_the_life_cycle_of_an_instance(command: list[str], calls: list[str]) -> None:
-    finished = subprocess.run([sys.executable, *command], capture_output=True, text=True, timeout=120, check=False)
+    # Wide enough for the path of a wheel in one line.
+    environment = os.environ | {"COLUMNS": "400"}
+    finished = subprocess.run(
+        [sys.executable, *command], env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
 
     assert finished.returncode == 0, finished.stdout + finished.stderr
     expected = [*calls, "ACTIVE (active)", "web-1", "web-blue", "team=shop", "release=42", "SHUTOFF (stopped)"]
