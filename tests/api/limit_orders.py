@@ -282,6 +282,13 @@ async def _filter(tenant: Tenant, count: int) -> httpx.Response:
     return await tenant.api.get(tenant.path("instances"), params={"tag_key": ["team"] * count})
 
 
+async def _send_lists(tenant: Tenant, count: int) -> httpx.Response:
+    instance = await an_instance(tenant)
+    # The body and the outer list count too.
+    body = {"name": "other", "unknown": [[] for _ in range(count - 2)]}
+    return await tenant.api.patch(tenant.path("instances", instance.id), json=body)
+
+
 ORDERS: dict[limits.Limit, Order] = {
     limits.TAGS: _tag_up_to,
     limits.TAG_CHANGES: _remove_tags,
@@ -317,5 +324,6 @@ ORDERS: dict[limits.Limit, Order] = {
     limits.TAG_CONDITIONS: _report_tags,
     limits.REPORT_VALUES: _report_regions,
     limits.IDS: _name_volumes,
+    limits.BODY_CONTAINERS: _send_lists,
     limits.QUERY_VALUES: _filter,
 }

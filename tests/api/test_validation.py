@@ -221,8 +221,8 @@ def test_an_error_without_a_field_is_still_reported() -> None:
         ({"type": "any_subnet", "network_id": ID, "subnet_id": ID}, AttachAnySubnetInterface),
     ],
 )
-def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any], type_: type) -> None:
-    assert isinstance(convert_body(with_inferred_interface_type(raw), AttachInterface), type_)
+async def test_the_type_of_an_interface_follows_from_its_id_field(raw: dict[str, Any], type_: type) -> None:
+    assert isinstance(await convert_body(with_inferred_interface_type(raw), AttachInterface), type_)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pileus.api.query_values import check_query_values
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Place
+from pileus.store.loop_turns import set_tenant
 
 READ = {"access": Access.READ}
 WRITE = {"access": Access.WRITE}
@@ -45,6 +46,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
     caller = state.authenticator.find_cached(authorization, now) or await state.authenticator.authenticate(
         authorization, now
     )
+    set_tenant(state.turns, caller.client_id)
     if state.rate_limiter:
         state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):

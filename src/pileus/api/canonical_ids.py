@@ -5,6 +5,7 @@ parameter or a field of a body is an id if its name says so; other UUIDs, such a
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pileus.domain.ids import UUID_TEXT, canonical_id
@@ -19,6 +20,8 @@ OTHER_ID_NAMES = {
     "snapshots",
     "volumes",
 }
+VALUES_PER_STEP = 1000
+"""Values of JSON that are looked at in one step: less than a millisecond."""
 FREE_FIELDS = {"app_config", "configuration", "field_value", "metadata", "tags", "value"}
 """Fields of bodies whose contents are the client's own."""
 CANONICAL = re.compile(r"[0-9a-f-]{14}[^5][0-9a-f-]{21}")
@@ -59,13 +62,30 @@ def has_other_ids(body: bytes) -> bool:
     return OTHER_UUID_STRING.search(body) is not None
 
 
-def canonical_json(raw: Any, name: str = "") -> Any:
-    """Return decoded JSON with canonical ids. `name` is the name of the field that contains it."""
+def canonicalize_json(raw: object) -> Iterator[None]:
+    """Make the ids in decoded JSON canonical, in place and in steps, because a body may contain many values.
+
+    The items of a list are ids if the name of the list says so.
+    """
+    containers, count = [(raw, "")], 0
+    while containers:
+        container, name = containers.pop()
+        for key, value in list_json_values(container):
+            field = key if isinstance(key, str) else name
+            if isinstance(value, dict | list) and field not in FREE_FIELDS:
+                containers.append((value, field))
+            elif isinstance(value, str) and is_id_name(field):
+                container[key] = canonical_id(value)  # type: ignore[index]  # it has items
+            count += 1
+            if not count % VALUES_PER_STEP:
+                yield
+
+
+def list_json_values(raw: object) -> Iterable[tuple[str | int, Any]]:
+    """Return the values directly in an object or a list, with their keys or positions; none in other values."""
     if isinstance(raw, dict):
-        return {key: value if key in FREE_FIELDS else canonical_json(value, key) for key, value in raw.items()}
-    if isinstance(raw, list):
-        return [canonical_json(item, name) for item in raw]
-    return canonical_id(raw) if isinstance(raw, str) and is_id_name(name) else raw
+        return raw.items()
+    return enumerate(raw) if isinstance(raw, list) else ()
 
 
 def _canonical_parameter(parameter: bytes) -> bytes:

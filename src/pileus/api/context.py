@@ -21,6 +21,7 @@ from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
+from pileus.store.loop_turns import LoopTurns
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
 from pileus.tasks.long_polls import LongPolls
@@ -54,6 +55,7 @@ class AppState:
     long_polls: LongPolls = field(init=False)
     tag_limit: int = limits.TAGS.value
     legacy_fields: bool = True
+    turns: LoopTurns = field(default_factory=LoopTurns)
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
     task_meter: TaskMeter = field(init=False)

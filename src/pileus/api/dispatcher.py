@@ -24,7 +24,7 @@ from pileus.api.context import AppState
 from pileus.api.errors import make_error_response
 from pileus.api.requests import BodyDecodingRequest, receive_body
 from pileus.api.responses import NO_CONTENT, EncodedJsonResponse, encode_json
-from pileus.api.validation import decode_body
+from pileus.api.validation import decode_body_in_turns
 from pileus.domain.account.access import Access
 
 PLAIN_HOST = re.compile(rb"[0-9A-Za-z.:-]*")
@@ -77,7 +77,8 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         params = scope["path_params"]
         arguments = {name: params[name] for name in route.arguments}
         if route.body_type is not None:
-            arguments["data"] = decode_body(await receive_body(receive, route.body_limit), route.body_type)
+            body = await receive_body(receive, route.body_limit)
+            arguments["data"] = await decode_body_in_turns(body, route.body_type)
         result = await route.function(ctx=ctx, **arguments)
         if isinstance(result, Response):
             return await route.handler.to_response(app, result, BodyDecodingRequest(scope, receive, send))

@@ -8,7 +8,7 @@ from litestar.exceptions import ClientException, HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Receive
 
-from pileus.api.validation import decode_body
+from pileus.api.validation import decode_body_in_turns
 
 BODY_TIMEOUT = 10.0
 """Seconds for a body to arrive."""
@@ -29,7 +29,7 @@ class BodyDecodingRequest(litestar.Request[Any, Any, Any]):
     async def json(self) -> Any:
         """Return the body as the type of the handler's parameter. Raises Invalid with all errors."""
         type_ = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        return decode_body(await self.body(), type_)
+        return await decode_body_in_turns(await self.body(), type_)
 
 
 async def receive_body(receive: Receive, limit: int | None) -> bytes:

@@ -12,14 +12,27 @@ from typing import Any, TypeVar, get_origin, overload
 
 import msgspec
 
-from pileus.api.canonical_ids import canonical_json, has_other_ids
-from pileus.api.validation_errors import BODY, FieldError, Path, find_field_errors, nested_by_path
+from pileus.api.canonical_ids import VALUES_PER_STEP, canonicalize_json, has_other_ids, list_json_values
+from pileus.api.validation_errors import (
+    BODY,
+    MAX_PATH_LENGTH,
+    FieldError,
+    Path,
+    find_field_errors,
+    nested_by_path,
+)
+from pileus.domain import limits
 from pileus.domain.errors import FieldErrors, Invalid, field_errors
+from pileus.store.loop_turns import take_turn
 
 T = TypeVar("T")
 
 EMPTY_BODY = "Validation Error: Invalid JSON: EOF while parsing a value at line 1 column 0"
 NUL = "String should not contain NUL characters"
+MOST_NUL_ERRORS = 100
+"""Values with NUL characters that an answer names."""
+LARGE_BODY = 32 << 10
+"""Bytes: larger bodies are decoded in turns."""
 ERROR_TEXTS: Mapping[str, str] = {
     r"Expected `int( \| null)?`, got": "Input should be a valid integer",
     r"Expected `bool( \| null)?`, got": "Input should be a valid boolean",
@@ -46,13 +59,43 @@ def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
         if default is None:
             raise Invalid(EMPTY_BODY)
         return default
+    if _needs_check(body, type_):
+        raw = _decode_untyped(body)
+        for _ in _check_and_canonicalize(raw, type_):
+            pass
+        body = msgspec.json.encode(raw)
+    return _decode(body, type_)
+
+
+async def decode_body_in_turns(body: bytes, type_: Any) -> Any:
+    """Decode a body like `decode_body`; a large one in turns, so that others do not wait. Raises Invalid."""
+    if len(body) <= LARGE_BODY:
+        return decode_body(body, type_)
+    await take_turn()
+    if body.count(b"[") + body.count(b"{") > limits.BODY_CONTAINERS.value:
+        raise Invalid(f"A body has at most {limits.BODY_CONTAINERS.value} objects and lists")
+    if _needs_check(body, type_):
+        raw = _decode_untyped(body)
+        for _ in _check_and_canonicalize(raw, type_):
+            await take_turn()
+        body = msgspec.json.encode(raw)
+    return _decode(body, type_)
+
+
+def _needs_check(body: bytes, type_: Any) -> bool:
+    """Return whether the body may contain NUL, which JSON contains only in this spelling, or ids in another form."""
+    return b"\\u0000" in body or (get_origin(type_) is not dict and has_other_ids(body))
+
+
+def _check_and_canonicalize(raw: object, type_: Any) -> Iterator[None]:
+    yield from _check_no_nul(raw)
+    # The keys of a mapping are the client's own, such as those of tags.
+    if get_origin(type_) is not dict:
+        yield from canonicalize_json(raw)
+
+
+def _decode(body: bytes, type_: Any) -> Any:
     try:
-        # JSON can contain NUL only in this spelling, so other bodies need no check.
-        if b"\\u0000" in body:
-            _check_no_nul(msgspec.json.decode(body))
-        # The keys of a mapping are the client's own, such as those of tags.
-        if get_origin(type_) is not dict and has_other_ids(body):
-            body = msgspec.json.encode(canonical_json(msgspec.json.decode(body)))
         return _decoder(type_).decode(body)
     except msgspec.ValidationError as error:
         raise body_validation_problem(_decode_untyped(body), type_, str(error)) from None
@@ -61,13 +104,15 @@ def decode_body(body: bytes, type_: Any, *, default: Any = None) -> Any:
 
 
 @overload
-def convert_body(raw: object, type_: type[T]) -> T: ...
+async def convert_body(raw: object, type_: type[T]) -> T: ...
 @overload
-def convert_body(raw: object, type_: UnionType) -> Any: ...
-def convert_body(raw: object, type_: Any) -> Any:
-    """Convert decoded JSON to `type_`. Raises Invalid."""
+async def convert_body(raw: object, type_: UnionType) -> Any: ...
+async def convert_body(raw: object, type_: Any) -> Any:
+    """Convert decoded JSON to `type_`; makes its ids canonical in place. Raises Invalid."""
     try:
-        return msgspec.convert(canonical_json(raw), type_, strict=False)
+        for _ in canonicalize_json(raw):
+            await take_turn()
+        return msgspec.convert(raw, type_, strict=False)
     except msgspec.ValidationError as error:
         raise body_validation_problem(raw, type_, str(error)) from None
     except RecursionError as error:
@@ -118,24 +163,39 @@ def _decode_untyped(body: bytes) -> object:
         raise _invalid_json(error) from None
 
 
-def _check_no_nul(raw: object) -> None:
-    errors = nested_by_path(_nul_errors(raw, ()))
+def _check_no_nul(raw: object) -> Iterator[None]:
+    errors: list[FieldError] = []
+    for error in _find_nul(raw):
+        if error is None:
+            yield
+        elif len(errors) < MOST_NUL_ERRORS:
+            errors.append(error)
     if errors:
-        raise field_errors(errors)
+        raise field_errors(nested_by_path(errors))
 
 
-def _nul_errors(raw: object, path: Path) -> Iterator[FieldError]:
-    if isinstance(raw, str) and "\0" in raw:
-        yield path, NUL
-    elif isinstance(raw, list):
-        for position, item in enumerate(raw):
-            yield from _nul_errors(item, (*path, str(position)))
-    elif isinstance(raw, dict):
-        if any("\0" in key for key in raw):
-            yield path, NUL
-        else:
-            for key, value in raw.items():
-                yield from _nul_errors(value, (*path, key))
+def _find_nul(raw: object) -> Iterator[FieldError | None]:
+    """Yield the errors of values with NUL characters, and None after each step."""
+    containers: list[tuple[Any, Path]] = [([raw], ())]
+    count = 0
+    while containers:
+        container, path = containers.pop()
+        for key, value in list_json_values(container):
+            value_path = (*path[: MAX_PATH_LENGTH + 1], str(key))
+            if _has_nul(value):
+                # The first part of a path is the list that has been put around the whole value.
+                yield value_path[1:], NUL
+            elif isinstance(value, dict | list):
+                containers.append((value, value_path))
+            count += 1
+            if not count % VALUES_PER_STEP:
+                yield None
+
+
+def _has_nul(value: object) -> bool:
+    if isinstance(value, dict):
+        return "\0" in "".join(value)
+    return isinstance(value, str) and "\0" in value
 
 
 @cache

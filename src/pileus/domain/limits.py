@@ -83,6 +83,9 @@ NAMES = Limit(name="names", value=100, bounds="Names, name templates, interfaces
 TAG_CONDITIONS = Limit(name="tag_conditions", value=10, bounds="Conditions on tags in a usage report", source=PUBLISHED)
 REPORT_VALUES = Limit(name="report_values", value=1000, bounds="Values in one list of a report's filter")
 IDS = Limit(name="ids", value=1000, bounds="Ids in one list of a body")
+BODY_CONTAINERS = Limit(
+    name="body_containers", value=20_000, bounds="Objects and lists in one body, counted by brackets"
+)
 QUERY_VALUES = Limit(name="query_values", value=100, bounds="Values of one query parameter")
 
 INTRODUCTION = """\

@@ -31,6 +31,7 @@ from pileus.store.postgres_lookups import Lookups
 from pileus.store.postgres_pipeline import Answer
 from pileus.store.secrets import SecretBox
 from pileus.store.table_counts import write_count_changes
+from pileus.store.tenant_slots import TenantSlots
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
@@ -139,6 +140,7 @@ class Postgres:
         self._on_commit = on_commit
         self._connections = PostgresConnections(url, connections)
         self._lookups = Lookups(self._connections)
+        self._scan_slots = TenantSlots(max(1, connections // 2))
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records. Raises Unavailable, as all methods do."""
@@ -147,11 +149,12 @@ class Postgres:
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[Tx]:
         """Read lists from one snapshot."""
-        scan = _Scan(self._connections, self.secrets)
-        try:
-            yield scan
-        finally:
-            await scan.end()
+        async with self._scan_slots.occupy():
+            scan = _Scan(self._connections, self.secrets)
+            try:
+                yield scan
+            finally:
+                await scan.end()
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction, and again after a conflict, or after a connection is lost before its COMMIT."""

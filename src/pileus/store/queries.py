@@ -135,7 +135,7 @@ def order_by_expression(order_by: str) -> str:
 
 async def page(tx: Tx, table: Table[R], where: Where, order_by: str, *, limit: int, offset: int) -> tuple[int, list[R]]:
     """Return the total number of matching records and one page of them. The total follows from a page with room."""
-    records = await table.find(
+    records = await table.find_many(
         tx, f"{where} ORDER BY {order_by} LIMIT :limit OFFSET :offset", **where.values, limit=limit, offset=offset
     )
     if is_last_page(len(records), limit, offset):

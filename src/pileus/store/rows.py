@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from pileus.domain.errors import Stale, not_found
 from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.table_counts import TableCounts
 
 R = TypeVar("R", bound=Struct)
@@ -134,6 +135,11 @@ class Table(Generic[R]):
         return self.records_from_rows(
             tx, await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
         )
+
+    async def find_many(self, tx: Tx, where: str, **values: Any) -> list[R]:
+        """Return the records of a list, converted in turns, so that others do not wait. Not for use in a write."""
+        rows = await tx.all(f"SELECT {self.columns} FROM {self.name} WHERE {where}", **values)
+        return await build_in_turns(self.record_from_row(tx, row) for row in rows)
 
     async def find_one(self, tx: Tx, where: str, **values: Any) -> R | None:
         """Return the first record for which a condition holds, or None."""

@@ -36,6 +36,7 @@ from pileus.store.database import (
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 from pileus.store.table_counts import write_count_changes
+from pileus.store.tenant_slots import TenantSlots
 from pileus.store.write_ahead_log import KEPT_SIZE, WriteAheadLog
 from pileus.store.write_turns import WriteTurn
 
@@ -172,7 +173,7 @@ class Sqlite:
         self._reader = nullcontext(_Direct(self._read_connection, secrets))
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [_Threaded(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
-        self._scanner_free = asyncio.Semaphore(SCANNERS)
+        self._scan_slots = TenantSlots(SCANNERS)
         self._queue: deque[_QueuedWrite] = deque()
         self._queued = asyncio.Event()
         self._writer_task: asyncio.Task[None] | None = None
@@ -185,7 +186,7 @@ class Sqlite:
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[Tx]:
         """Read lists in a thread, from one snapshot."""
-        async with self._scanner_free:
+        async with self._scan_slots.occupy():
             scanner = self._scanners.pop()
             try:
                 scanner.connection.execute("BEGIN")

@@ -17,6 +17,7 @@ from pileus.domain.tasks import TaskState
 from pileus.services import tasks as task_service
 from pileus.store import tasks
 from pileus.store.account import projects
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.tasks import TaskFilter
 
 ALL = "/cloud/v1/tasks"
@@ -118,7 +119,7 @@ async def _page(
         count, page = await tasks.page(
             tx, ctx.caller.client_id, task_filter, limit=limit, offset=offset, direction=direction
         )
-    return Page(count=count, results=[TaskView.of(task) for task in page])
+    return Page(count=count, results=await build_in_turns(TaskView.of(task) for task in page))
 
 
 ROUTES = [

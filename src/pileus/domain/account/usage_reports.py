@@ -1,6 +1,6 @@
 """Usage records and reports: resources over time and their costs, in exact decimal arithmetic."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -118,7 +118,7 @@ def report_window(start: int, end: int, now: int, *, include_last_day: bool) -> 
 
 
 class UsageReportLine(Struct, frozen=True, kw_only=True):
-    """The usage of one resource, or of one type of resources, in a window."""
+    """The usage of one resource, or of one type of resources, in a window. `record` is the latest."""
 
     record: UsageRecord
     quantity: Decimal
@@ -126,38 +126,59 @@ class UsageReportLine(Struct, frozen=True, kw_only=True):
     first_seen: int
     last_seen: int
 
+    def with_record(self, record: UsageRecord, catalogue: Catalogue) -> "UsageReportLine":
+        """Return the line with one more record."""
+        cost = record.cost(catalogue)
+        return UsageReportLine(
+            record=record if record.ended_at > self.last_seen else self.record,
+            quantity=self.quantity + record.charged_quantity,
+            cost=None if self.cost is None or cost is None else self.cost + cost,
+            first_seen=min(self.first_seen, record.started_at),
+            last_seen=max(self.last_seen, record.ended_at),
+        )
 
-def lines_by_resource(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[UsageReportLine]:
-    """Return a line per resource and price, with the resource's last state."""
-    return _group_lines(records, catalogue, lambda record: (record.resource_id, record.type, _price_fact(record)))
+
+LineKey = Callable[[UsageRecord], tuple[Any, ...]]
 
 
-def lines_by_type_and_region(records: Iterable[UsageRecord], catalogue: Catalogue) -> list[UsageReportLine]:
-    """Return a line per type, region and price."""
-    return _group_lines(records, catalogue, lambda record: (record.type, record.region_id, _price_fact(record)))
+class UsageReportLines:
+    """Sums usage records in lines: those for which `key` is the same share a line."""
+
+    def __init__(self, catalogue: Catalogue, key: LineKey) -> None:
+        self._catalogue = catalogue
+        self._key = key
+        self._line_by_key: dict[tuple[Any, ...], UsageReportLine] = {}
+
+    @property
+    def lines(self) -> list[UsageReportLine]:
+        """Return the lines."""
+        return list(self._line_by_key.values())
+
+    def add(self, record: UsageRecord) -> None:
+        """Add a record to its line."""
+        key = self._key(record)
+        line = self._line_by_key.get(key) or UsageReportLine(
+            record=record,
+            quantity=Decimal(0),
+            cost=Decimal(0),
+            first_seen=record.started_at,
+            last_seen=record.ended_at,
+        )
+        self._line_by_key[key] = line.with_record(record, self._catalogue)
+
+
+def resource_line_key(record: UsageRecord) -> tuple[Any, ...]:
+    """Return what the records of a line have in common: resource and price."""
+    return record.resource_id, record.type, _price_fact(record)
+
+
+def total_line_key(record: UsageRecord) -> tuple[Any, ...]:
+    """Return what the records of a line have in common: type, region and price."""
+    return record.type, record.region_id, _price_fact(record)
 
 
 def _price_fact(record: UsageRecord) -> str:
     return str(record.facts.get(PRICE_FACTS.get(BilledResourceType(record.type), ""), ""))
-
-
-def _group_lines(records: Iterable[UsageRecord], catalogue: Catalogue, key: Any) -> list[UsageReportLine]:
-    groups: dict[Any, list[UsageRecord]] = {}
-    for record in records:
-        groups.setdefault(key(record), []).append(record)
-    return [_new_line(group, catalogue) for group in groups.values()]
-
-
-def _new_line(group: Sequence[UsageRecord], catalogue: Catalogue) -> UsageReportLine:
-    costs = [record.cost(catalogue) for record in group]
-    known = [cost for cost in costs if cost is not None]
-    return UsageReportLine(
-        record=max(group, key=lambda record: record.ended_at),
-        quantity=sum((record.charged_quantity for record in group), Decimal(0)),
-        cost=sum(known, Decimal(0)) if len(known) == len(costs) else None,
-        first_seen=min(record.started_at for record in group),
-        last_seen=max(record.ended_at for record in group),
-    )
 
 
 SORT_KEYS: Mapping[str, Any] = {

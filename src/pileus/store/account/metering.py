@@ -15,6 +15,7 @@ from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.store import retention, tags
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns, take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
 
 Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port
@@ -24,7 +25,7 @@ PUBLIC = "external = 1"
 PUBLIC_ADDRESSES = (
     "SELECT a.port_id, a.ip, a.subnet_id FROM addresses a JOIN ports p ON p.id = a.port_id WHERE p.external = 1"
 )
-BATCH_SIZE = 500
+BATCH_SIZE = 100
 UNBILLED_STATUSES = {
     Status.BUILD.value, VolumeStatus.CREATING.value, SnapshotStatus.CREATING.value, ImageStatus.QUEUED.value,
     ImageStatus.SAVING.value,
@@ -61,11 +62,15 @@ async def list_usage(tx: Tx, client_id: int, window: TimeWindow, now: int) -> li
     """Return all usage of a tenant in a window, clipped to it and to the time since which all usage is kept."""
     window = TimeWindow(max(window.start, await retention.get_usage_start(tx)), window.end)
     where = "client_id = :client_id AND ended_at > :since AND started_at < :until"
-    records = await TABLE.find(tx, where, client_id=client_id, since=window.start, until=window.end)
+    records = await TABLE.find_many(tx, where, client_id=client_id, since=window.start, until=window.end)
     for table, billed in BILLED_TABLES:
-        existing = await table.find(tx, f"{OWN} AND {billed}", client_id=client_id, until=window.end)
-        records += await _usage_records(tx, [resource for resource in existing if _is_billable(resource)], now)
-    return [clipped for record in records if (clipped := record.clipped_to(window)) is not None]
+        existing = await table.find_many(tx, f"{OWN} AND {billed}", client_id=client_id, until=window.end)
+        billable = await build_in_turns(resource for resource in existing if _is_billable(resource))
+        for start in range(0, len(billable), BATCH_SIZE):
+            await take_turn_for(len(billable))
+            records += await _usage_records(tx, billable[start : start + BATCH_SIZE], now)
+    clipped_records = (record.clipped_to(window) for record in records)
+    return await build_in_turns(record for record in clipped_records if record is not None)
 
 
 def _is_billable(resource: Billed) -> bool:

@@ -13,6 +13,7 @@ from pileus.domain.places import Place
 from pileus.store.account import metering
 from pileus.store.compute import instance_details, instance_stamps
 from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
+from pileus.store.loop_turns import take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import place_parameters
 
@@ -91,6 +92,7 @@ async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Ins
     for start in range(0, len(ids), BATCH_SIZE):
         marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
         row = await tx.one(f"{LIST_WITH_DETAILS} ({marks})", **values)
+        await take_turn_for(len(ids))
         documents += DOCUMENTS_DECODER.decode(row[0]) if row and row[0] else ()
     return (_with_details(tx, document) for document in documents)
 

@@ -15,6 +15,7 @@ from pileus.api.wire.paging import Page
 from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
 from pileus.store.account import quotas
+from pileus.store.loop_turns import build_in_turns
 
 
 class LimitRequestAnswer(Struct, kw_only=True):
@@ -36,7 +37,7 @@ async def list_requests_of_tenants(
         count, page = await quotas.page_limit_requests(
             tx, client_scope, ids=None, statuses=status, since=None, until=None, limit=limit, offset=offset
         )
-    return Page(count=count, results=[LimitRequestView.of(request) for request in page])
+    return Page(count=count, results=await build_in_turns(LimitRequestView.of(request) for request in page))
 
 
 @put("/_pileus/limit_requests/{request_id:int}", opt=OPERATE, tags=["Operators"])

@@ -14,6 +14,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.account import projects as project_service
 from pileus.store.account import projects
+from pileus.store.loop_turns import build_in_turns
 
 ALL = "/cloud/v1/projects"
 ONE = f"{ALL}/{{project_id:int}}"
@@ -40,7 +41,7 @@ async def list_projects(
             limit=limit,
             offset=offset,
         )
-    return Page(count=count, results=[ProjectView.of(project) for project in page])
+    return Page(count=count, results=await build_in_turns(ProjectView.of(project) for project in page))
 
 
 @post(ALL, opt=ADMINISTER, tags=["Projects"], status_code=201)

@@ -20,6 +20,7 @@ from pileus.services.account import limit_requests as limit_request_service
 from pileus.services.account import quotas as quota_service
 from pileus.store.account import quota_usage, quotas
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 
 THRESHOLD = "/cloud/v2/client_quotas/{client_id:int}/notification_threshold"
 REQUESTS = "/cloud/v2/limits_request"
@@ -109,7 +110,7 @@ async def list_limit_requests(
             tx, ctx.caller.client_id, ids=request_ids, statuses=status, since=since, until=until, limit=limit,
             offset=offset,
         )  # fmt: skip
-    return Page(count=count, results=[LimitRequestView.of(request) for request in page])
+    return Page(count=count, results=await build_in_turns(LimitRequestView.of(request) for request in page))
 
 
 @get(REQUEST, opt=READ, tags=["Quotas"])

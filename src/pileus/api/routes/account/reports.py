@@ -24,14 +24,20 @@ from pileus.api.wire.account.reports import (
     total_line_fields,
 )
 from pileus.domain.account.usage_reports import (
+    LineKey,
     UsageRecord,
-    lines_by_resource,
-    lines_by_type_and_region,
+    UsageReportLine,
+    UsageReportLines,
+    resource_line_key,
     sort_report_lines,
+    total_line_key,
 )
+from pileus.domain.catalogue import Catalogue
 from pileus.store.account import metering
+from pileus.store.loop_turns import build_in_turns, call_in_turns
 
 REPORT = "/cloud/v1/cost_report"
+TOTALS_ORDER = ("type.asc", "region.asc")
 OMITTED = "tags"
 """The field that does not fit into a cell of a table."""
 
@@ -43,10 +49,9 @@ async def report_cost_totals(ctx: Ctx, data: JSONBody[CostTotalsRequest]) -> Cos
     The last day is included only with `enable_last_day`. Prices are those of today's catalogue, without taxes. Tags are
     those of a resource now, or when it was deleted. With `csv_totals` the answer is a CSV table.
     """
-    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sums = sort_report_lines(
-        lines_by_type_and_region(await _read_usage(ctx, data), catalogue), ["type.asc", "region.asc"]
-    )
+    currency = ctx.catalogue.currency
+    records = await _read_usage(ctx, data)
+    sums = sort_report_lines(await _sum_up(records, ctx.catalogue, total_line_key), TOTALS_ORDER)
     results = [
         total_line_fields(line, rounding=data.rounding) | line_cost_fields(line, currency, rounding=data.rounding)
         for line in sums
@@ -62,12 +67,12 @@ async def report_cost_of_resources(ctx: Ctx, data: JSONBody[ResourceCostsRequest
 
     The rules are those of the totals. With `csv_records` the answer is a CSV table.
     """
-    currency, catalogue = ctx.catalogue.currency, ctx.catalogue
-    sorted_lines = sort_report_lines(lines_by_resource(await _read_usage(ctx, data), catalogue), data.sort_order())
-    results = [
+    currency, records = ctx.catalogue.currency, await _read_usage(ctx, data)
+    sorted_lines = sort_report_lines(await _sum_up(records, ctx.catalogue, resource_line_key), data.sort_order())
+    results = await build_in_turns(
         resource_line_fields(line, rounding=data.rounding) | line_cost_fields(line, currency, rounding=data.rounding)
         for line in sorted_lines[data.offset : data.offset + data.limit]
-    ]
+    )
     if data.response_format == "csv_records":
         return _csv_response(results)
     return CostReport(count=len(sorted_lines), price_status="show", results=results)
@@ -85,13 +90,13 @@ async def report_reservation_costs(ctx: Ctx, data: JSONBody[ReservationReportReq
 @post("/cloud/v1/usage_report", opt=READ, status_code=200, tags=["Cost Reports"])
 async def report_usage(ctx: Ctx, data: JSONBody[UsageReportRequest]) -> UsageReport:
     """Report usage, per resource and summed, without costs. The rules are those of the cost report."""
-    records, catalogue = await _read_usage(ctx, data), ctx.catalogue
-    sorted_lines = sort_report_lines(lines_by_resource(records, catalogue), data.sort_order())
-    sums = sort_report_lines(lines_by_type_and_region(records, catalogue), ["type.asc", "region.asc"])
+    records = await _read_usage(ctx, data)
+    sorted_lines = sort_report_lines(await _sum_up(records, ctx.catalogue, resource_line_key), data.sort_order())
+    sums = sort_report_lines(await _sum_up(records, ctx.catalogue, total_line_key), TOTALS_ORDER)
     page = sorted_lines[data.offset : data.offset + data.limit]
     return UsageReport(
         count=len(sorted_lines),
-        resources=[resource_line_fields(line) for line in page],
+        resources=await build_in_turns(resource_line_fields(line) for line in page),
         totals=[total_line_fields(line) for line in sums],
     )
 
@@ -101,7 +106,14 @@ async def _read_usage(ctx: RequestContext, data: ReportRequest) -> list[UsageRec
     window, usage_filter = data.window(now, last_day=data.enable_last_day), data.to_usage_filter()
     async with ctx.db.scan() as tx:
         records = await metering.list_usage(tx, ctx.caller.client_id, window, now)
-    return [record for record in records if usage_filter.matches(record)]
+    return await build_in_turns(record for record in records if usage_filter.matches(record))
+
+
+async def _sum_up(records: list[UsageRecord], catalogue: Catalogue, key: LineKey) -> list[UsageReportLine]:
+    """Sum records up in turns: a tenant may have very many."""
+    report = UsageReportLines(catalogue, key)
+    await call_in_turns(report.add, records)
+    return report.lines
 
 
 def _csv_response(rows: list[dict[str, Any]]) -> Response[str]:

@@ -28,6 +28,7 @@ from pileus.services.account import tenants as tenant_service
 from pileus.services.account import users as user_service
 from pileus.store.account import api_keys, clients, users
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 
 TENANTS = "/_pileus/tenants"
 TENANT = f"{TENANTS}/{{tenant_id:int}}"
@@ -41,7 +42,7 @@ async def list_tenants(ctx: Ctx, limit: Limit = 100, offset: Offset = 0) -> Page
     """List the tenants, oldest first."""
     async with ctx.db.scan() as tx:
         count, page = await clients.page(tx, limit=limit, offset=offset)
-    return Page(count=count, results=[TenantView.of(client) for client in page])
+    return Page(count=count, results=await build_in_turns(TenantView.of(client) for client in page))
 
 
 @post(TENANTS, opt=OPERATE, tags=["Operators"], status_code=201)
@@ -66,7 +67,7 @@ async def list_users(ctx: Ctx, tenant_id: FromPath[int], limit: Limit = 100, off
     async with ctx.db.scan() as tx:
         await clients.get(tx, tenant_id)
         count, page = await users.page(tx, tenant_id, limit=limit, offset=offset)
-    return Page(count=count, results=[UserView.of(user) for user in page])
+    return Page(count=count, results=await build_in_turns(UserView.of(user) for user in page))
 
 
 @post(USERS, opt=OPERATE, tags=["Operators"], status_code=201)
@@ -117,7 +118,7 @@ async def list_keys(ctx: Ctx, tenant_id: FromPath[int], limit: Limit = 100, offs
     async with ctx.db.scan() as tx:
         await clients.get(tx, tenant_id)
         count, page = await api_keys.page(tx, tenant_id, limit=limit, offset=offset)
-    return Page(count=count, results=[KeyView.of(key) for key in page])
+    return Page(count=count, results=await build_in_turns(KeyView.of(key) for key in page))
 
 
 @post(KEYS, opt=OPERATE, tags=["Operators"], status_code=201)

@@ -15,6 +15,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.times import parse_range_end, parse_range_start
 from pileus.store.account import user_actions
 from pileus.store.account.user_actions import UserActionFilter
+from pileus.store.loop_turns import build_in_turns
 
 Direction = Literal["asc", "desc"]
 
@@ -68,7 +69,7 @@ async def list_user_actions(
         count, page = await user_actions.page(
             tx, client_id, action_filter, limit=limit, offset=offset, direction=direction
         )
-    return Page(count=count, results=[UserActionView.of(action) for action in page])
+    return Page(count=count, results=await build_in_turns(UserActionView.of(action) for action in page))
 
 
 ROUTES = [list_user_actions]

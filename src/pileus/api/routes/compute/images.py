@@ -26,6 +26,7 @@ from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.compute import images
 from pileus.store.compute.images import ImageFilter
+from pileus.store.loop_turns import build_in_turns
 
 HERE = "{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/images/{HERE}"
@@ -191,7 +192,9 @@ async def _page(
         place = await projects.require_existing(tx, ctx.place)
         count, page = await images.page(tx, place, image_filter, limit=limit, offset=offset)
         tags_by_image = await tags.list_by_resources(tx, [image.id for image in page])
-    views = [_image_view(ctx, image, tags_by_image[image.id], with_prices=with_prices) for image in page]
+    views = await build_in_turns(
+        _image_view(ctx, image, tags_by_image[image.id], with_prices=with_prices) for image in page
+    )
     return Page(count=count, results=views)
 
 

@@ -19,6 +19,7 @@ from pileus.services.compute import instances as instance_service
 from pileus.store.compute import instances
 from pileus.store.compute.instance_cache import InstanceState
 from pileus.store.database import Tx
+from pileus.store.loop_turns import call_in_turns
 
 V = TypeVar("V", bound=Struct)
 
@@ -64,10 +65,13 @@ async def show_instances(
 ) -> list[V]:
     """Return the encoded views of instances, given their ids and stamps."""
     cache = ctx.app.instance_cache
+
+    def keep(state: tuple[Instance, InstanceDetails]) -> None:
+        answers[state[0].id] = _keep_answer(ctx.app, *state, form)
+
     answers = {instance_id: cache.find_answer(instance_id, stamp, form) for instance_id, stamp in stamps}
     missing = [instance_id for instance_id, answer in answers.items() if answer is None or cache.checked]
-    for instance, details in await instances.iterate_with_details(tx, missing):
-        answers[instance.id] = _keep_answer(ctx.app, instance, details, form)
+    await call_in_turns(keep, await instances.iterate_with_details(tx, missing))
     return [cast("V", Raw(answer)) for answer in answers.values() if answer is not None]
 
 

@@ -13,6 +13,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.services.compute import placement_groups as placement_group_service
 from pileus.store.account import projects
 from pileus.store.compute import placement_groups
+from pileus.store.loop_turns import build_in_turns
 
 ALL = "/cloud/v1/servergroups/{project_id:int}/{region_id:int}"
 ONE = f"{ALL}/{{group_id:str}}"
@@ -26,7 +27,10 @@ async def list_placement_groups(ctx: Ctx, limit: Limit = 1000, offset: Offset = 
         place = await projects.require_existing(tx, ctx.place)
         count, page = await placement_groups.page(tx, place, limit=limit, offset=offset)
         members = await placement_groups.list_members_by_group(tx, [group.id for group in page])
-    return Page(count=count, results=[PlacementGroupView.of(group, members[group.id], region) for group in page])
+    return Page(
+        count=count,
+        results=await build_in_turns(PlacementGroupView.of(group, members[group.id], region) for group in page),
+    )
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Placement Groups"])

@@ -14,6 +14,7 @@ from pileus.api.wire.paging import Page
 from pileus.services.compute import ssh_keys as ssh_key_service
 from pileus.store.account import projects
 from pileus.store.compute import ssh_keys
+from pileus.store.loop_turns import build_in_turns
 
 ALL = "/cloud/v1/ssh_keys/{project_id:int}"
 ONE = f"{ALL}/{{ssh_key_id:str}}"
@@ -35,7 +36,7 @@ async def list_ssh_keys(
     async with ctx.db.scan() as tx:
         place, user_id = await projects.require_existing(tx, ctx.place), ctx.caller.user_id
         count, page = await ssh_keys.page(tx, place, user_id, name=name, order_by=order_by, limit=limit, offset=offset)
-    return Page(count=count, results=[SSHKeyView.of(key) for key in page])
+    return Page(count=count, results=await build_in_turns(SSHKeyView.of(key) for key in page))
 
 
 @post(ALL, opt=WRITE, tags=["SSH Keys"], status_code=201)

@@ -12,6 +12,7 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.store import tags
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.network import floating_ips
 
 WITHOUT_SUBNETS = InstanceViewOptions(subnets=False, ddos_profile=False)
@@ -21,7 +22,9 @@ async def build_floating_ip_views(tx: Tx, ctx: RequestContext, records: Sequence
     """Return the views of floating IPs."""
     tags_by_id = await tags.list_by_resources(tx, [floating_ip.id for floating_ip in records])
     region = ctx.require_region().display_name
-    return [FloatingIPView.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records]
+    return await build_in_turns(
+        FloatingIPView.of(floating_ip, tags_by_id[floating_ip.id], region) for floating_ip in records
+    )
 
 
 async def read_floating_ip_view(ctx: RequestContext, floating_ip_id: str) -> FloatingIPView:

@@ -67,7 +67,7 @@ async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[
     project's default group. `ddos_profile` protects a public address. The instance must be active, shut off or paused.
     If the task fails, port and address are released; a reserved fixed IP remains reserved.
     """
-    body = convert_body(with_inferred_interface_type(data), AttachInterface)
+    body = await convert_body(with_inferred_interface_type(data), AttachInterface)
     ddos_profile = body.ddos_profile.to_new_profile() if body.ddos_profile else None
     return await ctx.submit_task(
         lambda tx, task_id: interface_service.attach_interface(

@@ -10,6 +10,7 @@ from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.routers import Router
 from pileus.store import tags
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.network import addresses, networks, router_interfaces, routers, subnets
 
 
@@ -17,7 +18,9 @@ async def build_network_views(tx: Tx, ctx: RequestContext, records: Sequence[Net
     """Return the views of networks with the ids of their subnets."""
     ids, region = [network.id for network in records], ctx.require_region().display_name
     tags_by_id, subnets_by_id = await tags.list_by_resources(tx, ids), await subnets.list_by_networks(tx, ids)
-    return [NetworkView.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records]
+    return await build_in_turns(
+        NetworkView.of(network, subnets_by_id[network.id], tags_by_id[network.id], region) for network in records
+    )
 
 
 async def build_network_view(tx: Tx, ctx: RequestContext, network: Network) -> NetworkView:
@@ -42,12 +45,12 @@ async def build_network_with_subnets_views(
     used = await addresses.count_in_use_by_subnet(tx, [subnet.id for subnet in all_subnets])
     views = await build_subnet_views(tx, ctx, [(subnet, used.get(subnet.id, 0)) for subnet in all_subnets])
     view_by_id = {view.id: view for view in views}
-    return [
+    return await build_in_turns(
         NetworkWithSubnetsView.of(
             network, [view_by_id[subnet.id] for subnet in subnets_by_id[network.id]], tags_by_id[network.id], region
         )
         for network in records
-    ]
+    )
 
 
 async def build_subnet_views(
@@ -58,10 +61,10 @@ async def build_subnet_views(
         await tags.list_by_resources(tx, [subnet.id for subnet, _ in subnet_usages]),
         ctx.require_region().display_name,
     )
-    return [
+    return await build_in_turns(
         SubnetView.of(subnet, tags_by_id[subnet.id], region, ctx.place.project_id, subnet.available_address_count(used))
         for subnet, used in subnet_usages
-    ]
+    )
 
 
 async def read_subnet_view(ctx: RequestContext, subnet_id: str) -> SubnetView:
@@ -74,7 +77,7 @@ async def build_router_views(tx: Tx, ctx: RequestContext, records: Sequence[Rout
     """Return the views of routers with their interfaces."""
     interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in records])
     region = ctx.require_region().display_name
-    return [RouterView.of(router, interfaces[router.id], region) for router in records]
+    return await build_in_turns(RouterView.of(router, interfaces[router.id], region) for router in records)
 
 
 async def read_router_view(ctx: RequestContext, router_id: str) -> RouterView:

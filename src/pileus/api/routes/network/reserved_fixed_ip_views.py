@@ -9,6 +9,7 @@ from pileus.domain.network.ports import Port
 from pileus.domain.network.reserved_fixed_ips import ReservedFixedIP
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.network import addresses, reserved_fixed_ips, subnets
 
 
@@ -19,7 +20,9 @@ async def build_reserved_fixed_ip_views(
     networks = {reserved.network.id: reserved.network for reserved in records}
     views = {view.id: view for view in await build_network_views(tx, ctx, list(networks.values()))}
     region = ctx.require_region().display_name
-    return [ReservedFixedIPView.of(reserved, views[reserved.network.id], region) for reserved in records]
+    return await build_in_turns(
+        ReservedFixedIPView.of(reserved, views[reserved.network.id], region) for reserved in records
+    )
 
 
 async def read_reserved_fixed_ip_view(ctx: RequestContext, port_id: str) -> ReservedFixedIPView:

@@ -19,6 +19,7 @@ from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.services.storage import lifecycle_policies as policy_service
 from pileus.store.account import projects
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.storage import lifecycle_policies, schedules
 
 ALL = "/cloud/v1/lifecycle_policy/{project_id:int}/{region_id:int}"
@@ -108,10 +109,10 @@ async def build_policy_views(tx: Tx, policies: Sequence[LifecyclePolicy]) -> lis
     ids = [policy.id for policy in policies]
     schedules_by_policy = await schedules.list_by_policies(tx, ids)
     volumes_by_policy = await lifecycle_policies.list_volumes_by_policy(tx, ids)
-    return [
+    return await build_in_turns(
         LifecyclePolicyView.of(policy, schedules_by_policy[policy.id], volumes_by_policy[policy.id])
         for policy in policies
-    ]
+    )
 
 
 ROUTES = [

@@ -1,10 +1,12 @@
 """Snapshots of volumes: list, create, read, update and delete them."""
 
+from collections.abc import Sequence
+
 from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from pileus.api.authorization import READ, WRITE
-from pileus.api.context import Ctx
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Id, Limit, Offset
 from pileus.api.routes.storage.volume_views import snapshot_view
 from pileus.api.tag_filters import TagFilterParameter
@@ -14,9 +16,12 @@ from pileus.api.wire.storage.snapshots import SnapshotView
 from pileus.api.wire.storage.volume_requests import UpdateVolume
 from pileus.api.wire.tags import TagChanges
 from pileus.api.wire.tasks import TaskIds
+from pileus.domain.storage.volumes import Snapshot
 from pileus.services.storage import snapshots as snapshot_service
 from pileus.store import tags
 from pileus.store.account import projects
+from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.storage import snapshots
 
 ALL = "/cloud/v1/snapshots/{project_id:int}/{region_id:int}"
@@ -51,8 +56,7 @@ async def list_snapshots(
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, page = await snapshots.page(tx, place, snapshot_filter, limit=limit, offset=offset)
-        tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
-    return Page(count=count, results=[snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page])
+        return Page(count=count, results=await _build_views(tx, ctx, page))
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=["Snapshots"])
@@ -106,6 +110,11 @@ async def replace_snapshot_metadata(ctx: Ctx, snapshot_id: FromPath[str], data: 
 async def delete_snapshot(ctx: Ctx, snapshot_id: FromPath[str]) -> TaskIds:
     """Delete a snapshot. Volumes that were created from it remain."""
     return await ctx.submit_task(lambda tx, task_id: snapshot_service.delete_snapshot(tx, ctx, snapshot_id, task_id))
+
+
+async def _build_views(tx: Tx, ctx: RequestContext, page: Sequence[Snapshot]) -> list[SnapshotView]:
+    tags_by_id = await tags.list_by_resources(tx, [snapshot.id for snapshot in page])
+    return await build_in_turns(snapshot_view(ctx.app, snapshot, tags_by_id[snapshot.id]) for snapshot in page)
 
 
 ROUTES = [

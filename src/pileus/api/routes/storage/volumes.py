@@ -16,6 +16,7 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.services.storage import volumes as volume_service
 from pileus.store.account import projects
 from pileus.store.database import Tx
+from pileus.store.loop_turns import build_in_turns
 from pileus.store.storage import volume_details, volumes
 
 ALL = "/cloud/v1/volumes/{project_id:int}/{region_id:int}"
@@ -117,7 +118,9 @@ async def _page(ctx: RequestContext, volume_filter: volumes.VolumeFilter, limit:
         place = await projects.require_existing(tx, ctx.place)
         count, page = await volumes.page(tx, place, volume_filter, limit=limit, offset=offset)
         details = await volume_details.get_many(tx, page)
-    return Page(count=count, results=[volume_view(ctx.app, volume, details[volume.id]) for volume in page])
+    return Page(
+        count=count, results=await build_in_turns(volume_view(ctx.app, volume, details[volume.id]) for volume in page)
+    )
 
 
 ROUTES = [list_volumes, create_volume, get_volume, update_volume, delete_volume, *make_metadata_routes(VOLUME)]
