@@ -79,15 +79,23 @@ class RealCloud:
 
     def ssh(self, instance_id: str, command: str) -> str:
         """Run a command in an instance by SSH, once that works, and return its output."""
-        login = self.cli("instances", "ssh", instance_id, "--user", "root").split()
 
         def attempt() -> subprocess.CompletedProcess[str] | None:
-            arguments = [login[0], "-i", str(self.key), *QUIET, *login[1:], command]
-            result = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+            result = self._run_by_ssh(instance_id, command)
             return None if result.returncode == 255 else result
 
         result: subprocess.CompletedProcess[str] = until(attempt)
         return result.stdout + result.stderr
+
+    def power_off(self, instance_id: str) -> None:
+        """Have the guest power off, once SSH works. Its answer may be lost: the machine ends at once."""
+        self.ssh(instance_id, "sync")
+        self._run_by_ssh(instance_id, "poweroff -f", "-o", "ServerAliveInterval=3")
+
+    def _run_by_ssh(self, instance_id: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        login = self.cli("instances", "ssh", instance_id, "--user", "root").split()
+        arguments = [login[0], "-i", str(self.key), *QUIET, *options, *login[1:], command]
+        return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
 
     def status(self, client: Gcore, instance_id: str, status: str) -> None:
         """Wait until an instance has a status."""

@@ -182,7 +182,7 @@ def test_a_resized_machine_has_the_size_of_its_flavor(real: RealCloud, client: G
 def test_a_guest_shutdown_and_a_killed_process_are_observed(real: RealCloud, client: Gcore) -> None:
     """A guest that shuts down is SHUTOFF, a machine whose process is killed is in ERROR; both can be started again."""
     instance_id = real.order(client, "free")
-    real.ssh(instance_id, "sync; (sleep 1; poweroff -f) > /dev/null 2>&1 &")
+    real.power_off(instance_id)
     real.status(client, instance_id, "SHUTOFF")
 
     client.cloud.instances.action_and_poll(instance_id=instance_id, action="start")

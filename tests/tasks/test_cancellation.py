@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from pileus.tasks.cancellation import cancel_and_wait
+from pileus.tasks.cancellation import cancel_and_wait, complete
 
 SOON = 0.01
 
@@ -44,3 +44,19 @@ async def test_a_previous_failure_is_raised_when_all_have_ended() -> None:
 
 async def test_cancelling_nothing_returns() -> None:
     await cancel_and_wait()
+
+
+async def test_work_is_completed_although_its_caller_is_cancelled_repeatedly() -> None:
+    released = asyncio.Event()
+
+    async def work() -> str:
+        await released.wait()
+        return "done"
+
+    caller = asyncio.create_task(complete(work()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        caller.cancel()
+    released.set()
+
+    assert await caller == "done"

@@ -11,7 +11,7 @@ import pytest
 
 from pileus.domain.tasks import TaskState
 from pileus.store import counters
-from pileus.store.database import Tx
+from pileus.store.database import Database, T, Tx, Work
 from pileus.store.schema import open_database
 from pileus.tasks.operation import LeaseLostError, Step, TaskContext
 from tests.tasks.workers import (
@@ -272,6 +272,46 @@ async def test_a_stopped_worker_releases_its_leases_at_once(bench: Workbench) ->
     await bench.engine(operation).run_until_idle()
 
     assert bench.journal.lines == ["a", "b", "b", "done"]
+
+
+class SlowDatabase(FlakyDatabase):
+    """A database of which the writes wait for an event."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db)
+        self.is_fast, self.is_waiting = asyncio.Event(), asyncio.Event()
+        self.is_fast.set()
+
+    async def write(self, work: Work[T]) -> T:
+        """Wait, then write."""
+        if not self.is_fast.is_set():
+            self.is_waiting.set()
+        await self.is_fast.wait()
+        return await self.db.write(work)
+
+
+async def test_a_worker_that_is_cancelled_repeatedly_still_releases_its_lease(bench: Workbench) -> None:
+    task, slow = await bench.add_tasks(a_task()), SlowDatabase(bench.db)
+    claimed, reached = await bench.claim("one"), asyncio.Event()
+    assert claimed is not None
+
+    async def wait() -> None:
+        slow.is_fast.clear()
+        reached.set()
+        await asyncio.Event().wait()
+
+    bench.journal.callbacks["a"] = wait
+    running = asyncio.create_task(bench.engine(bench.journal.steps("a"), db=slow).perform(claimed))
+    await reached.wait()
+    running.cancel()
+    await slow.is_waiting.wait()
+    running.cancel()
+    await asyncio.sleep(0)
+    slow.is_fast.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+
+    assert (await bench.reload(task)).lease_token is None
 
 
 async def test_a_task_of_an_unknown_type_is_left_to_a_newer_server(bench: Workbench) -> None:

@@ -18,6 +18,7 @@ from pileus.server.http_server import HttpServer, listen
 from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
+from pileus.tasks.cancellation import cancel_and_wait
 
 LOG = logging.getLogger("pileus.server")
 DRAIN_SECONDS = 1.5
@@ -28,7 +29,7 @@ def serve_as_single_process(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve_cloud(settings, install_stop_signals(), exclusive=True)
+        await serve_until_stopped(settings, install_stop_signals(), exclusive=True)
 
     uvloop.run(main())
 
@@ -45,7 +46,7 @@ def serve_as_worker() -> None:
     async def main() -> None:
         stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-        await serve_cloud(settings, stop, exclusive=False)
+        await serve_until_stopped(settings, stop, exclusive=False)
 
     try:
         with explain_start_errors(settings):
@@ -55,9 +56,23 @@ def serve_as_worker() -> None:
         sys.exit(1)
 
 
-async def serve_cloud(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
-    """Start the cloud, then the HTTP server; stop them in the opposite order."""
+async def serve_until_stopped(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
+    """Serve until `stop` is set. A stop during the start ends the start."""
+    started = asyncio.Event()
+    serving = asyncio.create_task(serve_cloud(settings, stop, started, exclusive=exclusive))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not (started.is_set() or serving.done()):
+        await cancel_and_wait(serving)
+        return
+    await serving
+
+
+async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.Event, *, exclusive: bool) -> None:
+    """Start the cloud, then the HTTP server; stop them in the opposite order. Sets `started` between the two."""
     async with run_cloud(settings, exclusive=exclusive) as cloud:
+        started.set()
         gc.enable()
         server = make_http_server(settings, cloud)
         address = resolve_host(settings.host)

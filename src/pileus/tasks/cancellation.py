@@ -1,7 +1,11 @@
 """Cancel background work."""
 
 import asyncio
-from typing import Any
+from collections.abc import Awaitable
+from contextlib import suppress
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 PATIENCE = 1.0
 """Seconds after which a cancellation is repeated."""
@@ -21,3 +25,12 @@ async def cancel_and_wait(*tasks: asyncio.Task[Any], patience: float = PATIENCE)
     for task in tasks:
         if not task.cancelled() and (failure := task.exception()):
             raise failure
+
+
+async def complete(work: Awaitable[T]) -> T:
+    """Await work to its end although the caller is cancelled meanwhile, once or repeatedly."""
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    return task.result()

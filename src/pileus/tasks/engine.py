@@ -27,7 +27,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
-from pileus.tasks.cancellation import cancel_and_wait
+from pileus.tasks.cancellation import cancel_and_wait, complete
 from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
 from pileus.tasks.slots import SLOT_COUNTS, Slots
@@ -93,7 +93,7 @@ class Engine:
 
     async def stop(self) -> None:
         """Cancel the running tasks and release their leases."""
-        await cancel_and_wait(*self._running)
+        await complete(cancel_and_wait(*self._running))
 
     async def run_until_idle(self) -> None:
         """Perform all claimable tasks, one after the other."""
@@ -195,7 +195,8 @@ class Engine:
         except TaskHeldError as error:
             await self._hold(ctx, error.fault_id)
         except asyncio.CancelledError:
-            await asyncio.shield(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
+            # The worker is cancelled again if the database takes long.
+            await complete(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
             raise
         finally:
             heartbeat.cancel()

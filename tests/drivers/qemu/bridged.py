@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from base64 import b64encode
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,9 @@ async def machines(folder: Path) -> dict[str, Any]:
     callers: list[str] = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        callers.append(writer.get_extra_info("peername")[0])
-        writer.close()
+        with closing(writer):
+            await reader.readline()
+            callers.append(writer.get_extra_info("peername")[0])
 
     async def all_have_called() -> bool:
         return len(callers) > 1

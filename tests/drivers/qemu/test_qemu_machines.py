@@ -4,6 +4,7 @@ import asyncio
 import os
 import pwd
 import signal
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -117,10 +118,10 @@ async def test_a_killed_machine_is_in_error_and_can_be_started(qemu: Qemu) -> No
 
 async def test_a_monitor_that_disconnects_after_its_greeting_is_unavailable(tmp_path: Path) -> None:
     async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}}}\r\n')
-        await reader.readline()
-        writer.write(b'{"return": {}}\r\n')
-        writer.close()
+        with closing(writer):
+            writer.write(b'{"QMP": {"version": {"qemu": {"major": 7, "minor": 2, "micro": 0}, "package": ""}}}\r\n')
+            await reader.readline()
+            writer.write(b'{"return": {}}\r\n')
 
     async def read_state() -> None:
         async with open_monitor(tmp_path) as monitor:

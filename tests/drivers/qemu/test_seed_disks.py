@@ -7,7 +7,7 @@ import json
 import os
 from base64 import b64decode, b64encode, encodebytes
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -227,11 +227,11 @@ async def serve_metadata(folder: Path, state: FabricState) -> AsyncIterator[str]
     await service.listen(str(folder / "md.sock"))
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        upstream_reader, upstream_writer = await asyncio.open_unix_connection(folder / "md.sock")
-        upstream_writer.write(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(await upstream_reader.read())
-        writer.close()
-        upstream_writer.close()
+        with closing(writer):
+            upstream_reader, upstream_writer = await asyncio.open_unix_connection(folder / "md.sock")
+            with closing(upstream_writer):
+                upstream_writer.write(await reader.readuntil(b"\r\n\r\n"))
+                writer.write(await upstream_reader.read())
 
     server = await asyncio.start_server(forward, "127.0.0.1", 0)
     async with server:
