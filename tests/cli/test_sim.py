@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx
 import pytest
 
 from pileus.cli.temporary_server import TemporaryServer
@@ -130,6 +131,15 @@ def test_missing_and_wrong_key_are_reported_with_the_next_step(run: Run, sim: Ru
     assert wrong.stderr.startswith(f"pileus: {server.url}: the key is not accepted: take the one that `pileus serve`")
 
 
+def test_a_key_without_the_necessary_role_is_reported_with_the_next_step(sim: Run, server: TemporaryServer) -> None:
+    headers, body = {"Authorization": f"APIKey {server.key}"}, {"name": "reader", "role": "Users"}
+    answer = httpx.post(f"{server.url}/_pileus/tenants/1/keys", json=body, headers=headers)
+
+    refused = sim("faults", "--key", answer.json()["token"])
+
+    assert (refused.exit_code, "this key may not do that: use an administrator's" in refused.stderr) == (1, True)
+
+
 def test_unreachable_server_is_reported_with_the_next_step(run: Run) -> None:
     refused = run("sim", "faults", "--key", "1_any-secret", "--url", "http://127.0.0.1:1/")
 
@@ -162,7 +172,7 @@ def other_server(request: pytest.FixtureRequest) -> Iterator[tuple[int, str]]:
 def test_server_without_control_endpoint_is_reported(run: Run, other_server: tuple[int, str]) -> None:
     status, url = other_server
     expected = {
-        403: "this key may not do that: use an administrator's",
+        403: "answered 403 Forbidden; is this a Pileus server?",
         404: "the control endpoint is off: it is there only where the simulated driver runs",
         500: "answered 500 Internal Server Error; is this a Pileus server?",
     }

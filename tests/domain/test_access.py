@@ -5,7 +5,7 @@ import pytest
 from pileus.domain.account.access import ALLOWED, Access, Role, is_allowed
 
 PERMISSIONS = {
-    "Operators": {"open", "read", "write", "administer", "operate"},
+    "Operators": {"open", "read", "write", "administer", "operate", "control"},
     "Administrators": {"open", "read", "write", "administer"},
     "Engineers": {"open", "read", "write"},
     "Users": {"open", "read"},
