@@ -125,13 +125,12 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         reconciler = Reconciler(db, driver, current_time_micros)
         retention = _make_retention_job(settings, db, metrics)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
+        app = create_app(settings, app_state, metrics)
         await controls.refresh()
         async with _run_in_background(
             engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), retention.run(), controls.run(), *watchers
         ):
-            yield RunningCloud(
-                create_app(settings, app_state, metrics), app_state, engine, driver, prepared.first_token
-            )
+            yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
 
 
 def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute, on_task_end: OnTaskEnd) -> Engine:
@@ -151,6 +150,7 @@ def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute
 def _make_app_state(
     settings: Settings, prepared: PreparedDatabase, engine: Engine, driver: Compute, task_waiters: TaskWaiters
 ) -> AppState:
+    control_obstacle = find_control_obstacle(settings, driver)
     return AppState(
         prepared.db,
         prepared.catalogue,
@@ -161,8 +161,8 @@ def _make_app_state(
         driver,
         SubscriptionNotifier(allow_private=settings.subscribers == "any"),
         settings.task_limit,
-        Controls(prepared.db, is_shared=settings.has_other_processes),
-        control_obstacle=find_control_obstacle(settings, driver),
+        Controls(prepared.db, is_shared=settings.has_other_processes, is_obeyed=not control_obstacle),
+        control_obstacle=control_obstacle,
         task_waiters=task_waiters,
         rate_limiter=make_rate_limiter(settings),
         long_poll_seconds=settings.task_poll_ms / 1000,

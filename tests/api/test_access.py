@@ -35,6 +35,8 @@ GLOBAL_PATHS = (
     "/cloud/v1/pricing/{region_id}/ddos",
     "/_pileus/operations",
     "/_pileus/faults",
+    "/_pileus/http_faults",
+    "/_pileus/http_operations",
     "/_pileus/capacities",
     "/_pileus/time",
     "/_pileus/blackholes",

@@ -31,7 +31,7 @@ def scope_of(token: str) -> dict[str, Any]:
         Settings(host="127.0.0.9"),
         Settings(host="0.0.0.0", simulation_control="on"),  # noqa: S104  # compared, not listened on
     ],
-    ids=repr,
+    ids=lambda settings: settings.host,
 )
 def test_the_cloud_on_loopback_may_be_controlled_and_others_if_a_setting_says_so(
     tenant: Tenant, settings: Settings

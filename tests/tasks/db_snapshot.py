@@ -32,6 +32,7 @@ IGNORED_TABLES = {
     "simulated_settings",
     "retention",
     "controls",
+    "http_faults",
 }
 # Columns that differ after a change was reverted.
 CHANGE_COLUMNS = {"revision", "stamp", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}

@@ -9,6 +9,7 @@ from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
+from pileus.api.operations import OperationIndex, list_operations_of
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.routes import consoles, health, machine_access, other_families, simulated_consoles, simulation
@@ -23,7 +24,8 @@ def create_app(
 ) -> Litestar:
     """Make the application; without `state` it serves only to read its routes and its schema.
 
-    The routes of simulation and consoles exist only if the driver supports them. `dispatch` wraps the framework.
+    The routes of simulation and consoles exist only if the driver supports them; those of control are always there, and
+    refuse where the cloud may not be controlled. `dispatch` wraps the framework.
     """
     has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
     legacy_fields = settings.legacy_fields if state is None else state.legacy_fields
@@ -34,17 +36,12 @@ def create_app(
             health.make_metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
             *other_families.ROUTES,
+            simulation.CONTROL_ROUTER,
             *([simulation.ROUTER, simulated_consoles.ROUTER] if has_simulation else []),
             *([consoles.ROUTER] if has_consoles else []),
         ],
         before_request=authorization.authorize,
-        dependencies={
-            "ctx": Provide(provide_context, sync_to_thread=False),
-            "client_scope": Provide(provide_client_scope),
-            "app_state": Provide(provide_app_state, sync_to_thread=False),
-            "metrics": Provide(provide_metrics, sync_to_thread=False),
-            "tag_filter": Provide(provide_tag_filter, sync_to_thread=False),
-        },
+        dependencies=_make_dependencies(),
         exception_handlers=errors.HANDLERS,
         request_class=BodyDecodingRequest,
         response_class=JsonResponse,
@@ -55,8 +52,23 @@ def create_app(
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
     framework = answer_head_as_get(app.asgi_handler)
-    app.asgi_handler = instrument_requests(dispatch(app, state, framework) if state else framework, metrics)
+    if state is None:
+        app.asgi_handler = instrument_requests(framework, metrics)
+    else:
+        state.http_faults.operations = OperationIndex(list_operations_of(app))
+        app.asgi_handler = instrument_requests(dispatch(app, state, framework), metrics, state.http_faults)
     return app
+
+
+def _make_dependencies() -> dict[str, Provide]:
+    """Return what handlers can take as parameters, by name."""
+    return {
+        "ctx": Provide(provide_context, sync_to_thread=False),
+        "client_scope": Provide(provide_client_scope),
+        "app_state": Provide(provide_app_state, sync_to_thread=False),
+        "metrics": Provide(provide_metrics, sync_to_thread=False),
+        "tag_filter": Provide(provide_tag_filter, sync_to_thread=False),
+    }
 
 
 def provide_context() -> RequestContext:

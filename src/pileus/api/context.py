@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
+from pileus.api.http_faults import HttpFaults
 from pileus.api.installation_figures import InstallationMeter
 from pileus.api.login_limits import LoginLimits
 from pileus.api.rate_limits import RateLimiter
@@ -58,14 +59,22 @@ class AppState:
     turns: LoopTurns = field(default_factory=LoopTurns)
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
+    http_faults: HttpFaults = field(init=False)
     task_meter: TaskMeter = field(init=False)
     installation_meter: InstallationMeter = field(init=False)
 
     def __post_init__(self) -> None:
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
         self.authenticator = Authenticator(self.db)
+        self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
+        self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.now)
         self.installation_meter = InstallationMeter(self.db, self.catalogue, self.driver)
+
+    def stop_waiting(self) -> None:
+        """Let requests that wait go on: those that read a task, and those that a fault delays."""
+        self.long_polls.stop()
+        self.http_faults.stop()
 
 
 @dataclass(slots=True, kw_only=True)

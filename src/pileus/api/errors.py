@@ -3,6 +3,7 @@
 import logging
 import math
 import re
+from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
@@ -126,6 +127,12 @@ def make_error_response(request: Request[Any, Any, Any], error: Exception) -> AS
     return response.to_asgi_response(
         app=None, request=request, type_encoders=request.route_handler.resolve_type_encoders()
     )
+
+
+def exception_class_of(status: HTTPStatus) -> str:
+    """Return the `exception_class` of errors with a status: that of our own errors, or the name of the status."""
+    names = (name for code, name in HTTP_ERRORS.values() if code == status)
+    return next(names, status.phrase.replace(" ", "").replace("-", ""))
 
 
 def _request_id(request: Request[Any, Any, Any]) -> str:

@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.handlers import HTTPRouteHandler
@@ -12,8 +12,13 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+if TYPE_CHECKING:
+    from pileus.api.http_faults import HttpFaults
+
 LOG = logging.getLogger("pileus.requests")
 UNKNOWN = "(none)"
+NO_ANSWER = 0
+"""The status of a request whose connection a fault has closed, in metrics and logs."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """All other methods are counted as one, because a client can invent any number of them."""
 
@@ -75,10 +80,12 @@ class ServerMetrics:
         return generate_latest(registry)
 
 
-def instrument_requests(
-    app: ASGIApp, metrics: ServerMetrics, clock: Callable[[], float] = time.perf_counter
-) -> ASGIApp:
-    """Wrap the application: give each request an id, return it in headers, count the request and log it."""
+def instrument_requests(app: ASGIApp, metrics: ServerMetrics, http_faults: "HttpFaults | None" = None) -> ASGIApp:
+    """Wrap the application: give each request an id, return it in headers, count the request and log it.
+
+    Between this and the application, requests meet the faults of HTTP.
+    """
+    clock = time.perf_counter
     count_request, request_ids = _make_request_counter(metrics), _make_request_ids()
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
@@ -99,7 +106,10 @@ def instrument_requests(
             await send(message)
 
         try:
-            await app(scope, receive, send_with_id)
+            if http_faults is None or not http_faults.active:
+                await app(scope, receive, send_with_id)
+            elif not await http_faults.answer(app, scope, receive, send_with_id):
+                status = NO_ANSWER
         finally:
             seconds = clock() - started
             count_request(scope, status, seconds)

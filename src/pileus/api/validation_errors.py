@@ -3,6 +3,7 @@
 A value has either errors of its own or errors inside, so that the paths of errors make a tree.
 """
 
+import operator
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
@@ -151,12 +152,25 @@ def _string_errors(raw: object, type_info: inspect.StrType, path: Path) -> Itera
 
 def _integer_errors(raw: object, type_info: inspect.IntType, path: Path) -> Iterator[FieldError]:
     number = _convert_or_none(raw, int)
-    if number is None:
-        yield path, "Input should be a valid integer"
-    elif type_info.ge is not None and number < type_info.ge:
-        yield path, f"Input should be greater than or equal to {type_info.ge}"
-    elif type_info.le is not None and number > type_info.le:
-        yield path, f"Input should be less than or equal to {type_info.le}"
+    yield from [(path, "Input should be a valid integer")] if number is None else _bound_errors(number, type_info, path)
+
+
+def _float_errors(raw: object, type_info: inspect.FloatType, path: Path) -> Iterator[FieldError]:
+    number = _convert_or_none(raw, float)
+    yield from [(path, "Input should be a valid number")] if number is None else _bound_errors(number, type_info, path)
+
+
+def _bound_errors(number: float, type_info: inspect.IntType | inspect.FloatType, path: Path) -> Iterator[FieldError]:
+    bounds = (
+        (type_info.ge, operator.ge, "greater than or equal to"),
+        (type_info.gt, operator.gt, "greater than"),
+        (type_info.le, operator.le, "less than or equal to"),
+        (type_info.lt, operator.lt, "less than"),
+    )
+    for limit, is_within, words in bounds:
+        if limit is not None and not is_within(number, limit):
+            yield path, f"Input should be {words} {int(limit) if limit == int(limit) else limit}"
+            return
 
 
 def _boolean_errors(raw: object, _: inspect.BoolType, path: Path) -> Iterator[FieldError]:
@@ -183,6 +197,7 @@ CHECKS: Mapping[type[inspect.Type], Callable[[Any, Any, Path], Iterator[FieldErr
     inspect.DictType: _dict_errors,
     inspect.StrType: _string_errors,
     inspect.IntType: _integer_errors,
+    inspect.FloatType: _float_errors,
     inspect.BoolType: _boolean_errors,
     inspect.LiteralType: _literal_errors,
     inspect.EnumType: _enum_errors,

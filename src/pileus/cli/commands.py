@@ -110,8 +110,9 @@ class LazySectionedGroup(click.Group):
         return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands by section, with one line of help each."""
-        names_by_heading: Mapping[str, Iterable[str]] = self.sections or {"Commands": self.list_commands(ctx)}
+        """Write the commands by section, with one line of help each; those that are not lazy come first."""
+        own = super().list_commands(ctx)
+        names_by_heading: dict[str, Iterable[str]] = {**({"Commands": own} if own else {}), **self.sections}
         sections = {
             heading: [
                 (name, command.get_short_help_str(90)) for name in names if (command := self.get_command(ctx, name))

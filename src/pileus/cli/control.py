@@ -11,10 +11,12 @@ from pileus.cli.commands import CommandError, UsageError
 CONTROL = "/_pileus"
 ALWAYS_ON = "/tenants"
 """The part of the endpoint that does not need the simulated driver."""
+OPERATOR_KEY = "an operator's (`pileus operators create NAME`)"
 KEY_NOT_ALLOWED = (
     "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
-    " or an operator's (`pileus operators create NAME`)"
+    f" or {OPERATOR_KEY}"
 )
+ADMINISTRATOR_NOT_ALLOWED = f"this key may not do that: use {OPERATOR_KEY}"
 ROLE_NOT_ALLOWED = "The role "
 """How the server's answer to a key without the necessary role begins."""
 CONTROL_OFF = (
@@ -65,6 +67,8 @@ class ControlClient:
             return KEY_REFUSED
         if response.status_code == httpx.codes.FORBIDDEN:
             text = _response_message(response)
+            if text.startswith(f"{ROLE_NOT_ALLOWED}Administrators "):
+                return ADMINISTRATOR_NOT_ALLOWED
             return KEY_NOT_ALLOWED if text.startswith(ROLE_NOT_ALLOWED) else text
         is_missing = response.status_code == httpx.codes.NOT_FOUND
         if is_missing and not path.startswith(ALWAYS_ON) and not self._is_on():

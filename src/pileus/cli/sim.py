@@ -19,7 +19,9 @@ EXAMPLES = (
     ("Set the capacity of a flavor in region 1 to 0", "pileus sim capacity g1-standard-1-2 0"),
     ("Set the status of an instance to RESCUE", "pileus sim state 3d5e… RESCUE"),
     ("Simulate the start and stop times of real machines", "pileus sim time realistic"),
+    ("Answer the next two creations of an instance with 503", "pileus sim http respond create_instance --times 2"),
 )
+SECTIONS = {"Faults of HTTP": {"http": "pileus.cli.sim_http:http"}}
 Function = Callable[..., Any]
 
 
@@ -71,7 +73,7 @@ region = click.option(
 step = click.option("--step", help="The step of the task; default: the first (`pileus sim operations` lists them).")
 
 
-@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
+@click.group(cls=LazySectionedGroup, examples=EXAMPLES, sections=SECTIONS)
 def sim() -> None:
     """Inject faults into the simulated cloud.
 

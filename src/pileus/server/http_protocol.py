@@ -15,6 +15,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from pileus.api.lost_answers import TRANSPORT
 from pileus.server.connections import ConnectionRegister
 
 MAX_URL_BYTES = 64 << 10
@@ -66,6 +67,7 @@ class HttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]  # our own key
         self._host_count, self._header_bytes, self._has_request = 0, 0, True
         self.deadline = self.loop.time() + self.limits.header_timeout
         self.register.mark_busy(self)

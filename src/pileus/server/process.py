@@ -84,7 +84,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         if serving.done():
             raise StartError(f"The HTTP server stopped unexpectedly: {serving.exception()}")
         ready.cancel()
-        cloud.app_state.long_polls.stop()
+        cloud.app_state.stop_waiting()
         server.should_exit = True
         await serving
     LOG.info("Stopped")

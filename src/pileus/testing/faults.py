@@ -1,40 +1,18 @@
-"""Faults of tasks, as tests inject them."""
+"""Faults, as tests inject them: of tasks here, of HTTP in `http_faults.py`."""
 
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import httpx
+from pileus.testing.http_faults import HttpFaultInjector
+from pileus.testing.injected_faults import InjectedFault
 
 ALL_TENANTS = {"client_id": 0}
 
 
-class InjectedFault:
-    """A fault that applies until it is released, or until the `with` block ends."""
+class CloudFaults(HttpFaultInjector):
+    """Injects faults into the tasks and the operations of all projects of a cloud.
 
-    def __init__(self, operator: httpx.Client, fault_id: str) -> None:
-        self.id = fault_id
-        self._operator = operator
-
-    def release(self) -> None:
-        """Delete the fault if it exists. Tasks that it holds continue."""
-        answer = self._operator.delete(f"/_pileus/faults/{self.id}", params=ALL_TENANTS)
-        if answer.status_code != httpx.codes.NOT_FOUND:
-            answer.raise_for_status()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.release()
-
-
-class CloudFaults:
-    """Injects faults into the tasks of all projects of a cloud. A wrong task type or step raises HTTPStatusError."""
-
-    def __init__(self, operator: httpx.Client) -> None:
-        self._operator = operator
+    A wrong task type or step raises HTTPStatusError.
+    """
 
     def hold(self, task_type: str | None = None, *, step: str | None = None, times: int | None = None) -> InjectedFault:
         """Hold tasks of a type (any if None) before a step (the first if None) until the fault is released."""
@@ -52,9 +30,11 @@ class CloudFaults:
         return self._inject(kind="fail", task_type=task_type, step=step, times=times, message=message)
 
     def release_all(self) -> None:
-        """Delete all faults. Tasks that they hold continue."""
+        """Delete all faults, of tasks and of HTTP. Tasks that they hold, and requests that they delay, continue."""
+        self._release_all_http()
         self._operator.delete("/_pileus/faults", params=ALL_TENANTS).raise_for_status()
 
     def _inject(self, **fault: Any) -> InjectedFault:
         answer = self._operator.post("/_pileus/faults", params=ALL_TENANTS, json=fault)
-        return InjectedFault(self._operator, answer.raise_for_status().json()["id"])
+        fault_id = answer.raise_for_status().json()["id"]
+        return InjectedFault(self._operator, f"/_pileus/faults/{fault_id}", fault_id, **ALL_TENANTS)

@@ -56,6 +56,6 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Future[Stop
         serving = asyncio.create_task(server.serve([listener]))
         ready.set_result(lambda: loop.call_soon_threadsafe(stop.set))
         await stop.wait()
-        cloud.app_state.long_polls.stop()
+        cloud.app_state.stop_waiting()
         server.should_exit = True
         await serving

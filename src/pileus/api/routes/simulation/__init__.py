@@ -1,15 +1,17 @@
 """The control endpoint of a simulated cloud: inject faults, limit capacity, change the state of machines.
 
-It exists only with a simulated driver and is not part of the public API. An administrator changes what its own tenant
-experiences, an operator what any tenant does.
+It is not part of the public API. The routes of ROUTER exist only with a simulated driver: an administrator changes what
+its own tenant experiences, an operator what any tenant does. Those of CONTROL_ROUTER reach all tenants and are for
+operators: they always exist, and answer 403 with the reason where the cloud may not be controlled.
 """
 
 from litestar import Router
 
-from pileus.api.routes.simulation import blackholes, capacities, machines, task_faults
+from pileus.api.routes.simulation import blackholes, capacities, http_faults, machines, task_faults
 
 ROUTER = Router(
     "/_pileus",
     route_handlers=[*task_faults.ROUTES, *capacities.ROUTES, *machines.ROUTES, *blackholes.ROUTES],
     tags=["Simulation"],
 )
+CONTROL_ROUTER = Router("/_pileus", route_handlers=[*http_faults.ROUTES], tags=["Simulation"])
