@@ -121,6 +121,43 @@ async def _add_rollback_trigger(tx: Tx) -> None:
     )
 
 
+class KilledError(BaseException):
+    """An error that only the outermost handlers catch."""
+
+
+@pytest.mark.parametrize("error", [KilledError, asyncio.CancelledError])
+async def test_a_write_that_raises_anything_fails_alone(db: Database, error: type[BaseException]) -> None:
+    async def fail(tx: Tx) -> None:
+        await put(tx, "failed")
+        raise error
+
+    failed, saved = await asyncio.gather(db.write(fail), db.write(lambda tx: put(tx, "saved")), return_exceptions=True)
+    await db.write(lambda tx: put(tx, "later"))
+
+    assert (type(failed), saved) == (error, None)
+    assert await count(db) == 2
+
+
+async def test_a_writer_that_ends_fails_its_batch_and_is_started_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    ends = [KilledError()]
+
+    def end_writer_once(_: int, __: float) -> None:
+        if ends:
+            raise ends.pop()
+
+    database = await open_database("", tmp_path)
+    await database.close()
+    database = Sqlite(tmp_path / "pileus.db", SecretBox(tmp_path / "secrets.key"), end_writer_once)
+    with pytest.raises(Unavailable, match="has ended"):
+        await database.write(lambda tx: put(tx, "first"))
+    await database.write(lambda tx: put(tx, "second"))
+
+    assert "The writer of the database has ended" in caplog.text
+    await database.close()
+
+
 async def test_writers_wait_for_a_writing_process_and_readers_do_not(db: Database, tmp_path: Path) -> None:
     other = connect(tmp_path / "pileus.db")
     other.execute("BEGIN IMMEDIATE")

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.errors import Conflict
 from pileus.store import queries
 from pileus.store.compute import instance_stamps
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 from pileus.store.table_counts import TableCounts
 
@@ -98,6 +98,17 @@ async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
     )
 
 
+async def set_status_of_locked(tx: Tx, table: str, project_id: int, task_id: str, status: str) -> None:
+    """Set the status of the resources of a project that a task has locked."""
+    await tx.send(
+        f"UPDATE {table} SET status = :status, revision = revision + 1"
+        " WHERE project_id = :project_id AND task_id = :task_id",
+        project_id=project_id,
+        task_id=task_id,
+        status=status,
+    )
+
+
 async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, after: str) -> None:
     """Change the status of all resources of a project that have the status `before`."""
     await tx.send(
@@ -125,3 +136,9 @@ async def list_records(tx: Tx, table: Table[R], project_id: int, status: str | N
     """Return a project's records in a table, those with one status if given."""
     where = queries.Where(OWN, project_id=project_id).equal("status", status)
     return await table.find(tx, str(where), **where.values)
+
+
+async def list_locked(tx: Tx, table: Table[R], project_id: int, task_id: str) -> list[R]:
+    """Return the records of a project in a table that a task has locked."""
+    where = f"{OWN} AND task_id = :task_id {FOR_CHANGE}"
+    return await table.find(tx, where, project_id=project_id, task_id=task_id)

@@ -48,6 +48,7 @@ SWITCH_PAUSE = 0.002
 """Seconds until a new file is tried again that others switch to WAL."""
 BUSY_TIMEOUT = 10_000
 """Milliseconds to wait for the transaction of another process."""
+WRITER_ENDED = "The writer of the database has ended: try again"
 LOG = logging.getLogger(__name__)
 
 
@@ -146,7 +147,7 @@ class _QueuedWrite:
         self.work = work
         self.future = future
         self.result: Any = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def settle(self, batch_error: Exception | None) -> None:
         """Set the future's result, unless its awaiter has been cancelled."""
@@ -203,22 +204,42 @@ class Sqlite:
 
     async def _enqueue(self, work: Work[T]) -> T:
         if self._writer_task is None:
-            self._writer_task = asyncio.create_task(self._run_writer(), name="sqlite-writer")
+            self._start_writer()
         write = _QueuedWrite(work, asyncio.get_running_loop().create_future())
         self._queue.append(write)
         self._queued.set()
         result: T = await write.future
         return result
 
+    def _start_writer(self) -> None:
+        self._writer_task = asyncio.create_task(self._run_writer(), name="sqlite-writer")
+        self._writer_task.add_done_callback(self._replace_writer)
+
+    def _replace_writer(self, ended: asyncio.Task[None]) -> None:
+        """Start the writer again, because other writes wait for it; after a cancellation the next write starts it."""
+        if ended.cancelled():
+            self._writer_task = None
+        else:
+            LOG.critical("The writer of the database has ended: it is started again", exc_info=ended.exception())
+            self._start_writer()
+
     async def _run_writer(self) -> None:
         while True:
             await self._queued.wait()
-            started = time.perf_counter()
-            error = await self._roll_back_on_error(self._begin())
-            # The batch also contains the writes that were queued while other processes had their turn.
-            batch = self._next_batch()
+            await self._write_batch()
+
+    async def _write_batch(self) -> None:
+        started = time.perf_counter()
+        error = await self._roll_back_on_error(self._begin())
+        # The batch also contains the writes that were queued while other processes had their turn.
+        batch = self._next_batch()
+        try:
             if error is None:
                 error = await self._roll_back_on_error(self._commit_batch(batch, started))
+        except BaseException:
+            error = Unavailable(WRITER_ENDED)
+            raise
+        finally:
             for write in batch:
                 write.settle(error)
 
@@ -234,11 +255,17 @@ class Sqlite:
             await step
         except Exception as error:  # raised to the awaiter of each write
             LOG.exception("A commit failed")
-            with suppress(sqlite3.Error):
-                self._writer.rollback()
-            self._turn.release()
+            self._give_up_turn()
             return error
+        except BaseException:
+            self._give_up_turn()
+            raise
         return None
+
+    def _give_up_turn(self) -> None:
+        with suppress(sqlite3.Error):
+            self._writer.rollback()
+        self._turn.release()
 
     async def _commit_batch(self, batch: list[_QueuedWrite], started: float) -> None:
         """Run the writes of a batch and commit them together."""
@@ -271,7 +298,9 @@ class Sqlite:
             try:
                 write.result, write.error = await write.work(tx), None
                 await write_count_changes(tx)
-            except Exception as error:  # noqa: BLE001  # raised to the awaiter of this write
+            except BaseException as error:  # raised to the awaiter of this write
+                if _is_being_cancelled():
+                    raise
                 self._writer.execute("ROLLBACK TO one")
                 write.error = _translate(error)
             self._writer.execute("RELEASE one")
@@ -330,7 +359,13 @@ async def _do_nothing(_: Tx) -> None:
     """Write nothing: its commit follows those of the writes queued before."""
 
 
-def _translate(error: Exception) -> Exception:
+def _is_being_cancelled() -> bool:
+    """Return whether somebody cancels the current task; if not, a CancelledError is one that the work has raised."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _translate(error: BaseException) -> BaseException:
     """Turn a unique violation into Stale: the write is retried, and its rules then report the conflict."""
     if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in UNIQUE_VIOLATIONS:
         stale = Stale(TOO_MANY)

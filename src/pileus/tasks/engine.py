@@ -30,6 +30,7 @@ from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait, complete
 from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
+from pileus.tasks.rejection import release_records
 from pileus.tasks.slots import SLOT_COUNTS, Slots
 
 LOG = logging.getLogger(__name__)
@@ -169,8 +170,8 @@ class Engine:
     async def perform(self, task: Task) -> None:
         """Run a claimed task until it ends, is to be retried later, or is lost to another worker.
 
-        A task whose arguments do not match its type ends in ERROR at once. Its records stay locked, because only its
-        arguments tell how to restore them.
+        A task whose arguments do not match its type ends in ERROR at once, and so do its records: only its arguments
+        tell how to restore them.
         """
         operation = self.operations[task.task_type]
         try:
@@ -182,7 +183,13 @@ class Engine:
 
     async def _reject(self, task: Task, error: str) -> None:
         LOG.error("Task rejected", extra={"task_id": task.id, "error": error})
-        if await self.db.write(lambda tx: self._save_end(tx, task, state=TaskState.ERROR, error=error)):
+
+        async def write(tx: Tx) -> bool:
+            if is_saved := await self._save_end(tx, task, state=TaskState.ERROR, error=error):
+                await release_records(tx, task, self.now())
+            return is_saved
+
+        if await self.db.write(write):
             self._notify(task, TaskState.ERROR)
 
     async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
