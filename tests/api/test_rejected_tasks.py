@@ -11,8 +11,8 @@ from tests.tenants import Tenant
 
 async def reject(tenant: Tenant, path: str, body: Any, *, method: str = "POST") -> str:
     """Send a request whose task gets wrong arguments; return the error of the task."""
-    held = await tenant.api.post("/_pileus/faults", json={"kind": "hold"})
-    assert held.is_success, held.text
+    fault = await tenant.api.post("/_pileus/faults", json={"kind": "hold"})
+    assert fault.is_success, fault.text
     answer = await tenant.api.request(method, path, json=body)
     assert answer.is_success, answer.text
     (task_id,) = answer.json()["tasks"]

@@ -15,6 +15,7 @@ from pileus.domain.tasks import new_task
 from pileus.store import tasks
 from pileus.store.table_counts import TableCounts
 from tests.image_server import image_url
+from tests.storage import a_volume
 from tests.tasks.workers import Clock
 from tests.tenants import REGION, Tenant
 
@@ -70,6 +71,19 @@ async def test_a_tenant_with_too_many_unfinished_tasks_is_told_when_to_try_again
     assert body["message"] == "There are 2 unfinished tasks, which is the limit: try again when some have ended"
     assert (of_other.status_code, count) == (200, 2)
     await tenant.wait_until_finished(await create_floating_ip(tenant))
+
+
+async def test_requests_at_the_same_moment_do_not_exceed_the_limit(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volumes = [await a_volume(tenant, name=f"data-{number}") for number in range(12)]
+    monkeypatch.setattr(tenant.running.app_state, "task_limit", 3)
+    hold = await hold_tasks(tenant)
+
+    answers = await asyncio.gather(*(tenant.api.delete(tenant.path("volumes", volume.id)) for volume in volumes))
+    await tenant.api.delete(hold)
+
+    assert sorted(answer.status_code for answer in answers) == [200] * 3 + [429] * 9
 
 
 async def test_reads_and_changes_without_a_task_are_not_limited(

@@ -9,9 +9,13 @@ from pileus.domain.context import Context
 from pileus.domain.tasks import SlotClass, Task, TaskType, check_task_limit, new_task
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.store import tasks
+from pileus.store.account import clients
 from pileus.store.database import Tx
 
 A = TypeVar("A", bound=Struct)
+SPARE_TASKS = 100
+"""Closer to the limit of unfinished tasks, the requests of a tenant wait for each other. Databases do not work on so
+many at the same moment."""
 
 
 async def start_task(
@@ -28,11 +32,9 @@ async def start_task(
     """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
 
     The task waits for a slot of `slot_class`; without it for one of its type. The engine is woken by whoever commits
-    the transaction (`RequestContext.submit_task`). Raises TooManyRequests if the tenant has too many unfinished tasks;
-    on PostgreSQL, requests at the same moment may exceed the limit by their number.
+    the transaction (`RequestContext.submit_task`). Raises TooManyRequests if the tenant has too many unfinished tasks.
     """
-    unfinished = await tasks.count_unfinished_of_tenant(tx, ctx.place.client_id)
-    check_task_limit(unfinished, ctx.task_limit)
+    await _check_task_limit(tx, ctx)
     task = new_task(
         task_id,
         task_type,
@@ -68,3 +70,13 @@ async def acknowledge_tasks(
     )
     caller = ctx.caller
     await tasks.acknowledge_all(tx, caller.client_id, task_filter, user_id=caller.user_id, now=ctx.now())
+
+
+async def _check_task_limit(tx: Tx, ctx: Context) -> None:
+    """Check the limit of unfinished tasks. Raises TooManyRequests."""
+    client_id = ctx.place.client_id
+    unfinished = await tasks.count_unfinished_of_tenant(tx, client_id)
+    if unfinished + SPARE_TASKS > ctx.task_limit:
+        await clients.lock(tx, client_id)
+        unfinished = await tasks.count_unfinished_of_tenant(tx, client_id)
+    check_task_limit(unfinished, ctx.task_limit)
