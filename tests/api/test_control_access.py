@@ -1,15 +1,22 @@
 """Who may control the simulated cloud, and where."""
 
-from typing import Any
+import dataclasses
+from typing import Any, cast
 
 import pytest
+from prometheus_client import CollectorRegistry
 
+from pileus.api.application import create_app
 from pileus.api.authorization import make_request_context
 from pileus.api.control_access import find_control_obstacle
+from pileus.api.middleware import ServerMetrics
 from pileus.domain.account.access import Access, Role
 from pileus.domain.errors import Forbidden
 from pileus.settings import Settings
-from tests.tenants import Tenant
+from pileus.tasks.controls import Controls
+from tests.api.foreign_ids import missing_ids
+from tests.api.routes import ENDPOINTS, Endpoint
+from tests.tenants import Tenant, client_of
 
 
 class ForeignDriver:
@@ -78,3 +85,32 @@ async def test_a_tenant_does_not_learn_whether_the_cloud_may_be_controlled(
 
     with pytest.raises(Forbidden, match=f"The role {role} does not allow this operation"):
         await make_request_context(tenant.running.app_state, Access.CONTROL, scope_of(tenant.tokens[role]))
+
+
+@pytest.mark.parametrize("endpoint", [endpoint for endpoint in ENDPOINTS if endpoint.access == Access.CONTROL], ids=str)
+async def test_every_endpoint_of_control_is_refused_where_the_cloud_may_not_be_controlled(
+    tenant: Tenant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tenant.running.app_state, "control_obstacle", "Not here")
+
+    answer = await tenant.operator.request(endpoint.method, endpoint.filled(missing_ids()), content=b"{")
+
+    assert (answer.status_code, answer.json()["message"]) == (403, "Not here")
+
+
+async def test_a_server_with_another_driver_says_why_it_cannot_be_controlled(tenant: Tenant) -> None:
+    settings, driver = Settings(driver="foreign"), cast("Any", ForeignDriver())
+    state = dataclasses.replace(
+        tenant.running.app_state,
+        driver=driver,
+        controls=Controls(tenant.running.app_state.db),
+        control_obstacle=find_control_obstacle(settings, driver),
+    )
+    app = create_app(settings, state, ServerMetrics(CollectorRegistry()))
+    running = dataclasses.replace(tenant.running, app=app)
+
+    async with client_of(running, tenant.tokens[Role.OPERATORS]) as operator:
+        refused, missing = await operator.get("/_pileus/http_faults"), await operator.get("/_pileus/faults")
+
+    assert (refused.status_code, missing.status_code) == (403, 404)
+    assert "the driver of this server is foreign" in refused.json()["message"]

@@ -56,10 +56,13 @@ def test_a_project_is_empty_at_first(pileus_client, number):
 def test_faults_end_with_their_test(tmp_path: Path) -> None:
     (tmp_path / "test_faults.py").write_text(
         """
-def test_one_leaves_a_fault(pileus):
+def test_one_leaves_faults(pileus):
     pileus.faults.fail("create_network")
+    pileus.faults.respond("create_network", status=500)
+    pileus.faults.disconnect("get_task", times=1)
 
-def test_the_next_does_not_see_it(pileus_client):
+def test_the_next_does_not_see_them(pileus, pileus_client):
+    assert pileus.operator.get("/_pileus/http_faults").json() == []
     assert pileus_client.cloud.networks.create_and_poll(name="unharmed").name == "unharmed"
 """
     )
