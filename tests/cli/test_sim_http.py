@@ -28,7 +28,10 @@ def test_a_fault_is_injected_listed_with_its_hits_and_released(sim: Run, server:
     (listed,) = json.loads(sim("http", "faults", "-o", "json").stdout)
     released = sim("http", "release", listed["id"])
 
-    assert injected.stdout == f"Fault respond for list_projects. To stop that: pileus sim http release {listed['id']}\n"
+    assert injected.stdout == (
+        "Answering requests of list_projects, status 429, retry after 2, 2 times. "
+        f"To stop that: pileus sim http release {listed['id']}\n"
+    )
     assert statuses == [429, 429, 200]
     assert "status 429, retry after 2" in table
     assert (listed["hits"], listed["times"]) == (2, 2)
@@ -57,8 +60,20 @@ def test_each_kind_of_fault_has_a_command(sim: Run, arguments: list[str], fields
     assert sim("http", "release", "--all").stdout == "Released all.\n"
 
 
-def test_a_fault_by_chance_names_its_seed(sim: Run) -> None:
-    assert ", seed 7. To stop that" in sim("http", "disconnect", "--probability", "0.5", "--seed", "7").stdout
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["disconnect", "--probability", "0.5", "--seed", "7"],
+            "Disconnecting all requests, probability 0.5 with seed 7.",
+        ),
+        (["delay", "--seconds", "2", "--project", "1"], "Delaying requests with project id 1, seconds 2.0."),
+        (["lose-answer", "get_task", "--times", "1"], "Losing the answers to requests of get_task, 1 time."),
+        (["truncate", "get_task", "--client", "1"], "Truncating the answers to requests of get_task, client id 1."),
+    ],
+)
+def test_a_sentence_says_what_a_fault_does(sim: Run, arguments: list[str], sentence: str) -> None:
+    assert sim("http", *arguments).stdout.startswith(f"{sentence} To stop that: pileus sim http release ")
 
 
 def test_the_operations_are_listed(sim: Run) -> None:

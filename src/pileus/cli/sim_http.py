@@ -24,6 +24,14 @@ EXAMPLES = (
 )
 SELECTION = ("operation", "method", "path", "client_id", "project_id")
 EFFECT = ("status", "retry_after", "seconds", "max_seconds", "message")
+ACTS = {
+    "respond": "Answering",
+    "delay": "Delaying",
+    "disconnect": "Disconnecting",
+    "truncate": "Truncating the answers to",
+    "lose_answer": "Losing the answers to",
+}
+"""How the sentence about a fault begins, by its kind."""
 Function = Callable[..., Any]
 
 
@@ -139,9 +147,23 @@ def _inject(control: ControlClient, kind: str, fault: dict[str, Any]) -> None:
     if body.get("method"):
         body["method"] = body["method"].upper()
     injected = control.call("POST", "/http_faults", {**body, "kind": kind})
-    target = _describe(injected, SELECTION) or "all requests"
-    seed = f", seed {injected['seed']}" if injected["probability"] < 1 else ""
-    click.echo(f"Fault {kind} for {target}{seed}. To stop that: pileus sim http release {injected['id']}")
+    click.echo(f"{_sentence(injected)}. To stop that: pileus sim http release {injected['id']}")
+
+
+def _sentence(fault: dict[str, Any]) -> str:
+    """Say what a fault does to which requests, and how often."""
+    selection, effect = _describe(fault, SELECTION), _describe(fault, EFFECT)
+    target = (
+        f"requests of {selection}"
+        if fault["operation"]
+        else f"requests with {selection}"
+        if selection
+        else "all requests"
+    )
+    parts = [f"{ACTS[fault['kind']]} {target}", effect]
+    parts += [f"{fault['times']} time{'s' * (fault['times'] > 1)}"] if fault["times"] else []
+    parts += [f"probability {fault['probability']} with seed {fault['seed']}"] if fault["probability"] < 1 else []
+    return ", ".join(part for part in parts if part)
 
 
 def _describe(fault: dict[str, Any], names: tuple[str, ...]) -> str:
