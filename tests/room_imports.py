@@ -18,6 +18,7 @@ COMPOSITION = {
     "__main__",
     "app",
     "api_keys",
+    "backups",
     "client_variables",
     "driver_homes",
     "initial_data",
@@ -39,6 +40,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.serve": {"app", "server", "settings"},
     "cli.database_access": {"app", "domain.errors", "initial_data", "running_servers", "server.startup"},
     "cli.secrets": {"app", "domain.errors"},
+    "cli.backups": {"backups"},
     "cli.env": {"client_variables", "settings"},
     "cli.catalog": {"domain"},
     # The pattern of API keys, the default of a limit, and the settings of drivers.

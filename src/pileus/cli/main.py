@@ -26,6 +26,8 @@ SECTIONS = {
         "users": "pileus.cli.users:users",
         "secrets": "pileus.cli.secrets:secrets",
         "db": "pileus.cli.db:db",
+        "backup": "pileus.cli.backups:backup",
+        "restore": "pileus.cli.backups:restore",
         "sim": "pileus.cli.sim:sim",
     },
 }

@@ -16,7 +16,7 @@ from pileus.driver_homes import ForeignDriverHome
 from pileus.drivers.registry import UnknownDriver
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
-from pileus.store.database import DatabaseNewerThanProgram, DatabaseUnreachable
+from pileus.store.database import DatabaseInUse, DatabaseNewerThanProgram, DatabaseUnreachable
 from pileus.store.secrets import SecretsKeyError
 
 LOCK_FILE = "serve.lock"
@@ -35,7 +35,7 @@ def explain_start_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except (DatabaseNewerThanProgram, SecretsKeyError, ForeignDriverHome, Unavailable) as problem:
+    except (DatabaseInUse, DatabaseNewerThanProgram, SecretsKeyError, ForeignDriverHome, Unavailable) as problem:
         raise StartError(str(problem)) from problem
     except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem

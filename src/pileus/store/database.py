@@ -11,6 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
+from msgspec import Struct
+
 from pileus.store.count_changes import CountChanges
 from pileus.store.secrets import SecretBox
 
@@ -86,6 +88,31 @@ class DatabaseUnreachable(Exception):
     """The database server does not answer or refuses the connection; the message names it and the reason."""
 
 
+class DatabaseInUse(Exception):
+    """Other programs use the database; the message is one line and says what to do."""
+
+
+class DatabaseNotEmpty(Exception):
+    """The database has content that nobody has said to replace."""
+
+
+class ContentRejected(Exception):
+    """The database does not accept its new content; the message names the constraint that it violates."""
+
+
+class NewContent(Struct, frozen=True, kw_only=True):
+    """What replaces the content of a database: `fill` runs after the migrations.
+
+    The `dropped` tables are those of the program, each in front of those that it refers to. Unless `is_overwriting`,
+    the database has to be empty.
+    """
+
+    dropped: Sequence[str]
+    migrations: Sequence[Migration]
+    fill: Work[None]
+    is_overwriting: bool
+
+
 class DatabaseNewerThanProgram(Exception):
     """A newer version of the program has migrated the database."""
 
@@ -132,3 +159,13 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
+
+
+class RestorableDatabase(Database, Protocol):
+    """A database whose content can be replaced."""
+
+    async def replace_content(self, content: NewContent) -> None:
+        """Replace all content in one transaction; nobody else may use the database.
+
+        Raises DatabaseInUse, DatabaseNotEmpty, ContentRejected or DatabaseUnreachable: then nothing has changed.
+        """

@@ -4,7 +4,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection, AsyncRawCursor, OperationalError, errors
 
@@ -15,8 +15,12 @@ from pileus.store.database import (
     NEWEST,
     TOO_MANY,
     VERSIONS,
+    ContentRejected,
+    DatabaseInUse,
+    DatabaseNotEmpty,
     DatabaseUnreachable,
     Migration,
+    NewContent,
     OnCommit,
     Row,
     Stamped,
@@ -43,6 +47,10 @@ RETRYABLE = (Stale, *CONFLICTS, errors.ForeignKeyViolation)
 LOST_ATTEMPTS = 3
 """Connections that one statement or transaction may lose."""
 LOST = "Connections to the database break: try again"
+OTHER_CONNECTIONS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
 BEGIN_SCAN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -203,18 +211,46 @@ class Postgres:
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply pending migrations under an advisory lock; raises DatabaseUnreachable."""
+        async with self._lock_schema() as (connection, newest):
+            for migration in pending_migrations(migrations, newest):
+                await self._apply(connection, *migration)
+
+    async def replace_content(self, content: NewContent) -> None:
+        """Replace all content in one transaction, on the only connection to the database."""
+        async with self._lock_schema() as (connection, newest):
+            if count := await _read_number(connection, OTHER_CONNECTIONS):
+                raise DatabaseInUse(f"The database has {count} other connections: stop all servers that use it")
+            if newest and not content.is_overwriting:
+                raise DatabaseNotEmpty
+            for table in content.dropped:
+                await connection.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
+            await connection.execute(VERSIONS)
+            for migration in content.migrations:
+                await self._apply(connection, *migration)
+            try:
+                await content.fill(self._statements_on(connection))
+            except errors.IntegrityError as error:
+                raise ContentRejected(str(error).splitlines()[0]) from error
+
+    @asynccontextmanager
+    async def _lock_schema(self) -> AsyncIterator[tuple[AsyncConnection[Row], int]]:
+        """Open a transaction in which nobody else migrates; yield its connection and the version of the schema."""
         connection = await self._connect_once()
         async with connection, connection.transaction():
             await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
             await connection.execute(VERSIONS)
-            row = await (await connection.execute(NEWEST)).fetchone()
-            for number, name, work in pending_migrations(migrations, row[0] if row else 0):
-                if isinstance(work, str):
-                    await connection.execute(work)
-                else:
-                    execute = partial(_execute_on, connection)
-                    await work(_Statements(execute, execute, self.secrets))
-                await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
+            yield connection, await _read_number(connection, NEWEST)
+
+    async def _apply(self, connection: AsyncConnection[Row], number: int, name: str, work: str | Work[None]) -> None:
+        if isinstance(work, str):
+            await connection.execute(work)
+        else:
+            await work(self._statements_on(connection))
+        await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
+
+    def _statements_on(self, connection: AsyncConnection[Row]) -> Tx:
+        execute = partial(_execute_on, connection)
+        return _Statements(execute, execute, self.secrets)
 
     async def erase_deleted_content(self) -> None:
         """Do nothing: PostgreSQL reuses the space over time, and its archives and replicas keep what they have."""
@@ -222,6 +258,11 @@ class Postgres:
     async def close(self) -> None:
         """Close every connection."""
         await self._connections.close()
+
+
+async def _read_number(connection: AsyncConnection[Row], statement: LiteralString) -> int:
+    row = await (await connection.execute(statement)).fetchone()
+    return int(row[0]) if row else 0
 
 
 async def _execute_on(connection: AsyncConnection[Row], sql: str, values: dict[str, Any]) -> Answer:

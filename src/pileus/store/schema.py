@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 
 from pileus.store.catalogue_id_migration import replace_catalogue_ids
-from pileus.store.database import Database, Migration, OnCommit, Tx, Work
+from pileus.store.database import NEWEST, Database, Migration, OnCommit, Tx, Work
 from pileus.store.secret_keys import prepare_secrets
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
@@ -41,6 +41,12 @@ def load_migrations() -> list[Migration]:
     scripts = [(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
     functions = [(number, name, function) for number, (name, function) in FUNCTIONS.items()]
     return sorted([*scripts, *functions], key=lambda migration: migration[0])
+
+
+async def read_schema_version(tx: Tx) -> int:
+    """Return the version of a database that has been migrated before."""
+    row = await tx.one(NEWEST)
+    return int(row[0]) if row else 0
 
 
 async def open_database(

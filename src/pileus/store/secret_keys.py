@@ -14,6 +14,7 @@ from pileus.store.secrets import SecretsKeyError
 
 FIRST_IDS: Mapping[Table[Any], str | int] = {subscriptions.TABLE: 0, instances.TABLE: "", tasks.TABLE: ""}
 """The tables with encrypted columns, each with a value that precedes all ids."""
+TABLE_OF_DIGEST = "secret_keys"
 PAGE = 500
 """Rows that are encrypted in one transaction."""
 
@@ -51,6 +52,12 @@ async def rotate_secrets(db: Database, *, add_key: bool) -> int:
     count = await _encrypt_all_secrets(db)
     await db.write(partial(_save_digest, digest=db.secrets.list_digests()[0]))
     return count
+
+
+async def find_digest(tx: Tx) -> str:
+    """Return the digest of the key; an empty text before the first start."""
+    row = await tx.one(f"SELECT digest FROM {TABLE_OF_DIGEST}")
+    return str(row[0]) if row else ""
 
 
 async def _read_state(db: Database) -> Row | None:

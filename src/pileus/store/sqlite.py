@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -24,7 +24,10 @@ from pileus.store.database import (
     OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
+    ContentRejected,
+    DatabaseNotEmpty,
     Migration,
+    NewContent,
     OnCommit,
     Row,
     Stamped,
@@ -309,17 +312,40 @@ class Sqlite:
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply pending migrations in one exclusive transaction."""
+        await self._write_exclusively(lambda: self._apply_pending(migrations))
+
+    async def replace_content(self, content: NewContent) -> None:
+        """Replace all content in one exclusive transaction."""
+        try:
+            await self._write_exclusively(lambda: self._replace_content(content))
+        except sqlite3.IntegrityError as error:
+            raise ContentRejected(str(error)) from error
+
+    async def _write_exclusively(self, work: Callable[[], Awaitable[None]]) -> None:
         await self._begin()
         try:
             self._writer.execute(VERSIONS)
-            (newest,) = self._writer.execute(NEWEST).fetchone()
-            for migration in pending_migrations(migrations, newest):
-                await self._apply(*migration)
+            await work()
             await self._serial_executor.run(self._commit)
         except BaseException:
             self._writer.rollback()
             self._turn.release()
             raise
+
+    async def _apply_pending(self, migrations: Sequence[Migration]) -> None:
+        (newest,) = self._writer.execute(NEWEST).fetchone()
+        for migration in pending_migrations(migrations, newest):
+            await self._apply(*migration)
+
+    async def _replace_content(self, content: NewContent) -> None:
+        if self._writer.execute(NEWEST).fetchone()[0] and not content.is_overwriting:
+            raise DatabaseNotEmpty
+        for table in content.dropped:
+            self._writer.execute(f"DROP TABLE IF EXISTS {table}")
+        self._writer.execute(VERSIONS)
+        for migration in content.migrations:
+            await self._apply(*migration)
+        await content.fill(_Direct(self._writer, self.secrets))
 
     async def _apply(self, number: int, name: str, work: str | Work[None]) -> None:
         if isinstance(work, str):
