@@ -22,6 +22,7 @@ EXAMPLES = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
     "port": ("9000", 9000),
     "public_url": ("https://cloud.example.org/x", "https://cloud.example.org/x"),
+    "trusted_proxies": ("127.0.0.1,10.0.0.0/8", "127.0.0.1,10.0.0.0/8"),
     "health_port": ("9090", 9090),
     "workers": ("4", 4),
     "data": ("/var/lib/pileus", Path("/var/lib/pileus")),

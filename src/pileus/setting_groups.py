@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from pileus.setting_fields import ACCESS, RETENTION, setting
+from pileus.setting_fields import ACCESS, NETWORK, RETENTION, setting
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -49,3 +49,42 @@ class ControlSettings(RetentionSettings, frozen=True, kw_only=True):
             "of HTTP, read its requests, set its clock. auto is on if the server listens on loopback.",
         ),
     ] = "auto"
+
+
+class NetworkSettings(ControlSettings, frozen=True, kw_only=True):
+    """Where the server listens, by how many processes, and what stands in front of it."""
+
+    host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, setting(NETWORK, "The port to listen on.", ge=1, le=65535)] = 8080
+    public_url: Annotated[
+        str,
+        setting(
+            NETWORK,
+            "The address at which clients reach the server, if it is not http://HOST:PORT; used in links.",
+            "an address such as https://cloud.example.org",
+            pattern=r"^(https?://[^\s/]+\S*)?$",
+        ),
+    ] = ""
+    trusted_proxies: Annotated[
+        str,
+        setting(
+            NETWORK,
+            "Reverse proxies whose headers X-Forwarded-For and X-Forwarded-Proto are used: addresses or networks, "
+            "separated by commas. Others could claim any address.",
+            "addresses or networks such as 127.0.0.1,10.0.0.0/8",
+            pattern=r"^([0-9A-Fa-f.:]+(/[0-9]{1,3})?(, ?(?=.)|$))*$",
+        ),
+    ] = ""
+    health_port: Annotated[
+        int,
+        setting(
+            NETWORK,
+            "A port for /healthz, /readyz and /metrics that load on the other port cannot keep from answering; 0 for "
+            "none.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    workers: Annotated[int, setting(NETWORK, "The number of server processes.", ge=1, le=256)] = 1

@@ -24,7 +24,6 @@ from pileus.setting_fields import (
     ACCESS,
     LIMITS,
     MACHINES,
-    NETWORK,
     OUTPUT,
     STORAGE,
     Setting,
@@ -35,7 +34,7 @@ from pileus.setting_fields import (
     setting,
 )
 from pileus.setting_files import read_settings_file
-from pileus.setting_groups import ControlSettings
+from pileus.setting_groups import NetworkSettings
 
 
 def default_data_directory() -> Path:
@@ -47,33 +46,8 @@ def default_data_directory() -> Path:
 DEFAULT_RATE_LIMIT = 100
 
 
-class Settings(ControlSettings, frozen=True, kw_only=True):
+class Settings(NetworkSettings, frozen=True, kw_only=True):
     """The settings of the server and, in `drivers`, those that were given for each driver, by field."""
-
-    host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (
-        "127.0.0.1"
-    )
-    port: Annotated[int, setting(NETWORK, "The port to listen on.", ge=1, le=65535)] = 8080
-    public_url: Annotated[
-        str,
-        setting(
-            NETWORK,
-            "The address at which clients reach the server, if it is not http://HOST:PORT; used in links.",
-            "an address such as https://cloud.example.org",
-            pattern=r"^(https?://[^\s/]+\S*)?$",
-        ),
-    ] = ""
-    health_port: Annotated[
-        int,
-        setting(
-            NETWORK,
-            "A port for /healthz, /readyz and /metrics that load on the other port cannot keep from answering; 0 for "
-            "none.",
-            ge=0,
-            le=65535,
-        ),
-    ] = 0
-    workers: Annotated[int, setting(NETWORK, "The number of server processes.", ge=1, le=256)] = 1
 
     data: Annotated[
         Path,

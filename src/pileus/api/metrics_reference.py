@@ -12,7 +12,8 @@ from pileus.api.retention_metrics import RetentionMetrics
 INTRODUCTION = """\
 # Metrics
 
-`make docs` generates this page. `/metrics` shows these metrics to Prometheus.
+`make docs` generates this page. `/metrics` shows these metrics to Prometheus; [Operate
+Pileus](operate.md#metrics-and-alerts) tells how to collect them, with a dashboard and alerts.
 
 A histogram `NAME` has the series `NAME_bucket`, `NAME_sum` and `NAME_count`. No label has a value that
 a client can choose, so the number of series has a limit. `operation` is the id of an operation in the

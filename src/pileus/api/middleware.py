@@ -199,6 +199,7 @@ def _log_request(scope: Any, request_id: str, status: int, seconds: float) -> No
             "request_id": request_id,
             "method": scope["method"],
             "path": scope["path"],
+            "client": scope["client"][0] if scope.get("client") else "",
             "status": status,
             "milliseconds": round(seconds * 1000, 2),
         },

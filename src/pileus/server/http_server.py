@@ -20,7 +20,15 @@ TICKS_PER_SWEEP = 10
 class HttpServer(uvicorn.Server):
     """Serves an application until `should_exit` is set. Signals are the caller's."""
 
-    def __init__(self, app: ASGIApp, limits: ConnectionLimits, *, websockets: bool, drain_seconds: float) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limits: ConnectionLimits,
+        *,
+        websockets: bool,
+        drain_seconds: float,
+        trusted_proxies: str = "",
+    ) -> None:
         self.register = ConnectionRegister(limits)
         self.last_tick = time.monotonic()
         super().__init__(
@@ -32,8 +40,9 @@ class HttpServer(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                # The address of a client is that of its connection: nobody may claim another by a header.
-                proxy_headers=False,
+                # The address of a client is that of its connection: only a trusted proxy may claim another by a header.
+                proxy_headers=bool(trusted_proxies),
+                forwarded_allow_ips=trusted_proxies,
                 timeout_keep_alive=int(limits.idle_timeout),
                 timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]  # only compared with a time
             )

@@ -15,6 +15,7 @@ from pileus.server.announcement import print_connection_help, wait_until_ready
 from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import listen_for_health_checks
 from pileus.server.http_server import HttpServer, listen
+from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
 from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
@@ -29,7 +30,9 @@ def serve_as_single_process(settings: Settings) -> None:
     """Serve as the only process and print how to reach the server."""
 
     async def main() -> None:
-        await serve_until_stopped(settings, install_stop_signals(), exclusive=True)
+        stop = install_stop_signals()
+        async with report_to_service_manager(stop):
+            await serve_until_stopped(settings, stop, exclusive=True)
 
     uvloop.run(main())
 
@@ -100,13 +103,20 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
         idle_timeout=settings.idle_timeout,
     )
     websockets = isinstance(cloud.driver, SupportsScreenStreams)
-    return HttpServer(cloud.app, limits, websockets=websockets, drain_seconds=DRAIN_SECONDS)
+    return HttpServer(
+        cloud.app,
+        limits,
+        websockets=websockets,
+        drain_seconds=DRAIN_SECONDS,
+        trusted_proxies=settings.trusted_proxies,
+    )
 
 
 async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
     if exclusive:
         print_connection_help(settings, first_token)
+        notify_service_manager(READY)
     # Objects that exist by now are kept for good: exclude them from garbage collection.
     gc.freeze()
     LOG.info("Ready")

@@ -18,6 +18,7 @@ import msgspec
 
 from pileus.initial_data import open_seeded_database
 from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
 from pileus.server.startup import StartError, install_stop_signals
 from pileus.settings import Settings
 
@@ -34,6 +35,11 @@ METRICS_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 async def supervise_workers(settings: Settings, lock: int | None) -> None:
     """Prepare the database and keep the workers running until a stop signal. Raises StartError if none can start."""
     stop = install_stop_signals()
+    async with report_to_service_manager(stop):
+        await _supervise_until(stop, settings, lock)
+
+
+async def _supervise_until(stop: asyncio.Event, settings: Settings, lock: int | None) -> None:
     async with open_seeded_database(settings, exclusive=True) as database:
         token = database.first_token
     metrics, ready = _metrics_directory(settings), asyncio.create_task(_announce_when_ready(settings, token))
@@ -109,6 +115,7 @@ async def _stop_worker(process: asyncio.subprocess.Process) -> None:
 async def _announce_when_ready(settings: Settings, token: str | None) -> None:
     await wait_until_ready(settings)
     print_connection_help(settings, token)
+    notify_service_manager(READY)
 
 
 def _metrics_directory(settings: Settings) -> Path:
