@@ -150,10 +150,11 @@ def test_the_server_does_not_believe_others(server: Server) -> None:
 
 
 def client_of(server: Server, path: str) -> str:
-    """Return the address of the client in the log line of a request."""
-    lines = [json.loads(line) for line in server.log.read_text().splitlines() if path in line]
-    (address,) = {line["client"] for line in lines if line["event"] == "request"}
-    return str(address)
+    """Return the address of the client in the log line of a request, which follows its answer."""
+    while True:
+        for line in server.log.read_text().splitlines():
+            if f'"path":"{path}"' in line:
+                return str(json.loads(line)["client"])
 
 
 def test_caddy_accepts_the_configuration(tmp_path: Path) -> None:
