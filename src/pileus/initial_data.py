@@ -12,6 +12,7 @@ from msgspec.structs import asdict
 
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
+from pileus.domain.account.clients import FIRST_CLIENT
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
@@ -26,7 +27,7 @@ from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
 from pileus.store.schema import DATABASE_FILE, open_database
 
-CLIENT, USER, PROJECT = 1, 1, 1
+CLIENT, USER, PROJECT = FIRST_CLIENT, 1, 1
 KEY_FILE = "admin.key"
 
 

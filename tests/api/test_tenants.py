@@ -214,3 +214,93 @@ async def log_in(tenant: Tenant, email: str, password: str) -> httpx.Response:
 async def bearer_status(tenant: Tenant, access: str) -> int:
     answer = await tenant.api.get("/cloud/v1/projects", headers={"Authorization": f"Bearer {access}"})
     return answer.status_code
+
+
+async def test_a_tenant_is_renamed(tenant: Tenant) -> None:
+    client = await create_tenant(tenant)
+
+    renamed = await tenant.operator.patch(f"/_pileus/tenants/{client['id']}", json={"name": "other"})
+
+    assert (renamed.status_code, renamed.json()) == (200, {**client, "name": "other"})
+    assert (await tenant.operator.get(f"/_pileus/tenants/{client['id']}")).json() == renamed.json()
+    refused = await tenant.operator.patch(f"/_pileus/tenants/{client['id']}", json={"name": ""})
+    assert refused.status_code == 400
+
+
+async def login_status(tenant: Tenant, email: str) -> int:
+    async with client_of(tenant.running, None) as api:
+        login = {"username": email, "password": PASSWORD}
+        return (await api.post("/iam/auth/jwt/login", json=login)).status_code
+
+
+async def test_a_tenant_that_has_nothing_is_deleted_with_its_keys_and_users(tenant: Tenant) -> None:
+    client = await create_tenant(tenant)
+    path = f"/_pileus/tenants/{client['id']}"
+    key = await create_key(tenant, client["id"], role="Administrators")
+    email = f"user-{client['id']}@example.org"
+    user = {"email": email, "password": PASSWORD}
+    await tenant.operator.post(f"{path}/users", json=user)
+    async with client_of(tenant.running, key["token"]) as api:
+        # The first look at security groups creates the default one, which does not count.
+        project_id = (await api.get("/cloud/v1/projects")).json()["results"][0]["id"]
+        assert (await api.get(f"/cloud/v1/securitygroups/{project_id}/1")).json()["count"] == 1
+
+    before = await login_status(tenant, email)
+    deleted = await tenant.operator.delete(path)
+
+    assert deleted.status_code == 204
+    assert await request_status(tenant, key["token"]) == 401
+    assert (before, await login_status(tenant, email)) == (200, 400)
+    for refused in (
+        await tenant.operator.get(path),
+        await tenant.operator.delete(path),
+        await tenant.operator.patch(path, json={"name": "again"}),
+        await tenant.operator.post(f"{path}/keys", json={"name": "late"}),
+        await tenant.operator.post(f"{path}/users", json=user),
+        await tenant.operator.get(f"{path}/users"),
+    ):
+        assert refused.status_code == 404
+    page = (await tenant.operator.get("/_pileus/tenants", params={"limit": 1000})).json()
+    assert client["id"] not in {listed["id"] for listed in page["results"]}
+    # The address of the user is free again.
+    assert (await tenant.operator.post(f"/_pileus/tenants/{tenant.client_id}/users", json=user)).status_code == 201
+
+
+async def test_a_tenant_in_use_is_not_deleted(tenant: Tenant, stranger: Tenant) -> None:
+    path = f"/_pileus/tenants/{stranger.client_id}"
+
+    second = (await stranger.api.post("/cloud/v1/projects", json={"name": "second"})).json()
+    with_projects = await tenant.operator.delete(path)
+    await stranger.wait_until_finished(await stranger.api.delete(f"/cloud/v1/projects/{second['id']}"))
+    await stranger.wait_until_finished(await stranger.api.post(stranger.path("floatingips"), json={}))
+    with_resources = await tenant.operator.delete(path)
+    projects = await stranger.api.get("/cloud/v1/projects")
+
+    answers = (with_projects, with_resources)
+    assert [answer.status_code for answer in answers] == [409, 409]
+    assert "has projects besides the default one: delete them first" in with_projects.json()["message"]
+    assert "has floating ips: delete them first" in with_resources.json()["message"]
+    assert (projects.status_code, projects.json()["count"]) == (200, 1)
+
+
+async def test_the_tenants_of_operators_are_not_deleted(tenant: Tenant) -> None:
+    own = await tenant.operator.delete(f"/_pileus/tenants/{tenant.client_id}")
+
+    assert (own.status_code, own.json()["message"]) == (
+        409,
+        f"Tenant {tenant.client_id} is your own: another operator's key can delete it",
+    )
+
+
+async def test_acts_of_operators_are_logged(tenant: Tenant, caplog: pytest.LogCaptureFixture) -> None:
+    client = await create_tenant(tenant)
+    with caplog.at_level("INFO", "pileus.operators"):
+        answer = await tenant.operator.patch(f"/_pileus/tenants/{client['id']}", json={"name": "other"})
+        await tenant.operator.get("/_pileus/tenants")
+
+    (record,) = [record for record in caplog.records if record.name == "pileus.operators"]
+    facts = vars(record)
+    assert record.getMessage() == "An operator acts"
+    assert (facts["operation"], facts["path"]) == ("update_tenant", f"/_pileus/tenants/{client['id']}")
+    assert facts["request_id"] == answer.headers["x-request-id"]
+    assert facts["key_id"] is not None

@@ -30,7 +30,7 @@ NO_REFERENCES = {
     "owner_id": "the owner of a count: a count whose owner is gone is 0",
 }
 NEVER_DELETED = {
-    **dict.fromkeys(("client_id", "user_id"), "tenants and their users are never deleted"),
+    **dict.fromkeys(("client_id", "user_id"), "the record of a deleted tenant stays, and users who own something do"),
     **dict.fromkeys(("token_id",), "keys are revoked, not deleted"),
     **dict.fromkeys(("acknowledged_by",), "users are never deleted"),
     **dict.fromkeys(("task_id", "creator_task_id"), "tasks are never deleted"),

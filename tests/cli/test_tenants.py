@@ -74,3 +74,24 @@ def test_a_tenants_own_key_is_not_enough(tenants: Run, tenant: str) -> None:
 
     assert refused.exit_code == 1
     assert "pileus operators create NAME" in refused.stderr
+
+
+def test_a_tenant_is_renamed_and_deleted(tenants: Run, tenant: str, server: TemporaryServer) -> None:
+    token = tenants("create-key", tenant, "terraform").stdout.strip()
+
+    renamed = tenants("rename", tenant, "acme-europe")
+    names = {entry["id"]: entry["name"] for entry in json.loads(tenants("list", "-o", "json").stdout)}
+    deleted = tenants("delete", tenant)
+    again = tenants("delete", tenant)
+
+    assert (renamed.stdout, names[int(tenant)]) == (f"Tenant {tenant} is renamed to acme-europe.\n", "acme-europe")
+    assert (deleted.exit_code, deleted.stdout) == (0, f"Tenant {tenant} is deleted.\n")
+    assert request_status(server, token) == httpx.codes.UNAUTHORIZED
+    assert (again.exit_code, f"Client {tenant}" in again.stderr) == (1, True)
+
+
+def test_the_tenant_of_operators_is_not_deleted(tenants: Run) -> None:
+    result = tenants("delete", "1")
+
+    assert result.exit_code == 1
+    assert "is your own" in result.stderr

@@ -1,5 +1,6 @@
 """Authenticate and authorize each request, before its parameters and body are read."""
 
+import logging
 from typing import Any
 
 from litestar import Request
@@ -10,7 +11,7 @@ from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.query_values import check_query_values
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
-from pileus.domain.places import Place
+from pileus.domain.places import Caller, Place
 from pileus.store.loop_turns import set_tenant
 
 READ = {"access": Access.READ}
@@ -19,6 +20,9 @@ ADMINISTER = {"access": Access.ADMINISTER}
 OPERATE = {"access": Access.OPERATE}
 CONTROL = {"access": Access.CONTROL}
 OPEN = {"access": Access.OPEN}
+LOGGED = (Access.OPERATE, Access.CONTROL)
+READING = ("GET", "HEAD")
+LOG = logging.getLogger("pileus.operators")
 MAX_USER_AGENT = 500
 MAX_NUMBER = 2**63 - 1
 
@@ -53,6 +57,8 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         raise Forbidden(f"The role {caller.role} does not allow this operation")
     if access is Access.CONTROL and state.control_obstacle:
         raise Forbidden(state.control_obstacle)
+    if access in LOGGED and scope["method"] not in READING:
+        _log_act(caller, scope)
     check_query_values(scope["query_string"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
@@ -69,6 +75,22 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         source_ip=client[0] if client else None,
         user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
         tag_limit=state.tag_limit,
+    )
+
+
+def _log_act(caller: Caller, scope: Any) -> None:
+    """Log what an operator is about to do; the line of the request, with the same id, has its outcome."""
+    LOG.info(
+        "An operator acts",
+        extra={
+            "request_id": scope["request_id"],
+            "operation": scope["route_handler"].handler_name,
+            "method": scope["method"],
+            "path": scope["path"],
+            "key_id": caller.token_id,
+            "user": caller.email,
+            "role": caller.role,
+        },
     )
 
 

@@ -1,4 +1,4 @@
-"""`pileus tenants`: create tenants and their keys on a running server, as an operator."""
+"""`pileus tenants`: create, rename and delete tenants, and their keys, on a running server, as an operator."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,12 +20,14 @@ EXAMPLES = (
     ("Create an administrator's key of tenant 2 for 90 days", "pileus tenants create-key 2 terraform --expires 90"),
     ("Replace the token of key 7; the old one stays valid for a day", "pileus tenants rotate-key 2 7 --grace 24"),
     ("Revoke key 7", "pileus tenants revoke-key 2 7"),
+    ("Rename tenant 2", "pileus tenants rename 2 acme-europe"),
+    ("Delete tenant 2, which has nothing any more", "pileus tenants delete 2"),
 )
 
 
 @click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def tenants() -> None:
-    """Create tenants and their keys.
+    """Create, rename and delete tenants, and their keys.
 
     The commands use a running server and need an operator's key: GCORE_BASE_URL and GCORE_API_KEY as `pileus serve`
     prints them. `pileus keys` and `pileus users` work without a server, directly in the database.
@@ -48,6 +50,29 @@ def create_named_tenant(control: ControlClient, name: str) -> None:
     client = control.call("POST", "/tenants", {"name": name})
     click.echo(f"Tenant {name} is created. Create a key: pileus tenants create-key {client['id']} NAME", err=True)
     click.echo(client["id"])
+
+
+@tenants.command("rename", cls=SectionedCommand, examples=EXAMPLES[4:5])
+@click.argument("tenant", type=int)
+@click.argument("name")
+@add_server_options
+def rename_numbered_tenant(control: ControlClient, tenant: int, name: str) -> None:
+    """Give a TENANT another NAME."""
+    control.call("PATCH", f"/tenants/{tenant}", {"name": name})
+    click.echo(f"Tenant {tenant} is renamed to {name}.")
+
+
+@tenants.command("delete", cls=SectionedCommand, examples=EXAMPLES[5:])
+@click.argument("tenant", type=int)
+@add_server_options
+def delete_empty_tenant(control: ControlClient, tenant: int) -> None:
+    """Delete a TENANT that has no resources and only its default project.
+
+    Its keys are revoked and its users cannot log in any more: no server process accepts them when the command ends. Its
+    audit log and usage are kept as long as those of others.
+    """
+    control.call("DELETE", f"/tenants/{tenant}")
+    click.echo(f"Tenant {tenant} is deleted.")
 
 
 @tenants.command("users", cls=SectionedCommand)
@@ -109,7 +134,7 @@ def rotate_key_of_tenant(control: ControlClient, tenant: int, number: int, grace
     print_new_token(number, key["token"])
 
 
-@tenants.command("revoke-key", cls=SectionedCommand, examples=EXAMPLES[3:])
+@tenants.command("revoke-key", cls=SectionedCommand, examples=EXAMPLES[3:4])
 @click.argument("tenant", type=int)
 @click.argument("number", type=int)
 @add_server_options

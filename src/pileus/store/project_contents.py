@@ -47,6 +47,10 @@ DELETION_ORDER = {
 """Conditions that select the rows of a project, by table, in the order in which they can be deleted."""
 
 
+OWN_TABLES = frozenset(table for table, of_project in DELETION_ORDER.items() if of_project == OWN)
+"""The tables of what a project contains itself, without its parts."""
+
+
 async def lock(tx: Tx, project_id: int, task_id: str) -> None:
     """Lock everything in a project for a task; raises Conflict if another task is working in it."""
     for table in LOCKABLE:
@@ -69,6 +73,17 @@ async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
     for statement in (busy, *(others.format(table=table) for table in LOCKABLE)):
         if await tx.one(f"{statement} LIMIT 1", project_id=project_id, task_id=task_id):
             raise Conflict(f"A task is under way in project {project_id}: try again when it has finished")
+
+
+async def find_resource(tx: Tx, project_id: int) -> str | None:
+    """Return the name of a table with a resource of a project, or None. Default security groups do not count."""
+    for table, of_project in DELETION_ORDER.items():
+        if table in OWN_TABLES:
+            others = " AND is_default = 0" if table == "security_groups" else ""
+            statement = f"SELECT 1 FROM {table} WHERE {of_project}{others} LIMIT 1"
+            if await tx.one(statement, project_id=project_id):
+                return table
+    return None
 
 
 async def unlock(tx: Tx, project_id: int, task_id: str) -> None:

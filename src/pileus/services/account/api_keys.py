@@ -17,7 +17,7 @@ async def create_api_key(
     tx: Tx, client_id: int, name: str, role: str, expires_at: int | None, now: int
 ) -> tuple[ApiKey, str]:
     """Save a key of a tenant's first user, and return it with its token, which is not stored. Raises NotFound."""
-    await clients.get(tx, client_id)
+    await clients.lock_present(tx, client_id)
     user_id = await clients.get_first_user_id(tx, client_id)
     key_id = await api_keys.allocate_id(tx)
     token = generate_api_token(key_id)

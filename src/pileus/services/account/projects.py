@@ -12,7 +12,7 @@ from pileus.services.account.quotas import check_global_quotas
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.tasks import start_task
 from pileus.store import counters, project_contents
-from pileus.store.account import projects
+from pileus.store.account import clients, projects
 from pileus.store.database import Tx
 
 
@@ -21,6 +21,8 @@ async def create_project(tx: Tx, ctx: Context, name: str, description: str | Non
     client_id = ctx.caller.client_id
     await projects.check_name_free(tx, client_id, name)
     await check_global_quotas(tx, ctx, {"project_count": 1})
+    # Its row is locked by now: an operator may have deleted the tenant before.
+    await clients.get(tx, client_id)
     project = Project(
         id=await counters.increment(tx, "projects"),
         client_id=client_id,

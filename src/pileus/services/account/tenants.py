@@ -1,15 +1,49 @@
-"""Create tenants."""
+"""Create, rename and delete tenants."""
 
-from pileus.domain.account.clients import Client
+from pileus.domain.account.clients import Client, check_deletable
 from pileus.domain.account.projects import Project
-from pileus.store import counters
-from pileus.store.account import clients, projects
+from pileus.domain.context import Context
+from pileus.domain.errors import Conflict
+from pileus.store import counters, project_contents, tasks
+from pileus.store.account import api_keys, clients, login_sessions, projects, users
 from pileus.store.database import Tx
 
 
 async def create_tenant(tx: Tx, name: str, now: int) -> Client:
     """Save a tenant with a first user and a default project."""
     return await _add_tenant(tx, await clients.allocate_id(tx), name, now)
+
+
+async def rename_tenant(tx: Tx, client_id: int, name: str) -> Client:
+    """Save another name of a tenant. Raises NotFound."""
+    return await clients.rename(tx, await clients.lock_present(tx, client_id), name)
+
+
+async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[str]:
+    """Delete a tenant that has nothing; return the default security groups that are removed with its default project.
+
+    Its record stays, because the audit log and usage refer to it. Raises NotFound or Conflict.
+    """
+    client = await clients.lock_present(tx, client_id)
+    existing = await projects.lock_all(tx, client_id)
+    check_deletable(
+        client,
+        operators_client_id=ctx.caller.client_id,
+        project_count=len(existing),
+        unfinished_tasks=await tasks.count_unfinished_of_tenant(tx, client_id),
+    )
+    group_ids: list[str] = []
+    for project in existing:
+        if table := await project_contents.find_resource(tx, project.id):
+            raise Conflict(f"Tenant {client_id} has {table.replace('_', ' ')}: delete them first")
+        group_ids += await project_contents.list_ids(tx, "security_groups", project.id)
+        await project_contents.remove(tx, project.id)
+        await projects.save(tx, project, project.deleted(ctx.now()))
+    await api_keys.revoke_all_of_client(tx, client_id, ctx.now())
+    await login_sessions.remove_all_of_client(tx, client_id)
+    await users.disable_all_of_client(tx, client_id)
+    await clients.mark_deleted(tx, client_id, ctx.now())
+    return group_ids
 
 
 async def add_missing_tenant(tx: Tx, client_id: int, now: int) -> None:

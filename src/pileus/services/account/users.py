@@ -8,7 +8,7 @@ from pileus.store.database import Tx
 
 async def register_user(tx: Tx, client_id: int, email: str, role: str, password_digest: str, now: int) -> User:
     """Save a user of a tenant. Raises NotFound for an unknown tenant, or Conflict if the address is taken."""
-    await clients.get(tx, client_id)
+    await clients.lock_present(tx, client_id)
     if await users.find_by_email(tx, email):
         raise Conflict(f"User {email} already exists")
     user = User(

@@ -88,6 +88,16 @@ async def revoke(tx: Tx, key_id: int, now: int) -> bool:
     )
 
 
+async def revoke_all_of_client(tx: Tx, client_id: int, now: int) -> None:
+    """Revoke all keys of a tenant."""
+    REVOCATIONS.times += 1
+    await tx.send(
+        "UPDATE api_keys SET revoked_at = :now WHERE client_id = :client_id AND revoked_at IS NULL",
+        client_id=client_id,
+        now=now,
+    )
+
+
 async def reinstate(tx: Tx, key_id: int, digest: str, role: str) -> None:
     """Replace the secret and the role of a key, and undo its revocation."""
     REVOCATIONS.times += 1

@@ -1,5 +1,7 @@
 """Tenants and their users."""
 
+from msgspec.structs import replace
+
 from pileus.domain.account.clients import Client
 from pileus.domain.errors import not_found
 from pileus.store import counters, queries
@@ -28,16 +30,36 @@ async def add_user(tx: Tx, user_id: int, client_id: int, email: str, now: int) -
 
 
 async def get(tx: Tx, client_id: int) -> Client:
-    """Return a tenant. Raises NotFound."""
-    client = await TABLE.find_by_id(tx, client_id)
-    if client is None:
+    """Return a tenant that is not deleted. Raises NotFound."""
+    return _require_present(await TABLE.find_by_id(tx, client_id), client_id)
+
+
+async def lock_present(tx: Tx, client_id: int) -> Client:
+    """Lock a tenant that is not deleted until the transaction ends, and return it. Raises NotFound."""
+    await lock(tx, client_id)
+    return await get(tx, client_id)
+
+
+async def rename(tx: Tx, client: Client, name: str) -> Client:
+    """Save another name."""
+    await tx.send("UPDATE clients SET name = :name WHERE id = :id", id=client.id, name=name)
+    return replace(client, name=name)
+
+
+async def mark_deleted(tx: Tx, client_id: int, now: int) -> None:
+    """Save that a tenant is deleted."""
+    await tx.send("UPDATE clients SET deleted_at = :now WHERE id = :id", id=client_id, now=now)
+
+
+def _require_present(client: Client | None, client_id: int) -> Client:
+    if client is None or client.deleted_at is not None:
         raise not_found("Client", client_id)
     return client
 
 
 async def page(tx: Tx, *, limit: int, offset: int) -> tuple[int, list[Client]]:
-    """Return the number of tenants and one page, oldest first."""
-    return await queries.page(tx, TABLE, queries.Where("id > 0"), "id", limit=limit, offset=offset)
+    """Return the number of tenants that are not deleted and one page, oldest first."""
+    return await queries.page(tx, TABLE, queries.Where("deleted_at IS NULL"), "id", limit=limit, offset=offset)
 
 
 async def allocate_id(tx: Tx) -> int:

@@ -38,6 +38,15 @@ async def remove_all_of_user(tx: Tx, user_id: int) -> None:
     await tx.send("DELETE FROM login_sessions WHERE user_id = :user_id", user_id=user_id)
 
 
+async def remove_all_of_client(tx: Tx, client_id: int) -> None:
+    """End all sessions of a tenant's users."""
+    REVOCATIONS.times += 1
+    await tx.send(
+        "DELETE FROM login_sessions WHERE user_id IN (SELECT id FROM users WHERE client_id = :client_id)",
+        client_id=client_id,
+    )
+
+
 async def remove_surplus(tx: Tx, user_id: int, kept: int, now: int) -> None:
     """Remove the expired sessions of a user, and the oldest ones over `kept`."""
     await tx.send(

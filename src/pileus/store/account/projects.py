@@ -4,7 +4,7 @@ from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
 from pileus.store import queries
-from pileus.store.database import FOR_USE, Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("projects", Project)
@@ -52,6 +52,12 @@ async def count(tx: Tx, client_id: int) -> int:
     """Count the projects of a tenant."""
     row = await tx.one("SELECT count(*) FROM projects WHERE client_id = :id AND deleted_at IS NULL", id=client_id)
     return int(row[0]) if row else 0
+
+
+async def lock_all(tx: Tx, client_id: int) -> list[Project]:
+    """Lock the projects of a tenant until the transaction ends, and return them: nothing is created in them."""
+    where = f"client_id = :client_id AND deleted_at IS NULL ORDER BY id {FOR_CHANGE}"
+    return await TABLE.find(tx, where, client_id=client_id)
 
 
 async def check_name_free(tx: Tx, client_id: int, name: str) -> None:

@@ -60,6 +60,16 @@ async def count_api_keys(tx: Tx, user_id: int) -> int:
     return int(row[0]) if row else 0
 
 
+async def disable_all_of_client(tx: Tx, client_id: int) -> None:
+    """Delete the users of a tenant who own no API keys; the others can no longer log in."""
+    await tx.send(
+        "DELETE FROM users WHERE client_id = :client_id"
+        " AND NOT EXISTS (SELECT 1 FROM api_keys WHERE api_keys.user_id = users.id)",
+        client_id=client_id,
+    )
+    await tx.send("UPDATE users SET password_digest = NULL WHERE client_id = :client_id", client_id=client_id)
+
+
 async def save_password_digest(tx: Tx, user_id: int, digest: str) -> None:
     """Replace the password of a user."""
     await tx.send("UPDATE users SET password_digest = :digest WHERE id = :id", id=user_id, digest=digest)

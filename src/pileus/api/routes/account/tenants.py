@@ -1,8 +1,8 @@
-"""Tenants, their users and their API keys: operators list, create and end them."""
+"""Tenants, their users and their API keys: operators list, create, rename and end them."""
 
 import asyncio
 
-from litestar import delete, get, post, put
+from litestar import delete, get, patch, post, put
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.authentication import wait_until_caches_expire
@@ -18,11 +18,13 @@ from pileus.api.wire.account.tenants import (
     RotateKey,
     SetPassword,
     TenantView,
+    UpdateTenant,
     UserView,
     parse_expiry,
 )
 from pileus.api.wire.paging import Page
 from pileus.domain.account.users import require_valid_email
+from pileus.drivers.protocols.network import SupportsSecurityGroups
 from pileus.services.account import api_keys as api_key_service
 from pileus.services.account import tenants as tenant_service
 from pileus.services.account import users as user_service
@@ -59,6 +61,28 @@ async def get_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> TenantView:
     """Get a tenant."""
     async with ctx.db.read() as tx:
         return TenantView.of(await clients.get(tx, tenant_id))
+
+
+@patch(TENANT, opt=OPERATE, tags=["Operators"])
+async def update_tenant(ctx: Ctx, tenant_id: FromPath[int], data: JSONBody[UpdateTenant]) -> TenantView:
+    """Rename a tenant."""
+    return TenantView.of(await ctx.write(lambda tx: tenant_service.rename_tenant(tx, tenant_id, data.name)))
+
+
+@delete(TENANT, opt=OPERATE, tags=["Operators"])
+async def delete_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> None:
+    """Delete a tenant that has nothing: all its keys are revoked, and its users cannot log in any more.
+
+    A tenant with resources, unfinished tasks, or projects besides its default one cannot be deleted, nor can your own
+    tenant: 409. Its audit log and its usage are kept as long as those of others, and its id is not used again.
+
+    When the answer arrives, no server process accepts the keys and logins. That takes a second.
+    """
+    group_ids = await ctx.write(lambda tx: tenant_service.delete_tenant(tx, ctx, tenant_id))
+    if isinstance(ctx.app.driver, SupportsSecurityGroups):
+        for group_id in group_ids:
+            await ctx.app.driver.ensure_no_security_group(group_id)
+    await wait_until_caches_expire()
 
 
 @get(USERS, opt=OPERATE, tags=["Operators"])
@@ -172,6 +196,6 @@ async def _hash_password(ctx: Ctx, password: str) -> str:
 
 
 ROUTES = [
-    list_tenants, create_tenant, get_tenant, list_users, create_user, set_user_password, delete_user, list_keys,
-    create_key, rotate_key, revoke_key,
+    list_tenants, create_tenant, get_tenant, update_tenant, delete_tenant, list_users, create_user, set_user_password,
+    delete_user, list_keys, create_key, rotate_key, revoke_key,
 ]  # fmt: skip

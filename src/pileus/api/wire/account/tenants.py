@@ -23,6 +23,12 @@ class CreateTenant(Struct, kw_only=True):
     name: Name
 
 
+class UpdateTenant(Struct, kw_only=True):
+    """Another name of a tenant."""
+
+    name: Name
+
+
 class CreateUser(Struct, kw_only=True):
     """A new user of a tenant, who logs in with a password."""
 
