@@ -57,7 +57,7 @@ async def test_every_route_rejects_an_unreadable_body(tenant: Tenant, endpoint: 
 
 @pytest.mark.parametrize("endpoint", PATCHES, ids=lambda endpoint: endpoint.name)
 async def test_every_patch_rejects_an_empty_body(tenant: Tenant, endpoint: Endpoint) -> None:
-    answer = await tenant.api.patch(endpoint.filled(foreign_missing_ids(tenant)), content=b"")
+    answer = await tenant.operator.patch(endpoint.filled(foreign_missing_ids(tenant)), content=b"")
 
     body = error_body(answer, 400)
     assert body["exception_class"] == "ValidationError"
