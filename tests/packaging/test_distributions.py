@@ -43,17 +43,19 @@ def test_the_wheel_contains_every_file_of_the_package(distributions: Distributio
     assert packaged - names_in_wheel(distributions.wheel) == set()
 
 
-def test_the_wheel_contains_the_package_and_its_metadata_only(distributions: Distributions) -> None:
-    tops = {name.partition("/")[0] for name in names_in_wheel(distributions.wheel)}
+def test_the_wheel_contains_the_package_its_metadata_and_files_for_operators(distributions: Distributions) -> None:
+    names = names_in_wheel(distributions.wheel)
+    tops = {name.partition("/")[0] for name in names}
+    shared = {name.partition("/data/share/pileus/")[2] for name in names if ".data/" in name}
 
-    assert len(tops) == 2
-    assert "pileus" in tops
+    assert sorted(top.rpartition(".")[2] for top in tops) == ["data", "dist-info", "pileus"]
+    assert shared == {path.removeprefix("deploy/") for path in list_tracked_files("deploy")}
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names_in_wheel(distributions.wheel))
 
 
 def test_generated_files_are_in_the_wheel_of_a_checkout_and_of_its_sdist(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for path in [*list_tracked_files("src"), ".gitignore", "pyproject.toml", "README.md", "LICENSE"]:
+    for path in [*list_tracked_files("src", "deploy"), ".gitignore", "pyproject.toml", "README.md", "LICENSE"]:
         (source / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, source / path)
     for path in GENERATED_FILES:
