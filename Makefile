@@ -6,7 +6,7 @@ MINUTES ?= 30
 DATA ?= $(or $(PILEUS_DATA),./data)
 SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $(if $(PORT),--port $(PORT))
 SITE := src/pileus/api/documentation
-CHECKED := src tests $(wildcard bench website)
+CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links lock clean

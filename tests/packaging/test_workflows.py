@@ -1,0 +1,113 @@
+"""The action and the workflows: what they run, and that every foreign action is pinned."""
+
+import os
+import re
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.packaging.distributions import ROOT, Distributions
+from tests.packaging.environments import clean_variables, make_environment
+from tests.packaging.test_distributions import list_tracked_files
+from tests.packaging.workflows import Job, read_yaml
+from tests.servers import free_port
+
+FILES = [
+    ROOT / "action.yml",
+    *sorted((ROOT / ".github" / "workflows").glob("*.yml")),
+    *sorted((ROOT / "examples" / ".github" / "workflows").glob("*.yml")),
+]
+PINNED = re.compile(r"[\w-]+/[\w.-]+@[0-9a-f]{40}")
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def find_uses(document: Any) -> Iterator[str]:
+    """Yield the actions that a workflow or an action uses."""
+    if isinstance(document, dict):
+        for key, value in document.items():
+            yield from [value] if key == "uses" else find_uses(value)
+    elif isinstance(document, list):
+        for item in document:
+            yield from find_uses(item)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, distributions: Distributions) -> Path:
+    """A runner: a Python, a copy of the examples with this checkout at `.pileus`, and a folder for temporary files.
+
+    The environments have the packages that Pileus needs, so that pip needs no index.
+    """
+    home = tmp_path_factory.mktemp("machine")
+    shutil.copytree(ROOT / "examples", home / "workspace")
+    for path in list_tracked_files("src", "pyproject.toml", "README.md", "LICENSE", "action.yml", "requirements.lock"):
+        (home / "workspace" / ".pileus" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, home / "workspace" / ".pileus" / path)
+    make_environment(home / "python", VERSION, "hatchling", "editables", "pip", f"{distributions.wheel}[pytest]")
+    make_environment(home / "temp" / "pileus" / "venv", VERSION, "-r", "requirements.lock", "pip")
+    return home
+
+
+@pytest.fixture
+def job(machine: Path) -> Iterator[Job]:
+    """A job on this machine. What it has started is stopped at its end."""
+    offline = {"PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0", "XDG_RUNTIME_DIR": str(machine)}
+    path = {"PATH": f"{machine / 'python' / 'bin'}:{os.environ['PATH']}"}
+    yield Job(machine / "workspace", machine / "temp", clean_variables() | offline | path)
+    with suppress(FileNotFoundError, ProcessLookupError):
+        os.kill(int((machine / "temp" / "pileus" / "pid").read_text()), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_foreign_actions_are_pinned_to_a_commit(file: Path) -> None:
+    uses = list(find_uses(read_yaml(file)))
+
+    assert [action for action in uses if not action.startswith("./") and not PINNED.fullmatch(action)] == []
+
+
+def test_the_action_starts_a_cloud_and_exports_the_variables_of_clients(job: Job) -> None:
+    """The job of the examples runs it, and finds what its Terraform folder needs."""
+    steps = read_yaml(job.workspace / ".github" / "workflows" / "test.yml")["jobs"]["terraform"]["steps"]
+    (action,) = (step for step in steps if step.get("id") == "pileus")
+    url = f"http://127.0.0.1:{free_port()}"
+    action["with"] |= {"port": url.rpartition(":")[2], "options": "--simulated-time realistic"}
+
+    outputs = job.run_steps(steps, {}, is_needed=is_without_terraform)["pileus"]
+
+    authorization = {"Authorization": f"APIKey {outputs['api-key']}"}
+    address = f"{outputs['url']}/cloud/v1/instances/{outputs['project-id']}/{outputs['region-id']}"
+    assert httpx.get(address, headers=authorization).json()["count"] == 0
+    assert job.environment["GCORE_BASE_URL"] == outputs["url"] == url
+    assert job.environment["GCORE_CLOUD_API"] == f"{url}/cloud"
+    assert job.environment["GCORE_API_KEY"] == outputs["api-key"]
+    assert f"::add-mask::{outputs['api-key']}" in job.output
+    assert outputs["api-key"] not in Path(outputs["log"]).read_text()
+    for variable in ("TF_VAR_image_id", "TF_VAR_external_network_id"):
+        assert UUID.fullmatch(job.environment[variable])
+
+
+def is_without_terraform(step: dict[str, Any]) -> bool:
+    """Return whether a step runs without Terraform and without a failure before it."""
+    return not step.get("run", "").startswith("terraform") and step.get("if") != "failure()"
+
+
+def test_the_action_shows_the_log_of_a_server_that_does_not_start(job: Job) -> None:
+    with pytest.raises(AssertionError, match="none-such") as caught:
+        job.run_action(job.workspace / ".pileus", {"port": str(free_port()), "options": "--driver none-such"})
+
+    assert "::error title=Pileus is not ready::" in str(caught.value)
+
+
+def test_the_python_job_of_the_examples_passes(job: Job) -> None:
+    workflow = read_yaml(job.workspace / ".github" / "workflows" / "test.yml")
+
+    job.run_steps(workflow["jobs"]["python"]["steps"], {})
+
+    assert "5 passed" in job.output
