@@ -9,7 +9,7 @@ SITE := src/pileus/api/documentation
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links lock clean
+.PHONY: help setup serve guest test test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -42,6 +42,10 @@ test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure covera
 
 chaos: $(VENV)/.dev ## Kill, overload and attack servers at length: make chaos MINUTES=30 ARGS="-k crashes"
 	PILEUS_CHAOS_MINUTES=$(MINUTES) scripts/with-postgres $(BIN)/python -m pytest --timeout 7200 $(ARGS) tests/chaos
+
+test-container: $(VENV)/.dev ## Build the container without a builder, and test its server (needs root and debootstrap)
+	@scripts/need debootstrap
+	PILEUS_TEST_CONTAINER=1 $(BIN)/python -m pytest -rs tests/packaging/test_container.py
 
 coverage: ## List the files that the last `make test` did not cover completely
 	@$(BIN)/coverage report
