@@ -37,7 +37,7 @@ class Environment(NamedTuple):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=110,
+            timeout=280,
             check=False,
         )
 

@@ -64,10 +64,10 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Image]:
         parent.chmod(0o755)
     base = folder / "base"
     command = ["debootstrap", "--variant=minbase", "bookworm", str(base)]
-    made = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
-    assert made.returncode == 0, made.stdout[-2000:]
+    bootstrapped = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
+    assert bootstrapped.returncode == 0, bootstrapped.stdout[-2000:]
     yield build_image(FILE, base, folder)
-    shutil.rmtree(folder)
+    subprocess.run(["rm", "-rf", str(folder)], check=True)
 
 
 @contextmanager

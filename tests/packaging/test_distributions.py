@@ -17,6 +17,9 @@ from tests.packaging.distributions import (
 )
 from tests.packaging.environments import check_requirements, make_environment
 
+# They install packages and start servers.
+pytestmark = pytest.mark.timeout(300)
+
 PYTHONS = ["3.11", "3.12", "3.13"]
 SMOKE_TESTS = [
     "tests/cli/test_demo.py",

@@ -13,6 +13,9 @@ from uv import find_uv_bin
 from tests.packaging.distributions import ROOT, Distributions
 from tests.packaging.environments import Environment, clean_variables, make_environment
 
+# They install packages and start servers.
+pytestmark = pytest.mark.timeout(300)
+
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 TEXTS = [
     *ROOT.glob("*.md"),

@@ -17,6 +17,9 @@ from tests.packaging.distributions import ROOT, Distributions
 from tests.packaging.environments import clean_variables, make_environment
 from tests.packaging.workflows import read_yaml
 
+# They install packages and start servers.
+pytestmark = pytest.mark.timeout(300)
+
 WORKFLOW = read_yaml(ROOT / ".github" / "workflows" / "release.yml")
 
 
@@ -103,7 +106,7 @@ def test_the_list_of_components_has_the_locked_versions(distributions: Distribut
     subprocess.run(
         [ROOT / "scripts" / "sbom", distributions.wheel, output],
         env=clean_variables() | {"UV_OFFLINE": "1"},
-        timeout=100,
+        timeout=280,
         check=True,
     )
 

@@ -19,6 +19,9 @@ from tests.packaging.test_distributions import list_tracked_files
 from tests.packaging.workflows import Job, read_yaml
 from tests.servers import free_port
 
+# They install packages and start servers.
+pytestmark = pytest.mark.timeout(300)
+
 FILES = [
     ROOT / "action.yml",
     *sorted((ROOT / ".github" / "workflows").glob("*.yml")),

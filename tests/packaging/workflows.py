@@ -68,7 +68,7 @@ class Job:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-            timeout=100,
+            timeout=280,
             check=False,
         )
         self.output += finished.stdout
