@@ -22,7 +22,6 @@ pytestmark = pytest.mark.timeout(300)
 
 PYTHONS = ["3.11", "3.12", "3.13"]
 SMOKE_TESTS = [
-    "tests/cli/test_demo.py",
     "tests/docs/test_examples.py",
     "tests/testing/test_pytest_plugin.py::test_an_example_of_the_guide_passes[test_faults.py]",
 ]

@@ -36,9 +36,9 @@ class Terraform:
         )
 
     def has_resource(self, name: str) -> bool:
-        """Return whether the installed provider has a resource."""
-        schema = json.loads(self.run("providers", "schema", "-json").stdout)
-        return any(name in provider["resource_schemas"] for provider in schema["provider_schemas"].values())
+        """Return whether the installed provider has a resource; without a provider, it has none."""
+        schema = json.loads(self.run("providers", "schema", "-json").stdout or "{}")
+        return any(name in provider["resource_schemas"] for provider in schema.get("provider_schemas", {}).values())
 
 
 def client_variables(server: Server) -> dict[str, str]:
@@ -57,7 +57,7 @@ def client_variables(server: Server) -> dict[str, str]:
 
 
 @pytest.mark.skipif(
-    not (os.environ.get("TF_CLI_CONFIG_FILE") and shutil.which("terraform")),
+    not (Path(os.environ.get("TF_CLI_CONFIG_FILE", "")).is_file() and shutil.which("terraform")),
     reason="TF_CLI_CONFIG_FILE names no provider",
 )
 @pytest.mark.parametrize("name", PROVIDERS)
