@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pileus.domain.errors import Invalid
-from pileus.initial_data import KEY_FILE, PROJECT, load_catalogue
+from pileus.initial_data import PROJECT, load_catalogue
+from pileus.private_files import KEY_FILE
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
 

@@ -17,6 +17,7 @@ from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.network.networks import Subnet
+from pileus.private_files import KEY_FILE
 from pileus.services.account.api_keys import generate_api_token
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
@@ -28,7 +29,6 @@ from pileus.store.network import networks, subnets
 from pileus.store.schema import DATABASE_FILE, open_database
 
 CLIENT, USER, PROJECT = FIRST_CLIENT, 1, 1
-KEY_FILE = "admin.key"
 
 
 class NoCloud(Exception):

@@ -15,7 +15,9 @@ MACHINES = "qemu"
 MACHINE_DIRECTORY_MODES = (0o711, 0o710, 0o2770)
 MACHINE_FILE_MODES = (0o440, 0o444)
 """Modes of directories that machines may traverse or create sockets in, and of files that they may only read."""
-OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", "admin.key", "secrets.key*", "home.id", "figures", MACHINES)
+KEY_FILE = "admin.key"
+"""The operator's key of the first start."""
+OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", KEY_FILE, "secrets.key*", "home.id", "figures", MACHINES)
 """What the server creates in the data directory. What operators put beside it keeps its mode."""
 
 

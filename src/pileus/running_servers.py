@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from pileus.private_files import KEY_FILE
 from pileus.settings import Settings
 
 
@@ -27,6 +28,17 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     public_url: str
     catalogue: str
     has_database: bool
+
+    @property
+    def url(self) -> str:
+        """The address of the server."""
+        return Settings(host=self.host, port=self.port, public_url=self.public_url).base_url
+
+    def read_key(self) -> str:
+        """Return the operator's key that the first start has written, or an empty text if it cannot be read."""
+        with suppress(OSError, UnicodeDecodeError):
+            return (Path(self.data) / KEY_FILE).read_text("utf-8").strip()
+        return ""
 
 
 @contextmanager

@@ -13,6 +13,10 @@ from pileus.initial_data import open_seeded_database
 from pileus.settings import Settings
 
 Run = Callable[..., Result]
+VARIABLES = (
+    "GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_PROJECT_ID", "GCORE_CLOUD_REGION_ID",
+    "PILEUS_CONFIG", "PILEUS_CONTEXT", "PILEUS_DATA",
+)  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -36,15 +40,23 @@ def cloud_data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command line in this process, without the user's variables."""
-    for name in ("GCORE_BASE_URL", "GCORE_API_KEY", "GCORE_CLOUD_REGION_ID", "PILEUS_CONFIG", "PILEUS_DATA"):
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run a command line in this process, without the user's variables, contexts and servers."""
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
-    def invoke(*arguments: str) -> Result:
-        return CliRunner().invoke(pileus, arguments, prog_name="pileus")
+    return invoke_command
 
-    return invoke
+
+def invoke_command(*arguments: str) -> Result:
+    """Run a command line in this process."""
+    return CliRunner().invoke(pileus, arguments, prog_name="pileus")
+
+
+def invoke_without_variables(*arguments: str) -> Result:
+    """Run a command line in this process, without the variables of clients."""
+    return CliRunner(env=dict.fromkeys(VARIABLES)).invoke(pileus, arguments, prog_name="pileus")
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def execute(cloud_data: Path, statement: str) -> None:
 def test_a_new_database_is_right(run: Run, cloud_data: Path) -> None:
     result = run("db", "check", "--data", str(cloud_data))
 
-    assert (result.exit_code, result.stdout) == (0, "Everything is right.\n")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "Everything is right.\n")
 
 
 def test_wrong_counts_are_shown_and_corrected(run: Run, cloud_data: Path) -> None:

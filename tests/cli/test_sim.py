@@ -50,7 +50,7 @@ def test_release_all_removes_all_faults(sim: Run) -> None:
     sim("hold")
 
     assert sim("release", "--all").stdout == "Released all.\n"
-    assert sim("faults").stdout == "Nothing is held, and nothing fails.\n"
+    assert sim("faults").stderr == "Nothing is held, and nothing fails.\n"
 
 
 def test_capacity_is_limited_listed_and_unlimited(sim: Run) -> None:
@@ -61,7 +61,7 @@ def test_capacity_is_limited_listed_and_unlimited(sim: Run) -> None:
     assert limited.stdout == "Region 1 has room for 0 of g1-standard-1-2.\n"
     assert listed == [{"client_id": 1, "region_id": 1, "flavor_id": "g1-standard-1-2", "servers": 0}]
     assert unlimited.exit_code == 0
-    assert sim("capacity").stdout == "Nothing is limited.\n"
+    assert sim("capacity").stderr == "Nothing is limited.\n"
 
 
 def test_blackhole_is_added_and_removed(sim: Run) -> None:
@@ -125,8 +125,9 @@ def test_missing_and_wrong_key_are_reported_with_the_next_step(run: Run, sim: Ru
     without = run("sim", "faults", "--key", "")
     wrong = sim("faults", "--key", "1_wrong-secret")
 
-    assert (
-        without.stderr == "pileus: no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key\n"
+    assert without.stderr == (
+        "pileus: no API key: set GCORE_API_KEY as `pileus serve` prints it, or give one with --key;"
+        f" the server is {server.url} (GCORE_BASE_URL)\n"
     )
     assert wrong.stderr.startswith(f"pileus: {server.url}: the key is not accepted: take the one that `pileus serve`")
 
@@ -144,9 +145,9 @@ def test_unreachable_server_is_reported_with_the_next_step(run: Run) -> None:
     refused = run("sim", "faults", "--key", "1_any-secret", "--url", "http://127.0.0.1:1/")
 
     assert refused.exit_code == 1
-    assert (
-        refused.stderr
-        == "pileus: nothing answers at http://127.0.0.1:1: start it with `pileus serve`, or name another by --url\n"
+    assert refused.stderr == (
+        "pileus: nothing answers at http://127.0.0.1:1 (--url): [Errno 111] Connection refused;"
+        " start it with `pileus serve`, or name another by --url or --context\n"
     )
 
 

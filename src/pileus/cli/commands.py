@@ -6,8 +6,12 @@ from typing import Any
 
 import click
 
+from pileus.cli.suggestions import suggest_text
+
 Rows = list[tuple[str, str]]
 MAX_NAME_WIDTH = 32
+CLOUD_SECTION = "Cloud"
+"""The section of the options that all commands with a server have."""
 
 
 class CommandError(click.ClickException):
@@ -15,13 +19,29 @@ class CommandError(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the message to standard error."""
-        click.echo(f"{click.style('pileus:', fg='red', bold=True)} {self.message}", file=file, err=file is None)
+        print_error(self.message, file)
 
 
 class UsageError(CommandError):
     """The command line is invalid. The exit code is 2."""
 
     exit_code = 2
+
+
+def print_error(message: str, file: Any = None) -> None:
+    """Print an error as all commands do: one line on standard error that begins with `pileus:`."""
+    text = " ".join(message.split("\n")) if file is None else message
+    click.echo(f"{click.style('pileus:', fg='red', bold=True)} {text}", file=file, err=file is None)
+
+
+def show_click_error(error: click.ClickException) -> None:
+    """Print an error of click in the same form, with the command whose help explains more."""
+    if not isinstance(error, click.UsageError) or error.ctx is None:
+        print_error(error.format_message())
+        return
+    message = error.format_message()
+    ending = "" if message.endswith((".", "?", "!")) else "."
+    print_error(f"{message}{ending} See `{error.ctx.command_path} --help`.")
 
 
 class HelpFormatter(click.HelpFormatter):
@@ -65,13 +85,13 @@ class SectionedCommand(click.Command):
         self.examples = examples
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options by section, those without a section last."""
+        """Write the options by section: those of the command last but those for the cloud."""
         sections: dict[str, Rows] = {}
         for option in self.get_params(ctx):
             record = option.get_help_record(ctx)
             if record is not None and record[1]:
                 sections.setdefault(getattr(option, "section", "Options"), []).append(record)
-        for heading in sorted(sections, key=lambda heading: heading == "Options"):
+        for heading in sorted(sections, key=lambda heading: (heading == CLOUD_SECTION, heading == "Options")):
             _write_rows(formatter, heading, sections[heading], _name_width(sections.values()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
@@ -108,6 +128,15 @@ class LazySectionedGroup(click.Group):
                 command: click.Command = getattr(import_module(module), name)
                 return command
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first word names. Raises UsageError with similar commands."""
+        if args and not args[0].startswith("-") and not ctx.resilient_parsing and not self.get_command(ctx, args[0]):
+            hint = suggest_text(args[0], self.list_commands(ctx))
+            raise click.UsageError(f"There is no command `{ctx.command_path} {args[0]}`.{hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, with one line of help each; those that are not lazy come first."""

@@ -1,4 +1,4 @@
-"""`pileus completion`: shell completion of commands, options and ids."""
+"""`pileus completion`: shell completion of commands, options and values."""
 
 import click
 from click.shell_completion import get_completion_class
@@ -23,7 +23,8 @@ INSTALL_COMMANDS = {
 def completion(ctx: click.Context, shell: str) -> None:
     """Print the completion script of `pileus` for a SHELL.
 
-    Ids and names are completed from the cloud at GCORE_BASE_URL, with the key GCORE_API_KEY.
+    Names of resources, flavors and tasks are completed from the server that the commands use: see `pileus context`.
+    Types of tasks, columns and contexts need no server.
     """
     completer = get_completion_class(shell)
     assert completer is not None  # noqa: S101  # click has a class for each choice

@@ -5,8 +5,9 @@ from urllib.parse import quote
 
 import httpx
 
-from pileus.cli.clouds import KEY_REFUSED, NOT_PILEUS_HINT, URL, connection_error_text, require_api_key
-from pileus.cli.commands import CommandError, UsageError
+from pileus.cli.api_client import ApiClient
+from pileus.cli.commands import CommandError
+from pileus.cli.connections import CloudConnection
 
 CONTROL = "/_pileus"
 ALWAYS_ON = "/tenants"
@@ -30,11 +31,11 @@ def quote_path_segment(name: str | None) -> str:
 
 
 class ControlClient:
-    """The control endpoint at an address. Each error becomes one line with the next step."""
+    """The control endpoint of a server. Each error becomes one line with the next step."""
 
-    def __init__(self, url: str, key: str | None, client_id: int | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._key = key
+    def __init__(self, connection: CloudConnection, client_id: int | None = None) -> None:
+        self.connection = connection
+        self._api = ApiClient(connection, timeout=30)
         self._parameters = None if client_id is None else {"client_id": client_id}
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -42,29 +43,12 @@ class ControlClient:
         response = self._send(method, path, body)
         if response.is_success:
             return response.json() if response.content else None
-        raise CommandError(f"{self.url}: {self._error_text(response, path)}")
+        raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        headers = {"Authorization": f"APIKey {require_api_key(self._key)}"}
-        try:
-            return httpx.request(
-                method,
-                f"{self.url}{CONTROL}{path}",
-                params=self._parameters,
-                json=body,
-                headers=headers,
-                timeout=30,
-            )
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise UsageError(f"{self.url} is not an address; one looks like {URL}") from None
-        except httpx.ConnectError:
-            raise CommandError(connection_error_text(self.url)) from None
-        except httpx.HTTPError as error:
-            raise CommandError(f"{self.url}: the request failed: {error}; see the server's log") from None
+        return self._api.send(method, f"{CONTROL}{path}", params=self._parameters, json=body)
 
     def _error_text(self, response: httpx.Response, path: str) -> str:
-        if response.status_code == httpx.codes.UNAUTHORIZED:
-            return KEY_REFUSED
         if response.status_code == httpx.codes.FORBIDDEN:
             text = _response_message(response)
             if text.startswith(f"{ROLE_NOT_ALLOWED}Administrators "):
@@ -73,15 +57,7 @@ class ControlClient:
         is_missing = response.status_code == httpx.codes.NOT_FOUND
         if is_missing and not path.startswith(ALWAYS_ON) and not self._is_on():
             return CONTROL_OFF
-        return _response_message(response)
+        return self._api.error_text(response)
 
     def _is_on(self) -> bool:
         return self._send("GET", "/operations", None).status_code != httpx.codes.NOT_FOUND
-
-
-def _response_message(response: httpx.Response) -> str:
-    try:
-        message = response.json()["message"]
-    except (ValueError, KeyError, TypeError):
-        return f"answered {response.status_code} {response.reason_phrase}; {NOT_PILEUS_HINT}"
-    return str(message)

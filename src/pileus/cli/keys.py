@@ -111,8 +111,8 @@ def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
 
 def print_token(name: str, role: str, token: str, output: str) -> None:
     """Print the token of a new key: only the token, on stdout, so that a shell can store it."""
-    if output == "json":
-        show_table([{"name": name, "role": role, "token": token}], (), output)
+    if output not in ("table", "tsv", "name"):
+        show_table([{"name": name, "role": role, "token": token}], ("name", "role", "token"), output)
         return
     click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
     click.echo(token)

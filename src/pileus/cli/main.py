@@ -1,14 +1,23 @@
 """The `pileus` command: its sections, examples and settings."""
 
+import os
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
 import click
 
 from pileus import __version__
-from pileus.cli.commands import LazySectionedGroup, write_table
+from pileus.cli.commands import LazySectionedGroup, print_error, show_click_error, write_table
+from pileus.cli.completion import VARIABLE
 from pileus.cli.options import setting_help_text
 from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.settings import SETTINGS
 
 TITLE = "Settings (an option overrides a variable, a variable overrides the file of --config)"
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
 SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",
@@ -18,7 +27,11 @@ SECTIONS = {
         "catalog": "pileus.cli.catalog:catalog",
     },
     "Use": {word: f"pileus.cli.resource_groups:{word}" for word in RESOURCE_KINDS}
-    | {"completion": "pileus.cli.completion:completion"},
+    | {
+        "api": "pileus.cli.api:api",
+        "context": "pileus.cli.context:context",
+        "completion": "pileus.cli.completion:completion",
+    },
     "Operate": {
         "operators": "pileus.cli.operators:operators",
         "tenants": "pileus.cli.tenants:tenants",
@@ -47,12 +60,50 @@ EXAMPLES = (
 
 
 class RootGroup(LazySectionedGroup):
-    """The root command. Its help also lists every setting."""
+    """The root command. Its help also lists every setting, and it prints all errors in one form."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002  # click's own signature
+        **extra: Any,
+    ) -> Any:
+        """Run a command line, and exit with the code that docs/cli.md documents."""
+        if os.environ.get("NO_COLOR"):
+            extra.setdefault("color", False)
+        run = partial(super().main, args, prog_name, complete_var, standalone_mode=False, **extra)
+        if not standalone_mode:
+            return run()
+        # click returns the code of `ctx.exit` as a result.
+        result = run_printing_errors(run)
+        sys.exit(result if isinstance(result, int) else 0)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the settings, then the examples."""
         write_table(formatter, TITLE, [(row.command_line_option, setting_help_text(row)) for row in SETTINGS])
         super().format_epilog(ctx, formatter)
+
+
+def run_printing_errors(run: Callable[[], Any]) -> Any:
+    """Run a command line. An error is printed and ends the program with its exit code."""
+    try:
+        return run()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        show_click_error(error)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        print_error("interrupted")
+        sys.exit(INTERRUPTED)
+    except Exception:
+        if VARIABLE not in os.environ:
+            raise
+        # A completion that fails offers nothing: the user is in the middle of a line.
+        sys.exit(0)
 
 
 @click.group(

@@ -7,17 +7,23 @@ from typing import Any
 
 import click
 
+from pileus.cli.suggestions import suggest_text
+
 OPEN, CLOSE = "[{", "]}"
 LITERALS = {"true": True, "false": False, "null": None}
 
 
 class ObjectParamType(click.ParamType[Any]):
-    """An object: `key=value,key=value`, or JSON. Values of `text_keys` stay text."""
+    """An object: `key=value,key=value`, or JSON. Values of `text_keys` stay text; other keys than `keys` are refused.
+
+    An object that has only an id can be written as the id or the name alone.
+    """
 
     name = "KEY=VALUE,…"
 
-    def __init__(self, text_keys: AbstractSet[str] = frozenset()) -> None:
+    def __init__(self, text_keys: AbstractSet[str] = frozenset(), keys: Sequence[str] = ()) -> None:
         self.text_keys = text_keys
+        self.keys = keys
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Parse the object; a value that looks like a number, a list or an object becomes one."""
@@ -28,10 +34,18 @@ class ObjectParamType(click.ParamType[Any]):
         fields: dict[str, Any] = {}
         for part in _split_parts(value):
             key, equals, text = part.partition("=")
+            if not equals and list(self.keys) == ["id"]:
+                return {"id": value}
             if not equals or not key.strip():
                 self.fail(f"{part!r} is not KEY=VALUE; separate several by commas", param, ctx)
+            self._check_key(key.strip(), param, ctx)
             fields[key.strip()] = text if key.strip() in self.text_keys else self._value(text, param, ctx)
         return fields
+
+    def _check_key(self, key: str, param: click.Parameter | None, ctx: click.Context | None) -> None:
+        if self.keys and key not in self.keys:
+            hint = suggest_text(key, self.keys) or f" There are: {', '.join(self.keys)}."
+            self.fail(f"there is no key {key}.{hint}", param, ctx)
 
     def _value(self, text: str, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if text in LITERALS:

@@ -1,11 +1,13 @@
-"""The command groups of the kinds of resource. The official client is imported only when a group is used."""
+"""The command groups of the kinds of resource."""
 
 import click
 
-from pileus.cli import machine_access
 from pileus.cli.commands import LazySectionedGroup, SectionedCommand
-from pileus.cli.resource_commands import make_resource_command, methods_by_verb
+from pileus.cli.machine_access import machine_access_commands
+from pileus.cli.resource_commands import make_resource_command
 from pileus.cli.resource_kinds import RESOURCE_KINDS
+from pileus.cli.resource_methods import methods_of
+from pileus.cli.task_commands import task_wait_command
 
 
 class ResourceCommandGroup(LazySectionedGroup):
@@ -17,18 +19,20 @@ class ResourceCommandGroup(LazySectionedGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own signature
         """Return the names of the commands."""
-        return [*methods_by_verb(self.kind), *self._extra_commands()]
+        return [*methods_of(self.kind.word), *self._extra_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  # click's own signature
         """Return a command, made on demand."""
         extra = self._extra_commands()
         if cmd_name in extra:
             return extra[cmd_name]
-        return make_resource_command(self.kind, cmd_name) if cmd_name in methods_by_verb(self.kind) else None
+        return make_resource_command(self.kind, cmd_name) if cmd_name in methods_of(self.kind.word) else None
 
     def _extra_commands(self) -> dict[str, SectionedCommand]:
-        """Return the commands that the client has no methods for."""
-        return machine_access.machine_access_commands() if self.kind.word == "instances" else {}
+        """Return the commands that are not operations of the API."""
+        if self.kind.word == "instances":
+            return machine_access_commands()
+        return {"wait": task_wait_command()} if self.kind.word == "tasks" else {}
 
 
 def __getattr__(name: str) -> ResourceCommandGroup:

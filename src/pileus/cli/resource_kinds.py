@@ -1,12 +1,17 @@
 """The kinds of resource that are commands, such as `pileus instances`, and their paths in the official client."""
 
+from typing import Any
+
 from msgspec import Struct
 
 
 class ResourceKind(Struct, frozen=True, kw_only=True):
     """A kind of resource; `path` is its place in the client, `columns` are those of a table.
 
-    `id_parameter` is the name of its id in the client's methods, `id_field` that in the resource.
+    `id_parameter` is the name of its id in the client's methods, `id_field` that in the resource. Tasks name what they
+    created by `created_kind`. A kind that cannot be read alone is in the `parent_field` of its parent. `extra_methods`
+    maps verbs to methods below the path; `defaults` are values of parameters that the client requires there, and
+    `columns_of_verbs` the columns of tables with other rows.
     """
 
     word: str
@@ -15,13 +20,17 @@ class ResourceKind(Struct, frozen=True, kw_only=True):
     columns: tuple[str, ...]
     id_parameter: str = ""
     id_field: str = "id"
+    created_kind: str = ""
+    parent_field: str = ""
+    extra_methods: dict[str, str] = {}
+    defaults: dict[str, Any] = {}
+    columns_of_verbs: dict[str, tuple[str, ...]] = {}
     examples: tuple[tuple[str, str], ...] = ()
 
 
-COMMON = ("id", "name", "status")
 CREATE = (
     "pileus instances create --name web --flavor g1-standard-1-2 --interfaces type=external "
-    "--volumes source=image,image_id=debian-12-generic-x64,size=10,boot_index=0 --wait"
+    "--volumes source=image,image_id=debian-12-generic-x64,size=10,boot_index=0"
 )
 NIGHTLY = (
     "pileus snapshot-schedules create --name nightly --action volume_snapshot "
@@ -34,15 +43,21 @@ _ALL = (
         help="Virtual machines.",
         columns=("id", "name", "status", "flavor", "addresses", "tags"),
         id_parameter="instance_id",
+        created_kind="instances",
+        extra_methods={"metrics": "metrics.list"},
+        defaults={"time_interval": 1, "time_unit": "hour"},
+        columns_of_verbs={
+            "metrics": ("time", "cpu_util", "memory_util", "network_Bps_ingress", "network_Bps_egress", "disks"),
+        },
         examples=(
             ("List all instances", "pileus instances list"),
             ("List those with a tag as JSON", 'pileus instances list --tag-key-value \'{"env": "prod"}\' -o json'),
-            ("Create one with a public address, and wait for it", CREATE),
+            ("Create one with a public address", CREATE),
             (
                 "Rename one, set a tag and remove another",
                 "pileus instances update web --name www --tags env=prod --tags old-",
             ),
-            ("Stop one by its name, and wait for it", "pileus instances stop web --wait"),
+            ("Stop one by its name", "pileus instances stop web"),
         ),
     ),
     ResourceKind(
@@ -51,10 +66,11 @@ _ALL = (
         help="Images to boot from.",
         columns=("id", "name", "os_distro", "os_version", "size", "visibility", "status"),
         id_parameter="image_id",
+        created_kind="images",
         examples=(
             (
                 "Download one from a URL",
-                "pileus images upload --name mine --url https://example.org/mine.qcow2 --wait",
+                "pileus images upload --name mine --url https://example.org/mine.qcow2",
             ),
         ),
     ),
@@ -63,12 +79,15 @@ _ALL = (
         path="instances.flavors",
         help="Sizes of instances.",
         columns=("flavor_id", "vcpus", "ram", "disabled"),
+        id_field="flavor_id",
     ),
     ResourceKind(
         word="interfaces",
         path="instances.interfaces",
         help="Network interfaces of instances.",
         columns=("port_id", "mac_address", "network_id", "ip_assignments"),
+        id_field="port_id",
+        created_kind="ports",
     ),
     ResourceKind(
         word="volumes",
@@ -76,12 +95,13 @@ _ALL = (
         help="Block storage volumes.",
         columns=("id", "name", "status", "size", "volume_type", "attachments", "tags"),
         id_parameter="volume_id",
+        created_kind="volumes",
         examples=(
             (
                 "Create an empty volume of 10 GiB",
-                "pileus volumes create --name data --size 10 --source new-volume --wait",
+                "pileus volumes create --name data --size 10 --source new-volume",
             ),
-            ("Attach it to an instance", "pileus volumes attach-to-instance data --instance-id web --wait"),
+            ("Attach it to an instance", "pileus volumes attach-to-instance data --instance-id web"),
         ),
     ),
     ResourceKind(
@@ -90,6 +110,7 @@ _ALL = (
         help="Snapshots of volumes.",
         columns=("id", "name", "status", "size", "volume_id", "created_at"),
         id_parameter="snapshot_id",
+        created_kind="snapshots",
     ),
     ResourceKind(
         word="snapshot-schedules",
@@ -105,6 +126,7 @@ _ALL = (
         help="Private networks.",
         columns=("id", "name", "type", "external", "subnets"),
         id_parameter="network_id",
+        created_kind="networks",
     ),
     ResourceKind(
         word="subnets",
@@ -112,6 +134,7 @@ _ALL = (
         help="Ranges of addresses.",
         columns=("id", "name", "cidr", "gateway_ip", "network_id"),
         id_parameter="subnet_id",
+        created_kind="subnets",
     ),
     ResourceKind(
         word="routers",
@@ -119,6 +142,7 @@ _ALL = (
         help="Routers between networks.",
         columns=("id", "name", "status", "interfaces"),
         id_parameter="router_id",
+        created_kind="routers",
     ),
     ResourceKind(
         word="floating-ips",
@@ -126,6 +150,7 @@ _ALL = (
         help="Public addresses that can be reassigned.",
         columns=("id", "floating_ip_address", "fixed_ip_address", "status", "port_id"),
         id_parameter="floating_ip_id",
+        created_kind="floatingips",
     ),
     ResourceKind(
         word="reserved-fixed-ips",
@@ -134,6 +159,7 @@ _ALL = (
         columns=("port_id", "name", "fixed_ip_address", "is_external", "is_vip", "status"),
         id_parameter="port_id",
         id_field="port_id",
+        created_kind="ports",
     ),
     ResourceKind(
         word="security-groups",
@@ -141,12 +167,16 @@ _ALL = (
         help="Firewall rules of instances, in groups.",
         columns=("id", "name", "description"),
         id_parameter="group_id",
+        created_kind="security_groups",
     ),
     ResourceKind(
         word="security-group-rules",
         path="security_groups.rules",
         help="Single rules of security groups.",
-        columns=COMMON,
+        columns=("id", "direction", "ethertype", "protocol", "port_range_min", "port_range_max", "remote_ip_prefix"),
+        id_parameter="rule_id",
+        created_kind="security_group_rules",
+        parent_field="security_group_rules",
     ),
     ResourceKind(
         word="ssh-keys",
@@ -162,13 +192,29 @@ _ALL = (
         columns=("servergroup_id", "name", "policy", "instances"),
         id_parameter="group_id",
         id_field="servergroup_id",
+        created_kind="servergroups",
     ),
     ResourceKind(
         word="baremetal",
         path="baremetal.servers",
         help="Bare metal servers.",
-        columns=("id", "name", "status", "flavor_id", "addresses", "tags"),
+        columns=("id", "name", "status", "flavor", "addresses", "tags"),
         id_parameter="server_id",
+        created_kind="instances",
+    ),
+    ResourceKind(
+        word="baremetal-flavors",
+        path="baremetal.flavors",
+        help="Sizes of bare metal servers.",
+        columns=("flavor_id", "ram", "disabled"),
+        id_field="flavor_id",
+    ),
+    ResourceKind(
+        word="baremetal-images",
+        path="baremetal.images",
+        help="Images of bare metal servers.",
+        columns=("id", "name", "os_distro", "os_version", "size", "visibility", "status"),
+        id_parameter="image_id",
     ),
     ResourceKind(
         word="projects",
@@ -176,6 +222,7 @@ _ALL = (
         help="Projects of a tenant.",
         columns=("id", "name", "state", "is_default"),
         id_parameter="project_id",
+        created_kind="projects",
     ),
     ResourceKind(
         word="regions",
@@ -184,7 +231,7 @@ _ALL = (
         columns=("id", "display_name", "state", "country"),
         id_parameter="region_id",
     ),
-    ResourceKind(word="quotas", path="quotas", help="Quotas and usage.", columns=COMMON),
+    ResourceKind(word="quotas", path="quotas", help="Quotas and usage.", columns=()),
     ResourceKind(
         word="tasks",
         path="tasks",

@@ -1,70 +1,102 @@
-"""Read the parameters of the official client's methods: names, types and help texts."""
+"""Read the methods of the official client: parameters, variants, texts and requests. Only the generator needs it."""
 
 import inspect
+import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import UnionType
 from typing import Any, Literal, NotRequired, Required, Union, get_args, get_origin, get_overloads, get_type_hints
 
-import click
+import httpx
 from msgspec import Struct
+from msgspec.structs import replace
 
-from pileus.cli.param_types import ObjectParamType, TagParamType, flatten, merge_maps
+from pileus.cli.resource_methods import Location, MethodParameter, ParameterType, Variant
 
 HIDDEN_PARAMETERS = frozenset(
     {"self", "project_id", "region_id", "extra_headers", "extra_query", "extra_body", "timeout"}
 )
 PARAMETER_DOC = re.compile(r"^ {10}(\w+): (.*(?:\n {14}.*|\n)*)", re.MULTILINE)
+LINK = re.compile(r"\[([^\]]*)\]\([^)]*\)")
+MARKUP = re.compile(r"\*\*|`|</?\w+>|^Optional\. ")
+SENTENCE_END = re.compile(r"(?<!e\.g)(?<!i\.e)(?<=\.)\s+(?=[A-Z\"'(])")
 MAX_HELP_LENGTH = 200
+PROJECT, REGION = 900_001, 900_002
+"""Ids that stand for the project and the region in recorded paths."""
+PLAIN_TYPES: dict[type, ParameterType] = {bool: "boolean", int: "integer", float: "number"}
+Method = Callable[..., Any]
 
 
-class MethodParameter(Struct, frozen=True):
-    """A parameter of a method; `convert` turns the option's value into the argument."""
+class RecordedRequest(Struct, frozen=True):
+    """The request that a method sends: its path is a template, and locations are by the names that are sent."""
 
-    name: str
-    param_type: click.ParamType[Any]
-    is_required: bool
-    is_positional: bool
-    is_multiple: bool
-    help: str
-    convert: Callable[[Any], Any]
-
-    @property
-    def flag(self) -> str:
-        """The option's name."""
-        dashed = self.name.replace("_", "-")
-        return f"--{dashed}/--no-{dashed}" if isinstance(self.param_type, click.types.BoolParamType) else f"--{dashed}"
+    method: str
+    path: str
+    locations: Mapping[str, Location]
 
 
-def method_parameters(method: Callable[..., Any], id_parameter: str = "") -> list[MethodParameter]:
-    """Return a method's parameters, the required first. `id_parameter` is always required."""
+def read_parameters(method: Method, id_parameter: str = "") -> list[MethodParameter]:
+    """Return a method's parameters, those of the path first, then the required. `id_parameter` is never hidden."""
     hints, help_texts = get_type_hints(inspect.unwrap(method)), _parameter_help(method)
     parameters = [
         _read_parameter(parameter, hints[name], help_texts.get(name, ""), is_id=name == id_parameter)
         for name, parameter in inspect.signature(method).parameters.items()
         if name not in HIDDEN_PARAMETERS or name == id_parameter
     ]
-    return sorted(parameters, key=lambda parameter: not parameter.is_required)
+    return sorted(parameters, key=lambda parameter: (parameter.location != "path", not parameter.is_required))
 
 
-def method_summary(method: Callable[..., Any]) -> str:
-    """Return the first sentence of a method's docstring."""
-    text = next((docstring for docstring in _docstrings(method) if docstring), "")
-    first = " ".join(inspect.cleandoc(text).split("\n\n")[0].split())
-    return _first_sentence(first)
+def read_variants(method: Method) -> list[Variant]:
+    """Return the forms of an overloaded method."""
+    variants = [_read_variant(overload) for overload in get_overloads(_function(method))]
+    words = {name: {variant.literals.get(name) for variant in variants} for name in _literal_names(variants)}
+    return [
+        replace(variant, literals={name: value for name, value in variant.literals.items() if len(words[name]) > 1})
+        for variant in variants
+    ]
 
 
-def shorten(text: str, max_length: int) -> str:
-    """Cut a text to a length and mark the cut."""
-    return text if len(text) <= max_length else f"{text[:max_length]}…"
+def sample_arguments(parameters: Iterable[MethodParameter]) -> dict[str, Any]:
+    """Return an argument for each parameter, by which it is recognized in a request."""
+    return {parameter.name: _sample(parameter, number) for number, parameter in enumerate(parameters, 700_000)}
+
+
+def describe_request(request: httpx.Request, arguments: Mapping[str, Any]) -> RecordedRequest:
+    """Describe a request that a method has sent for sample arguments."""
+    body = json.loads(request.content) if request.content else {}
+    names = {str(value): name for name, value in arguments.items()}
+    names |= {str(PROJECT): "project_id", str(REGION): "region_id"}
+    parts = [f"{{{names[part]}}}" if part in names else part for part in request.url.path.split("/")]
+    locations: dict[str, Location] = dict.fromkeys(request.url.params, "query")
+    locations |= dict.fromkeys(body, "body")
+    return RecordedRequest(request.method, "/".join(parts), locations)
+
+
+def plain_sentence(text: str) -> str:
+    """Return the first sentence of a text without markup, cut to the maximum length."""
+    plain = MARKUP.sub("", LINK.sub(r"\1", " ".join(text.split("\n\n", maxsplit=1)[0].split())))
+    sentence = SENTENCE_END.split(plain, maxsplit=1)[0].replace("...", "…")
+    return sentence if len(sentence) <= MAX_HELP_LENGTH else f"{sentence[:MAX_HELP_LENGTH]}…"
 
 
 def _read_parameter(parameter: inspect.Parameter, hint: Any, text: str, *, is_id: bool) -> MethodParameter:
-    param_type, is_multiple, convert = _option_type(_possible_types(hint))
+    choices = _possible_types(hint)
+    is_list = bool(choices) and _is_list(choices[0])
+    items = _possible_types(get_args(choices[0])[0]) if is_list else choices
     # The client's methods take the parameters of the request's path as positional ones.
     is_positional = is_id or parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-    is_required = is_id or parameter.default is parameter.empty
-    return MethodParameter(parameter.name, param_type, is_required, is_positional, is_multiple, text, convert)
+    keys = _keys(items)
+    return MethodParameter(
+        name=parameter.name,
+        location="path" if is_positional else "query",
+        type=_plain_type(items),
+        choices=tuple(dict.fromkeys(_words(items))),
+        is_required=is_id or parameter.default is parameter.empty,
+        is_multiple=is_list,
+        keys=tuple(keys),
+        text_keys=tuple(name for name, types in keys.items() if str in types and int not in types),
+        help=text,
+    )
 
 
 def _possible_types(hint: Any) -> list[Any]:
@@ -78,58 +110,68 @@ def _possible_types(hint: Any) -> list[Any]:
     return [hint]
 
 
-def _option_type(choices: list[Any]) -> tuple[click.ParamType[Any], bool, Callable[[Any], Any]]:
-    """Return the option's type, whether it can be repeated, and the converter of its value."""
-    words = [word for choice in choices if get_origin(choice) is Literal for word in get_args(choice)]
-    if words:
-        return click.Choice(list(dict.fromkeys(map(str, words)))), False, _unchanged
+def _plain_type(choices: list[Any]) -> ParameterType:
     first_type = choices[0] if choices else str
-    for plain, kind in ((bool, click.BOOL), (int, click.INT), (float, click.FLOAT)):
-        if first_type is plain:
-            return kind, False, _unchanged
     if get_origin(first_type) is dict or get_origin(first_type) is Mapping:
-        return TagParamType(), True, merge_maps
+        return "tags"
     if hasattr(first_type, "__required_keys__"):
-        return ObjectParamType(_text_fields(choices)), False, _unchanged
-    if get_origin(first_type) is not None:
-        return _list_option(get_args(first_type))
-    return click.STRING, False, _unchanged
+        return "object"
+    return PLAIN_TYPES.get(first_type, "text")
 
 
-def _text_fields(objects: list[Any]) -> frozenset[str]:
-    """Return the fields of objects that are text, even if a value looks like a number."""
-    types_by_field: dict[str, list[Any]] = {}
+def _is_list(hint: Any) -> bool:
+    return get_origin(hint) is not None and get_origin(hint) not in (Literal, dict, Mapping)
+
+
+def _words(choices: list[Any]) -> Iterator[str]:
+    for choice in choices:
+        if get_origin(choice) is Literal:
+            yield from map(str, get_args(choice))
+
+
+def _keys(objects: list[Any]) -> dict[str, list[Any]]:
+    """Return the possible types of each key of the objects."""
+    types_by_key: dict[str, list[Any]] = {}
     for object_type in objects:
-        for name, hint in get_type_hints(object_type).items():
-            types_by_field.setdefault(name, []).extend(_possible_types(hint))
-    return frozenset(name for name, types in types_by_field.items() if str in types and int not in types)
+        if hasattr(object_type, "__required_keys__"):
+            for name, hint in get_type_hints(object_type).items():
+                types_by_key.setdefault(name, []).extend(_possible_types(hint))
+    return types_by_key
 
 
-def _list_option(inner: tuple[Any, ...]) -> tuple[click.ParamType[Any], bool, Callable[[Any], Any]]:
-    param_type, _, _ = _option_type(_possible_types(inner[0]) if inner else [])
-    return param_type, True, flatten
+def _read_variant(overload: Method) -> Variant:
+    hints = get_type_hints(overload)
+    parameters = {
+        name: parameter
+        for name, parameter in inspect.signature(overload).parameters.items()
+        if name not in HIDDEN_PARAMETERS
+    }
+    words = {name: tuple(_words(_possible_types(hints[name]))) for name in parameters}
+    required = [name for name, parameter in parameters.items() if parameter.default is parameter.empty]
+    literals = {name: words[name] for name in parameters if words[name]}
+    return Variant(literals=literals, required=tuple(required), allowed=tuple(parameters))
 
 
-def _unchanged(value: Any) -> Any:
-    return value
+def _literal_names(variants: Iterable[Variant]) -> set[str]:
+    return {name for variant in variants for name in variant.literals}
 
 
-def _docstrings(method: Callable[..., Any]) -> Iterable[str]:
+def _sample(parameter: MethodParameter, number: int) -> Any:
+    samples = {"boolean": True, "integer": number, "number": 0.5, "tags": {"key": "value"}, "object": {"key": "value"}}
+    sample = parameter.choices[0] if parameter.choices else samples.get(parameter.type, f"sample-{number}")
+    return [sample] if parameter.is_multiple else sample
+
+
+def _function(method: Method) -> Any:
     function = inspect.unwrap(method)
-    function = getattr(function, "__func__", function)
-    yield method.__doc__ or ""
-    yield from (overload.__doc__ or "" for overload in get_overloads(function))
+    return getattr(function, "__func__", function)
 
 
-def _parameter_help(method: Callable[..., Any]) -> dict[str, str]:
-    """Return the help texts of a method's parameters, from its docstrings."""
-    help_texts: dict[str, str] = {}
-    for text in _docstrings(method):
-        for name, words in PARAMETER_DOC.findall(text):
-            help_texts.setdefault(name, _first_sentence(" ".join(words.split("\n\n")[0].split())))
-    return help_texts
-
-
-def _first_sentence(text: str) -> str:
-    """Return the first sentence, cut to the maximum length."""
-    return shorten(re.split(r"(?<=\.)\s", text, maxsplit=1)[0].replace("...", "…"), MAX_HELP_LENGTH)
+def _parameter_help(method: Method) -> dict[str, str]:
+    """Return the help texts of a method's parameters. Variants that disagree have no common text."""
+    texts: dict[str, set[str]] = {}
+    overloads = get_overloads(_function(method))
+    for documented in overloads or [method]:
+        for name, words in PARAMETER_DOC.findall(documented.__doc__ or ""):
+            texts.setdefault(name, set()).add(plain_sentence(words))
+    return {name: next(iter(sentences)) if len(sentences) == 1 else "" for name, sentences in texts.items()}

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 
-from pileus.cli.clouds import KEY_VARIABLE, REGION_VARIABLE, URL, URL_VARIABLE
+from pileus.cli.cloud_options import add_cloud_options, pop_connection
+from pileus.cli.clouds import REGION_VARIABLE
 from pileus.cli.commands import LazySectionedGroup, SectionedCommand, UsageError
 from pileus.cli.control import ControlClient, quote_path_segment
-from pileus.cli.output import add_output_option, show_table
+from pileus.cli.output import add_output_option, print_record, show_table
+from pileus.cli.value_completion import complete_flavors, complete_instances, complete_task_types
 
 CAPACITY_COLUMNS = ("client_id", "region_id", "flavor_id", "servers")
 FAULT_COLUMNS = ("id", "client_id", "kind", "task_type", "step", "times", "message")
@@ -26,32 +28,18 @@ Function = Callable[..., Any]
 
 
 def add_server_options(function: Function) -> Function:
-    """Add the options --url and --key to a command, and pass it a `control`."""
+    """Add the options --url, --key and --context to a command, and pass it a `control`."""
 
     @wraps(function)
-    def connect(url: str, key: str | None, client: int | None = None, **options: Any) -> Any:
-        return function(control=ControlClient(url, key, client), **options)
+    def connect(client: int | None = None, **options: Any) -> Any:
+        connection = pop_connection(options)
+        return function(control=ControlClient(connection, client), **options)
 
-    for option in (
-        click.option(
-            "--key",
-            envvar=KEY_VARIABLE,
-            metavar="TOKEN",
-            help=f"An API key with the necessary role.  [{KEY_VARIABLE}]",
-        ),
-        click.option(
-            "--url",
-            envvar=URL_VARIABLE,
-            default=URL,
-            help=f"The server.  [{URL_VARIABLE}; default: {URL}]",
-        ),
-    ):
-        connect = option(connect)
-    return connect
+    return add_cloud_options(connect, ("url", "key", "context"))
 
 
 def add_control_options(function: Function) -> Function:
-    """Add the options --url, --key and --client to a command, and pass it a `control`."""
+    """Add the options --url, --key, --context and --client to a command, and pass it a `control`."""
     option = click.option(
         "--client",
         type=click.IntRange(min=0),
@@ -65,8 +53,6 @@ def add_control_options(function: Function) -> Function:
 region = click.option(
     "--region",
     type=int,
-    envvar=REGION_VARIABLE,
-    default=1,
     metavar="ID",
     help=f"The region.  [{REGION_VARIABLE}; default: 1]",
 )
@@ -86,7 +72,7 @@ def sim() -> None:
 @sim.command(
     "hold", cls=SectionedCommand, examples=(("Hold the tasks that start instances", "pileus sim hold start_vm"),)
 )
-@click.argument("task_type", required=False)
+@click.argument("task_type", required=False, shell_complete=complete_task_types)
 @step
 @click.option("--times", type=click.IntRange(min=1), help="The number of tasks; default: all until released.")
 @add_control_options
@@ -99,7 +85,7 @@ def hold_tasks(control: ControlClient, task_type: str | None, step: str | None, 
 @sim.command(
     "fail", cls=SectionedCommand, examples=(EXAMPLES[0], ("Fail all tasks until released", "pileus sim fail --always"))
 )
-@click.argument("task_type", required=False)
+@click.argument("task_type", required=False, shell_complete=complete_task_types)
 @step
 @click.option("--message", help="The error text of the task.")
 @click.option("--times", type=click.IntRange(min=1), default=1, show_default=True, help="The number of tasks.")
@@ -141,13 +127,13 @@ def list_faults(control: ControlClient, output: str) -> None:
     cls=SectionedCommand,
     examples=(EXAMPLES[2], ("Remove the limit", "pileus sim capacity g1-standard-1-2 unlimited")),
 )
-@click.argument("flavor", required=False)
+@click.argument("flavor", required=False, shell_complete=complete_flavors)
 @click.argument("servers", required=False)
 @region
 @add_output_option
 @add_control_options
 def set_or_list_capacities(
-    control: ControlClient, flavor: str | None, servers: str | None, region: int, output: str
+    control: ControlClient, flavor: str | None, servers: str | None, region: int | None, output: str
 ) -> None:
     """Limit a FLAVOR to a number of SERVERS in a region, or list the limits.
 
@@ -159,12 +145,16 @@ def set_or_list_capacities(
     if servers is None or not (servers == "unlimited" or servers.isdecimal()):
         raise UsageError("say how many servers: a number, or unlimited")
     count = None if servers == "unlimited" else int(servers)
-    control.call("PUT", f"/capacities/{region}/{quote_path_segment(flavor)}", {"servers": count})
-    click.echo(f"Region {region} has room for {servers} of {flavor}.")
+    region_id = region or control.connection.region
+    control.call("PUT", f"/capacities/{region_id}/{quote_path_segment(flavor)}", {"servers": count})
+    if output not in ("table", "tsv"):
+        print_record({"region_id": region_id, "flavor_id": flavor, "servers": count}, output)
+        return
+    click.echo(f"Region {region_id} has room for {servers} of {flavor}.")
 
 
 @sim.command("state", cls=SectionedCommand, examples=(EXAMPLES[3],))
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=complete_instances)
 @click.argument("status")
 @click.option("--vm-state", help="The vm_state; default: the one that matches the status.")
 @add_control_options
@@ -189,7 +179,7 @@ def set_time_mode(control: ControlClient, mode: str) -> None:
 
 
 @sim.command("isolate", cls=SectionedCommand)
-@click.argument("instance_id")
+@click.argument("instance_id", shell_complete=complete_instances)
 @click.option("--reason", help="The reason that clients see.")
 @click.option("--off", is_flag=True, help="End the isolation.")
 @add_control_options
@@ -208,7 +198,7 @@ def set_isolation(control: ControlClient, instance_id: str, reason: str | None, 
 @region
 @add_control_options
 def add_or_end_blackhole(
-    control: ControlClient, address: str | None, alarm_state: str, remove: str | None, region: int
+    control: ControlClient, address: str | None, alarm_state: str, remove: str | None, region: int | None
 ) -> None:
     """Mark an ADDRESS as blackholed by DDoS protection."""
     if (address is None) == (remove is None):
@@ -217,7 +207,11 @@ def add_or_end_blackhole(
         control.call("DELETE", f"/blackholes/{quote_path_segment(remove)}")
         click.echo(f"Blackhole {remove} is removed.")
         return
-    body = {"region_id": region, "destination_ip": address, "alarm_state": alarm_state.upper()}
+    body = {
+        "region_id": region or control.connection.region,
+        "destination_ip": address,
+        "alarm_state": alarm_state.upper(),
+    }
     blackhole_port = control.call("POST", "/blackholes", body)
     click.echo(f"{address} is blackholed. To end that: pileus sim blackhole --remove {blackhole_port['id']}")
 

@@ -1,58 +1,94 @@
 """Wait for tasks and show a progress bar."""
 
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from pileus.cli.api_client import ApiClient
 from pileus.cli.commands import CommandError
-from pileus.cli.session import SdkSession
 
 POLL_INTERVAL = 0.25
 """Seconds between polls."""
+FIRST_POLL = 0.02
+"""Seconds until the second poll: most tasks of the simulated driver have ended by then."""
 FINAL_STATES = ("FINISHED", "ERROR")
+INTERRUPTED = 130
+Report = Callable[[int], object]
 
 
 def wait_for_tasks(
-    session: SdkSession, task_ids: Sequence[str], sleep: Callable[[float], None] = time.sleep
-) -> list[Any]:
-    """Wait until all tasks have ended and return them. Raises CommandError with the errors of failed tasks."""
-    ended: dict[str, Any] = {}
+    api: ApiClient,
+    task_ids: Sequence[str],
+    sleep: Callable[[float], None] = time.sleep,
+    *,
+    timeout: float | None = None,
+) -> list[dict[str, Any]]:
+    """Wait until all tasks have ended and return them.
+
+    Raises CommandError with the errors of failed tasks, or if the tasks take longer than `timeout` seconds.
+    """
+    ended: dict[str, dict[str, Any]] = {}
+    end = None if timeout is None else time.monotonic() + timeout
     try:
-        with _make_progress() as bar:
-            progress_task = bar.add_task(_count_text(len(task_ids)), total=len(task_ids))
-            while pending := [task_id for task_id in task_ids if task_id not in ended]:
-                ended |= _poll_ended(session, pending)
-                bar.update(progress_task, completed=len(ended))
-                sleep(POLL_INTERVAL if len(ended) < len(task_ids) else 0)
+        with _show_progress(len(task_ids)) as report:
+            for pause in _pauses():
+                ended |= _poll_ended(api, [task_id for task_id in task_ids if task_id not in ended])
+                report(len(ended))
+                if len(ended) == len(task_ids):
+                    break
+                _check_time(end, task_ids, ended)
+                sleep(pause)
     except KeyboardInterrupt:
-        first_pending = next(task_id for task_id in task_ids if task_id not in ended)
-        click.echo(f"Not waiting any more; the work goes on: pileus tasks show {first_pending}", err=True)
-        raise SystemExit(130) from None
+        click.echo(f"Not waiting any more; {_next_step(task_ids, ended)}", err=True)
+        raise SystemExit(INTERRUPTED) from None
     tasks = [ended[task_id] for task_id in task_ids]
     _check_succeeded(tasks)
     return tasks
 
 
-def _poll_ended(session: SdkSession, task_ids: Sequence[str]) -> dict[str, Any]:
-    tasks = [session.call_method("tasks.get", task_id=task_id) for task_id in task_ids]
-    return {task.id: task for task in tasks if task.state in FINAL_STATES}
+def _pauses() -> Iterator[float]:
+    pause = FIRST_POLL
+    while True:
+        yield min(pause, POLL_INTERVAL)
+        pause = 2 * pause
 
 
-def _check_succeeded(tasks: Sequence[Any]) -> None:
-    failed = [task for task in tasks if task.state == "ERROR"]
+def _check_time(end: float | None, task_ids: Sequence[str], ended: Collection[str]) -> None:
+    if end is not None and time.monotonic() > end:
+        raise CommandError(f"the time is over; {_next_step(task_ids, ended)}")
+
+
+def _next_step(task_ids: Sequence[str], ended: Collection[str]) -> str:
+    first_pending = next(task_id for task_id in task_ids if task_id not in ended)
+    return f"the work goes on: pileus tasks wait {first_pending}"
+
+
+def _poll_ended(api: ApiClient, task_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    tasks = [api.call("GET", f"/cloud/v1/tasks/{task_id}") for task_id in task_ids]
+    return {task["id"]: task for task in tasks if task["state"] in FINAL_STATES}
+
+
+def _check_succeeded(tasks: Sequence[dict[str, Any]]) -> None:
+    failed = [task for task in tasks if task["state"] == "ERROR"]
     if failed:
-        raise CommandError("; ".join(f"task {task.id} ({task.task_type}) failed: {task.error}" for task in failed))
+        texts = [f"task {task['id']} ({task['task_type']}) failed: {task['error']}" for task in failed]
+        raise CommandError("; ".join(texts))
 
 
-def _count_text(number: int) -> str:
-    return "1 task" if number == 1 else f"{number} tasks"
+@contextmanager
+def _show_progress(count: int) -> Iterator[Report]:
+    """Show a progress bar on standard error, if that is a terminal. Standard output is for the result."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console  # noqa: PLC0415  # only a progress bar needs rich
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415  # as well
 
-
-def _make_progress() -> Progress:
     columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    # Standard output is for the result. rich shows no bar if standard error is not a terminal.
-    return Progress(*columns, console=Console(stderr=True), transient=True)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("1 task" if count == 1 else f"{count} tasks", total=count)
+        yield lambda ended: progress.update(task, completed=ended)

@@ -9,7 +9,7 @@ import sys
 import msgspec
 
 from pileus.client_variables import SDK, command_line, env_command_line, variables_of
-from pileus.initial_data import KEY_FILE
+from pileus.private_files import KEY_FILE
 from pileus.setting_fields import without_password
 from pileus.settings import Settings
 

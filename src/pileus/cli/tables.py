@@ -1,0 +1,104 @@
+"""Tables on terminals. Identifiers are never wrapped or cut; what does not fit is left out, and named."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from pileus.cli.cells import cell_text, field_at
+
+GAP = 2
+"""Spaces between columns."""
+MIN_WIDTH = 10
+"""A column that may be wrapped keeps this width at least."""
+WHOLE_COLUMNS = ("state", "status", "created_at", "created_on", "timestamp", "fingerprint", "cidr")
+"""Columns besides ids that are not wrapped either."""
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, all_columns: bool = False) -> None:
+    """Print rows. Columns that do not fit are left out from the right, unless `all_columns` are wanted."""
+    cells = {column: [cell_text(field_at(row, column)) for row in rows] for column in columns}
+    console = _console()
+    visible = list(columns) if all_columns else _columns_that_fit(cells, console.width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for column in visible:
+        whole = _is_whole(column)
+        table.add_column(_heading(column), overflow="fold", no_wrap=whole, min_width=_min_width(column, cells[column]))
+    for index in range(len(rows)):
+        table.add_row(*(Text(cells[column][index]) for column in visible))
+    # A table that is wider than the terminal is wrapped by the terminal: nothing is lost.
+    width = max(console.width, _min_total({column: cells[column] for column in visible}))
+    console.print(table, width=width if console.is_terminal else _total(cells), crop=False, no_wrap=False)
+    _name_hidden_columns([column for column in columns if column not in visible])
+
+
+def print_fields(fields: Mapping[str, Any]) -> None:
+    """Print the fields of one resource, a line or more for each."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in fields.items():
+        table.add_row(_heading(name), Text(_nested_text(value)))
+    console = _console()
+    console.print(table, crop=False, width=None if console.is_terminal else 10_000)
+
+
+def _nested_text(value: Any) -> str:
+    if isinstance(value, dict | list) and value:
+        return msgspec.yaml.encode(value).decode().rstrip()
+    return cell_text(value)
+
+
+def _columns_that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
+    """Return the first columns whose smallest widths fit."""
+    visible: list[str] = []
+    used = -GAP
+    for column, texts in cells.items():
+        used += GAP + _min_width(column, texts)
+        if used > width and visible:
+            break
+        visible.append(column)
+    return visible
+
+
+def _min_total(cells: Mapping[str, Sequence[str]]) -> int:
+    return sum(GAP + _min_width(column, texts) for column, texts in cells.items()) - GAP
+
+
+def _total(cells: Mapping[str, Sequence[str]]) -> int:
+    return sum(GAP + _natural_width(column, texts) for column, texts in cells.items())
+
+
+def _min_width(column: str, texts: Sequence[str]) -> int:
+    natural = _natural_width(column, texts)
+    return natural if _is_whole(column) else min(natural, max(MIN_WIDTH, len(_heading(column))))
+
+
+def _natural_width(column: str, texts: Sequence[str]) -> int:
+    return max(Text(text).cell_len for text in (_heading(column), *texts))
+
+
+def _is_whole(column: str) -> bool:
+    # A wrapped id cannot be copied.
+    return column == "id" or column.endswith(("_id", ".id")) or column in WHOLE_COLUMNS
+
+
+def _heading(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _name_hidden_columns(hidden: Sequence[str]) -> None:
+    if hidden:
+        Console(stderr=True, highlight=False).print(
+            Text(f"Not visible in this width: {', '.join(hidden)} (--columns shows them).", style="dim")
+        )
+
+
+def _console() -> Console:
+    # Output to a pipe has no width: nothing is cut or wrapped.
+    return Console(highlight=False) if sys.stdout.isatty() else Console(highlight=False, width=10_000, no_color=True)
