@@ -6,6 +6,7 @@ MINUTES ?= 30
 DATA ?= $(or $(PILEUS_DATA),./data)
 SERVE := $(BIN)/pileus serve --data $(DATA) $(if $(DRIVER),--driver $(DRIVER)) $(if $(PORT),--port $(PORT))
 SITE := src/pileus/api/documentation
+METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
@@ -75,12 +76,14 @@ bench-million: $(VENV)/.dev ## Measure requests, creation and deletion with a mi
 	@scripts/need wrk
 	$(BIN)/python -m bench --million
 
-docs: $(VENV)/.run ## Generate docs/settings.md, docs/limits.md, docs/metrics.md and docs/openapi.json
+docs: $(VENV)/.run ## Generate the references in docs, and the table of the commands of resources
 	@mkdir -p docs
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/pileus settings --reference > docs/settings.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/limits > docs/limits.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/metrics > docs/metrics.md
 	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/openapi > docs/openapi.json
+	env -i PATH="$$PATH" HOME="$$HOME" $(BIN)/python scripts/resource-methods > $(METHODS).new
+	mv $(METHODS).new $(METHODS)
 
 site: $(VENV)/.dev ## Build the documentation site, which the server shows at /docs
 	$(BIN)/python -m website --output $(SITE)

@@ -34,6 +34,7 @@ CATCHES_ALL = {
     "testing.server_threads",
     "api.dispatcher",
     "api.routes.health",
+    "cli.main",
     "drivers.qemu.fabric.frame_errors",
 }
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,7 +194,8 @@ def test_errors_are_printed_in_one_line(
     assert "Traceback" not in failed.stderr
 
 
-def test_missing_key_is_reported_with_the_next_step(run: Run) -> None:
+def test_missing_key_is_reported_with_the_next_step(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     failed = run("instances", "list")
 
     assert failed.exit_code == 2

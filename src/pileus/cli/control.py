@@ -50,7 +50,7 @@ class ControlClient:
 
     def _error_text(self, response: httpx.Response, path: str) -> str:
         if response.status_code == httpx.codes.FORBIDDEN:
-            text = _response_message(response)
+            text = self._api.error_text(response)
             if text.startswith(f"{ROLE_NOT_ALLOWED}Administrators "):
                 return ADMINISTRATOR_NOT_ALLOWED
             return KEY_NOT_ALLOWED if text.startswith(ROLE_NOT_ALLOWED) else text

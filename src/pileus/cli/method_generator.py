@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, Literal
@@ -58,7 +59,8 @@ class RequestRecorder:
 
     def record(self, method: Any, arguments: Mapping[str, Any]) -> RecordedRequest:
         """Return the request that a method sends."""
-        with suppress(gcore.APIStatusError):
+        with suppress(gcore.APIStatusError), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
             method(**arguments)
         return describe_request(self._requests.pop(), arguments)
 
@@ -67,9 +69,10 @@ class RequestRecorder:
         return httpx.Response(httpx.codes.IM_A_TEAPOT, json={})
 
 
-def make_method_table(document: Document, task_types: Sequence[str]) -> str:
-    """Return the table as JSON; `document` is the OpenAPI document, for texts and fields."""
+def make_method_table(openapi_json: str, task_types: Iterable[str]) -> str:
+    """Return the table as JSON. The OpenAPI document has the texts and the fields of resources."""
     recorder = RequestRecorder()
+    document = json.loads(openapi_json)
     kinds = {kind.word: _describe_kind(recorder, kind, document) for kind in RESOURCE_KINDS.values()}
     table = MethodTable(task_types=tuple(sorted(task_types)), kinds=kinds)
     return json.dumps(msgspec.to_builtins(table), indent=1, ensure_ascii=False) + "\n"

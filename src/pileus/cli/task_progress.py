@@ -35,13 +35,7 @@ def wait_for_tasks(
     end = None if timeout is None else time.monotonic() + timeout
     try:
         with _show_progress(len(task_ids)) as report:
-            for pause in _pauses():
-                ended |= _poll_ended(api, [task_id for task_id in task_ids if task_id not in ended])
-                report(len(ended))
-                if len(ended) == len(task_ids):
-                    break
-                _check_time(end, task_ids, ended)
-                sleep(pause)
+            _poll_until_ended(api, task_ids, ended, report, end, sleep)
     except KeyboardInterrupt:
         click.echo(f"Not waiting any more; {_next_step(task_ids, ended)}", err=True)
         raise SystemExit(INTERRUPTED) from None
@@ -50,16 +44,30 @@ def wait_for_tasks(
     return tasks
 
 
+def _poll_until_ended(
+    api: ApiClient,
+    task_ids: Sequence[str],
+    ended: dict[str, dict[str, Any]],
+    report: Report,
+    end: float | None,
+    sleep: Callable[[float], None],
+) -> None:
+    """Add the tasks to `ended` as they end. Raises CommandError at the time `end`."""
+    for pause in _pauses():
+        ended |= _poll_ended(api, [task_id for task_id in task_ids if task_id not in ended])
+        report(len(ended))
+        if len(ended) == len(task_ids):
+            return
+        if end is not None and time.monotonic() > end:
+            raise CommandError(f"the time is over; {_next_step(task_ids, ended)}")
+        sleep(pause)
+
+
 def _pauses() -> Iterator[float]:
     pause = FIRST_POLL
     while True:
         yield min(pause, POLL_INTERVAL)
         pause = 2 * pause
-
-
-def _check_time(end: float | None, task_ids: Sequence[str], ended: Collection[str]) -> None:
-    if end is not None and time.monotonic() > end:
-        raise CommandError(f"the time is over; {_next_step(task_ids, ended)}")
 
 
 def _next_step(task_ids: Sequence[str], ended: Collection[str]) -> str:
