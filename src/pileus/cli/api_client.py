@@ -93,6 +93,11 @@ class ApiClient:
             if not page["results"] or len(results) >= page.get("count", 0):
                 return results
 
+    def close(self) -> None:
+        """Close the connection. Commands need not: their context does."""
+        if self._http is not None:
+            self._http.close()
+
     def _fill_place(self, path: str) -> str:
         place = {"project_id": self.connection.project, "region_id": self.connection.region}
         for name, value in place.items():

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NAME_FIELDS = (
-    "name", "addr", "ip_address", "flavor_id", "volume_name", "instance_name", "resource_id", "server_id", "cidr", "id",
+    "name", "addr", "ip_address", "volume_name", "instance_name", "resource_id", "server_id", "flavor_id", "cidr", "id",
 )  # fmt: skip
 """Fields that identify an object in a table, in order of preference."""
 EMPTY = "-"

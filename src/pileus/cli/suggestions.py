@@ -14,7 +14,7 @@ SYNONYMS = {
 def suggest_names(word: str, names: Iterable[str]) -> list[str]:
     """Return the names that a mistyped word may mean, the most similar first."""
     candidates = list(names)
-    matches = get_close_matches(word, candidates, n=3, cutoff=0.7)
+    matches = get_close_matches(word, candidates, n=3, cutoff=0.6)
     return matches or [synonym for synonym in SYNONYMS.get(word, ()) if synonym in candidates]
 
 

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,21 +13,18 @@ from pileus.cli.cells import cell_text, field_at
 
 GAP = 2
 """Spaces between columns."""
-MIN_WIDTH = 10
-"""A column that may be wrapped keeps this width at least."""
-WHOLE_COLUMNS = ("state", "status", "created_at", "created_on", "timestamp", "fingerprint", "cidr")
-"""Columns besides ids that are not wrapped either."""
+LONGEST_WORD = 40
+"""Longer words may be cut. Ids and addresses are shorter."""
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, all_columns: bool = False) -> None:
-    """Print rows. Columns that do not fit are left out from the right, unless `all_columns` are wanted."""
+    """Print rows. Columns that do not fit are left out, unless `all_columns` are wanted."""
     cells = {column: [cell_text(field_at(row, column)) for row in rows] for column in columns}
     console = _console()
     visible = list(columns) if all_columns else _columns_that_fit(cells, console.width)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for column in visible:
-        whole = _is_whole(column)
-        table.add_column(_heading(column), overflow="fold", no_wrap=whole, min_width=_min_width(column, cells[column]))
+        table.add_column(_heading(column), overflow="fold", min_width=_min_width(column, cells[column]))
     for index in range(len(rows)):
         table.add_row(*(Text(cells[column][index]) for column in visible))
     # A table that is wider than the terminal is wrapped by the terminal: nothing is lost.
@@ -55,14 +51,14 @@ def _nested_text(value: Any) -> str:
 
 
 def _columns_that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
-    """Return the first columns whose smallest widths fit."""
+    """Return the first column, and the others whose smallest widths fit beside it."""
     visible: list[str] = []
     used = -GAP
     for column, texts in cells.items():
-        used += GAP + _min_width(column, texts)
-        if used > width and visible:
-            break
-        visible.append(column)
+        needed = used + GAP + _min_width(column, texts)
+        if needed <= width or not visible:
+            visible.append(column)
+            used = needed
     return visible
 
 
@@ -75,27 +71,23 @@ def _total(cells: Mapping[str, Sequence[str]]) -> int:
 
 
 def _min_width(column: str, texts: Sequence[str]) -> int:
-    natural = _natural_width(column, texts)
-    return natural if _is_whole(column) else min(natural, max(MIN_WIDTH, len(_heading(column))))
+    """Return the width of the longest word: columns are wrapped between words only."""
+    words = [word for text in (_heading(column), *texts) for word in text.split()]
+    return max((min(Text(word).cell_len, LONGEST_WORD) for word in words), default=1)
 
 
 def _natural_width(column: str, texts: Sequence[str]) -> int:
     return max(Text(text).cell_len for text in (_heading(column), *texts))
 
 
-def _is_whole(column: str) -> bool:
-    # A wrapped id cannot be copied.
-    return column == "id" or column.endswith(("_id", ".id")) or column in WHOLE_COLUMNS
-
-
 def _heading(column: str) -> str:
-    return column.replace("_", " ")
+    return column.replace("_", " ").upper()
 
 
 def _name_hidden_columns(hidden: Sequence[str]) -> None:
     if hidden:
         Console(stderr=True, highlight=False).print(
-            Text(f"Not visible in this width: {', '.join(hidden)} (--columns shows them).", style="dim")
+            Text(f"Not shown in this width: {', '.join(hidden)} (--columns shows them).", style="dim")
         )
 
 

@@ -4,6 +4,7 @@ A completion that fails offers nothing, and waits for no server longer than a mo
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import click
@@ -66,8 +67,8 @@ def complete_instances(ctx: click.Context, _: click.Parameter, prefix: str) -> l
 def complete_open_tasks(ctx: click.Context, _: click.Parameter, prefix: str) -> list[CompletionItem]:
     """Return the tasks that have not ended."""
     try:
-        api = pop_api_client(dict(ctx.params), timeout=TIMEOUT)
-        tasks = api.list_all("/cloud/v1/tasks", {"state": ["NEW", "RUNNING"]})
+        with closing(pop_api_client(dict(ctx.params), timeout=TIMEOUT)) as api:
+            tasks = api.list_all("/cloud/v1/tasks", {"state": ["NEW", "RUNNING"]})
     except click.ClickException:
         return []
     return _matching(((task["id"], task["task_type"]) for task in tasks), prefix)
@@ -104,7 +105,8 @@ def _offer_resources(ctx: click.Context, kind: ResourceKind) -> Iterator[tuple[s
 
 def _list(ctx: click.Context, kind: ResourceKind) -> list[dict[str, Any]]:
     try:
-        return list_resources(pop_api_client(dict(ctx.params), timeout=TIMEOUT), kind)
+        with closing(pop_api_client(dict(ctx.params), timeout=TIMEOUT)) as api:
+            return list_resources(api, kind)
     except click.ClickException:
         return []
 
