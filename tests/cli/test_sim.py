@@ -105,7 +105,7 @@ def test_server_error_is_printed_in_one_line(sim: Run, arguments: list[str], exp
     [
         (["release"], "name a fault (`pileus sim faults` lists them), or --all"),
         (["capacity", "g1-standard-1-2"], "say how many servers: a number, or unlimited"),
-        (["capacity", "g1-standard-1-2", "-1"], "No such option"),
+        (["capacity", "g1-standard-1-2", "-1"], "There is no option"),
         (["capacity", "g1-standard-1-2", "few"], "say how many servers: a number, or unlimited"),
         (["blackhole"], "name an address, or --remove ID"),
         (

@@ -39,9 +39,16 @@ def show_click_error(error: click.ClickException) -> None:
     if not isinstance(error, click.UsageError) or error.ctx is None:
         print_error(error.format_message())
         return
-    message = error.format_message()
+    message = _message_of(error)
     ending = "" if message.endswith((".", "?", "!")) else "."
     print_error(f"{message}{ending} See `{error.ctx.command_path} --help`.")
+
+
+def _message_of(error: click.UsageError) -> str:
+    if isinstance(error, click.NoSuchOption):
+        names = [name for option in error.ctx.command.params for name in option.opts] if error.ctx else []
+        return f"There is no option {error.option_name}.{suggest_text(error.option_name, names)}"
+    return error.format_message()
 
 
 class HelpFormatter(click.HelpFormatter):

@@ -81,8 +81,8 @@ def _hint_of_values(api: ApiClient, kind: ResourceKind, options: dict[str, Any])
             known = {value_of(value_kind, resource) for resource in list_resources(api, value_kind)}
         except click.ClickException:
             continue
-        if value not in known:
-            return suggest_text(value, known)
+        if value not in known and (hint := suggest_text(value, known)):
+            return f" (--{name.replace('_', '-')} {value}:{hint})"
     return ""
 
 

@@ -15,6 +15,7 @@ GAP = 2
 """Spaces between columns."""
 LONGEST_WORD = 40
 """Longer words may be cut. Ids and addresses are shorter."""
+TAG_FIELDS = {"key", "value"}
 
 
 def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, all_columns: bool = False) -> None:
@@ -22,14 +23,15 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, al
     cells = {column: [cell_text(field_at(row, column)) for row in rows] for column in columns}
     console = _console()
     visible = list(columns) if all_columns else _columns_that_fit(cells, console.width)
+    widths = _widths({column: cells[column] for column in visible}, console.width)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style="bold")
     for column in visible:
-        table.add_column(_heading(column), overflow="fold", min_width=_min_width(column, cells[column]))
+        table.add_column(_heading(column), overflow="fold", width=widths[column])
     for index in range(len(rows)):
         table.add_row(*(Text(cells[column][index]) for column in visible))
-    # A table that is wider than the terminal is wrapped by the terminal: nothing is lost.
-    width = max(console.width, _min_total({column: cells[column] for column in visible}))
-    console.print(table, width=width if console.is_terminal else _total(cells), crop=False, no_wrap=False)
+    # The terminal wraps a table that is wider: nothing is lost.
+    console.width = max(console.width, sum(widths.values()) + GAP * len(widths))
+    console.print(table, crop=False)
     _name_hidden_columns([column for column in columns if column not in visible])
 
 
@@ -45,9 +47,12 @@ def print_fields(fields: Mapping[str, Any]) -> None:
 
 
 def _nested_text(value: Any) -> str:
-    if isinstance(value, dict | list) and value:
-        return msgspec.yaml.encode(value).decode().rstrip()
-    return cell_text(value)
+    """Format a value on several lines if it has parts: tags as `key=value`, others as YAML."""
+    if not isinstance(value, dict | list) or not value:
+        return cell_text(value)
+    if isinstance(value, list) and all(isinstance(item, dict) and item.keys() >= TAG_FIELDS for item in value):
+        return "\n".join(f"{tag['key']}={tag['value']}{' (read-only)' * bool(tag.get('read_only'))}" for tag in value)
+    return msgspec.yaml.encode(value).decode().rstrip()
 
 
 def _columns_that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[str]:
@@ -62,12 +67,15 @@ def _columns_that_fit(cells: Mapping[str, Sequence[str]], width: int) -> list[st
     return visible
 
 
-def _min_total(cells: Mapping[str, Sequence[str]]) -> int:
-    return sum(GAP + _min_width(column, texts) for column, texts in cells.items()) - GAP
-
-
-def _total(cells: Mapping[str, Sequence[str]]) -> int:
-    return sum(GAP + _natural_width(column, texts) for column, texts in cells.items())
+def _widths(cells: Mapping[str, Sequence[str]], width: int) -> dict[str, int]:
+    """Return the widths of columns: the smallest, and what is left for those that need more, from the left."""
+    widths = {column: _min_width(column, texts) for column, texts in cells.items()}
+    rest = max(0, width - sum(widths.values()) - GAP * (len(widths) - 1))
+    for column, texts in cells.items():
+        added = min(rest, _natural_width(column, texts) - widths[column])
+        widths[column] += added
+        rest -= added
+    return widths
 
 
 def _min_width(column: str, texts: Sequence[str]) -> int:
