@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from pileus import __version__
-from pileus.cli.commands import LazySectionedGroup, SectionedCommand
+from pileus.cli.commands import CLOUD_SECTION, LazySectionedGroup, SectionedCommand
 from pileus.cli.main import pileus
+from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.settings import SETTINGS
 
 
@@ -32,6 +33,20 @@ def commands(
 
 assert isinstance(pileus, LazySectionedGroup)
 COMMANDS = list(commands(pileus))
+MARKUP = re.compile(r"\*\*|\]\(|</?[a-z]+>|^#|\bOptional\. ", re.IGNORECASE)
+"""Markdown of the texts that help is made from. Backticks are for commands."""
+WITHOUT_SDK = """
+import sys
+sys.modules["gcore"] = None
+from click.testing import CliRunner
+from pileus.cli.main import pileus
+from tests.cli.test_help import COMMANDS
+
+for path, _ in COMMANDS:
+    result = CliRunner().invoke(pileus, [*path, "--help"])
+    assert result.exit_code == 0, (path, result.output, result.exception)
+print(len(COMMANDS))
+"""
 LINES = sorted({line for _, command in COMMANDS for _, line in command.examples})
 
 
@@ -43,6 +58,7 @@ def test_every_command_has_help(path: tuple[str, ...], command: SectionedCommand
 
     assert result.exit_code == 0
     assert command.help
+    assert not MARKUP.search(result.output)
     assert "..." not in "".join(line for line in result.output.splitlines() if not line.startswith("Usage:"))
 
 
@@ -79,11 +95,31 @@ def test_version_is_printed() -> None:
     assert result.stdout == f"pileus, version {__version__}\n"
 
 
-def test_help_does_not_import_the_server() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["instances", "create", "--help"], ["sim", "--help"]])
+def test_help_imports_neither_the_server_nor_the_sdk(words: list[str]) -> None:
     program = (
         "import sys; from pileus.cli.main import pileus;"
-        "pileus(['--help'], standalone_mode=False); print('litestar' in sys.modules)"
+        f"pileus({words}, standalone_mode=False);"
+        "print([name for name in ('litestar', 'gcore') if name in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-    assert result.stdout.endswith("False\n")
+    assert result.stdout.endswith("[]\n")
+
+
+def test_every_help_works_without_the_sdk() -> None:
+    result = subprocess.run([sys.executable, "-c", WITHOUT_SDK], capture_output=True, text=True, check=False)
+
+    assert (result.stderr, result.stdout) == ("", f"{len(COMMANDS)}\n")
+
+
+def test_only_options_of_commands_of_resources_quote_their_help_without_backticks() -> None:
+    texts = [
+        parameter.help or ""
+        for path, command in COMMANDS
+        if path and path[0] in RESOURCE_KINDS
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and getattr(parameter, "section", "") != CLOUD_SECTION
+    ]
+
+    assert [text for text in texts if "`" in text] == []

@@ -20,6 +20,7 @@ from tests.cli.conftest import Run
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 Terminal = Callable[..., str]
+LIST = ("volumes", "list", "--name-part", "data of the shop")
 
 
 @pytest.fixture
@@ -71,7 +72,7 @@ def read_all(terminal: int) -> bytes:
 
 
 def test_a_pipe_gets_lines_with_tabs_and_without_colors(use: Run, volume: str) -> None:
-    listed = use("volumes", "list").stdout
+    listed = use(*LIST).stdout
 
     assert listed.split("\t")[:4] == [volume, "data of the shop", "available", "1"]
     assert listed.count("\n") == 1
@@ -80,7 +81,7 @@ def test_a_pipe_gets_lines_with_tabs_and_without_colors(use: Run, volume: str) -
 
 def test_formats_show_the_same_rows(use: Run, volume: str) -> None:
     as_json, as_yaml, as_csv, as_table, names = (
-        use("volumes", "list", "-o", output).stdout for output in ("json", "yaml", "csv", "table", "name")
+        use(*LIST, "-o", output).stdout for output in ("json", "yaml", "csv", "table", "name")
     )
 
     assert json.loads(as_json) == msgspec.yaml.decode(as_yaml)
@@ -93,9 +94,9 @@ def test_formats_show_the_same_rows(use: Run, volume: str) -> None:
 def test_columns_are_chosen_in_every_format(use: Run, volume: str) -> None:
     columns = ("--columns", "size,id")
 
-    assert use("volumes", "list", *columns).stdout == f"1\t{volume}\n"
-    assert use("volumes", "list", *columns, "-o", "csv").stdout == f"size,id\n1,{volume}\n"
-    assert json.loads(use("volumes", "list", *columns, "-o", "json").stdout) == [{"size": 1, "id": volume}]
+    assert use(*LIST, *columns).stdout == f"1\t{volume}\n"
+    assert use(*LIST, *columns, "-o", "csv").stdout == f"size,id\n1,{volume}\n"
+    assert json.loads(use(*LIST, *columns, "-o", "json").stdout) == [{"size": 1, "id": volume}]
     assert use("volumes", "show", volume, *columns).stdout == f"size\t1\nid\t{volume}\n"
 
 
@@ -107,15 +108,15 @@ def test_a_column_with_a_dot_reaches_into_an_object(use: Run) -> None:
 
 @pytest.mark.usefixtures("volume")
 def test_a_mistyped_column_is_refused_with_a_suggestion(use: Run) -> None:
-    refused = use("volumes", "list", "--columns", "id,stauts")
+    refused = use(*LIST, "--columns", "id,stauts")
 
     assert (refused.exit_code, refused.stdout) == (2, "")
     assert "there is no column stauts. Did you mean status or tags?" in refused.stderr
 
 
 def test_an_id_is_never_wrapped_and_hidden_columns_are_named(terminal: Terminal, volume: str) -> None:
-    narrow = COLOR.sub("", terminal(60, "volumes", "list"))
-    tiny = COLOR.sub("", terminal(20, "volumes", "list"))
+    narrow = COLOR.sub("", terminal(60, *LIST))
+    tiny = COLOR.sub("", terminal(20, *LIST))
 
     assert max(map(len, narrow.splitlines()[:2])) <= 60
     assert volume in narrow
@@ -124,7 +125,7 @@ def test_an_id_is_never_wrapped_and_hidden_columns_are_named(terminal: Terminal,
 
 
 def test_a_wide_terminal_shows_all_columns(terminal: Terminal, volume: str) -> None:
-    wide = terminal(200, "volumes", "list")
+    wide = terminal(200, *LIST)
     lines = COLOR.sub("", wide).splitlines()
 
     assert lines[0].split() == ["ID", "NAME", "STATUS", "SIZE", "VOLUME", "TYPE", "ATTACHMENTS", "TAGS"]

@@ -69,11 +69,18 @@ def test_demo_without_the_sdk_shows_http_requests(bare: Environment, tmp_path: P
     assert read_hint(finished.stdout).endswith(".whl[sdk]")
 
 
-def test_a_command_names_the_wheel_that_has_what_it_needs(bare: Environment, tmp_path: Path) -> None:
-    refused = bare.run("pileus", "instances", "list", cwd=tmp_path)
+def test_the_commands_of_resources_need_no_extra(bare: Environment, tmp_path: Path) -> None:
+    explained = bare.run("pileus", "instances", "create", "--help", cwd=tmp_path)
+    refused = bare.run("pileus", "instances", "list", "--url", "http://127.0.0.1:1", "--key", "1_a-key", cwd=tmp_path)
 
-    assert refused.returncode == 1
-    hint = refused.stderr.partition(": ")[2].partition(": ")[2].strip()
+    assert (explained.returncode, "--flavor" in explained.stdout) == (0, True)
+    assert (refused.returncode, "nothing answers at http://127.0.0.1:1" in refused.stderr) == (1, True)
+
+
+def test_a_hint_names_the_wheel_that_has_what_is_needed(bare: Environment, tmp_path: Path) -> None:
+    code = "from pileus.install_hints import install_command; print(install_command('sdk'))"
+    hint = bare.run("python", "-c", code, cwd=tmp_path).stdout.strip()
+
     requirement = shlex.split(hint)[-1]
     assert shlex.split(hint)[:5] == ["uv", "pip", "install", "--python", str(bare.python)]
     assert Path(requirement.removesuffix("[sdk]")).is_file()

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from pileus.cli.cells import cell_text, field_at, plain_text
-from pileus.cli.commands import CommandError, UsageError
+from pileus.cli.commands import UsageError
 from pileus.cli.suggestions import suggest_text
 
 Function = Callable[..., Any]
@@ -150,10 +150,7 @@ def _row_name(row: Row) -> str:
 def _encode(value: Any, output: str) -> str:
     if output == "json":
         return json.dumps(value, indent=2, ensure_ascii=False)
-    try:
-        return msgspec.yaml.encode(value).decode().rstrip()
-    except ImportError:
-        raise CommandError("YAML needs PyYAML: pip install pyyaml") from None
+    return msgspec.yaml.encode(value).decode().rstrip()
 
 
 def _print_separated(rows: Sequence[Row], columns: Sequence[str], output: str) -> None:
