@@ -56,7 +56,7 @@ COMMANDS = dict(leaf_commands(pileus))
 
 def command_of(line: CommandLine) -> str:
     words = line.text.split()
-    return next(name for name in (" ".join(words[:2]), words[0]) if name in COMMANDS)
+    return next(name for name in (" ".join(words[:count]) for count in (3, 2, 1)) if name in COMMANDS)
 
 
 LINE_OF_COMMAND = {command_of(line): line for line in reversed(LINES) if not line.fails}

@@ -33,7 +33,7 @@ def commands(
 
 assert isinstance(pileus, LazySectionedGroup)
 COMMANDS = list(commands(pileus))
-MARKUP = re.compile(r"\*\*|\]\(|</?[a-z]+>|^#|\bOptional\. ", re.IGNORECASE)
+MARKUP = re.compile(r"\*\*\w[^*\n]*\*\*|\]\(|</?[a-z]+>|^#|\bOptional\. ", re.IGNORECASE)
 """Markdown of the texts that help is made from. Backticks are for commands."""
 WITHOUT_SDK = """
 import sys

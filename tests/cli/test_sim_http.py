@@ -36,7 +36,7 @@ def test_a_fault_is_injected_listed_with_its_hits_and_released(sim: Run, server:
     assert "status 429, retry after 2" in table
     assert (listed["hits"], listed["times"]) == (2, 2)
     assert released.stdout == f"Released {listed['id']}.\n"
-    assert sim("http", "faults").stdout == "No operation fails, waits or loses its connection.\n"
+    assert sim("http", "faults").stderr == "No operation fails, waits or loses its connection.\n"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_operations_are_listed(sim: Run) -> None:
     rows = json.loads(sim("http", "operations", "ssh_key", "-o", "json").stdout)
 
     assert {"operation": "create_ssh_key", "method": "POST", "path": "/cloud/v1/ssh_keys/{project_id}"} in rows
-    assert sim("http", "operations", "xyzzy").stdout == "There is no such operation.\n"
+    assert sim("http", "operations", "xyzzy").stderr == "There is no such operation.\n"
     assert "create_instance" in sim("http", "operations").stdout
 
 

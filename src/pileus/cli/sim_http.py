@@ -109,12 +109,10 @@ def lose_answer(control: ControlClient, **fault: Any) -> None:
 @add_server_options
 def list_http_faults(control: ControlClient, output: str) -> None:
     """List the faults with the number of requests that they have selected (matches) and hit."""
-    faults = control.call("GET", "/http_faults")
-    if output == "table":
-        faults = [
-            {**fault, "selection": _describe(fault, SELECTION) or "all requests", "effect": _describe(fault, EFFECT)}
-            for fault in faults
-        ]
+    faults = [
+        {**fault, "selection": _describe(fault, SELECTION) or "all requests", "effect": _describe(fault, EFFECT)}
+        for fault in control.call("GET", "/http_faults")
+    ]
     show_table(faults, FAULT_COLUMNS, output, "No operation fails, waits or loses its connection.")
 
 
