@@ -52,9 +52,10 @@ async def running(
 
 @pytest.fixture
 async def tenant(running: RunningCloud) -> AsyncIterator[Tenant]:
-    """A new tenant; injected faults are removed afterwards."""
+    """A new tenant; injected faults are removed and the clock is reset afterwards."""
     async with new_tenant(running) as fresh:
         yield fresh
+        await fresh.operator.delete("/_pileus/clock")
     await running.app_state.db.write(faults.remove_all)
 
 

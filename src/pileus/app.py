@@ -20,11 +20,12 @@ from pileus.api.retention_metrics import RetentionMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
 from pileus.domain.catalogue import Catalogue
+from pileus.domain.clocks import ClockSetting
 from pileus.domain.ids import IdMaker
 from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
 from pileus.driver_homes import check_driver_home
-from pileus.drivers.protocols.compute import Compute, SupportsStart
+from pileus.drivers.protocols.compute import Compute, SupportsSimulation, SupportsStart
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.registry import find_driver_location, load_object
@@ -36,8 +37,9 @@ from pileus.initial_data import (
 )
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import make_new_files_private
+from pileus.services.clocks import reset_clock
 from pileus.settings import Settings
-from pileus.store import secret_keys
+from pileus.store import clocks, secret_keys
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database
 from pileus.store.database_checks import DatabaseChecks
@@ -45,6 +47,7 @@ from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine, OnTaskEnd
@@ -76,7 +79,7 @@ IDS = IdMaker(current_time_micros, os.urandom)
 """Makes the ids of this process."""
 
 
-async def start_driver(settings: Settings, catalogue: Catalogue, db: Database) -> Compute:
+async def start_driver(settings: Settings, catalogue: Catalogue, db: Database, clock: CloudClock) -> Compute:
     """Create and start the driver that the settings name. Raises UnknownDriver, or OSError if that fails."""
     factory: DriverFactory = load_object(find_driver_location(settings.driver))
     limits = DownloadLimits(
@@ -88,7 +91,7 @@ async def start_driver(settings: Settings, catalogue: Catalogue, db: Database) -
     )
     driver_settings, record_store = settings.driver_settings(settings.driver), SimulatedCloudStore(db)
     driver = factory.create(
-        DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url, record_store)
+        DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url, record_store, clock.sleep)
     )
     if isinstance(driver, SupportsStart):
         await driver.start()
@@ -116,15 +119,20 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
         await check_driver_home(db, settings, current_time_micros())
-        driver, task_waiters = await start_driver(settings, catalogue, db), TaskWaiters()
-        engine = _make_engine(settings, prepared, driver, _on_task_end(metrics, task_waiters, current_time_micros))
+        clock, task_waiters = CloudClock(current_time_micros, prepared.clock), TaskWaiters()
+        driver = await start_driver(settings, catalogue, db, clock)
+        engine = _make_engine(settings, prepared, driver, clock, _on_task_end(metrics, task_waiters, clock.now))
+        scheduler = Scheduler(db, catalogue, clock, IDS.new_id, IDS.new_ordered_id, engine.nudge)
+        retention = _make_retention_job(settings, db, clock, metrics)
         app_state = _make_app_state(settings, prepared, engine, driver, task_waiters)
+        app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         controls = app_state.controls
-        scheduler = Scheduler(db, catalogue, current_time_micros, IDS.new_id, IDS.new_ordered_id, engine.nudge)
+        controls.add_reader(clock.read)
         deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
-        reconciler = Reconciler(db, driver, current_time_micros)
-        retention = _make_retention_job(settings, db, metrics)
+        reconciler = Reconciler(db, driver, clock.now)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
+        if prepared.clock != ClockSetting() and not isinstance(driver, SupportsSimulation):
+            await db.write(lambda tx: reset_clock(tx, current_time_micros()))
         app = create_app(settings, app_state, metrics)
         await controls.refresh()
         async with _run_in_background(
@@ -133,13 +141,15 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
 
 
-def _make_engine(settings: Settings, prepared: PreparedDatabase, driver: Compute, on_task_end: OnTaskEnd) -> Engine:
+def _make_engine(
+    settings: Settings, prepared: PreparedDatabase, driver: Compute, clock: CloudClock, on_task_end: OnTaskEnd
+) -> Engine:
     return Engine(
         prepared.db,
         OPERATIONS,
         driver,
         prepared.catalogue,
-        current_time_micros,
+        clock,
         IDS.new_id,
         lease=int(settings.lease_seconds * 1_000_000),
         fault_injector=StoredFaultInjector(prepared.db),
@@ -154,7 +164,7 @@ def _make_app_state(
     return AppState(
         prepared.db,
         prepared.catalogue,
-        current_time_micros,
+        engine.clock,
         IDS.new_id,
         IDS.new_ordered_id,
         engine.nudge,
@@ -172,25 +182,25 @@ def _make_app_state(
     )
 
 
-def _make_retention_job(settings: Settings, db: Database, metrics: ServerMetrics) -> RetentionJob:
+def _make_retention_job(settings: Settings, db: Database, clock: CloudClock, metrics: ServerMetrics) -> RetentionJob:
     periods = RetentionPeriods(
         audit_log_days=settings.audit_log_days, task_days=settings.task_days, usage_days=settings.usage_days
     )
-    return RetentionJob(db, periods, current_time_micros, RetentionMetrics(metrics.registry).count_run)
+    return RetentionJob(db, periods, clock.now, RetentionMetrics(metrics.registry).count_run)
 
 
 @asynccontextmanager
 async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     """Open the API keys of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
-        yield ApiKeyAdmin(db, current_time_micros())
+        yield ApiKeyAdmin(db, await _read_clock(db))
 
 
 @asynccontextmanager
 async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
     """Open the users of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
-        yield UserAdmin(db, current_time_micros())
+        yield UserAdmin(db, await _read_clock(db))
 
 
 @asynccontextmanager
@@ -198,6 +208,12 @@ async def open_database_checks(settings: Settings) -> AsyncIterator[DatabaseChec
     """Open the checks of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield DatabaseChecks(db)
+
+
+async def _read_clock(db: Database) -> int:
+    """Return the time of the cloud."""
+    async with db.read() as tx:
+        return (await clocks.get_setting(tx)).time_at(current_time_micros())
 
 
 async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:
@@ -227,7 +243,7 @@ def _on_task_end(metrics: ServerMetrics, task_waiters: TaskWaiters, now: Callabl
     """Return a callback that counts a task that has ended, and notifies the requests that wait for it."""
 
     def handle(task: Task, state: str) -> None:
-        metrics.count_task(task.task_type, state, (now() - task.created_at) / 1_000_000)
+        metrics.count_task(task.task_type, state, max(0, now() - task.created_at) / 1_000_000)
         task_waiters.wake_waiters_of_task(task)
 
     return handle

@@ -16,12 +16,13 @@ from pileus.domain.account.clients import FIRST_CLIENT
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
+from pileus.domain.clocks import ClockSetting
 from pileus.domain.network.networks import Subnet
 from pileus.private_files import KEY_FILE
 from pileus.services.account.api_keys import generate_api_token
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
-from pileus.store import catalogue_sync, counters, tasks
+from pileus.store import catalogue_sync, clocks, counters, tasks
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
 from pileus.store.database import Database, OnCommit, Tx
@@ -42,6 +43,7 @@ class PreparedDatabase:
     db: Database
     catalogue: Catalogue
     first_token: str | None
+    clock: ClockSetting
 
 
 @asynccontextmanager
@@ -53,12 +55,13 @@ async def open_seeded_database(
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit, secrets_key=settings.secrets_key)
     try:
-        token = await seed_database(
-            db, catalogue, given_key=settings.api_key, data=settings.data, now=time.time_ns() // 1000
-        )
+        async with db.read() as tx:
+            clock = await clocks.get_setting(tx)
+        now = clock.time_at(time.time_ns() // 1000)
+        token = await seed_database(db, catalogue, given_key=settings.api_key, data=settings.data, now=now)
         if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
-        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token)
+        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token, clock)
     finally:
         await db.close()
 

@@ -36,6 +36,7 @@ MINIMAL_VALUES: dict[type[inspect.Type], Callable[[Any], Any]] = {
     inspect.ListType: lambda type_info: [_minimal_value(type_info.item_type) for _ in range(type_info.min_length or 0)],
     inspect.StrType: _minimal_text,
     inspect.IntType: lambda type_info: max(type_info.ge or 1, 1),
+    inspect.FloatType: lambda _: 1.0,
     inspect.LiteralType: lambda type_info: type_info.values[0],
     inspect.EnumType: lambda type_info: next(iter(type_info.cls)).value,
     inspect.BoolType: lambda _: True,

@@ -38,6 +38,7 @@ GLOBAL_PATHS = (
     "/_pileus/http_faults",
     "/_pileus/http_operations",
     "/_pileus/capacities",
+    "/_pileus/clock",
     "/_pileus/time",
     "/_pileus/blackholes",
     "/_pileus/quotas",

@@ -13,6 +13,7 @@ from pileus.api.task_figures import TaskMeter
 from pileus.drivers.protocols.guests import DiskSpace, TotalCapacity
 from pileus.store import tasks
 from pileus.store.database import Tx
+from pileus.tasks.clocks import CloudClock
 from tests.creations import create_instance, order_instance
 from tests.recorded_transactions import RecordedTx
 from tests.tenants import REGION, Tenant
@@ -37,7 +38,7 @@ def value_of(samples: Samples, name: str, **labels: str) -> float:
 async def scrape(tenant: Tenant, monkeypatch: pytest.MonkeyPatch, later: int = 0) -> Samples:
     """Return the metrics, measured anew, so many microseconds later."""
     state = tenant.running.app_state
-    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, lambda: state.now() + later))
+    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, CloudClock(lambda: state.now() + later)))
     answer = await tenant.api.get("/metrics")
     assert answer.status_code == 200
     return parse(answer.text)

@@ -23,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.domain.account.access import ALL_CLIENTS
+from pileus.services.clocks import reset_clock
 from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
@@ -41,14 +42,16 @@ OPERATIONS = [operation.ok() for operation in FOUND]
 
 
 def clean_up(world: SyncApp) -> None:
-    """Delete all faults."""
+    """Delete all faults, and reset the clock."""
 
     async def write(tx: Tx) -> None:
         await faults.remove_all(tx)
         for client_id, region_id, flavor_id, _ in await capacities.list_limits(tx, ALL_CLIENTS):
             await capacities.set_limit(tx, client_id, region_id, flavor_id, None)
+        await reset_clock(tx, world.running.app_state.clock.system_now())
 
     world.run(world.running.app_state.db.write(write))
+    world.run(world.running.app_state.controls.refresh())
     world.run(driver_of(world.running).set_transition_time("instant"))
 
 

@@ -14,6 +14,7 @@ from pileus.domain.storage.task_types import CREATE_SNAPSHOT
 from pileus.domain.tasks import new_task
 from pileus.store import tasks
 from pileus.store.table_counts import TableCounts
+from pileus.tasks.clocks import CloudClock
 from tests.image_server import image_url
 from tests.storage import a_volume
 from tests.tasks.workers import Clock
@@ -124,7 +125,7 @@ async def test_held_tasks_are_unfinished_but_do_not_wait_for_slots(
     hold = await hold_tasks(tenant)
     started = await create_floating_ip(tenant)
     await wait_until_held(tenant, *started.json()["tasks"])
-    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, state.now))
+    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, state.clock))
 
     view = (await tenant.api.get("/readyz")).json()
     await tenant.api.delete(hold)
@@ -147,7 +148,7 @@ async def test_waiting_tasks_and_the_age_of_the_oldest_are_shown_by_slot_class(
     caller = Caller(client_id=tenant.client_id, user_id=0, email="", token_id=None, role="Engineers")
     task = new_task(state.new_id(), CREATE_SNAPSHOT, caller, place, request_id="", now=state.now(), args={})
     await state.db.write(lambda tx: tasks.add(tx, replace(task, lease_until=later)))
-    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, lambda: later + 60_000_000))
+    monkeypatch.setattr(state, "task_meter", TaskMeter(state.db, CloudClock(lambda: later + 60_000_000)))
 
     view = (await tenant.api.get("/readyz")).json()["task_queues"]
     metrics = (await tenant.api.get("/metrics")).text
@@ -165,7 +166,7 @@ async def test_waiting_tasks_and_the_age_of_the_oldest_are_shown_by_slot_class(
 
 async def test_the_figures_are_measured_at_most_once_a_second(tenant: Tenant) -> None:
     state, clock = tenant.running.app_state, Clock()
-    meter = TaskMeter(state.db, clock)
+    meter = TaskMeter(state.db, CloudClock(clock))
 
     first = await meter.measure()
     clock.advance(999_999)

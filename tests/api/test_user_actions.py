@@ -32,7 +32,7 @@ async def add_entry(tenant: Tenant, resource_id: str, search_field: str | None =
         "user_agent": SDK,
     }
     line = UserAction(**{**record_fields(tenant), **fields, **changes})
-    await tenant.running.app_state.db.write(lambda tx: user_actions.add(tx, line))
+    await tenant.running.app_state.db.write(lambda tx: user_actions.add(tx, line, line.created_at))
     return line
 
 

@@ -36,6 +36,7 @@ async def create_resources(client: httpx.AsyncClient, values: Values, operations
     """Take back what earlier requests have set for all tasks, create resources, and learn the ids of all that exist."""
     await client.delete("/_pileus/faults")
     await client.put("/_pileus/time", json={"mode": "instant"})
+    await client.delete("/_pileus/clock")
     for path, body in IN_PROJECT.values():
         await client.post(path.format(place="1/1", project_id=1), json=body)
     for operation in operations:

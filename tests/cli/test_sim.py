@@ -182,3 +182,45 @@ def test_server_without_control_endpoint_is_reported(run: Run, other_server: tup
 
     assert refused.exit_code == 1
     assert refused.stderr.startswith(f"pileus: {url}: {expected[status]}")
+
+
+def test_the_clock_is_frozen_advanced_and_reset(sim: Run) -> None:
+    try:
+        lines = [
+            sim("clock", *arguments).stdout
+            for arguments in (
+                ["freeze", "2030-01-01"],
+                ["advance", "1d12h"],
+                ["show"],
+                [],
+                ["set", "2040-02-29T12:00:00Z"],
+            )
+        ]
+        resumed = sim("clock", "resume").stdout
+    finally:
+        reset = sim("clock", "reset").stdout
+
+    advanced = "2030-01-02T12:00:00.000000Z (frozen)\n"
+    assert lines == [
+        "2030-01-01T00:00:00.000000Z (frozen)\n",
+        *[advanced] * 3,
+        "2040-02-29T12:00:00.000000Z (frozen)\n",
+    ]
+    assert resumed.startswith("2040-02-29T12:00:0")
+    assert resumed.endswith(" s from the real time)\n")
+    assert (reset.count("Z"), reset.count("(")) == (1, 0)
+
+
+@pytest.mark.parametrize("duration", ["3", "d", "3 fortnights", "-1d", ""])
+def test_a_duration_without_known_units_is_explained(sim: Run, duration: str) -> None:
+    refused = sim("clock", "advance", "--", duration)
+
+    assert refused.exit_code == 2
+    assert "such as 3d or 1h30m" in refused.stderr
+
+
+def test_a_wrong_time_is_printed_in_one_line(sim: Run) -> None:
+    refused = sim("clock", "set", "noon")
+
+    assert (refused.exit_code, refused.stderr.count("\n")) == (1, 1)
+    assert "valid datetime" in refused.stderr

@@ -76,7 +76,7 @@ class DeliveryBench:
         for name in names:
             self.bench.clock.advance(1)
             action = _action(name, client_id, self.bench.clock())
-            await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action))  # type: ignore[misc]
+            await self.bench.db.write(lambda tx, action=action: user_actions.add(tx, action, action.created_at))  # type: ignore[misc]
 
     async def list_acknowledged(self) -> set[str]:
         """Return the ids of the events that all subscribers have got."""

@@ -26,7 +26,7 @@ async def test_a_task_runs_its_steps_and_finishes(bench: Workbench) -> None:
     after = await bench.reload(task)
     assert bench.journal.lines == ["a", "b", "done"]
     assert (after.state, after.step, after.error, after.lease_token) == (TaskState.FINISHED, 2, None, None)
-    assert (after.created_resources, after.finished_at) == ({"instances": ["i-1"]}, bench.clock.time)
+    assert (after.created_resources, after.finished_at) == ({"instances": ["i-1"]}, task.created_at)
     assert await bench.end_counts() == {"done": 1}
 
 
@@ -285,6 +285,6 @@ async def test_a_task_with_invalid_arguments_ends_in_error_at_once(bench: Workbe
     await bench.engine(volume_operation(bench), on_task_end=lambda _, state: ends.append(state)).run_until_idle()
 
     after = await bench.reload(task)
-    assert (after.state, after.finished_at, after.lease_token) == (TaskState.ERROR, bench.clock.time, None)
+    assert (after.state, after.finished_at, after.lease_token) == (TaskState.ERROR, task.created_at, None)
     assert after.error == "The arguments of this try_it task are invalid: Object missing required field `volume_id`"
     assert (bench.journal.lines, ends) == ([], [TaskState.ERROR])

@@ -211,7 +211,7 @@ async def test_empty_queues_have_no_age(bench: Workbench) -> None:
 async def test_claiming_goes_through_the_index_however_many_tasks_wait(
     bench: Workbench, url: str, statement: str
 ) -> None:
-    values = {"slot_class": QUICK, "queue": "1/1", "after": "", "now": 1, "token": "t", "until": 2}
+    values = {"slot_class": QUICK, "queue": "1/1", "after": "", "now": 1, "token": "t", "until": 2, "updated_at": 1}
     used = {name: value for name, value in values.items() if re.search(f":{name}\\b", statement)}
     new_tasks = some_tasks(3000, client_id=1)
     await bench.db.write(lambda tx: tasks.TABLE.add_all(tx, new_tasks))

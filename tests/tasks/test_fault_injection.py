@@ -147,7 +147,7 @@ async def test_a_hold_that_is_removed_before_the_task_is_held_does_not_hold_it(b
     claimed = await bench.claim("token")
     assert claimed is not None
 
-    await bench.db.write(lambda tx: tasks.hold(tx, claimed, "removed", bench.clock()))
+    await bench.db.write(lambda tx: tasks.hold(tx, claimed, "removed", bench.clock(), lease_until=0))
 
     assert (await bench.reload(task)).held_by is None
     assert await bench.claim("next") is not None

@@ -27,6 +27,7 @@ from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Tx
 from pileus.store.schema import open_database
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
@@ -107,7 +108,7 @@ async def running(
         cloud = AppState(
             db,
             catalogue,
-            clock,
+            CloudClock(clock),
             id_maker.new_id,
             id_maker.new_ordered_id,
             lambda: None,
@@ -118,7 +119,7 @@ async def running(
             patience=0,
             instance_cache=InstanceCache(1 << 20, checked=True),
         )
-        engine = Engine(db, OPERATIONS, driver, catalogue, clock, id_maker.new_id, lease=LEASE)
+        engine = Engine(db, OPERATIONS, driver, catalogue, cloud.clock, id_maker.new_id, lease=LEASE)
         yield RunningCloud(
             create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
         )
@@ -128,7 +129,7 @@ async def running(
 @pytest.fixture
 async def idle(running: RunningCloud) -> AsyncIterator[IdleCloud]:
     """A new tenant, whose rows are the only ones of tenants."""
-    clock: Any = running.app_state.now
+    clock: Any = running.app_state.clock.system_now
     async with new_tenant(running) as tenant:
         yield IdleCloud(tenant, clock)
     await delete_tenant_rows(running.app_state.db)

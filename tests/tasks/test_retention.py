@@ -101,7 +101,7 @@ async def add_client(bench: Workbench, client_id: int = CLIENT) -> None:
 async def add_actions(bench: Workbench, *actions: UserAction) -> None:
     async def write(tx: Tx) -> None:
         for action in actions:
-            await user_actions.add(tx, action)
+            await user_actions.add(tx, action, action.created_at)
 
     await bench.db.write(write)
 
@@ -115,7 +115,7 @@ async def add_one_old_and_one_new_row_of_each_table(tx: Tx) -> None:
     await clients.add_user(tx, 1, CLIENT, "a@example.org", NOW)
     for number, days in enumerate((500, 1), start=1):
         then = NOW - days * DAY
-        await user_actions.add(tx, an_action(f"action-{number}", days))
+        await user_actions.add(tx, an_action(f"action-{number}", days), then)
         await tasks.add(tx, a_task(id=f"task-{number}", state=TaskState.FINISHED, created_at=then, finished_at=then))
         await metering.TABLE.add(tx, a_usage_record(f"volume-{number}", days + 1, days))
         project = Project(id=number, client_id=CLIENT, name=f"p{number}", created_at=then, deleted_at=then)
@@ -371,7 +371,7 @@ async def add_a_day_of_load(bench: Workbench, day: int) -> None:
     async def write(tx: Tx) -> None:
         for number in range(400):
             then = now + number
-            await user_actions.add(tx, an_action(f"{number * 7919 % 400}-{day}", (NOW - then) / DAY))
+            await user_actions.add(tx, an_action(f"{number * 7919 % 400}-{day}", (NOW - then) / DAY), then)
             ended: dict[str, Any] = {"state": TaskState.FINISHED, "created_at": then, "finished_at": then}
             await tasks.add(tx, a_task(id=f"t-{number * 7919 % 400}-{day}", **ended))
 

@@ -49,7 +49,7 @@ class ScheduleBench:
         fields = {"db": self.bench.db, **changes}
         return Scheduler(
             catalogue=the_catalogue(),
-            now=self.bench.clock,
+            clock=self.bench.cloud_clock,
             new_id=lambda: next(ids),
             new_ordered_id=lambda: next(ids),
             nudge=self._nudge,

@@ -28,6 +28,7 @@ from pileus.settings import Settings
 from pileus.store.count_checks import WrongCount, find_wrong_counts
 from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.engine import Engine
 from pileus.tasks.operations import OPERATIONS
 from tests.domain.builders import NOW
@@ -167,9 +168,9 @@ async def run_engine(data: Path) -> None:
     """Open a data directory as the program does, and run the engine until it is idle."""
     settings = Settings(data=data, image_sources="any", log_level="error")
     async with open_seeded_database(settings, exclusive=True) as home:
-        driver = await start_driver(settings, home.catalogue, home.db)
-        clock = Clock(NOW + DAY)
-        new_id = IdMaker(clock, os.urandom).new_id
+        clock = CloudClock(Clock(NOW + DAY))
+        driver = await start_driver(settings, home.catalogue, home.db, clock)
+        new_id = IdMaker(clock.now, os.urandom).new_id
         await Engine(home.db, OPERATIONS, driver, home.catalogue, clock, new_id).run_until_idle()
 
 

@@ -15,6 +15,7 @@ from pileus.store import counters, tasks
 from pileus.store.database import Database, Migration, T, Tx
 from pileus.store.database import Work as Change
 from pileus.store.secrets import SecretBox
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
 from tests.domain.builders import NOW, the_catalogue
@@ -177,6 +178,10 @@ class Workbench:
     driver: Simulated
     clock: Clock = field(default_factory=Clock)
     journal: Journal = field(default_factory=Journal)
+    cloud_clock: CloudClock = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.cloud_clock = CloudClock(self.clock)
 
     def engine(self, *operations: Operation[Any], **changes: Any) -> Engine:
         """Return an engine for these operations."""
@@ -186,7 +191,7 @@ class Workbench:
             operations={operation.task_type.name: operation for operation in operations},
             driver=self.driver,
             catalogue=the_catalogue(),
-            now=self.clock,
+            clock=self.cloud_clock,
             new_id=lambda: next(tokens),
             **fields,
         )
@@ -197,7 +202,7 @@ class Workbench:
 
     def context(self, task: Task) -> TaskContext[NoArgs]:
         """Return the context of a claimed task."""
-        return TaskContext(task, NoArgs(), self.db, self.driver, the_catalogue(), self.clock, LEASE)
+        return TaskContext(task, NoArgs(), self.db, self.driver, the_catalogue(), self.cloud_clock, LEASE)
 
     async def add_tasks(self, *new_tasks: Task) -> Task:
         """Save new tasks, and return the first."""
@@ -213,7 +218,7 @@ class Workbench:
             queue = await tasks.find_next_queue(tx, quick, "", now)
             if queue is None:
                 return None
-            return await tasks.claim(tx, quick, queue, token=token, now=now, until=now + LEASE)
+            return await tasks.claim(tx, quick, queue, tasks.Lease(token, now, now + LEASE), now)
 
         return await self.db.write(claim)
 

@@ -1,6 +1,6 @@
 """The context of a request: the caller, the place, and the server that answers."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -23,6 +23,7 @@ from pileus.services.locks import describe_lock
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
 from pileus.store.loop_turns import LoopTurns
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
 from pileus.tasks.long_polls import LongPolls
@@ -34,12 +35,13 @@ class AppState:
 
     `patience` is the time in seconds that a request waits for the end of a task that it starts, and `long_poll_seconds`
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
-    `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may.
+    `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
+    has become due when the clock is changed.
     """
 
     db: Database
     catalogue: Catalogue
-    now: Callable[[], int]
+    clock: CloudClock
     new_id: Callable[[], str]
     new_ordered_id: Callable[[], str]
     wake_engine: Callable[[], None]
@@ -48,6 +50,7 @@ class AppState:
     task_limit: int
     controls: Controls
     control_obstacle: str = ""
+    due_jobs: Sequence[Callable[[], Awaitable[object]]] = ()
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
@@ -59,16 +62,18 @@ class AppState:
     turns: LoopTurns = field(default_factory=LoopTurns)
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
+    now: Callable[[], int] = field(init=False)
     http_faults: HttpFaults = field(init=False)
     task_meter: TaskMeter = field(init=False)
     installation_meter: InstallationMeter = field(init=False)
 
     def __post_init__(self) -> None:
+        self.now = self.clock.now
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
         self.authenticator = Authenticator(self.db)
         self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
         self.controls.add_reader(self.http_faults.read)
-        self.task_meter = TaskMeter(self.db, self.now)
+        self.task_meter = TaskMeter(self.db, self.clock)
         self.installation_meter = InstallationMeter(self.db, self.catalogue, self.driver)
 
     def stop_waiting(self) -> None:

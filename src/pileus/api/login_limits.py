@@ -65,7 +65,7 @@ class LoginLimits:
 
     def _get_counter(self, key: str, now: int) -> FailedLogins:
         counter = self._failed_by_key.get(key)
-        if counter is None or now >= counter.started_at + WINDOW:
+        if counter is None or not counter.started_at <= now < counter.started_at + WINDOW:
             counter = self._failed_by_key[key] = FailedLogins(now)
         self._failed_by_key.move_to_end(key)
         if len(self._failed_by_key) > MAX_COUNTED:

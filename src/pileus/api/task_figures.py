@@ -1,12 +1,12 @@
 """How many tasks are unfinished and wait: measured at most once a second, because anybody may ask how a server is."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pileus.domain.tasks import QueueFigures, UnfinishedTasks
 from pileus.store import tasks
 from pileus.store.database import Database
+from pileus.tasks.clocks import CloudClock
 
 MAX_AGE = 1_000_000
 """Microseconds for which measured figures are used again."""
@@ -31,17 +31,18 @@ class TaskMeter:
     """Measures the tasks of all tenants."""
 
     db: Database
-    now: Callable[[], int]
+    clock: CloudClock
     _latest: TaskFigures | None = None
+    _measured_at: int = 0
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def measure(self) -> TaskFigures:
         """Return the figures of the last second, or new ones."""
         async with self._lock:
-            now = self.now()
-            if self._latest is None or not 0 <= now - self._latest.measured_at < MAX_AGE:
+            system_now = self.clock.system_now()
+            if self._latest is None or not 0 <= system_now - self._measured_at < MAX_AGE:
+                self._measured_at = system_now
                 async with self.db.scan() as tx:
-                    self._latest = TaskFigures(
-                        await tasks.measure_unfinished(tx), await tasks.measure_queues(tx, now), now
-                    )
+                    queues = await tasks.measure_queues(tx, system_now)
+                    self._latest = TaskFigures(await tasks.measure_unfinished(tx), queues, self.clock.now())
             return self._latest

@@ -156,7 +156,8 @@ class LazySectionedGroup(click.Group):
             for heading, names in names_by_heading.items()
         }
         for heading, rows in sections.items():
-            _write_rows(formatter, heading, rows, _name_width(sections.values()))
+            if rows:
+                _write_rows(formatter, heading, rows, _name_width(sections.values()))
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
         """Write the examples."""

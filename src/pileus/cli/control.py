@@ -1,5 +1,6 @@
 """Client of the control endpoint of a server with the simulated driver."""
 
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -44,6 +45,11 @@ class ControlClient:
         if response.is_success:
             return response.json() if response.content else None
         raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
+
+    def find_time(self) -> datetime:
+        """Return the time of the cloud: the real time, unless its clock has been changed."""
+        response = self._send("GET", "/clock", None)
+        return datetime.fromisoformat(response.json()["time"]) if response.is_success else datetime.now(UTC)
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         return self._api.send(method, f"{CONTROL}{path}", params=self._parameters, json=body)

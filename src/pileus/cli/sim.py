@@ -23,7 +23,10 @@ EXAMPLES = (
     ("Simulate the start and stop times of real machines", "pileus sim time realistic"),
     ("Answer the next two creations of an instance with 503", "pileus sim http respond create_instance --times 2"),
 )
-SECTIONS = {"Faults of HTTP": {"http": "pileus.cli.sim_http:http"}}
+SECTIONS = {
+    "Time": {"clock": "pileus.cli.sim_clocks:clock"},
+    "Faults of HTTP": {"http": "pileus.cli.sim_http:http"},
+}
 Function = Callable[..., Any]
 
 

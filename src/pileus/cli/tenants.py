@@ -1,6 +1,6 @@
 """`pileus tenants`: create, rename and delete tenants, and their keys, on a running server, as an operator."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import click
@@ -114,7 +114,7 @@ def create_key_of_tenant(
 
     The token cannot be shown again.
     """
-    expires_at = None if expires is None else (datetime.now(UTC) + timedelta(days=expires)).isoformat()
+    expires_at = None if expires is None else (control.find_time() + timedelta(days=expires)).isoformat()
     body = {"name": name, "role": role, "expires_at": expires_at}
     key = control.call("POST", f"/tenants/{tenant}/keys", body)
     print_token(name, role, key["token"], output)

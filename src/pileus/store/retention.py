@@ -105,6 +105,12 @@ async def plan_next_run(tx: Tx, next_run_at: int) -> None:
     await tx.run("UPDATE retention SET next_run_at = :next_run_at", next_run_at=next_run_at)
 
 
+async def limit_times(tx: Tx, now: int) -> None:
+    """Move the times of runs and of usage that are later than `now` to it, because the clock is set back."""
+    for column in ("next_run_at", "usage_since"):
+        await tx.send(f"UPDATE retention SET {column} = :now WHERE {column} > :now", now=now)
+
+
 async def get_usage_start(tx: Tx) -> int:
     """Return the time since which all usage is recorded."""
     row = await tx.one("SELECT usage_since FROM retention")

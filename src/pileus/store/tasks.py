@@ -30,7 +30,7 @@ SELECT name FROM queues WHERE (
 ) NOT IN """
 # The condition is repeated: on PostgreSQL only the outer one prevents two workers from claiming the same task.
 CLAIM = f"""
-UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :now,
+UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :updated_at,
     interrupted = CASE WHEN lease_token IS NULL THEN interrupted ELSE 1 END
 WHERE id = (
     SELECT id FROM tasks WHERE {CLAIMABLE} AND queue = :queue ORDER BY lease_until, created_at LIMIT 1
@@ -39,6 +39,14 @@ RETURNING {TABLE.columns}
 """
 NO_CLIENT = 0
 ACKNOWLEDGE = "UPDATE tasks SET acknowledged_at = :now, acknowledged_by = :user_id WHERE "
+
+
+class Lease(Struct, frozen=True):
+    """The lease of a worker: its token, when it begins, and when it ends, on the clock of the system."""
+
+    token: str
+    since: int
+    until: int
 
 
 class TaskFilter(Struct, frozen=True, kw_only=True):
@@ -113,13 +121,14 @@ async def find_next_queue(
     return None
 
 
-async def claim(tx: Tx, slot_class: SlotClass, queue: str, *, token: str, now: int, until: int) -> Task | None:
+async def claim(tx: Tx, slot_class: SlotClass, queue: str, lease: Lease, updated_at: int) -> Task | None:
     """Claim the task of a queue that has waited longest without a valid lease; None if there is none."""
-    row = await tx.one(CLAIM, slot_class=slot_class, queue=queue, token=token, now=now, until=until)
+    values = {"token": lease.token, "now": lease.since, "until": lease.until, "updated_at": updated_at}
+    row = await tx.one(CLAIM, slot_class=slot_class, queue=queue, **values)
     return None if row is None else TABLE.record_from_row(tx, row)
 
 
-async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> bool:
+async def hold(tx: Tx, task: Task, fault_id: str, now: int, *, lease_until: int) -> bool:
     """End a worker's lease until the fault is deleted; if that has happened already, the task can be claimed at once.
 
     Deleting the fault sets `held_by` to null. Returns False, and writes nothing, if the worker has lost its lease.
@@ -127,12 +136,13 @@ async def hold(tx: Tx, task: Task, fault_id: str, now: int) -> bool:
     return bool(
         await tx.run(
             "UPDATE tasks SET held_by = (SELECT id FROM faults WHERE id = :fault_id), lease_token = NULL,"
-            " lease_until = :now - 1, updated_at = :now, step = :step, attempts = :attempts"
+            " lease_until = :lease_until, updated_at = :now, step = :step, attempts = :attempts"
             " WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
             id=task.id,
             token=task.lease_token,
             fault_id=fault_id,
             now=now,
+            lease_until=lease_until,
             step=task.step,
             attempts=task.attempts,
         )
@@ -192,12 +202,12 @@ async def count_unfinished_of_tenant(tx: Tx, client_id: int) -> int:
     return sum(count for (name, _), count in counts.items() if name == UNFINISHED_TASKS)
 
 
-async def measure_queues(tx: Tx, now: int) -> dict[str, QueueFigures]:
-    """Return how many tasks wait for a slot of each class, and since when."""
+async def measure_queues(tx: Tx, system_now: int) -> dict[str, QueueFigures]:
+    """Return how many tasks have no valid lease and wait for a slot of each class, and since when."""
     rows = await tx.all(
         "SELECT slot_class, count(*), min(CASE WHEN lease_until > created_at THEN lease_until ELSE created_at END)"
         f" FROM tasks WHERE {UNFINISHED} AND held_by IS NULL AND lease_until < :now GROUP BY slot_class",
-        now=now,
+        now=system_now,
     )
     figures = {str(name): QueueFigures(waiting=waiting, oldest_since=since) for name, waiting, since in rows}
     return {slot_class.value: figures.get(slot_class, QueueFigures()) for slot_class in SlotClass}

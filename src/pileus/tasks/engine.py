@@ -28,6 +28,7 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.tasks.cancellation import cancel_and_wait, complete
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
 from pileus.tasks.rejection import release_records
@@ -61,7 +62,7 @@ class Engine:
     operations: Operations
     driver: Compute
     catalogue: Catalogue
-    now: Callable[[], int]
+    clock: CloudClock
     new_id: Callable[[], str]
     lease: int = 15_000_000
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -153,11 +154,14 @@ class Engine:
     async def _find_next_queue(self, slots: Slots) -> str | None:
         excluded = slots.list_clients_at_limit()
         async with self.db.read() as tx:
-            return await tasks.find_next_queue(tx, slots.slot_class, slots.last_queue, self.now(), excluded)
+            return await tasks.find_next_queue(
+                tx, slots.slot_class, slots.last_queue, self.clock.system_now(), excluded
+            )
 
     async def _claim_from_queue(self, slot_class: SlotClass, queue: str, tx: Tx) -> Task | None:
-        now = self.now()
-        return await tasks.claim(tx, slot_class, queue, token=self.new_id(), now=now, until=now + self.lease)
+        now, system_now = self.clock.now(), self.clock.system_now()
+        lease = tasks.Lease(self.new_id(), system_now, system_now + self.lease)
+        return await tasks.claim(tx, slot_class, queue, lease, now)
 
     async def _perform_and_log_failure(self, task: Task) -> None:
         try:
@@ -183,17 +187,19 @@ class Engine:
 
     async def _reject(self, task: Task, error: str) -> None:
         LOG.error("Task rejected", extra={"task_id": task.id, "error": error})
+        now = self.clock.now()
 
         async def write(tx: Tx) -> bool:
-            if is_saved := await self._save_end(tx, task, state=TaskState.ERROR, error=error):
-                await release_records(tx, task, self.now())
+            if is_saved := await self._save_end(tx, task, now, state=TaskState.ERROR, error=error):
+                await release_records(tx, task, now)
             return is_saved
 
         if await self.db.write(write):
             self._notify(task, TaskState.ERROR)
 
     async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
-        ctx = TaskContext(task, args, self.db, self.driver, self.catalogue, self.now, self.lease)
+        ctx = TaskContext(task, args, self.db, self.driver, self.catalogue, self.clock, self.lease)
+        ctx.time.begin()
         heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
         try:
             await self._advance(operation, ctx)
@@ -214,7 +220,8 @@ class Engine:
         task, change = ctx.task, ctx.pending.take()
 
         async def write(tx: Tx) -> None:
-            if await tasks.hold(tx, task, fault_id, self.now()) and change is not None:
+            is_held = await tasks.hold(tx, task, fault_id, ctx.now(), lease_until=self.clock.system_now() - 1)
+            if is_held and change is not None:
                 await change(tx)
 
         await self.db.write(write)
@@ -228,7 +235,7 @@ class Engine:
     async def _renew_lease(self, task: Task) -> bool:
         """Renew the lease and return False if it was lost; a failure of the database does not count as lost."""
         try:
-            is_held = await self.db.write(lambda tx: tasks.renew_lease(tx, task, self.now() + self.lease))
+            is_held = await self.db.write(lambda tx: tasks.renew_lease(tx, task, self.clock.system_now() + self.lease))
         except Exception as failure:  # noqa: BLE001  # logged; the next renewal may succeed
             self._lease_failures.add(failure, task_id=task.id)
             return True
@@ -289,14 +296,16 @@ class Engine:
         return True
 
     async def _release_lease(self, ctx: TaskContext[Struct], *, delay: int, attempts: int) -> None:
-        await ctx.save_progress(lease_token=None, lease_until=self.now() + delay - 1, attempts=attempts)
+        lease_until = self.clock.system_now() + delay - 1
+        await ctx.save_progress(lease_token=None, lease_until=lease_until, attempts=attempts)
 
     async def _finish(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
         """End the task as FINISHED; return the failure that prevented this, or None."""
 
         async def write(tx: Tx) -> None:
             created = await operation.done(tx, ctx)
-            await self._save_end(tx, ctx.task, state=TaskState.FINISHED, created_resources=created, step=ctx.task.step)
+            changes = {"state": TaskState.FINISHED, "created_resources": created, "step": ctx.task.step}
+            await self._save_end(tx, ctx.task, ctx.now(), **changes)
 
         try:
             await ctx.write(write)
@@ -312,16 +321,18 @@ class Engine:
 
         async def write(tx: Tx) -> None:
             await operation.failed(tx, ctx)
-            await self._save_end(tx, ctx.task, state=TaskState.ERROR, error=ctx.task.error or "Internal error")
+            error = ctx.task.error or "Internal error"
+            await self._save_end(tx, ctx.task, ctx.now(), state=TaskState.ERROR, error=error)
 
         await ctx.write(write)
         self._notify(ctx.task, TaskState.ERROR)
 
-    async def _save_end(self, tx: Tx, task: Task, **changes: object) -> bool:
-        now = self.now()
+    async def _save_end(self, tx: Tx, task: Task, now: int, **changes: object) -> bool:
         if has_secret_args(task.args):
             changes["args"] = task.args_without_secrets
-        return await tasks.save_progress(tx, task, now, finished_at=now, lease_token=None, **changes)
+        # The clock may have been set back since the task began.
+        finished_at = max(now, task.created_at)
+        return await tasks.save_progress(tx, task, finished_at, finished_at=finished_at, lease_token=None, **changes)
 
     def _notify(self, task: Task, state: str) -> None:
         if self.on_task_end:

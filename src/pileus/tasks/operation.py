@@ -14,6 +14,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
+from pileus.tasks.clocks import CloudClock, TaskTime
 from pileus.tasks.pending_changes import PendingChange
 
 A = TypeVar("A", bound=Struct)
@@ -41,8 +42,8 @@ class TaskHeldError(Exception):
 class TaskContext(Generic[A_co]):
     """A claimed task with its decoded arguments, and what its steps work with.
 
-    `now` returns microseconds since 1970; `lease` is the length of a lease in microseconds. Functions that need no
-    arguments take a `TaskContext[object]`.
+    `time` is the time of the task on the cloud's clock; `lease` is the length of a lease in microseconds. Functions
+    that need no arguments take a `TaskContext[object]`.
     """
 
     task: Task
@@ -50,27 +51,33 @@ class TaskContext(Generic[A_co]):
     db: Database
     driver: Compute
     catalogue: Catalogue
-    now: Callable[[], int]
+    clock: CloudClock
     lease: int
 
+    time: TaskTime = field(init=False)
     pending: PendingChange = field(init=False)
     _written_at: int = field(init=False)
     _read_results: dict[str, Any] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pending = PendingChange(self._write_unless_lost, SAVE_INTERVAL / 1_000_000)
-        self._written_at = self.now()
+        self.time = TaskTime(self.clock, self.task)
+        self._written_at = self.clock.system_now()
+
+    def now(self) -> int:
+        """Return the time of the task in microseconds since 1970."""
+        return self.time.now()
 
     @property
     def has_just_written(self) -> bool:
         """Whether the worker has written so recently that little is lost if it has to repeat its work."""
-        return self.now() - self._written_at < SAVE_INTERVAL
+        return self.clock.system_now() - self._written_at < SAVE_INTERVAL
 
     async def write(self, change: Change[T]) -> T:
         """Write to the database while this worker holds the lease. Raises LeaseLostError."""
 
         async def write_with_lease(tx: Tx) -> T:
-            if not await tasks.renew_lease(tx, self.task, self.now() + self.lease):
+            if not await tasks.renew_lease(tx, self.task, self.clock.system_now() + self.lease):
                 raise LeaseLostError(self.task.id)
             return await change(tx)
 
@@ -87,7 +94,7 @@ class TaskContext(Generic[A_co]):
         return result
 
     def _note_write(self) -> None:
-        self._written_at = self.now()
+        self._written_at = self.clock.system_now()
         self._read_results.clear()
 
     async def _write_unless_lost(self, change: Change[None]) -> None:
@@ -104,7 +111,7 @@ class TaskContext(Generic[A_co]):
     async def save_step(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
         """Save the number of finished steps, so that another worker can resume there. Raises LeaseLostError."""
         self.task = replace(self.task, step=step, undoing=undoing, error=error, attempts=0)
-        if not await self.save_progress(lease_until=self.now() + self.lease):
+        if not await self.save_progress(lease_until=self.clock.system_now() + self.lease):
             raise LeaseLostError(self.task.id)
 
     async def save_progress(self, **changes: object) -> bool:

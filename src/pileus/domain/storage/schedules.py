@@ -146,6 +146,13 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
         """Set the next moment. Missed moments are skipped."""
         return replace(self, next_at=self.timing.next_run_at(now if self.next_at is None else self.next_at, now))
 
+    def count_runs(self, until: int, most: int) -> int:
+        """Return how often the schedule runs until a time; counts up to `most`."""
+        count, next_at = 0, self.next_at
+        while next_at is not None and next_at <= until and count < most:
+            count, next_at = count + 1, self.timing.next_run_at(next_at, next_at)
+        return count
+
     def paused(self) -> "Schedule":
         """Clear the next moment."""
         return replace(self, next_at=None)

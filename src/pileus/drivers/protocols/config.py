@@ -1,5 +1,7 @@
 """The configuration that a driver is created from."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -32,7 +34,8 @@ class DriverConfig(Struct, Generic[S], frozen=True):
     """The server's data directory, the operator's catalogue, and the driver's own settings.
 
     `public_url` is the address at which clients reach the server. `record_store` is where the simulated driver keeps
-    its records: tables of the server's database.
+    its records: tables of the server's database. `sleep` waits until so many seconds have passed on the clock of the
+    cloud, which a simulated cloud can freeze and advance.
     """
 
     data: Path
@@ -41,6 +44,7 @@ class DriverConfig(Struct, Generic[S], frozen=True):
     download_limits: DownloadLimits = DownloadLimits()
     public_url: str = "http://127.0.0.1:8080"
     record_store: RecordStore | None = None
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class DriverFactory(Protocol):

@@ -58,6 +58,7 @@ class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedN
             config.record_store,
             hosts=config.catalogue.servers.count,
             realistic=config.settings.time == REALISTIC,
+            sleep=config.sleep,
             download_limits=config.download_limits,
             public_url=config.public_url,
             former_file=config.data / FORMER_FILE,

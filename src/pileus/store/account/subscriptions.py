@@ -54,13 +54,13 @@ async def remove(tx: Tx, subscription_id: int) -> None:
     await TABLE.remove(tx, subscription_id)
 
 
-async def enqueue_deliveries(tx: Tx, action: UserAction) -> None:
+async def enqueue_deliveries(tx: Tx, action: UserAction, queued_at: int) -> None:
     """Queue an action for each subscription of its tenant."""
     await tx.send(
         "INSERT INTO deliveries (subscription_id, created_at, action_id)"
         " SELECT id, CAST(:created_at AS BIGINT), CAST(:action_id AS TEXT) FROM subscriptions"
         " WHERE client_id = :client_id",
-        created_at=action.created_at,
+        created_at=queued_at,
         action_id=action.id,
         client_id=action.client_id,
     )

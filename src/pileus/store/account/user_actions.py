@@ -58,10 +58,13 @@ async def page(
     return await queries.page(tx, TABLE, filters.where(client_id), order, limit=limit, offset=offset)
 
 
-async def add(tx: Tx, action: UserAction) -> None:
-    """Insert an action and queue its deliveries, in the transaction of the change that it records."""
+async def add(tx: Tx, action: UserAction, queued_at: int) -> None:
+    """Insert an action and queue its deliveries, in the transaction of the change that it records.
+
+    `queued_at` is the time on the system's clock, so that actions are delivered in the order in which they happened.
+    """
     await TABLE.add(tx, action)
-    await subscriptions.enqueue_deliveries(tx, action)
+    await subscriptions.enqueue_deliveries(tx, action, queued_at)
 
 
 async def list_undelivered_actions(tx: Tx, subscription_id: int, limit: int) -> list[UserAction]:

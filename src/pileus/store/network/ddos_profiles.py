@@ -86,7 +86,8 @@ async def end_blackhole(tx: Tx, client_id: int, blackhole_id: int, alarm_state: 
         "UPDATE blackhole_ports SET alarm_state = :alarm_state, ended_at = :now WHERE id = :id",
         id=blackhole_id,
         alarm_state=alarm_state,
-        now=now,
+        # The clock may have been set back since.
+        now=max(now, port.started_at),
     )
     await instance_stamps.bump_with_address(tx, port.client_id, port.region_id, port.destination_ip)
     return True

@@ -75,13 +75,57 @@ async def enqueue_due_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
     )
 
 
-async def list_due_snapshots(tx: Tx) -> list[tuple[str, str]]:
-    """Return schedule and volume ids of queued snapshots whose volume no task has locked."""
+async def list_due_snapshots(tx: Tx) -> list[tuple[str, str, int]]:
+    """Return schedule and volume ids and times of queued snapshots whose volume no task has locked."""
     rows = await tx.all(
-        "SELECT d.schedule_id, d.volume_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
+        "SELECT d.schedule_id, d.volume_id, d.due_at FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
         f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {BATCH_SIZE}"
     )
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+async def has_unfinished_run(tx: Tx, schedule_id: str, run_at: int) -> bool:
+    """Return whether earlier snapshots of a schedule are still to be created or deleted before a run.
+
+    Those that an injected fault holds do not count.
+    """
+    row = await tx.one(
+        "SELECT 1 FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id LEFT JOIN tasks t ON t.id = v.task_id"
+        " WHERE d.schedule_id = :id AND t.held_by IS NULL"
+        " UNION ALL SELECT 1 FROM snapshots s LEFT JOIN tasks t ON t.id = s.task_id WHERE s.schedule_id = :id"
+        " AND t.held_by IS NULL AND (s.task_id IS NOT NULL OR s.expires_at <= :run_at) LIMIT 1",
+        id=schedule_id,
+        run_at=run_at,
+    )
+    return row is not None
+
+
+async def list_unfinished_task_ids(tx: Tx) -> list[str]:
+    """Return the tasks that create or delete snapshots, or lock a volume whose snapshot is due; not those on hold."""
+    rows = await tx.all(
+        "SELECT id FROM tasks WHERE state IN ('NEW', 'RUNNING') AND held_by IS NULL"
+        " AND (task_type IN ('create_snapshot', 'delete_snapshot')"
+        " OR id IN (SELECT v.task_id FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id))"
+    )
+    return [row[0] for row in rows]
+
+
+async def list_due_with_volume_counts(tx: Tx, until: int, limit: int) -> list[tuple[Schedule, int]]:
+    """Return schedules that run until a time, each with the number of its volumes."""
+    rows = await tx.all(
+        f"SELECT {TABLE.qualified_columns('s')}, (SELECT count(*) FROM policy_volumes p"
+        " WHERE p.lifecycle_policy_id = s.lifecycle_policy_id)"
+        " FROM schedules s WHERE s.next_at <= :until ORDER BY s.next_at LIMIT :limit",
+        until=until,
+        limit=limit,
+    )
+    return [(TABLE.record_from_row(tx, row[:-1]), int(row[-1])) for row in rows]
+
+
+async def find_first_due_time(tx: Tx, now: int) -> int | None:
+    """Return the time since which a schedule is due, or None."""
+    row = await tx.one("SELECT min(next_at) FROM schedules WHERE next_at <= :now", now=now)
+    return None if row is None else row[0]
 
 
 async def claim_due_snapshot(tx: Tx, schedule_id: str, volume_id: str) -> bool:

@@ -54,8 +54,8 @@ async def _progress_callback(ctx: TaskContext[CreateImageArgs]) -> OnProgress:
     async def save_progress(size: int, total: int | None) -> None:
         nonlocal saved_at
         quota_checks.check_no_quota_exceeded(limits, used, {"image_size": max(size, total or 0)})
-        if ctx.now() - saved_at >= PROGRESS_INTERVAL:
-            saved_at = ctx.now()
+        if ctx.clock.system_now() - saved_at >= PROGRESS_INTERVAL:
+            saved_at = ctx.clock.system_now()
             await ctx.write(partial(_update_task_data, ctx, downloaded=size, total=total))
 
     return save_progress

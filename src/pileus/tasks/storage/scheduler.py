@@ -3,6 +3,8 @@
 When a schedule is due, one transaction sets its next run and marks its volumes as due. So each run counts once, however
 many processes poll, and runs that were missed while no server was running count as one. A due snapshot waits while a
 task has locked its volume. The snapshots themselves are created and deleted by tasks.
+
+Runs that an advance of the clock has skipped take place one after the other, each with the time at which it was due.
 """
 
 import asyncio
@@ -24,12 +26,15 @@ from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
+from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A
 from pileus.tasks.periodic import repeat
 
 LOG = logging.getLogger(__name__)
 POLL_INTERVAL = 1.0
 """Seconds between polls for due schedules and snapshots."""
+CATCH_UP_INTERVAL, PATIENCE = 0.005, 25.0
+"""Seconds between polls after the clock was changed, and for which a request waits until all is done."""
 RETRY_DELAY = 3_600_000_000
 """Microseconds until the deletion of a snapshot is tried again."""
 
@@ -40,7 +45,7 @@ class Scheduler:
 
     db: Database
     catalogue: Catalogue
-    now: Callable[[], int]
+    clock: CloudClock
     new_id: Callable[[], str]
     new_ordered_id: Callable[[], str]
     nudge: Callable[[], None]
@@ -53,28 +58,63 @@ class Scheduler:
     async def _poll(self) -> None:
         if await self.start_due_tasks():
             self.nudge()
+        async with self.db.scan() as tx:
+            has_skipped_runs = bool(await schedules.list_due_ids(tx, self.clock.now()))
+        if has_skipped_runs:
+            await self.catch_up()
 
     async def start_due_tasks(self) -> int:
         """Start the tasks that are due now, and return how many were started."""
         async with self.db.scan() as tx:
-            due_schedules = await schedules.list_due_ids(tx, self.now())
+            due_schedules = await schedules.list_due_ids(tx, self.clock.now())
         for schedule_id in due_schedules:
             await self.db.write(partial(self._set_next_run, schedule_id))
         async with self.db.scan() as tx:
             due_snapshots = await schedules.list_due_snapshots(tx)
-            expired = await schedules.list_expired_snapshots(tx, self.now())
+            expired = await schedules.list_expired_snapshots(tx, self.clock.now())
         created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
         deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
         return sum(created) + sum(deleted)
 
-    async def _set_next_run(self, schedule_id: str, tx: Tx) -> None:
-        now, schedule = self.now(), await schedules.find(tx, schedule_id)
-        if schedule is None or schedule.next_at is None or schedule.next_at > now:
-            return
-        await schedules.save(tx, schedule, schedule.with_next_run(now))
-        await schedules.enqueue_due_snapshots(tx, schedule, now)
+    async def catch_up(self, seconds: float = PATIENCE) -> bool:
+        """Start what is due until all of it has ended, is held, or waits for time to pass; False if that takes longer.
 
-    async def _create_snapshot(self, schedule_id: str, volume_id: str, tx: Tx) -> bool:
+        After an advance, what has ended makes the next run of its schedule due.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            if await self.start_due_tasks():
+                self.nudge()
+            if not await self._has_unfinished_work():
+                return True
+            if loop.time() >= deadline:
+                return False
+            await self.sleep(CATCH_UP_INTERVAL)
+
+    async def _has_unfinished_work(self) -> bool:
+        async with self.db.scan() as tx:
+            return (
+                bool(await schedules.list_due_ids(tx, self.clock.now()))
+                or bool(await schedules.list_due_snapshots(tx))
+                or bool(await schedules.list_expired_snapshots(tx, self.clock.now()))
+                or not self.clock.sleeping_task_ids.issuperset(await schedules.list_unfinished_task_ids(tx))
+            )
+
+    async def _set_next_run(self, schedule_id: str, tx: Tx) -> None:
+        schedule = await schedules.find(tx, schedule_id)
+        if schedule is None or schedule.next_at is None or schedule.next_at > self.clock.now():
+            return
+        run_at = self.clock.time_of(schedule.next_at)
+        # Runs that an advance has skipped take place one after the other.
+        if self.clock.setting.has_skipped(schedule.next_at) and await schedules.has_unfinished_run(
+            tx, schedule.id, run_at
+        ):
+            return
+        await schedules.save(tx, schedule, schedule.with_next_run(run_at))
+        await schedules.enqueue_due_snapshots(tx, schedule, run_at)
+
+    async def _create_snapshot(self, schedule_id: str, volume_id: str, due_at: int, tx: Tx) -> bool:
         """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
 
         A task that would fail is saved as failed, so that users see it.
@@ -91,8 +131,8 @@ class Scheduler:
             schedule_id=schedule.id,
             lifecycle_policy_id=schedule.lifecycle_policy_id,
         )
-        task = self._new_task(CREATE_SNAPSHOT, args, volume, schedule)
-        now = task.created_at
+        now = self.clock.time_of(due_at)
+        task = self._new_task(CREATE_SNAPSHOT, args, volume, schedule, now)
         try:
             await volumes.bump_revision(tx, volume.require_snapshottable())
             demand = await _quota_usage(tx, schedule, volume)
@@ -109,16 +149,17 @@ class Scheduler:
 
     async def _delete_snapshot(self, snapshot_id: str, tx: Tx) -> bool:
         """Start the task and return True; return False if the snapshot is locked, gone or to be kept longer."""
-        now, snapshot = self.now(), await snapshots.find(tx, snapshot_id)
-        if snapshot is None or snapshot.expires_at is None or snapshot.expires_at > now:
+        snapshot = await snapshots.find(tx, snapshot_id)
+        if snapshot is None or snapshot.expires_at is None or snapshot.expires_at > self.clock.now():
             return False
+        now = self.clock.time_of(snapshot.expires_at)
         schedule = await schedules.find(tx, snapshot.schedule_id or "")
         args = DeleteSnapshotArgs(
             snapshot_id=snapshot_id,
             schedule_id=schedule.id if schedule else None,
             lifecycle_policy_id=schedule.lifecycle_policy_id if schedule else None,
         )
-        task = self._new_task(DELETE_SNAPSHOT, args, snapshot, schedule)
+        task = self._new_task(DELETE_SNAPSHOT, args, snapshot, schedule, now)
         retried_later = replace(snapshot, expires_at=now + RETRY_DELAY)
         try:
             deleting = retried_later.deleting(task.id, now)
@@ -130,7 +171,7 @@ class Scheduler:
         return True
 
     def _new_task(
-        self, task_type: TaskType[A], args: A, resource: Volume | Snapshot, schedule: Schedule | None
+        self, task_type: TaskType[A], args: A, resource: Volume | Snapshot, schedule: Schedule | None, now: int
     ) -> Task:
         """Return a task that no request has started; its user is the creator of the schedule."""
         data = {"schedule_id": schedule.id, "lifecycle_policy_id": schedule.lifecycle_policy_id} if schedule else {}
@@ -143,7 +184,7 @@ class Scheduler:
             region_id=resource.region_id,
             args=to_builtins(args),
             data=data,
-            created_at=self.now(),
+            created_at=now,
             slot_class=task_type.slot_class,
             queue=queue_name(resource.client_id, resource.region_id),
         )

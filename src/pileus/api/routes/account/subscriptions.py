@@ -79,7 +79,7 @@ async def try_queue(ctx: Ctx, data: JSONBody[TestQueue]) -> None:
     """Publish a test message to a broker. If it does not arrive, the answer contains the reason."""
     body = msgspec.json.encode(TEST_MESSAGE)
     try:
-        await ctx.app.notifier.send(data.to_queue(), ctx.request_id, body, ctx.now())
+        await ctx.app.notifier.send(data.to_queue(), ctx.request_id, body, ctx.app.clock.system_now())
     except NotSentError as problem:
         raise invalid(connection_string=f"The message has not arrived: {problem}") from problem
 
