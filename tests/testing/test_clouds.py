@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
@@ -165,3 +166,34 @@ def test_the_public_cloud_is_refused_until_the_last_cloud_has_stopped() -> None:
             socket.getaddrinfo("api.gcore.com", 443)
 
     assert socket.getaddrinfo is resolve
+
+
+def test_the_clock_is_as_before_after_each_block(cloud: Cloud) -> None:
+    clock = cloud.clock
+    with clock.freeze("2030-01-01"):
+        with clock.advance(days=1, hours=1):
+            inside = clock.now()
+        with clock.set(date(2040, 1, 1)), clock.resume():
+            running = clock.now()
+        outside = clock.now()
+    after = clock.now()
+
+    assert inside == datetime(2030, 1, 2, 1, tzinfo=UTC)
+    assert running.year == 2040
+    assert outside == datetime(2030, 1, 1, tzinfo=UTC)
+    assert abs(after - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_a_running_clock_keeps_its_distance_after_a_block(cloud: Cloud) -> None:
+    cloud.clock.set(datetime(2030, 1, 1, tzinfo=UTC))
+    with cloud.clock.freeze():
+        pass
+    after = cloud.clock.now()
+    cloud.clock.reset()
+
+    assert timedelta() < after - datetime(2030, 1, 1, tzinfo=UTC) < timedelta(minutes=1)
+
+
+def test_a_wrong_time_is_refused(cloud: Cloud) -> None:
+    with pytest.raises(httpx.HTTPStatusError):
+        cloud.clock.freeze("noon")

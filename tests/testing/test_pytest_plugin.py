@@ -70,6 +70,20 @@ def test_the_next_does_not_see_them(pileus, pileus_client):
     assert "2 passed" in _run_pytest(tmp_path)
 
 
+def test_the_clock_is_reset_after_a_test(tmp_path: Path) -> None:
+    (tmp_path / "test_clocks.py").write_text(
+        """
+def test_one_leaves_a_frozen_clock(pileus):
+    pileus.clock.freeze("2030-01-01")
+
+def test_the_next_does_not_see_it(pileus):
+    assert pileus.clock.now().year != 2030
+"""
+    )
+
+    assert "2 passed" in _run_pytest(tmp_path)
+
+
 def test_the_plugin_alone_imports_no_server() -> None:
     code = (
         "import sys, pileus.testing.pytest_plugin; sys.exit(any(name in sys.modules for name in ('litestar', 'httpx')))"

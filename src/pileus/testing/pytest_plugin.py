@@ -65,7 +65,7 @@ def pileus_clouds() -> "Iterator[Callable[..., Cloud]]":
 def pileus_cloud(request: pytest.FixtureRequest, pileus_clouds: "Callable[..., Cloud]") -> "Iterator[Cloud]":
     """Return a simulated cloud: that of the session, or one with the settings of the marker `pileus`.
 
-    Its faults are removed after the test.
+    Its faults are removed and its clock is reset after the test.
     """
     marker = request.node.get_closest_marker("pileus")
     settings = dict(marker.kwargs) if marker else {}
@@ -73,6 +73,7 @@ def pileus_cloud(request: pytest.FixtureRequest, pileus_clouds: "Callable[..., C
         settings["simulated_time"] = settings.pop("time")
     cloud = pileus_clouds(**settings)
     yield cloud
+    cloud.clock.reset()
     cloud.faults.release_all()
 
 
