@@ -1,6 +1,7 @@
 """What an advance of the clock passes over takes place as if the time had passed."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from pileus.api.wire.times import parse_time
@@ -171,3 +172,23 @@ async def test_other_processes_obey_a_change_when_it_is_answered(tmp_path: Path,
             assert seen["time"] == START
             assert first.app_state.now() == second.app_state.now() == parse_time("2030-01-06")
             assert await list_snapshot_times(tenant) == DAYS[1:6]
+
+
+async def test_an_advance_that_is_interrupted_is_completed_after_the_restart(tmp_path: Path, backend: str) -> None:
+    with database_url(backend) as url:
+        settings = checked_settings(data=tmp_path, database=url)
+        async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
+            cloud.app_state.controls.is_shared = False
+            clock = Clock(tenant.operator)
+            await clock.freeze()
+            await create_policy(tenant, await create_volume(tenant))
+            cloud.app_state.due_jobs = ()
+            await clock.advance(days=5)
+        async with run_cloud(settings) as cloud, client_of(cloud, tenant.tokens[Role.ENGINEERS]) as client:
+            restarted = replace(tenant, running=cloud, api=client)
+            while len(times := await list_snapshot_times(restarted)) < 5:
+                pass
+            (task, *_) = (await client.get("/cloud/v1/tasks")).json()["results"]
+            await restarted.wait_for_task(task["id"])
+
+    assert times == DAYS[1:6]

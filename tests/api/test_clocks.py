@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pileus.api.wire.times import parse_time
-from pileus.app import run_cloud
+from pileus.app import open_api_keys, run_cloud
 from pileus.domain.account.subscriptions import Subscription, WebhookTarget
 from pileus.store import tasks
 from pileus.store.account import subscriptions, user_actions
@@ -212,11 +212,13 @@ async def test_an_alarm_that_ends_before_its_start_ends_at_its_start(tenant: Ten
     assert row == (parse_time(START), parse_time(START))
 
 
-async def test_the_clock_survives_a_restart(tmp_path: Path, backend: str) -> None:
+async def test_the_clock_survives_a_restart_and_is_that_of_commands(tmp_path: Path, backend: str) -> None:
     with database_url(backend) as url:
         settings = checked_settings(data=tmp_path, database=url)
         async with run_cloud(settings) as cloud, new_tenant(cloud) as tenant:
             cloud.app_state.controls.is_shared = False
             await Clock(tenant.operator).freeze()
+        async with open_api_keys(settings) as keys:
+            assert keys.now == parse_time(START)
         async with run_cloud(settings) as cloud:
             assert cloud.app_state.now() == parse_time(START)

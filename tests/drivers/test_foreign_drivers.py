@@ -9,7 +9,7 @@ import pytest
 
 from tests.drivers.packages import install_example, install_wheel, run_python, run_suite
 from tests.packaging.distributions import Distributions
-from tests.servers import run_server
+from tests.servers import KEY, run_server
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +124,16 @@ def test_settings_that_cannot_be_loaded_are_reported_in_one_line(tmp_path: Path)
         "No module named 'nowhere'\n"
     )
     assert run_python("-m", "pileus", "--help", installed=[tmp_path], cwd=tmp_path).returncode == 0
+
+
+def test_a_clock_that_was_set_is_forgotten_with_another_driver(example: Path, tmp_path: Path) -> None:
+    data, headers = tmp_path / "data", {"Authorization": f"APIKey {KEY}"}
+    with run_server(data) as server:
+        frozen = httpx.put(f"{server.url}/_pileus/clock", json={"time": "2030-01-01", "frozen": True}, headers=headers)
+    with run_server(data, "--driver", "example", PYTHONPATH=str(example)) as server:
+        refused = httpx.get(f"{server.url}/_pileus/clock", headers=headers)
+        key = httpx.post(f"{server.url}/cloud/v1/ssh_keys/1", json={"name": "new-key"}, headers=headers)
+
+    assert frozen.status_code == 200
+    assert (refused.status_code, "Only a simulated cloud" in refused.json()["message"]) == (403, True)
+    assert not key.json()["created_at"].startswith("2030-01-01")
