@@ -14,6 +14,7 @@ from bench.clouds import Clouds, Sizes
 from bench.instances import measure_creations
 from bench.large import measure_large
 from bench.lists import make_filter_table, measure_lists
+from bench.plugin_runs import measure_plugin
 from bench.postgres import measure_postgres
 from bench.requests import measure_get, measure_mixed, measure_patch
 from bench.results import Result, Skipped, make_table
@@ -34,6 +35,7 @@ PARTS: dict[str, Part] = {
     "stalls": measure_stalls,
     "postgres": measure_postgres,
     "starts": measure_starts,
+    "plugin": measure_plugin,
     "workers": measure_workers,
 }
 """The parts of the table of results, in its order."""
