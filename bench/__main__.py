@@ -17,6 +17,7 @@ from bench.lists import make_filter_table, measure_lists
 from bench.plugin_runs import measure_plugin
 from bench.postgres import measure_postgres
 from bench.requests import measure_get, measure_mixed, measure_patch
+from bench.resets import measure_resets
 from bench.results import Result, Skipped, make_table
 from bench.stalls import measure_stalls
 from bench.starts import measure_starts
@@ -36,6 +37,7 @@ PARTS: dict[str, Part] = {
     "postgres": measure_postgres,
     "starts": measure_starts,
     "plugin": measure_plugin,
+    "resets": measure_resets,
     "workers": measure_workers,
 }
 """The parts of the table of results, in its order."""

@@ -30,6 +30,8 @@ class Sizes:
     deletable: int = 6_000
     """Instances beyond those, which the mixture may delete."""
     few: int = 20
+    reset: int = 1_000
+    """Instances of a cloud that is reset."""
     many: int = 100_000
     created: int = 120
     """Instances that are created and deleted in a round."""

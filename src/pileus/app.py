@@ -28,33 +28,41 @@ from pileus.driver_homes import check_driver_home
 from pileus.drivers.protocols.compute import Compute, SupportsSimulation, SupportsStart
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.guests import SupportsWatching
+from pileus.drivers.protocols.records import SupportsFirstRecords
 from pileus.drivers.registry import find_driver_location, load_object
 from pileus.initial_data import (
     PreparedDatabase,
     check_database_file,
     check_first_tenant,
     open_seeded_database,
+    save_configured_contents,
+    write_first_contents,
 )
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import make_new_files_private
 from pileus.services.clocks import reset_clock
+from pileus.services.resets import FirstContents
 from pileus.settings import Settings
 from pileus.store import clocks, secret_keys
+from pileus.store.account import api_keys
 from pileus.store.compute.instance_cache import InstanceCache
-from pileus.store.database import Database
+from pileus.store.database import Database, Tx
 from pileus.store.database_checks import DatabaseChecks
 from pileus.store.schema import open_database
-from pileus.store.simulated_cloud import SimulatedCloudStore
+from pileus.store.simulated_cloud import SimulatedCloudStore, StoredRecords
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine, OnTaskEnd
+from pileus.tasks.epochs import Epochs
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
+from pileus.tasks.resets import CloudResets
 from pileus.tasks.retention import RetentionJob
+from pileus.tasks.states import CloudStates
 from pileus.tasks.storage.scheduler import Scheduler
 from pileus.users import UserAdmin
 
@@ -128,6 +136,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         controls = app_state.controls
         controls.add_reader(clock.read)
+        _follow_epochs(app_state, engine)
         deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
         reconciler = Reconciler(db, driver, clock.now)
         watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
@@ -157,10 +166,44 @@ def _make_engine(
     )
 
 
+def _follow_epochs(app_state: AppState, engine: Engine) -> None:
+    """Drop what this process keeps in memory when a new epoch begins."""
+    listeners = (
+        api_keys.REVOCATIONS.drop_caches,
+        app_state.instance_cache.clear,
+        app_state.task_waiters.wake_all,
+        engine.drop_running,
+    )
+    for listener in listeners:
+        app_state.epochs.add_listener(listener)
+    app_state.controls.add_reader(app_state.epochs.read, constant=True)
+
+
+def _make_resets(
+    settings: Settings, prepared: PreparedDatabase, driver: Compute, controls: Controls, epochs: Epochs
+) -> CloudResets:
+    async def write(tx: Tx, contents: FirstContents) -> None:
+        await write_first_contents(tx, prepared.catalogue, given_key=settings.api_key, contents=contents)
+        if isinstance(driver, SupportsFirstRecords):
+            await driver.write_first_records(StoredRecords(tx))
+
+    return CloudResets(controls, epochs, write)
+
+
+def _make_states(settings: Settings, prepared: PreparedDatabase, resets: CloudResets) -> CloudStates:
+    async def save_contents(tx: Tx) -> None:
+        await save_configured_contents(tx, prepared.catalogue, settings.api_key, current_time_micros())
+
+    return CloudStates(prepared.db, prepared.catalogue, resets, save_contents)
+
+
 def _make_app_state(
     settings: Settings, prepared: PreparedDatabase, engine: Engine, driver: Compute, task_waiters: TaskWaiters
 ) -> AppState:
     control_obstacle = find_control_obstacle(settings, driver)
+    controls = Controls(prepared.db, is_shared=settings.has_other_processes, is_obeyed=not control_obstacle)
+    epochs = Epochs()
+    resets = _make_resets(settings, prepared, driver, controls, epochs)
     return AppState(
         prepared.db,
         prepared.catalogue,
@@ -171,7 +214,10 @@ def _make_app_state(
         driver,
         SubscriptionNotifier(allow_private=settings.subscribers == "any"),
         settings.task_limit,
-        Controls(prepared.db, is_shared=settings.has_other_processes, is_obeyed=not control_obstacle),
+        controls,
+        epochs,
+        resets,
+        _make_states(settings, prepared, resets),
         control_obstacle=control_obstacle,
         task_waiters=task_waiters,
         rate_limiter=make_rate_limiter(settings),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
@@ -20,6 +20,7 @@ from pileus.domain.clocks import ClockSetting
 from pileus.domain.network.networks import Subnet
 from pileus.private_files import KEY_FILE
 from pileus.services.account.api_keys import generate_api_token
+from pileus.services.resets import FirstContents
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
 from pileus.store import catalogue_sync, clocks, counters, tasks
@@ -100,14 +101,27 @@ async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, d
         if not await clients.exists(tx, CLIENT):
             await _add_tenant(tx, now)
             token = given_key or await _add_first_key(tx, data, now)
-        if given_key:
-            await _save_given_key(tx, given_key, now)
-        await catalogue_sync.save_flavors(tx, catalogue.flavors)
-        for region in catalogue.regions:
-            await _sync_region(tx, catalogue, region.id, now)
+        await save_configured_contents(tx, catalogue, given_key, now)
         return token
 
     return await db.write(write)
+
+
+async def write_first_contents(tx: Tx, catalogue: Catalogue, *, given_key: str, contents: FirstContents) -> None:
+    """Write what an empty database contains after its first start; with the keys that there were."""
+    await _add_tenant(tx, contents.created_at)
+    for key in contents.keys:
+        await api_keys.add(tx, replace(key, client_id=CLIENT, user_id=USER))
+    await save_configured_contents(tx, catalogue, given_key, time.time_ns() // 1000)
+
+
+async def save_configured_contents(tx: Tx, catalogue: Catalogue, given_key: str, now: int) -> None:
+    """Write what follows from the settings."""
+    if given_key:
+        await _save_given_key(tx, given_key, now)
+    await catalogue_sync.save_flavors(tx, catalogue.flavors)
+    for region in catalogue.regions:
+        await _sync_region(tx, catalogue, region.id, now)
 
 
 async def _add_tenant(tx: Tx, now: int) -> None:
@@ -150,7 +164,7 @@ def _operator_key(number: int, token: str, now: int) -> ApiKey:
         id=number,
         client_id=CLIENT,
         user_id=USER,
-        name="administrator",
+        name=api_keys.NAME_OF_STARTS,
         role=Role.OPERATORS,
         digest=hash_api_token(token),
         created_at=now,

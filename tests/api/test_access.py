@@ -42,6 +42,8 @@ GLOBAL_PATHS = (
     "/_pileus/time",
     "/_pileus/blackholes",
     "/_pileus/quotas",
+    "/_pileus/reset",
+    "/_pileus/state",
     "/_pileus/tenants",
 )
 REFUSED = [(endpoint, role) for endpoint in AUTHENTICATED for role in Role if endpoint.access not in ALLOWED[role]]

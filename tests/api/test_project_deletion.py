@@ -10,6 +10,7 @@ from pileus.domain.storage.volumes import Snapshot
 from pileus.store import faults, project_contents
 from pileus.store.compute import images
 from pileus.store.storage import snapshots, volumes
+from pileus.store.tables import OWN
 from pileus.tasks.operations import OPERATIONS
 from tests.api.test_projects import ALL, create, delete_project, error_of, list_names
 from tests.builders import (
@@ -66,9 +67,7 @@ async def fill_project(tenant: Tenant) -> None:
     await driver_of(tenant.running).ensure_snapshot(snapshot.id, volume_id)
 
 
-PROJECTS_OWN = sorted(
-    table for table, which in project_contents.DELETION_ORDER.items() if which == project_contents.OWN
-)
+PROJECTS_OWN = sorted(table for table, which in project_contents.DELETION_ORDER.items() if which == OWN)
 
 
 async def test_deletion_removes_everything_in_the_project(tenant: Tenant) -> None:

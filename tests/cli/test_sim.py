@@ -38,6 +38,22 @@ def test_fault_is_created_listed_and_released(sim: Run) -> None:
     assert [fault["kind"] for fault in remaining] == ["fail"]
 
 
+def test_the_cloud_a_tenant_or_a_project_is_reset(sim: Run) -> None:
+    sim("hold", "start_vm")
+
+    unconfirmed = sim("reset")
+    project = sim("reset", "--project", "1")
+    before = json.loads(sim("faults", "--output", "json").stdout)
+    missing = sim("reset", "--client", "99")
+    tenant = sim("reset", "--client", "1")
+    after = json.loads(sim("faults", "--output", "json").stdout)
+
+    assert (unconfirmed.exit_code, "--yes" in unconfirmed.output) == (2, True)
+    assert (project.stdout, tenant.stdout) == ("Project 1 is reset.\n", "Tenant 1 is reset.\n")
+    assert (missing.exit_code, "99" in missing.output) == (1, True)
+    assert (len(before), after) == (1, [])
+
+
 def test_failure_applies_once_by_default(sim: Run) -> None:
     once, twice = sim("fail", "stop_vm", "--step", "power off"), sim("fail", "stop_vm", "--times", "2")
 

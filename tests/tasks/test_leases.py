@@ -13,7 +13,8 @@ from pileus.domain.tasks import TaskState
 from pileus.store import counters
 from pileus.store.database import Database, T, Tx, Work
 from pileus.store.schema import open_database
-from pileus.tasks.operation import LeaseLostError, Step, TaskContext
+from pileus.store.tasks import LeaseLostError
+from pileus.tasks.operation import Step, TaskContext
 from tests.tasks.workers import (
     LEASE,
     CountingDatabase,

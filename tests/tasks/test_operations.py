@@ -21,6 +21,7 @@ from pileus.domain.tasks import Task
 from pileus.drivers.protocols.config import DownloadLimits
 from pileus.initial_data import load_catalogue, seed_database
 from pileus.outbound.notifier import SubscriptionNotifier
+from pileus.services.resets import FirstContents
 from pileus.settings import Settings
 from pileus.store import tasks
 from pileus.store.compute.instance_cache import InstanceCache
@@ -30,8 +31,11 @@ from pileus.store.schema import open_database
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine
+from pileus.tasks.epochs import Epochs
 from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
+from pileus.tasks.resets import CloudResets
+from pileus.tasks.states import CloudStates
 from tests.databases import BACKENDS, database_url
 from tests.simulated_cloud import a_driver
 from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
@@ -94,6 +98,14 @@ class IdleCloud:
         self.clock.advance(LEASE + 1)
 
 
+async def write_nothing(_tx: Tx, _contents: FirstContents) -> None:
+    """Leave a cloud without contents: no test resets it."""
+
+
+async def write_nothing_more(_tx: Tx) -> None:
+    """Add nothing to a state: no test loads one."""
+
+
 @pytest.fixture(scope="module", params=BACKENDS)
 async def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -105,6 +117,8 @@ async def running(
         driver = a_driver(db, download_limits=DownloadLimits(allow_private=True, enabled=True))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
         id_maker = IdMaker(clock, os.urandom)
+        controls, epochs = Controls(db), Epochs()
+        resets = CloudResets(controls, epochs, write_nothing)
         cloud = AppState(
             db,
             catalogue,
@@ -115,7 +129,10 @@ async def running(
             driver,
             SubscriptionNotifier(),
             20_000,
-            Controls(db),
+            controls,
+            epochs,
+            resets,
+            CloudStates(db, catalogue, resets, write_nothing_more),
             patience=0,
             instance_cache=InstanceCache(1 << 20, checked=True),
         )

@@ -115,6 +115,10 @@ class FlakyDatabase:
             raise ConnectionError("The database is away")
         return await self.db.write(work)
 
+    async def write_alone(self, work: Change[T]) -> T:
+        """Write, or fail."""
+        return await self.write(work)
+
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Read, or fail."""
         if self.failing_reads:
@@ -137,6 +141,11 @@ class FlakyDatabase:
     def secrets(self) -> SecretBox:
         """Return the encryption of the database."""
         return self.db.secrets
+
+    @property
+    def columns_statement(self) -> str:
+        """Return the statement of the database."""
+        return self.db.columns_statement
 
     async def erase_deleted_content(self) -> None:
         """Erase."""

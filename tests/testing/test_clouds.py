@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import httpx
 import pytest
-from gcore import Gcore, NotFoundError
+from gcore import AuthenticationError, Gcore, NotFoundError
 
 import pileus.testing
 from pileus.setting_fields import SettingError
@@ -40,6 +40,25 @@ def test_a_project_does_not_see_another(cloud: Cloud) -> None:
         assert other.cloud.ssh_keys.list().results == []
         with pytest.raises(NotFoundError):
             other.cloud.ssh_keys.get(ssh_key_id=keypair.id)
+
+
+def test_a_reset_cloud_is_as_it_was_when_it_started() -> None:
+    with pileus.testing.cloud(instance_cache_checked=True) as running:
+        other = running.create_project()
+        with running.project.make_client() as client, other.make_client() as of_other:
+            client.cloud.networks.create_and_poll(name="of-the-first")
+            of_other.cloud.networks.create_and_poll(name="of-the-other")
+
+            running.reset(other)
+            names = [network.name for network in client.cloud.networks.list()]
+            assert list(of_other.cloud.networks.list()) == []
+            running.reset()
+
+            assert names == ["of-the-first"]
+            assert list(client.cloud.networks.list()) == []
+            with pytest.raises(AuthenticationError):
+                of_other.cloud.networks.list()
+            assert running.create_project().tenant_id == other.tenant_id
 
 
 def test_variables_and_threads_are_as_before_when_the_cloud_has_stopped() -> None:

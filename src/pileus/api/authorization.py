@@ -45,7 +45,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
 
     Makes the ids in the path and the query canonical. Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
     """
-    headers, now = dict(scope["headers"]), state.now()
+    headers, now, epoch = dict(scope["headers"]), state.now(), state.epochs.current
     authorization = headers.get(b"authorization", b"")
     caller = state.authenticator.find_cached(authorization, now) or await state.authenticator.authenticate(
         authorization, now
@@ -64,6 +64,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
     return RequestContext(
         app=state,
+        epoch=epoch,
         catalogue=state.catalogue,
         now=state.now,
         new_id=state.new_id,

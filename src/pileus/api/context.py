@@ -26,7 +26,10 @@ from pileus.store.loop_turns import LoopTurns
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
+from pileus.tasks.epochs import Epochs
 from pileus.tasks.long_polls import LongPolls
+from pileus.tasks.resets import CloudResets
+from pileus.tasks.states import CloudStates
 
 
 @dataclass(slots=True)
@@ -49,6 +52,9 @@ class AppState:
     notifier: Notifier
     task_limit: int
     controls: Controls
+    epochs: Epochs
+    resets: CloudResets
+    states: CloudStates
     control_obstacle: str = ""
     due_jobs: Sequence[Callable[[], Awaitable[object]]] = ()
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
@@ -87,6 +93,7 @@ class RequestContext(Context):
     """The context of one request."""
 
     app: AppState
+    epoch: int
 
     @property
     def db(self) -> Database:
@@ -97,6 +104,7 @@ class RequestContext(Context):
         """Run `work` in one transaction; a conflict with another request runs it again."""
 
         async def run(tx: Tx) -> T:
+            self.app.epochs.check_unchanged(self.epoch)
             try:
                 return await work(tx)
             except Locked as problem:

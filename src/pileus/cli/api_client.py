@@ -1,7 +1,8 @@
 """HTTP client of the API. Each error becomes one line with the next step."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any
 
 import click
 import httpx
@@ -47,19 +48,21 @@ class ApiClient:
 
         Raises CommandError or UsageError.
         """
-        url = self.connection.url
-        try:
-            return self._open().request(method, f"{url}{self._fill_place(path)}", **_without_none(options))
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise UsageError(f"{url} is not an address; one looks like {URL} ({self.connection.url_origin})") from None
-        except httpx.ConnectError as error:
-            raise CommandError(
-                f"nothing answers at {self.connection.place}: {error}; start it with `pileus serve`, or name another"
-                " by --url or --context"
-            ) from None
-        except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            raise CommandError(f"{self.connection.place}: the request failed: {text}; see the server's log") from None
+        with self._one_line_errors():
+            return self._open().request(method, self._address(path), **_without_none(options))
+
+    def download(self, path: str, file: IO[bytes], **options: Any) -> httpx.Response:
+        """Write the body of a successful response to a file, and return the response.
+
+        Raises CommandError or UsageError.
+        """
+        with self._one_line_errors(), self._open().stream("GET", self._address(path), **options) as response:
+            if response.is_success:
+                for chunk in response.iter_raw():
+                    file.write(chunk)
+            else:
+                response.read()
+        return response
 
     def check_success(self, response: httpx.Response) -> None:
         """Raise ApiError if the server has refused a request."""
@@ -97,6 +100,25 @@ class ApiClient:
         """Close the connection. Commands need not: their context does."""
         if self._http is not None:
             self._http.close()
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        url = self.connection.url
+        try:
+            yield
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
+            raise UsageError(f"{url} is not an address; one looks like {URL} ({self.connection.url_origin})") from None
+        except httpx.ConnectError as error:
+            raise CommandError(
+                f"nothing answers at {self.connection.place}: {error}; start it with `pileus serve`, or name another"
+                " by --url or --context"
+            ) from None
+        except httpx.HTTPError as error:
+            text = str(error) or type(error).__name__
+            raise CommandError(f"{self.connection.place}: the request failed: {text}; see the server's log") from None
+
+    def _address(self, path: str) -> str:
+        return f"{self.connection.url}{self._fill_place(path)}"
 
     def _fill_place(self, path: str) -> str:
         place = {"project_id": self.connection.project, "region_id": self.connection.region}

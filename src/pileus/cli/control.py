@@ -1,7 +1,7 @@
 """Client of the control endpoint of a server with the simulated driver."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 from urllib.parse import quote
 
 import httpx
@@ -14,6 +14,8 @@ CONTROL = "/_pileus"
 ALWAYS_ON = "/tenants"
 """The part of the endpoint that does not need the simulated driver."""
 OPERATOR_KEY = "an operator's (`pileus operators create NAME`)"
+FILE_TIMEOUT = httpx.Timeout(30, read=600)
+"""A large state takes long to be saved or loaded before the answer comes."""
 KEY_NOT_ALLOWED = (
     "this key may not do that: use an administrator's (`pileus keys create NAME --role Administrators`)"
     f" or {OPERATOR_KEY}"
@@ -42,14 +44,26 @@ class ControlClient:
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Send a request and return the body of the response. Raises CommandError or UsageError."""
         response = self._send(method, path, body)
-        if response.is_success:
-            return response.json() if response.content else None
-        raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
+        self._check(response, path)
+        return response.json() if response.content else None
+
+    def download(self, path: str, file: IO[bytes]) -> None:
+        """Write the body of a response to a file. Raises CommandError or UsageError."""
+        response = self._api.download(f"{CONTROL}{path}", file, timeout=FILE_TIMEOUT)
+        self._check(response, path)
+
+    def upload(self, path: str, file: IO[bytes]) -> None:
+        """Send a file as the body of a request. Raises CommandError or UsageError."""
+        self._check(self._api.send("PUT", f"{CONTROL}{path}", content=file, timeout=FILE_TIMEOUT), path)
 
     def find_time(self) -> datetime:
         """Return the time of the cloud: the real time, unless its clock has been changed."""
         response = self._send("GET", "/clock", None)
         return datetime.fromisoformat(response.json()["time"]) if response.is_success else datetime.now(UTC)
+
+    def _check(self, response: httpx.Response, path: str) -> None:
+        if not response.is_success:
+            raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
 
     def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
         return self._api.send(method, f"{CONTROL}{path}", params=self._parameters, json=body)

@@ -42,6 +42,7 @@ SECTIONS = {
         "backup": "pileus.cli.backups:backup",
         "restore": "pileus.cli.backups:restore",
         "sim": "pileus.cli.sim:sim",
+        "state": "pileus.cli.state:state",
     },
 }
 EXAMPLES = (

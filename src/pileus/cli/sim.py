@@ -26,6 +26,7 @@ EXAMPLES = (
 SECTIONS = {
     "Time": {"clock": "pileus.cli.sim_clocks:clock"},
     "Faults of HTTP": {"http": "pileus.cli.sim_http:http"},
+    "The whole cloud": {"reset": "pileus.cli.sim_resets:reset"},
 }
 Function = Callable[..., Any]
 

@@ -139,8 +139,18 @@ class Database(Protocol):
     def secrets(self) -> SecretBox:
         """Encrypts and decrypts columns."""
 
+    @property
+    def columns_statement(self) -> str:
+        """The statement that selects the names of all tables and their columns, in the order of the columns."""
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction and return after its commit is durable; an exception rolls it back."""
+
+    async def write_alone(self, work: Work[T]) -> T:
+        """Run `work` as `write` does, while no other transaction has read or written anything and goes on.
+
+        For what concerns the whole database: others wait. Raises Unavailable if others do not end.
+        """
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records: fast, and never blocked by a writer."""

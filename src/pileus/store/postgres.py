@@ -1,5 +1,6 @@
 """PostgreSQL: transactions that run again after a conflict or a lost connection."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -35,6 +36,7 @@ from pileus.store.postgres_lookups import Lookups
 from pileus.store.postgres_pipeline import Answer
 from pileus.store.secrets import SecretBox
 from pileus.store.table_counts import write_count_changes
+from pileus.store.tables import CLOUD_TABLES
 from pileus.store.tenant_slots import TenantSlots
 
 CONNECT_TIMEOUT = 5
@@ -51,6 +53,17 @@ OTHER_CONNECTIONS = """
 SELECT count(*) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
 """
+LONGEST_WAIT_ALONE, PAUSE_ALONE = 10.0, 0.02
+"""Seconds in which locks of all tables are tried, and between two tries."""
+LOCK_TABLES = (
+    "SET LOCAL lock_timeout = '200ms'",
+    f"LOCK TABLE {', '.join(table.name for table in CLOUD_TABLES)} IN ACCESS EXCLUSIVE MODE",
+    "SET LOCAL lock_timeout = DEFAULT",
+)
+COLUMNS = (
+    "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = current_schema()"
+    " ORDER BY table_name, ordinal_position"
+)
 BEGIN_SCAN = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -150,6 +163,11 @@ class Postgres:
         self._lookups = Lookups(self._connections)
         self._scan_slots = TenantSlots(max(1, connections // 2))
 
+    @property
+    def columns_statement(self) -> str:
+        """The statement that selects the names of tables and columns."""
+        return COLUMNS
+
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records. Raises Unavailable, as all methods do."""
         return _Lookups(self._lookups, self.secrets)
@@ -166,10 +184,27 @@ class Postgres:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction, and again after a conflict, or after a connection is lost before its COMMIT."""
+        return await self._write(work)
+
+    async def write_alone(self, work: Work[T]) -> T:
+        """Run `work` with a lock of all tables.
+
+        The locks are waited for so briefly that no transaction is given up as a deadlock with this one.
+        """
+        end = time.monotonic() + LONGEST_WAIT_ALONE
+        while True:
+            try:
+                return await self._write(work, LOCK_TABLES)
+            except Unavailable as problem:
+                if not isinstance(problem.__cause__, errors.LockNotAvailable) or time.monotonic() > end:
+                    raise
+                await asyncio.sleep(PAUSE_ALONE)
+
+    async def _write(self, work: Work[T], first_statements: Sequence[str] = ()) -> T:
         conflicts = lost = 0
         while True:
             try:
-                return await self._attempt(work, retry=conflicts > 0)
+                return await self._attempt(work, first_statements, retry=conflicts > 0)
             except RETRYABLE as error:
                 conflicts += 1
                 if conflicts == ATTEMPTS and isinstance(error, CONFLICTS):
@@ -181,12 +216,14 @@ class Postgres:
                 if lost == LOST_ATTEMPTS:
                     raise Unavailable(LOST) from error
 
-    async def _attempt(self, work: Work[T], *, retry: bool) -> T:
+    async def _attempt(self, work: Work[T], first_statements: Sequence[str], *, retry: bool) -> T:
         """Run `work` in a transaction. BEGIN goes with its first statement, COMMIT with its last ones."""
         started = time.perf_counter()
         pooled = await self._connections.acquire()
         try:
             pooled.send("BEGIN")
+            for statement in first_statements:
+                pooled.send(statement)
             if retry:
                 pooled.send("SELECT pg_advisory_xact_lock(:lock)", {"lock": RETRY_LOCK})
             tx = _Statements(pooled.execute, pooled.send_later, self.secrets)

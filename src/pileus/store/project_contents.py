@@ -10,6 +10,7 @@ from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 from pileus.store.table_counts import TableCounts
+from pileus.store.tables import OWN, STORED_TABLES, Content
 
 R = TypeVar("R", bound=Struct)
 
@@ -19,30 +20,12 @@ LOCKABLE = (
 )  # fmt: skip
 """Tables of resources that a project owns and a task can lock."""
 
-TAGGED_KINDS = "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group'"
-"""All kinds of resources with tags: naming them selects the index."""
-PORTS = "port_id IN (SELECT id FROM ports WHERE project_id = :project_id)"
-FLOATING_IPS = "floating_ip_id IN (SELECT id FROM floating_ips WHERE project_id = :project_id)"
-ROUTERS = "router_id IN (SELECT id FROM routers WHERE project_id = :project_id)"
-ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"
-GROUPS = "security_group_id IN (SELECT id FROM security_groups WHERE project_id = :project_id)"
-VOLUMES = "volume_id IN (SELECT id FROM volumes WHERE project_id = :project_id)"
-OWN = "project_id = :project_id"
-TAGS = f"{OWN} AND kind IN ({TAGGED_KINDS})"
 UNFINISHED_TASKS = """
 SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING')
     AND client_id = (SELECT client_id FROM projects WHERE id = :project_id) AND project_id = :project_id
 """
 DELETION_ORDER = {
-    **dict.fromkeys(("attachments", "policy_volumes", "due_snapshots"), VOLUMES),
-    "addresses": f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}",
-    "router_ports": ROUTERS,
-    "port_security_groups": f"{PORTS} OR {GROUPS}",
-    "security_group_rules": GROUPS,
-    **dict.fromkeys(("floating_ips", "ports", "security_groups", "snapshots", "volumes", "instances"), OWN),
-    **dict.fromkeys(("subnets", "routers", "networks", "images", "placement_groups", "ddos_profiles"), OWN),
-    **dict.fromkeys(("ssh_keys", "schedules", "lifecycle_policies"), OWN),
-    "tags": TAGS,
+    table.name: table.of_project for table in reversed(STORED_TABLES) if table.content is Content.RESOURCES
 }
 """Conditions that select the rows of a project, by table, in the order in which they can be deleted."""
 

@@ -17,7 +17,7 @@ from pileus.domain.simulated_cloud import (
     SimulatedSnapshot,
     SimulatedVolume,
 )
-from pileus.store import counters
+from pileus.store import counters, tasks
 from pileus.store.database import FOR_CHANGE, Database, Tx
 from pileus.store.rows import Table, in_list_placeholders
 
@@ -121,8 +121,16 @@ class SimulatedCloudStore:
         return _open_records(self._db.scan())
 
     async def write(self, work: Callable[[StoredRecords], Awaitable[T]]) -> T:
-        """Change records in one transaction."""
-        return await self._db.write(lambda tx: work(StoredRecords(tx, FOR_CHANGE)))
+        """Change records in one transaction. Raises LeaseLostError for a worker that has lost its task."""
+        # Transactions run in a context of their own.
+        task = tasks.find_performed()
+
+        async def write(tx: Tx) -> T:
+            if task is not None:
+                await tasks.check_lease(tx, task)
+            return await work(StoredRecords(tx, FOR_CHANGE))
+
+        return await self._db.write(write)
 
 
 @asynccontextmanager

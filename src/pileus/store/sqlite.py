@@ -52,6 +52,10 @@ SWITCH_PAUSE = 0.002
 BUSY_TIMEOUT = 10_000
 """Milliseconds to wait for the transaction of another process."""
 WRITER_ENDED = "The writer of the database has ended: try again"
+COLUMNS = (
+    "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
+    " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
+)
 LOG = logging.getLogger(__name__)
 
 
@@ -183,6 +187,11 @@ class Sqlite:
         self._writer_task: asyncio.Task[None] | None = None
         self._closed = False
 
+    @property
+    def columns_statement(self) -> str:
+        """The statement that selects the names of tables and columns."""
+        return COLUMNS
+
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records on the event loop."""
         return self._reader
@@ -204,6 +213,10 @@ class Sqlite:
         if self._closed:
             raise Unavailable("The database is closed")
         return await self._enqueue(work)
+
+    async def write_alone(self, work: Work[T]) -> T:
+        """Queue a write: each is alone, because there is one writer, and readers have snapshots."""
+        return await self.write(work)
 
     async def _enqueue(self, work: Work[T]) -> T:
         if self._writer_task is None:

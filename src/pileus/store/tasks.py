@@ -1,6 +1,8 @@
 """Tasks and their leases."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from msgspec import Struct
@@ -10,7 +12,7 @@ from pileus.domain.account.quotas import ALL_REGIONS
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import QueueFigures, SlotClass, Task, UnfinishedTasks, has_secret_args
 from pileus.store import queries, resource_counts
-from pileus.store.database import Tx
+from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.table_counts import UNFINISHED_TASKS
 
@@ -47,6 +49,14 @@ class Lease(Struct, frozen=True):
     token: str
     since: int
     until: int
+
+
+CURRENT: ContextVar[Task] = ContextVar("claimed_task")
+"""The task that a worker performs."""
+
+
+class LeaseLostError(Exception):
+    """Another worker has claimed the task, or the task is gone; this worker must not write any more."""
 
 
 class TaskFilter(Struct, frozen=True, kw_only=True):
@@ -161,6 +171,31 @@ async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
     )
 
 
+@contextmanager
+def performing(task: Task) -> Iterator[None]:
+    """Set the task that the worker performs, for `find_performed`."""
+    token = CURRENT.set(task)
+    try:
+        yield
+    finally:
+        CURRENT.reset(token)
+
+
+def find_performed() -> Task | None:
+    """Return the task that the calling worker performs, or None outside of a worker."""
+    return CURRENT.get(None)
+
+
+async def check_lease(tx: Tx, task: Task) -> None:
+    """Check that the worker holds the task, which stays so until the transaction ends. Raises LeaseLostError.
+
+    For what a worker writes by its driver: not even that may come after the task is gone.
+    """
+    lease = f"SELECT 1 FROM tasks WHERE id = :id AND lease_token = :token AND state = 'RUNNING' {FOR_USE}"
+    if await tx.one(lease, id=task.id, token=task.lease_token) is None:
+        raise LeaseLostError(task.id)
+
+
 async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
     values = {name: TABLE.column_value(tx, name, value) for name, value in changes.items()}
@@ -180,8 +215,8 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
 
 
 async def is_over(tx: Tx, task_id: str) -> bool:
-    """Return whether a task has finished or failed."""
-    return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NOT NULL", id=task_id) is not None
+    """Return whether a task has finished, has failed, or is gone."""
+    return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NULL", id=task_id) is None
 
 
 async def measure_unfinished(tx: Tx) -> list[UnfinishedTasks]:

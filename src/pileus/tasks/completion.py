@@ -26,6 +26,12 @@ class TaskWaiters:
         for event in self._events.get(task.id, ()):
             event.set()
 
+    def wake_all(self) -> None:
+        """Wake all waiting requests, because all tasks are gone."""
+        for events in self._events.values():
+            for event in events:
+                event.set()
+
     @contextmanager
     def subscribe_to_end(self, task_id: str) -> Iterator[asyncio.Event]:
         """Provide an event that is set when the engine of this process ends the task."""

@@ -24,7 +24,8 @@ Reader = Callable[[Tx], Awaitable[None]]
 class Controls:
     """The controls of this process. `is_shared` says whether other processes may use the database.
 
-    Without `is_obeyed` no control is read: where nobody may set any, those from before do not hold either.
+    Without `is_obeyed` only constant readers read: where nobody may set a control, those from before do not hold
+    either.
     """
 
     db: Database
@@ -32,22 +33,29 @@ class Controls:
     is_obeyed: bool = True
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _readers: list[Reader] = field(init=False, default_factory=list)
+    _constant_readers: list[Reader] = field(init=False, default_factory=list)
     _stamp: int | None = field(init=False, default=None)
     _lock: asyncio.Lock = field(init=False, default_factory=asyncio.Lock)
 
-    def add_reader(self, reader: Reader) -> None:
-        """Have a function called that reads controls from the database and keeps them; call this before `refresh`."""
-        self._readers.append(reader)
+    def add_reader(self, reader: Reader, *, constant: bool = False) -> None:
+        """Have a function called that reads controls from the database and keeps them; call this before `refresh`.
 
-    async def change(self, work: Work[T]) -> T:
-        """Run `work`, which changes controls, in one transaction; return when all processes obey what it has set."""
+        `constant`: also where no control is obeyed.
+        """
+        (self._constant_readers if constant else self._readers).append(reader)
+
+    async def change(self, work: Work[T], *, alone: bool = False) -> T:
+        """Run `work`, which changes controls, in one transaction; return when all processes obey what it has set.
+
+        `alone`: while no other transaction runs.
+        """
 
         async def run(tx: Tx) -> T:
             # First, because the row of the stamp stays locked: changes of controls take turns.
             await controls.renew_stamp(tx)
             return await work(tx)
 
-        result = await self.db.write(run)
+        result = await (self.db.write_alone(run) if alone else self.db.write(run))
         await self.refresh()
         if self.is_shared:
             await self.sleep(SETTLE_SECONDS)
@@ -55,8 +63,6 @@ class Controls:
 
     async def refresh(self) -> None:
         """Read the controls, if they have changed. An older state never replaces a newer one."""
-        if not self.is_obeyed:
-            return
         async with self._lock:
             async with self.db.read() as tx:
                 if await controls.get_stamp(tx) == self._stamp:
@@ -64,7 +70,7 @@ class Controls:
             # From one snapshot, so that the parts of a change are read together.
             async with self.db.scan() as tx:
                 stamp = await controls.get_stamp(tx)
-                for reader in self._readers:
+                for reader in (*self._constant_readers, *(self._readers if self.is_obeyed else ())):
                     await reader(tx)
             self._stamp = stamp
 

@@ -27,9 +27,10 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
+from pileus.store.tasks import LeaseLostError
 from pileus.tasks.cancellation import cancel_and_wait, complete
 from pileus.tasks.clocks import CloudClock
-from pileus.tasks.operation import A, LeaseLostError, Operation, Operations, TaskContext, TaskHeldError
+from pileus.tasks.operation import A, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
 from pileus.tasks.rejection import release_records
 from pileus.tasks.slots import SLOT_COUNTS, Slots
@@ -92,6 +93,12 @@ class Engine:
                 await self._wait_for_nudge()
         finally:
             await self.stop()
+
+    def drop_running(self) -> None:
+        """Cancel the running tasks without waiting for them: they are gone from the database. Look for others."""
+        for running in self._running:
+            running.cancel()
+        self.nudge()
 
     async def stop(self) -> None:
         """Cancel the running tasks and release their leases."""
@@ -202,9 +209,10 @@ class Engine:
         ctx.time.begin()
         heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
         try:
-            await self._advance(operation, ctx)
+            with tasks.performing(task):
+                await self._advance(operation, ctx)
         except LeaseLostError:
-            LOG.warning("Another worker took the task over", extra={"task_id": task.id})
+            LOG.warning("The task is gone, or another worker took it over", extra={"task_id": task.id})
         except TaskHeldError as error:
             await self._hold(ctx, error.fault_id)
         except asyncio.CancelledError:

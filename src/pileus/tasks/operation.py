@@ -14,6 +14,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
+from pileus.store.tasks import LeaseLostError
 from pileus.tasks.clocks import CloudClock, TaskTime
 from pileus.tasks.pending_changes import PendingChange
 
@@ -24,10 +25,6 @@ A_contra = TypeVar("A_contra", contravariant=True)
 CreatedResources = dict[str, list[str | int]]
 SAVE_INTERVAL = 50_000
 """Microseconds after a worker's last write in which finished steps are not saved: a crash repeats them."""
-
-
-class LeaseLostError(Exception):
-    """Another worker has claimed the task; this worker must not write any more."""
 
 
 class TaskHeldError(Exception):

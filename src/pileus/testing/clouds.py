@@ -80,6 +80,14 @@ class Cloud:
         answer = self.operator.get("/cloud/v1/projects", headers={"Authorization": f"APIKey {key}"})
         return self._make_project(key, tenant_id, answer.raise_for_status().json()["results"][0]["id"])
 
+    def reset(self, project: CloudProject | None = None) -> None:
+        """Let the cloud be as it was when it started: all but the first project is gone, which is empty.
+
+        With a project, only its tenant is reset, which keeps the project and its key.
+        """
+        parameters = {"client_id": project.tenant_id} if project else {}
+        self.operator.post("/_pileus/reset", params=parameters).raise_for_status()
+
     def _post(self, path: str, **body: Any) -> Any:
         return self.operator.post(path, json=body).raise_for_status().json()
 

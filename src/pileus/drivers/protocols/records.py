@@ -5,9 +5,11 @@ All processes of all servers of the database share them, and a backup of the dat
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct
+
+from pileus.drivers.protocols.abilities import AbilityMeta
 
 R = TypeVar("R", bound=Struct)
 T = TypeVar("T")
@@ -52,3 +54,11 @@ class RecordStore(Protocol):
 
     async def write(self, work: Callable[[Records], Awaitable[T]]) -> T:
         """Run `work`, again after a conflict, and return after its commit is durable."""
+
+
+@runtime_checkable
+class SupportsFirstRecords(Protocol, metaclass=AbilityMeta):
+    """Keeps all that it simulates in the records, so that a reset can delete it."""
+
+    async def write_first_records(self, records: Records) -> None:
+        """Write the records that follow from the settings, before any task has run."""

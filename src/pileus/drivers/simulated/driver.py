@@ -10,19 +10,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from pileus.domain.compute.instances import Status
-from pileus.domain.simulated_cloud import SimulatedVolume
+from pileus.domain.simulated_cloud import SimulatedSetting, SimulatedVolume
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
-from pileus.drivers.protocols.records import RecordStore
+from pileus.drivers.protocols.records import Records, RecordStore
 from pileus.drivers.simulated.former_file import FORMER_FILE, import_former_file
 from pileus.drivers.simulated.images import SimulatedImages
 from pileus.drivers.simulated.machines import SimulatedMachines, require_machine
 from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples, simulate_traffic_samples
 from pileus.drivers.simulated.networks import SimulatedNetworks
 from pileus.drivers.simulated.settings import SimulatedSettings
-from pileus.drivers.simulated.state import REALISTIC
+from pileus.drivers.simulated.state import REALISTIC, TIME
 from pileus.drivers.simulated.storage import SimulatedStorage
 
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
@@ -68,8 +68,12 @@ class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedN
         """Take over the machines that an earlier version kept in a file, and apply the setting of the time."""
         if self._former_file is not None:
             await import_former_file(self._record_store, self._former_file)
+        await self._record_store.write(self.write_first_records)
+
+    async def write_first_records(self, records: Records) -> None:
+        """Apply the setting of the time."""
         if self._realistic:
-            await self.set_transition_time(REALISTIC)
+            await records.save(SimulatedSetting(name=TIME, value=REALISTIC))
 
     async def list_host_names(self, region_id: int) -> Sequence[str]:
         """Return the simulated hosts of a region."""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey
 from pileus.domain.errors import not_found
 from pileus.domain.places import Caller
@@ -21,7 +22,13 @@ class RevocationCount:
 
     times: int = 0
 
+    def drop_caches(self) -> None:
+        """Let the caches drop their entries, because keys are gone."""
+        self.times += 1
 
+
+NAME_OF_STARTS = "administrator"
+"""The name of the keys that starts of servers create."""
 REVOCATIONS = RevocationCount()
 KEY_WITH_EMAIL = (
     f"SELECT u.email, {TABLE.qualified_columns('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
@@ -46,6 +53,12 @@ async def add(tx: Tx, key: ApiKey) -> None:
 async def list_all(tx: Tx) -> list[ApiKey]:
     """Return all keys, oldest first."""
     return await TABLE.find(tx, "id > 0 ORDER BY id")
+
+
+async def list_of_starts(tx: Tx, key_id: int | None) -> list[ApiKey]:
+    """Return the keys that starts of servers have created, and a further one if it is of the same tenant."""
+    where = "client_id = 1 AND ((name = :name AND role = :role) OR id = :id) ORDER BY id"
+    return await TABLE.find(tx, where, name=NAME_OF_STARTS, role=Role.OPERATORS.value, id=key_id)
 
 
 async def page(tx: Tx, client_id: int, *, limit: int, offset: int) -> tuple[int, list[ApiKey]]:

@@ -75,6 +75,12 @@ async def exists(tx: Tx, client_id: int) -> bool:
     return await tx.one("SELECT 1 FROM clients WHERE id = :id", id=client_id) is not None
 
 
+async def get_first_start(tx: Tx) -> int:
+    """Return when the first tenant was created."""
+    row = await tx.one("SELECT created_at FROM clients ORDER BY id LIMIT 1")
+    return int(row[0]) if row else 0
+
+
 async def get_name(tx: Tx, client_id: int) -> str:
     """Return the name of a tenant. Raises NotFound."""
     row = await tx.one("SELECT name FROM clients WHERE id = :id", id=client_id)

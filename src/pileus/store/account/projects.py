@@ -48,6 +48,11 @@ async def page(
     return await queries.page(tx, TABLE, where, queries.order_by_expression(order_by), limit=limit, offset=offset)
 
 
+async def list_of_client(tx: Tx, client_id: int) -> list[Project]:
+    """Return all projects of a tenant, deleted ones included, oldest first."""
+    return await TABLE.find(tx, "client_id = :client_id ORDER BY id", client_id=client_id)
+
+
 async def count(tx: Tx, client_id: int) -> int:
     """Count the projects of a tenant."""
     row = await tx.one("SELECT count(*) FROM projects WHERE client_id = :id AND deleted_at IS NULL", id=client_id)

@@ -62,6 +62,11 @@ class InstanceCache:
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self.bytes = 0
 
+    def clear(self) -> None:
+        """Drop all entries, to free their memory."""
+        self._entries.clear()
+        self.bytes = 0
+
     def find_answer(self, instance_id: str, stamp: int, form: Hashable) -> bytes | None:
         """Return the answer in a form, or None."""
         entry = self._find(instance_id, stamp)

@@ -165,3 +165,8 @@ async def bump_revision(tx: Tx, instance: Instance) -> Instance:
 def _with_details(tx: Tx, document: Row) -> tuple[Instance, InstanceDetails]:
     instance = TABLE.record_from_row(tx, document[:COLUMN_COUNT])
     return instance, instance_details.parse_details(tx, document[COLUMN_COUNT:])
+
+
+async def list_used_flavors(tx: Tx) -> list[tuple[str, int]]:
+    """Return the flavors that instances of all tenants have, with their regions."""
+    return [(str(row[0]), int(row[1])) for row in await tx.all("SELECT DISTINCT flavor_id, region_id FROM instances")]

@@ -7,11 +7,29 @@ operators: they always exist, and answer 403 with the reason where the cloud may
 
 from litestar import Router
 
-from pileus.api.routes.simulation import blackholes, capacities, clocks, http_faults, machines, task_faults
+from pileus.api.routes.simulation import (
+    blackholes,
+    capacities,
+    clocks,
+    http_faults,
+    machines,
+    resets,
+    states,
+    task_faults,
+)
 
 ROUTER = Router(
     "/_pileus",
-    route_handlers=[*task_faults.ROUTES, *capacities.ROUTES, *machines.ROUTES, *blackholes.ROUTES],
+    route_handlers=[
+        *task_faults.ROUTES,
+        *capacities.ROUTES,
+        *machines.ROUTES,
+        *blackholes.ROUTES,
+    ],
     tags=["Simulation"],
 )
-CONTROL_ROUTER = Router("/_pileus", route_handlers=[*http_faults.ROUTES, *clocks.ROUTES], tags=["Simulation"])
+CONTROL_ROUTER = Router(
+    "/_pileus",
+    route_handlers=[*http_faults.ROUTES, *clocks.ROUTES, *resets.ROUTES, *states.ROUTES],
+    tags=["Simulation"],
+)

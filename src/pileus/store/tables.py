@@ -1,0 +1,120 @@
+"""All tables of the schema: what each of them holds, and whose rows they are.
+
+Whoever works on all tables reads this list: the deletion of a project, resets, and files with the state of a cloud.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+TAGGED_KINDS = "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group'"
+"""All kinds of resources with tags: naming them selects the index."""
+OWN = "project_id = :project_id"
+IDS = "SELECT id FROM {table} WHERE project_id = :project_id"
+PORTS = f"port_id IN ({IDS.format(table='ports')})"
+FLOATING_IPS = f"floating_ip_id IN ({IDS.format(table='floating_ips')})"
+ROUTERS = f"router_id IN ({IDS.format(table='routers')})"
+ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"
+GROUPS = f"security_group_id IN ({IDS.format(table='security_groups')})"
+VOLUMES = f"volume_id IN ({IDS.format(table='volumes')})"
+NETWORK_TABLES = ("networks", "subnets", "routers", "ports", "floating_ips", "security_groups")
+NETWORK_PARTS = " OR ".join(
+    [
+        *(f"id IN ({IDS.format(table=table)})" for table in NETWORK_TABLES),
+        f"id IN (SELECT id FROM router_ports WHERE {ROUTERS})",
+    ]
+)
+PROTECTIONS = (
+    "EXISTS (SELECT 1 FROM ddos_profiles p WHERE p.project_id = :project_id"
+    " AND p.region_id = simulated_protections.region_id AND p.ip_address = simulated_protections.ip_address)"
+)
+OF_TENANT = "client_id = :client_id"
+OWN_OF_TENANT = f"{OF_TENANT} AND {OWN}"
+DELIVERIES = f"action_id IN (SELECT id FROM user_actions WHERE {OWN_OF_TENANT})"
+OFFERED = "project_id IS NULL"
+"""Selects what the catalogue offers, in tables that also have rows of projects."""
+
+
+class Content(StrEnum):
+    """What the rows of a table are.
+
+    SERVER: facts about the database itself, which a reset leaves alone and a state file does not contain.
+    CATALOGUE: what the catalogue offers. ACCESS: tenants, and who may use them. RESOURCES: what projects contain.
+    RECORDS: what has happened. SIMULATION: the simulated cloud.
+    """
+
+    SERVER = "server"
+    CATALOGUE = "catalogue"
+    ACCESS = "access"
+    RESOURCES = "resources"
+    RECORDS = "records"
+    SIMULATION = "simulation"
+
+
+class StoredTable(Struct, frozen=True, kw_only=True):
+    """A table, with the conditions that select the rows of a project and of a tenant (`:project_id`, `:client_id`).
+
+    `kept` selects the rows that a reset of the whole cloud leaves alone.
+    """
+
+    name: str
+    content: Content
+    of_project: str = ""
+    of_tenant: str = ""
+    kept: str = ""
+
+
+def _tables(content: Content, *names: str, **conditions: str) -> tuple[StoredTable, ...]:
+    return tuple(StoredTable(name=name, content=content, **conditions) for name in names)
+
+
+def _resources(name: str, of_project: str) -> StoredTable:
+    return StoredTable(name=name, content=Content.RESOURCES, of_project=of_project)
+
+
+def _simulated(name: str, of_project: str) -> StoredTable:
+    return StoredTable(name=f"simulated_{name}", content=Content.SIMULATION, of_project=of_project)
+
+
+def _of_records(table: str) -> str:
+    """Return the condition of the parts of the simulated cloud that have the ids of a project's records."""
+    return f"id IN ({IDS.format(table=table)})"
+
+
+STORED_TABLES = (
+    *_tables(Content.SERVER, "schema_versions", "secret_keys", "driver_homes", "retention"),
+    *_tables(Content.CATALOGUE, "flavors", kept="1 = 1"),
+    *_tables(Content.ACCESS, "counters", kept="name LIKE 'simulated%'"),
+    *_tables(Content.ACCESS, "clients", "users", "api_keys", "login_sessions", "projects"),
+    *_tables(Content.RECORDS, "quota_limits", "quota_thresholds", "limit_requests", of_tenant=OF_TENANT),
+    *_tables(Content.RECORDS, "resource_counts"),
+    *_tables(Content.SIMULATION, "faults", "http_faults", of_tenant=OF_TENANT),
+    *_tables(Content.SIMULATION, "client_capacities", "blackhole_ports", of_tenant=OF_TENANT),
+    *_tables(Content.RECORDS, "subscriptions", of_tenant=OF_TENANT),
+    *_tables(Content.RECORDS, "tasks", "usage_records", "user_actions", of_project=OWN_OF_TENANT, of_tenant=OF_TENANT),
+    *_tables(Content.RECORDS, "deliveries", of_project=DELIVERIES),
+    *_tables(Content.RESOURCES, "tags", of_project=f"{OWN} AND kind IN ({TAGGED_KINDS})"),
+    *_tables(Content.RESOURCES, "lifecycle_policies", "schedules", "ssh_keys", of_project=OWN),
+    *_tables(Content.RESOURCES, "ddos_profiles", "placement_groups", of_project=OWN),
+    *_tables(Content.RESOURCES, "images", "networks", of_project=OWN, kept=OFFERED),
+    _resources("routers", OWN),
+    *_tables(Content.RESOURCES, "subnets", of_project=OWN, kept=OFFERED),
+    *_tables(Content.RESOURCES, "instances", "volumes", "snapshots", "security_groups", of_project=OWN),
+    *_tables(Content.RESOURCES, "ports", "floating_ips", of_project=OWN),
+    _resources("security_group_rules", GROUPS),
+    _resources("port_security_groups", f"{PORTS} OR {GROUPS}"),
+    _resources("router_ports", ROUTERS),
+    _resources("addresses", f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}"),
+    *_tables(Content.RESOURCES, "due_snapshots", "policy_volumes", "attachments", of_project=VOLUMES),
+    _simulated("machines", _of_records("instances")),
+    _simulated("volumes", _of_records("volumes")),
+    _simulated("snapshots", _of_records("snapshots")),
+    _simulated("images", _of_records("images")),
+    _simulated("network_parts", NETWORK_PARTS),
+    _simulated("protections", PROTECTIONS),
+    *_tables(Content.SIMULATION, "simulated_settings", "controls"),
+)
+"""All tables. A table stands behind those that its rows refer to: they are filled in this order, and emptied in the
+opposite one."""
+CLOUD_TABLES = tuple(table for table in STORED_TABLES if table.content is not Content.SERVER)
+"""The tables of the cloud, without those about the database itself."""
