@@ -27,7 +27,9 @@ HERE = {"project_id": 1, "region_id": 1, "client_id": 1, "tenant_id": 1}
 HUGE_BODY = b'{"name": "' + b"a" * (1 << 20) + b'"}'
 LOCKS_OUT = re.compile(r"DELETE /cloud/v1/projects/|(POST|DELETE) /_pileus/tenants/.*(keys|rotate)|PUT /_pileus/faults")
 """Operations that would end the attack: their ids are of nothing."""
-CHANGES_ANSWERS = frozenset({"POST /_pileus/http_faults"})
+CHANGES_ANSWERS = frozenset(
+    {"POST /_pileus/http_faults", "POST /_pileus/reset", "PUT /_pileus/state", "DELETE /_pileus/tenants/{tenant_id}"}
+)
 """Operations of a simulated cloud after which other requests are rightly answered wrong, or not at all."""
 
 

@@ -75,11 +75,12 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def steps(cloud: Server) -> list[Step]:  # noqa: ARG001  # commands find the server that runs
+def steps(cloud: Server, tmp_path_factory: pytest.TempPathFactory) -> list[Step]:  # noqa: ARG001  # commands find the server that runs
     """All lines, run one after the other. Commands find the server without options."""
     now = datetime.now(UTC)
     month = (now - timedelta(days=28)).isoformat()
     values = {"today": now.isoformat(), "month": month, "image_url": image_url()}
+    values["folder"] = str(tmp_path_factory.mktemp("files"))
     return [run_step(line, values) for line in LINES]
 
 

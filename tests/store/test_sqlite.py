@@ -14,7 +14,8 @@ from pileus.store import counters
 from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
 from pileus.store.secrets import SecretBox
-from pileus.store.sqlite import LARGEST_BATCH, Sqlite, connect
+from pileus.store.sqlite import LARGEST_BATCH, Sqlite
+from pileus.store.sqlite_transactions import connect
 
 BatchSizes = list[int]
 

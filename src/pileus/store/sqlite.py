@@ -16,12 +16,10 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcon
 from pathlib import Path
 from typing import Any
 
-from pileus.domain.errors import Invalid, Stale, Unavailable
-from pileus.store.count_changes import CountChanges
+from pileus.domain.errors import Stale, Unavailable
 from pileus.store.database import (
     ATTEMPTS,
     NEWEST,
-    OUT_OF_RANGE,
     TOO_MANY,
     VERSIONS,
     ContentRejected,
@@ -29,8 +27,6 @@ from pileus.store.database import (
     Migration,
     NewContent,
     OnCommit,
-    Row,
-    Stamped,
     T,
     Tx,
     Work,
@@ -38,113 +34,21 @@ from pileus.store.database import (
 )
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
+from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, ThreadedTx, connect
 from pileus.store.table_counts import write_count_changes
 from pileus.store.tenant_slots import TenantSlots
-from pileus.store.write_ahead_log import KEPT_SIZE, WriteAheadLog
+from pileus.store.write_ahead_log import WriteAheadLog
 from pileus.store.write_turns import WriteTurn
 
 SCANNERS = 4
 LARGEST_BATCH = 128
 UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
-OUT_OF_RANGE_ERRORS = (OverflowError, UnicodeEncodeError)
-SWITCH_PAUSE = 0.002
-"""Seconds until a new file is tried again that others switch to WAL."""
-BUSY_TIMEOUT = 10_000
-"""Milliseconds to wait for the transaction of another process."""
 WRITER_ENDED = "The writer of the database has ended: try again"
 COLUMNS = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
 )
 LOG = logging.getLogger(__name__)
-
-
-def connect(path: Path) -> sqlite3.Connection:
-    """Open the file with the settings of every connection: WAL, each commit synced."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
-    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
-    _switch_to_write_ahead_log(connection)
-    for setting in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000",
-                    "mmap_size=1073741824", f"journal_size_limit={KEPT_SIZE}"):  # fmt: skip
-        connection.execute(f"PRAGMA {setting}")
-    return connection
-
-
-def _switch_to_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Switch the file to WAL. SQLite does not wait when others switch a new file at the same time, so this does."""
-    end = time.monotonic() + BUSY_TIMEOUT / 1000
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                raise
-            time.sleep(SWITCH_PAUSE)
-        else:
-            return
-
-
-class _Direct(Stamped):
-    """Statements on the event loop's thread."""
-
-    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
-        self._connection = connection
-        self.secrets = secrets
-        self.count_changes = CountChanges()
-
-    def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
-        try:
-            return self._connection.execute(sql, values)
-        except OUT_OF_RANGE_ERRORS as error:
-            raise Invalid(OUT_OF_RANGE) from error
-
-    async def run(self, sql: str, **values: Any) -> int:
-        return self._execute(sql, values).rowcount
-
-    async def send(self, sql: str, **values: Any) -> None:
-        self._execute(sql, values)
-
-    async def one(self, sql: str, **values: Any) -> Row | None:
-        row: Row | None = self._execute(sql, values).fetchone()
-        return row
-
-    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        return self._execute(sql, values).fetchall()
-
-
-class _Threaded(Stamped):
-    """Statements in a thread, for slow reads."""
-
-    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
-        self.connection = connection
-        self.secrets = secrets
-        self.count_changes = CountChanges()
-        self._scan_threads = threads
-
-    async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
-        loop = asyncio.get_running_loop()
-        try:
-            return await loop.run_in_executor(
-                self._scan_threads, lambda: self.connection.execute(sql, values).fetchall()
-            )
-        except OUT_OF_RANGE_ERRORS as error:
-            raise Invalid(OUT_OF_RANGE) from error
-        except RuntimeError as error:
-            # The server stops while a list is being read.
-            raise Unavailable("The database is closed") from error
-
-    async def run(self, sql: str, **values: Any) -> int:
-        return len(await self._do(sql, values))
-
-    async def send(self, sql: str, **values: Any) -> None:
-        await self._do(sql, values)
-
-    async def one(self, sql: str, **values: Any) -> Row | None:
-        rows = await self._do(sql, values)
-        return rows[0] if rows else None
-
-    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
-        return await self._do(sql, values)
 
 
 class _QueuedWrite:
@@ -178,9 +82,9 @@ class Sqlite:
         self._writer = connect(path)
         self._write_ahead_log = WriteAheadLog(path, self._writer)
         self._read_connection = connect(path)
-        self._reader = nullcontext(_Direct(self._read_connection, secrets))
+        self._reader = nullcontext(DirectTx(self._read_connection, secrets))
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
-        self._scanners = [_Threaded(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
+        self._scanners = [ThreadedTx(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
         self._scan_slots = TenantSlots(SCANNERS)
         self._queue: deque[_QueuedWrite] = deque()
         self._queued = asyncio.Event()
@@ -310,7 +214,7 @@ class Sqlite:
     async def _attempt(self, write: _QueuedWrite) -> None:
         for attempt in range(ATTEMPTS):
             self._writer.execute("SAVEPOINT one")
-            tx = _Direct(self._writer, self.secrets)
+            tx = DirectTx(self._writer, self.secrets)
             try:
                 write.result, write.error = await write.work(tx), None
                 await write_count_changes(tx)
@@ -358,14 +262,14 @@ class Sqlite:
         self._writer.execute(VERSIONS)
         for migration in content.migrations:
             await self._apply(*migration)
-        await content.fill(_Direct(self._writer, self.secrets))
+        await content.fill(DirectTx(self._writer, self.secrets))
 
     async def _apply(self, number: int, name: str, work: str | Work[None]) -> None:
         if isinstance(work, str):
             for statement in work.split(";\n"):
                 self._writer.execute(statement)
         else:
-            await work(_Direct(self._writer, self.secrets))
+            await work(DirectTx(self._writer, self.secrets))
         self._writer.execute("INSERT INTO schema_versions (version, name) VALUES (?, ?)", (number, name))
 
     async def erase_deleted_content(self) -> None:

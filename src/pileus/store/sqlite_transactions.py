@@ -1,0 +1,117 @@
+"""Connections to SQLite, and the transactions on them: on the thread of the event loop, or in other threads."""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from pileus.domain.errors import Invalid, Unavailable
+from pileus.store.count_changes import CountChanges
+from pileus.store.database import OUT_OF_RANGE, Row, Stamped
+from pileus.store.secrets import SecretBox
+from pileus.store.write_ahead_log import KEPT_SIZE
+
+OUT_OF_RANGE_ERRORS = (OverflowError, UnicodeEncodeError)
+SWITCH_PAUSE = 0.002
+"""Seconds until a new file is tried again that others switch to WAL."""
+BUSY_TIMEOUT = 10_000
+"""Milliseconds to wait for the transaction of another process."""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open the file with the settings of every connection: WAL, each commit synced."""
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, cached_statements=512)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
+    _switch_to_write_ahead_log(connection)
+    for setting in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000",
+                    "mmap_size=1073741824", f"journal_size_limit={KEPT_SIZE}"):  # fmt: skip
+        connection.execute(f"PRAGMA {setting}")
+    return connection
+
+
+def _switch_to_write_ahead_log(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite does not wait when others switch a new file at the same time, so this does."""
+    end = time.monotonic() + BUSY_TIMEOUT / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(SWITCH_PAUSE)
+        else:
+            return
+
+
+class DirectTx(Stamped):
+    """Statements on the event loop's thread."""
+
+    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
+        self._connection = connection
+        self.secrets = secrets
+        self.count_changes = CountChanges()
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
+        try:
+            return self._connection.execute(sql, values)
+        except OUT_OF_RANGE_ERRORS as error:
+            raise Invalid(OUT_OF_RANGE) from error
+
+    async def run(self, sql: str, **values: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        return self._execute(sql, values).rowcount
+
+    async def send(self, sql: str, **values: Any) -> None:
+        """Run a statement whose outcome does not matter."""
+        self._execute(sql, values)
+
+    async def one(self, sql: str, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        row: Row | None = self._execute(sql, values).fetchone()
+        return row
+
+    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
+        """Return all rows."""
+        return self._execute(sql, values).fetchall()
+
+
+class ThreadedTx(Stamped):
+    """Statements in a thread, for slow reads."""
+
+    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
+        self.connection = connection
+        self.secrets = secrets
+        self.count_changes = CountChanges()
+        self._scan_threads = threads
+
+    async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(
+                self._scan_threads, lambda: self.connection.execute(sql, values).fetchall()
+            )
+        except OUT_OF_RANGE_ERRORS as error:
+            raise Invalid(OUT_OF_RANGE) from error
+        except RuntimeError as error:
+            # The server stops while a list is being read.
+            raise Unavailable("The database is closed") from error
+
+    async def run(self, sql: str, **values: Any) -> int:
+        """Run a statement and return the number of rows that it changed."""
+        return len(await self._do(sql, values))
+
+    async def send(self, sql: str, **values: Any) -> None:
+        """Run a statement whose outcome does not matter."""
+        await self._do(sql, values)
+
+    async def one(self, sql: str, **values: Any) -> Row | None:
+        """Return the first row, or None."""
+        rows = await self._do(sql, values)
+        return rows[0] if rows else None
+
+    async def all(self, sql: str, **values: Any) -> Sequence[Row]:
+        """Return all rows."""
+        return await self._do(sql, values)
