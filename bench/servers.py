@@ -45,7 +45,7 @@ FLOOR_OPTIONS: dict[str, Any] = {
     "logging_config": None,
     "request_class": BodyDecodingRequest,
     "response_class": JsonResponse,
-    "state": State({"legacy_fields": True}),
+    "state": State({"legacy_fields": True, "strict": False}),
 }
 
 

@@ -16,6 +16,9 @@ from pileus.api.context import AppState
 from pileus.api.control_access import find_control_obstacle
 from pileus.api.middleware import ServerMetrics
 from pileus.api.rate_limits import RateLimiter
+from pileus.api.request_log.exchanges import RequestLog
+from pileus.api.request_log.processes import ProcessSockets
+from pileus.api.request_log.server_logs import ServerLog, open_request_log
 from pileus.api.retention_metrics import RetentionMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
@@ -39,7 +42,7 @@ from pileus.initial_data import (
     write_first_contents,
 )
 from pileus.outbound.notifier import SubscriptionNotifier
-from pileus.private_files import make_new_files_private
+from pileus.private_files import REQUEST_LOG_DIRECTORY, make_new_files_private
 from pileus.services.clocks import reset_clock
 from pileus.services.resets import FirstContents
 from pileus.settings import Settings
@@ -112,6 +115,15 @@ def make_rate_limiter(settings: Settings) -> RateLimiter | None:
     return RateLimiter(rate, time.monotonic) if rate else None
 
 
+def make_request_log(settings: Settings, *, is_alone: bool) -> ServerLog | None:
+    """Create the request log, if the settings want one; a process that is not alone shares it with the others."""
+    if settings.request_log == "off" or (settings.request_log == "auto" and not settings.listens_on_loopback):
+        return None
+    log = RequestLog(settings.request_log_size, settings.request_log_memory << 20)
+    is_shared = settings.workers > 1 and not is_alone
+    return ServerLog(log, ProcessSockets(settings.data / REQUEST_LOG_DIRECTORY, log) if is_shared else None)
+
+
 def make_app(settings: Settings, running: RunningCloud | None = None) -> Litestar:
     """Create the ASGI application. Without a running cloud, it only provides the routes and the OpenAPI document."""
     return create_app(settings, running.app_state if running else None, ServerMetrics(CollectorRegistry()))
@@ -134,6 +146,8 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         retention = _make_retention_job(settings, db, clock, metrics)
         app_state = _make_app_state(settings, prepared, engine, driver, task_waiters)
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
+        if not app_state.control_obstacle:
+            app_state.request_log = make_request_log(settings, is_alone=exclusive)
         controls = app_state.controls
         controls.add_reader(clock.read)
         _follow_epochs(app_state, engine)
@@ -144,8 +158,17 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             await db.write(lambda tx: reset_clock(tx, current_time_micros()))
         app = create_app(settings, app_state, metrics)
         await controls.refresh()
-        async with _run_in_background(
-            engine.run(), reconciler.run(), scheduler.run(), deliverer.run(), retention.run(), controls.run(), *watchers
+        async with (
+            open_request_log(app_state.request_log),
+            _run_in_background(
+                engine.run(),
+                reconciler.run(),
+                scheduler.run(),
+                deliverer.run(),
+                retention.run(),
+                controls.run(),
+                *watchers,
+            ),
         ):
             yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
 
@@ -224,6 +247,7 @@ def _make_app_state(
         long_poll_seconds=settings.task_poll_ms / 1000,
         tag_limit=settings.tag_limit,
         legacy_fields=settings.legacy_fields,
+        strict=settings.strict,
         instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
     )
 

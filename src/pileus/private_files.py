@@ -12,12 +12,24 @@ from pathlib import Path
 PRIVATE_UMASK = 0o077
 MACHINES = "qemu"
 """The directory of the QEMU driver. If the server is root, machines run as other users, and may use some of it."""
+REQUEST_LOG_DIRECTORY = "request-log"
+"""The directory of the sockets by which processes read each other's request logs."""
 MACHINE_DIRECTORY_MODES = (0o711, 0o710, 0o2770)
 MACHINE_FILE_MODES = (0o440, 0o444)
 """Modes of directories that machines may traverse or create sockets in, and of files that they may only read."""
 KEY_FILE = "admin.key"
 """The operator's key of the first start."""
-OWN_ENTRIES = ("pileus.db*", "simulated.db*", "serve.lock", KEY_FILE, "secrets.key*", "home.id", "figures", MACHINES)
+OWN_ENTRIES = (
+    "pileus.db*",
+    "simulated.db*",
+    "serve.lock",
+    KEY_FILE,
+    "secrets.key*",
+    "home.id",
+    "figures",
+    REQUEST_LOG_DIRECTORY,
+    MACHINES,
+)
 """What the server creates in the data directory. What operators put beside it keeps its mode."""
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from pileus.setting_fields import ACCESS, NETWORK, RETENTION, setting
+from pileus.setting_fields import ACCESS, CLIENT_TESTS, NETWORK, RETENTION, setting
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -51,7 +51,36 @@ class ControlSettings(RetentionSettings, frozen=True, kw_only=True):
     ] = "auto"
 
 
-class NetworkSettings(ControlSettings, frozen=True, kw_only=True):
+class ClientTestSettings(ControlSettings, frozen=True, kw_only=True):
+    """What helps those who test clients."""
+
+    strict: Annotated[
+        bool,
+        setting(
+            CLIENT_TESTS,
+            "Whether a request with fields or query parameters that its operation does not have gets 400, to find "
+            "misspelled ones in tests. The public API ignores them.",
+        ),
+    ] = False
+    request_log: Annotated[
+        Literal["auto", "on", "off"],
+        setting(
+            CLIENT_TESTS,
+            "Whether the server keeps the last requests and answers in memory, without secrets, for `pileus requests`. "
+            "auto is on for simulated machines on loopback; other drivers have no request log. To read it, "
+            "simulation_control must allow it.",
+        ),
+    ] = "auto"
+    request_log_size: Annotated[
+        int,
+        setting(CLIENT_TESTS, "The most exchanges that a server process keeps in its request log.", ge=1, le=100_000),
+    ] = 1000
+    request_log_memory: Annotated[
+        int, setting(CLIENT_TESTS, "Memory in MiB of a server process for its request log.", ge=1, le=1 << 16)
+    ] = 16
+
+
+class NetworkSettings(ClientTestSettings, frozen=True, kw_only=True):
     """Where the server listens, by how many processes, and what stands in front of it."""
 
     host: Annotated[str, setting(NETWORK, "The address to listen on.", "an address of this machine", min_length=1)] = (

@@ -37,6 +37,7 @@ GLOBAL_PATHS = (
     "/_pileus/faults",
     "/_pileus/http_faults",
     "/_pileus/http_operations",
+    "/_pileus/requests",
     "/_pileus/capacities",
     "/_pileus/clock",
     "/_pileus/time",

@@ -34,6 +34,7 @@ from pileus.store.account import clients, projects, quotas, subscriptions, user_
 from pileus.store.database import Tx
 from pileus.store.network import networks, security_groups
 from pileus.store.schema import open_database
+from pileus.store.sqlite_transactions import connect
 from tests.counted_tables import TABLES
 from tests.tenants import client_of
 
@@ -67,7 +68,7 @@ class StepCounter:
 
     steps: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     statements: int = 0
-    open: Callable[[Path], sqlite3.Connection] = sqlite.connect
+    open: Callable[[Path], sqlite3.Connection] = connect
 
     def connect(self, path: Path) -> sqlite3.Connection:
         """Open a connection whose statements are counted."""

@@ -84,7 +84,10 @@ def test_every_example_is_a_valid_command_line(line: str) -> None:
 def parse_words(command: click.Command, words: list[str]) -> None:
     with command.make_context(command.name, list(words)) as context:
         if isinstance(command, click.Group):
-            _, inner, rest = command.resolve_command(context, [*context._protected_args, *context.args])  # noqa: SLF001  # click has no other way
+            names = [*context._protected_args, *context.args]  # noqa: SLF001  # click has no other way
+            if command.invoke_without_command and not names:
+                return
+            _, inner, rest = command.resolve_command(context, names)
             assert inner is not None
             parse_words(inner, rest)
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from pileus.app import run_cloud
+from pileus.app import RunningCloud, run_cloud
 from tests.app_settings import checked_settings
 from tests.clients.traces import LEFT_OUT, NAMES, TRACES, load_player, load_trace
 from tests.servers import KEY, run_server
@@ -35,22 +35,28 @@ async def send(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Send]:
 @asynccontextmanager
 async def open_sender(data: Path) -> AsyncIterator[Send]:
     """Run a cloud in this process, and yield a function that sends requests to it from another thread."""
-    async with run_cloud(checked_settings(data=data, log_level="error")) as running:
-        loop = asyncio.get_running_loop()
-        client = httpx.AsyncClient(
-            transport=httpx.ASGITransport(cast("Any", running.app)),
-            base_url="http://pileus.test",
-            headers={"Authorization": f"APIKey {running.first_token}"},
-        )
+    async with run_cloud(checked_settings(data=data, log_level="error")) as running, open_sender_to(running) as send:
+        yield send
 
-        def send(method: str, path: str, body: Any) -> tuple[int, str]:
-            content = {} if body is None else {"json": body}
-            answer = asyncio.run_coroutine_threadsafe(client.request(method, path, **content), loop)
-            response = answer.result()
-            return response.status_code, response.text
 
-        async with client:
-            yield send
+@asynccontextmanager
+async def open_sender_to(running: RunningCloud) -> AsyncIterator[Send]:
+    """Yield a function that sends requests to a cloud of this process from another thread."""
+    loop = asyncio.get_running_loop()
+    client = httpx.AsyncClient(
+        transport=httpx.ASGITransport(cast("Any", running.app)),
+        base_url="http://pileus.test",
+        headers={"Authorization": f"APIKey {running.first_token}"},
+    )
+
+    def send(method: str, path: str, body: Any) -> tuple[int, str]:
+        content = {} if body is None else {"json": body}
+        answer = asyncio.run_coroutine_threadsafe(client.request(method, path, **content), loop)
+        response = answer.result()
+        return response.status_code, response.text
+
+    async with client:
+        yield send
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in LEFT_OUT])

@@ -10,9 +10,17 @@ from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.operations import OperationIndex, list_operations_of
+from pileus.api.request_log.exchanges import record_exchanges
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
-from pileus.api.routes import consoles, health, machine_access, other_families, simulated_consoles, simulation
+from pileus.api.routes import (
+    consoles,
+    health,
+    machine_access,
+    other_families,
+    simulated_consoles,
+    simulation,
+)
 from pileus.api.tag_filters import provide_tag_filter
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
@@ -28,7 +36,6 @@ def create_app(
     refuse where the cloud may not be controlled. `dispatch` wraps the framework.
     """
     has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
-    legacy_fields = settings.legacy_fields if state is None else state.legacy_fields
     has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
     app = Litestar(
         route_handlers=[
@@ -48,7 +55,7 @@ def create_app(
         logging_config=None,
         request_max_body_size=settings.body_limit,
         openapi_config=openapi_documents.openapi_config(),
-        state=State({"app_state": state, "metrics": metrics, "legacy_fields": legacy_fields}),
+        state=_make_state(settings, state, metrics),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
     framework = answer_head_as_get(app.asgi_handler)
@@ -57,6 +64,8 @@ def create_app(
     else:
         state.http_faults.operations = OperationIndex(list_operations_of(app))
         app.asgi_handler = instrument_requests(dispatch(app, state, framework), metrics, state.http_faults)
+        if state.request_log:
+            app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
     return app
 
 
@@ -69,6 +78,13 @@ def _make_dependencies() -> dict[str, Provide]:
         "metrics": Provide(provide_metrics, sync_to_thread=False),
         "tag_filter": Provide(provide_tag_filter, sync_to_thread=False),
     }
+
+
+def _make_state(settings: Settings, state: AppState | None, metrics: ServerMetrics) -> State:
+    """Make what the framework passes to requests."""
+    legacy_fields = settings.legacy_fields if state is None else state.legacy_fields
+    strict = state is not None and state.strict
+    return State({"app_state": state, "metrics": metrics, "legacy_fields": legacy_fields, "strict": strict})
 
 
 def provide_context() -> RequestContext:

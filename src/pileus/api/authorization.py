@@ -9,6 +9,7 @@ from litestar.handlers import BaseRouteHandler
 from pileus.api.canonical_ids import canonical_path_params, canonical_query
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.query_values import check_query_values
+from pileus.api.unread_inputs import check_parameters_are_read
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
 from pileus.domain.places import Caller, Place
@@ -38,6 +39,8 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     access = required_access(request.route_handler)
     if access is not Access.OPEN and request.method != "OPTIONS":
         CONTEXT.set(await make_request_context(request.app.state.app_state, access, request.scope))
+    elif request.app.state.strict:
+        check_parameters_are_read(request.scope["query_string"], request.route_handler)
 
 
 async def make_request_context(state: AppState, access: Access, scope: Any) -> RequestContext:
@@ -51,6 +54,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         authorization, now
     )
     set_tenant(state.turns, caller.client_id)
+    scope["caller"] = caller
     if state.rate_limiter:
         state.rate_limiter.check((caller.user_id, caller.token_id))
     if not is_allowed(caller.role, access):
@@ -60,6 +64,8 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
     if access in LOGGED and scope["method"] not in READING:
         _log_act(caller, scope)
     check_query_values(scope["query_string"])
+    if state.strict:
+        check_parameters_are_read(scope["query_string"], scope["route_handler"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
     return RequestContext(

@@ -11,6 +11,7 @@ from pileus.api.http_faults import HttpFaults
 from pileus.api.installation_figures import InstallationMeter
 from pileus.api.login_limits import LoginLimits
 from pileus.api.rate_limits import RateLimiter
+from pileus.api.request_log.server_logs import ServerLog
 from pileus.api.task_figures import TaskMeter
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain import limits
@@ -39,7 +40,7 @@ class AppState:
     `patience` is the time in seconds that a request waits for the end of a task that it starts, and `long_poll_seconds`
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
-    has become due when the clock is changed.
+    has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
     """
 
     db: Database
@@ -66,6 +67,8 @@ class AppState:
     tag_limit: int = limits.TAGS.value
     legacy_fields: bool = True
     turns: LoopTurns = field(default_factory=LoopTurns)
+    strict: bool = False
+    request_log: ServerLog | None = None
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     authenticator: Authenticator = field(init=False)
     now: Callable[[], int] = field(init=False)
@@ -83,9 +86,11 @@ class AppState:
         self.installation_meter = InstallationMeter(self.db, self.catalogue, self.driver)
 
     def stop_waiting(self) -> None:
-        """Let requests that wait go on: those that read a task, and those that a fault delays."""
+        """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""
         self.long_polls.stop()
         self.http_faults.stop()
+        if self.request_log:
+            self.request_log.log.stop()
 
 
 @dataclass(slots=True, kw_only=True)

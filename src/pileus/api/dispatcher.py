@@ -24,6 +24,7 @@ from pileus.api.context import AppState
 from pileus.api.errors import make_error_response
 from pileus.api.requests import BodyDecodingRequest, receive_body
 from pileus.api.responses import NO_CONTENT, EncodedJsonResponse, encode_json
+from pileus.api.unread_inputs import check_fields_are_read
 from pileus.api.validation import decode_body_in_turns
 from pileus.domain.account.access import Access
 
@@ -78,6 +79,8 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         arguments = {name: params[name] for name in route.arguments}
         if route.body_type is not None:
             body = await receive_body(receive, route.body_limit)
+            if state.strict:
+                check_fields_are_read(body, route.handler)
             arguments["data"] = await decode_body_in_turns(body, route.body_type)
         result = await route.function(ctx=ctx, **arguments)
         if isinstance(result, Response):

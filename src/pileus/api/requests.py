@@ -8,6 +8,7 @@ from litestar.exceptions import ClientException, HTTPException
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import Receive
 
+from pileus.api.unread_inputs import check_fields_are_read
 from pileus.api.validation import decode_body_in_turns
 
 BODY_TIMEOUT = 10.0
@@ -28,8 +29,10 @@ class BodyDecodingRequest(litestar.Request[Any, Any, Any]):
 
     async def json(self) -> Any:
         """Return the body as the type of the handler's parameter. Raises Invalid with all errors."""
-        type_ = self.route_handler.parsed_fn_signature.parameters["data"].annotation
-        return await decode_body_in_turns(await self.body(), type_)
+        type_, body = self.route_handler.parsed_fn_signature.parameters["data"].annotation, await self.body()
+        if self.app.state.strict:
+            check_fields_are_read(body, self.route_handler)
+        return await decode_body_in_turns(body, type_)
 
 
 async def receive_body(receive: Receive, limit: int | None) -> bytes:

@@ -1,7 +1,7 @@
 """HTTP client of the API. Each error becomes one line with the next step."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
 import click
@@ -101,21 +101,29 @@ class ApiClient:
         if self._http is not None:
             self._http.close()
 
-    @contextmanager
-    def _one_line_errors(self) -> Iterator[None]:
+    def open_stream(self, path: str, **options: Any) -> AbstractContextManager[httpx.Response]:
+        """Open a stream; `options` are those of httpx. Raises the errors of httpx: see `describe_error`."""
+        return self._open().stream("GET", self._address(path), **options)
+
+    def describe_error(self, error: Exception) -> CommandError:
+        """Return an error of httpx in one line, with the next step."""
         url = self.connection.url
-        try:
-            yield
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol):
-            raise UsageError(f"{url} is not an address; one looks like {URL} ({self.connection.url_origin})") from None
-        except httpx.ConnectError as error:
-            raise CommandError(
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+            return UsageError(f"{url} is not an address; one looks like {URL} ({self.connection.url_origin})")
+        if isinstance(error, httpx.ConnectError):
+            return CommandError(
                 f"nothing answers at {self.connection.place}: {error}; start it with `pileus serve`, or name another"
                 " by --url or --context"
-            ) from None
-        except httpx.HTTPError as error:
-            text = str(error) or type(error).__name__
-            raise CommandError(f"{self.connection.place}: the request failed: {text}; see the server's log") from None
+            )
+        text = str(error) or type(error).__name__
+        return CommandError(f"{self.connection.place}: the request failed: {text}; see the server's log")
+
+    @contextmanager
+    def _one_line_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.InvalidURL, httpx.HTTPError) as error:
+            raise self.describe_error(error) from None
 
     def _address(self, path: str) -> str:
         return f"{self.connection.url}{self._fill_place(path)}"

@@ -1,5 +1,7 @@
 """Client of the control endpoint of a server with the simulated driver."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import IO, Any
 from urllib.parse import quote
@@ -41,9 +43,16 @@ class ControlClient:
         self._api = ApiClient(connection, timeout=30)
         self._parameters = None if client_id is None else {"client_id": client_id}
 
-    def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> Any:
         """Send a request and return the body of the response. Raises CommandError or UsageError."""
-        response = self._send(method, path, body)
+        response = self._send(method, path, body, parameters)
         self._check(response, path)
         return response.json() if response.content else None
 
@@ -65,8 +74,26 @@ class ControlClient:
         if not response.is_success:
             raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> httpx.Response:
-        return self._api.send(method, f"{CONTROL}{path}", params=self._parameters, json=body)
+    @contextmanager
+    def open_stream(
+        self, path: str, parameters: Mapping[str, Any], headers: Mapping[str, str]
+    ) -> Iterator[httpx.Response]:
+        """Open a stream of events. Raises CommandError if the server refuses it, and httpx.TransportError."""
+        with self._api.open_stream(f"{CONTROL}{path}", params=parameters, headers=headers, timeout=30) as response:
+            if not response.is_success:
+                response.read()
+            self._check(response, path)
+            yield response
+
+    def connection_error(self, error: httpx.TransportError) -> CommandError:
+        """Return the error for a server that could not be reached, or not with this address."""
+        return self._api.describe_error(error)
+
+    def _send(
+        self, method: str, path: str, body: dict[str, Any] | None, parameters: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        query = {**(self._parameters or {}), **(parameters or {})}
+        return self._api.send(method, f"{CONTROL}{path}", params=query or None, json=body)
 
     def _error_text(self, response: httpx.Response, path: str) -> str:
         if response.status_code == httpx.codes.FORBIDDEN:

@@ -43,6 +43,7 @@ SECTIONS = {
         "restore": "pileus.cli.backups:restore",
         "sim": "pileus.cli.sim:sim",
         "state": "pileus.cli.state:state",
+        "requests": "pileus.cli.requests:requests",
     },
 }
 EXAMPLES = (

@@ -15,6 +15,7 @@ from pileus.api.context import AppState
 from pileus.api.installation_figures import InstallationFigures
 from pileus.api.installation_metrics import format_installation_metrics
 from pileus.api.middleware import ServerMetrics
+from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
@@ -51,13 +52,13 @@ class ReadinessView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     task_queues: dict[str, TaskQueueView]
 
 
-@get("/healthz", opt=OPEN, include_in_schema=False)
+@get("/healthz", opt=OPEN | UNLOGGED, include_in_schema=False)
 async def healthz() -> dict[str, str]:
     """Answer while the process runs."""
     return {"status": "ok"}
 
 
-@get("/readyz", opt=OPEN, include_in_schema=False)
+@get("/readyz", opt=OPEN | UNLOGGED, include_in_schema=False)
 async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
     """Answer if the database and the driver work, else with 503 and the errors."""
     results = {
@@ -113,7 +114,7 @@ async def _measure_installation(app_state: AppState) -> InstallationFigures | No
 def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     """Make the route of `/metrics`."""
 
-    @get("/metrics", opt=READ if key_required else OPEN, include_in_schema=False)
+    @get("/metrics", opt=(READ if key_required else OPEN) | UNLOGGED, include_in_schema=False)
     async def show_metrics(
         app_state: NamedDependency[AppState], metrics: NamedDependency[ServerMetrics]
     ) -> Response[bytes]:

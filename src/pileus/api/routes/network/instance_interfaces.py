@@ -9,6 +9,7 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.network.interface_views import build_interface_view
+from pileus.api.unread_inputs import DECLARED_BODY
 from pileus.api.validation import convert_body
 from pileus.api.wire.network.interface_requests import AttachInterface, DetachInterface, with_inferred_interface_type
 from pileus.api.wire.network.interfaces import InterfaceView
@@ -59,7 +60,7 @@ async def list_instance_security_groups(ctx: Ctx, instance_id: FromPath[str]) ->
     return Page(count=len(views), results=views)
 
 
-@post(f"{ONE}/attach_interface", opt=WRITE, status_code=200, tags=["Instances"])
+@post(f"{ONE}/attach_interface", opt=WRITE | {DECLARED_BODY: AttachInterface}, status_code=200, tags=["Instances"])
 async def attach_interface(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[dict[str, Any]]) -> TaskIds:
     """Attach an interface to an instance: `external` (public), `subnet`, `any_subnet` or `reserved_fixed_ip`.
 

@@ -13,6 +13,7 @@ from pileus.api.routes.simulation import (
     clocks,
     http_faults,
     machines,
+    request_logs,
     resets,
     states,
     task_faults,
@@ -30,6 +31,6 @@ ROUTER = Router(
 )
 CONTROL_ROUTER = Router(
     "/_pileus",
-    route_handlers=[*http_faults.ROUTES, *clocks.ROUTES, *resets.ROUTES, *states.ROUTES],
+    route_handlers=[*http_faults.ROUTES, *clocks.ROUTES, *request_logs.ROUTES, *resets.ROUTES, *states.ROUTES],
     tags=["Simulation"],
 )
