@@ -18,6 +18,8 @@ from tests.api.foreign_ids import Ids
 from tests.api.samples import minimal_value
 
 PARAMETER = re.compile(r"{(\w+)}")
+ENDLESS = {"GET /_pileus/requests/stream"}
+"""Endpoints whose answers end with the server: a client in the process would wait for ever."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Bodies for which the minimal value of the type is invalid.

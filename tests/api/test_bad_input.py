@@ -16,7 +16,7 @@ from pileus.app import run_cloud
 from pileus.store.database import Database, Tx
 from tests.api.conftest import Owner
 from tests.api.foreign_ids import Ids, create_everything, missing_ids
-from tests.api.routes import AUTHENTICATED, Endpoint
+from tests.api.routes import AUTHENTICATED, ENDLESS, Endpoint
 from tests.app_settings import checked_settings
 from tests.builders import an_instance
 from tests.tenants import Tenant, client_of, new_tenant
@@ -86,6 +86,8 @@ async def test_a_body_over_the_limit_is_rejected_unread(tenant: Tenant, endpoint
 
 @pytest.mark.parametrize("endpoint", WITH_QUERY, ids=lambda endpoint: endpoint.name)
 async def test_an_odd_query_never_causes_500(owner: Owner, endpoint: Endpoint) -> None:
+    if endpoint.name in ENDLESS:
+        return
     path = endpoint.filled(owner.ids)
     for name in endpoint.queries:
         for value in ODD_QUERIES:
@@ -111,6 +113,8 @@ async def test_a_missing_parameter_is_400() -> None:
 async def test_an_invalid_page_is_400(tenant: Tenant, endpoint: Endpoint) -> None:
     path = endpoint.filled(foreign_missing_ids(tenant))
     for name, value in (("limit", "0"), ("limit", "-1"), ("limit", "ten"), ("limit", "9" * 30), ("offset", "-1")):
+        if name not in endpoint.queries:
+            continue
         body = error_body(
             await tenant.operator.request(endpoint.method, path, params={name: value}, json=endpoint.body()), 400
         )

@@ -140,13 +140,13 @@ async def workers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[htt
 
 def reach_all_workers(client: httpx.Client) -> None:
     """Wait until each process of the server has written to the log."""
-    while client.get(LOG, params={"limit": 0}).json()["position"].count(":") < WORKERS:
+    while client.get(LOG, params={"limit": 1}).json()["position"].count(":") < WORKERS:
         pass
 
 
 def test_processes_of_a_server_have_one_log(workers: httpx.Client) -> None:
     reach_all_workers(workers)
-    position = workers.get(LOG, params={"limit": 0}).json()["position"]
+    position = workers.get(LOG, params={"limit": 1}).json()["position"]
     sent = [workers.get("/cloud/v1/projects").headers["x-request-id"] for _ in range(30)]
 
     answers = [workers.get(LOG, params={"after": position}).json() for _ in range(8)]
@@ -166,7 +166,7 @@ def test_processes_of_a_server_are_cleared_together(workers: httpx.Client) -> No
 
 def test_a_stream_has_the_exchanges_of_all_processes(workers: httpx.Client) -> None:
     reach_all_workers(workers)
-    position = workers.get(LOG, params={"limit": 0}).json()["position"]
+    position = workers.get(LOG, params={"limit": 1}).json()["position"]
     first = [workers.get("/cloud/v1/projects").headers["x-request-id"] for _ in range(15)]
     with workers.stream("GET", f"{LOG}/stream", params={"after": position}) as stream:
         lines = stream.iter_lines()

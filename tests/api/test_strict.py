@@ -12,7 +12,7 @@ from pileus.api.middleware import ServerMetrics
 from pileus.app import RunningCloud, run_cloud
 from pileus.settings import Settings
 from tests.api.foreign_ids import missing_ids
-from tests.api.routes import ENDPOINTS, Endpoint
+from tests.api.routes import ENDLESS, ENDPOINTS, Endpoint
 from tests.api.test_dispatcher import RawRequest, headers_of, pass_on, send_raw
 from tests.app_settings import checked_settings
 from tests.builders import an_instance, reload_instance
@@ -93,9 +93,9 @@ async def test_an_unread_parameter_is_400(strict_tenant: Tenant, path: str) -> N
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
 async def test_requests_with_known_parameters_and_fields_are_taken(strict_tenant: Tenant, endpoint: Endpoint) -> None:
-    path = endpoint.filled(missing_ids().but(project_id=strict_tenant.project_id))
-    if endpoint.path == "/_pileus/requests/stream":
+    if endpoint.name in ENDLESS:
         return
+    path = endpoint.filled(missing_ids().but(project_id=strict_tenant.project_id))
     query = "&".join(f"{name}=" for name in endpoint.queries)
     answer = await strict_tenant.operator.request(endpoint.method, f"{path}?{query}", json=endpoint.body())
 

@@ -209,6 +209,9 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("sim clock set 2040-01-01"),
     CommandLine("sim clock show"),
     CommandLine("sim clock reset"),
+    CommandLine("requests"),
+    CommandLine("requests", keep="request", field="-1.request_id"),
+    CommandLine("requests show {request}"),
     CommandLine("sim http operations"),
     CommandLine("sim http respond create_image --times 2 --skip 1"),
     CommandLine("sim http delay create_image --seconds 1 --client 1"),
@@ -259,6 +262,7 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("restore {folder}/cloud.backup --dry-run"),
     CommandLine("state save {folder}/cloud.state"),
     CommandLine("state load {folder}/cloud.state --yes"),
+    CommandLine("requests clear"),
     CommandLine("sim reset --project 1"),
     CommandLine("secrets rotate"),
     # This machine.

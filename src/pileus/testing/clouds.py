@@ -19,6 +19,7 @@ from pileus.install_hints import install_command
 from pileus.server.http_server import listen
 from pileus.settings import Settings, check_setting_name, load
 from pileus.testing.cloud_clocks import CloudClockControl
+from pileus.testing.cloud_requests import CloudRequests
 from pileus.testing.faults import CloudFaults
 from pileus.testing.network_guards import GUARD
 from pileus.testing.server_threads import serve_in_thread
@@ -70,6 +71,7 @@ class Cloud:
         self.operator = operator
         self.faults = CloudFaults(operator)
         self.clock = CloudClockControl(operator)
+        self.requests = CloudRequests(operator)
         self._region_id = default_region(settings)
         self.project = self._make_project(settings.api_key, CLIENT, PROJECT)
 

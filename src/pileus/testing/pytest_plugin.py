@@ -65,22 +65,27 @@ def pileus_clouds() -> "Iterator[Callable[..., Cloud]]":
 def pileus_cloud(request: pytest.FixtureRequest, pileus_clouds: "Callable[..., Cloud]") -> "Iterator[Cloud]":
     """Return a simulated cloud: that of the session, or one with the settings of the marker `pileus`.
 
-    Its faults are removed and its clock is reset after the test.
+    Its faults are removed and its clock is reset after the test. With `strict=True` the test fails if it has sent what
+    nothing reads.
     """
     marker = request.node.get_closest_marker("pileus")
     settings = dict(marker.kwargs) if marker else {}
     if "time" in settings:
         settings["simulated_time"] = settings.pop("time")
     cloud = pileus_clouds(**settings)
+    cloud.requests.begin()
     yield cloud
     cloud.clock.reset()
     cloud.faults.release_all()
+    if settings.get("strict"):
+        cloud.requests.assert_all_read()
 
 
 @pytest.fixture
 def pileus_project(pileus: "Cloud", monkeypatch: pytest.MonkeyPatch) -> "CloudProject":
     """Create a project for the test. The variables of the official clients name it during the test."""
     project = pileus.create_project()
+    pileus.requests.begin(project.tenant_id)
     for name, value in project.environment.items():
         monkeypatch.setenv(name, value)
     return project

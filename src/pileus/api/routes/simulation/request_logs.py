@@ -1,17 +1,20 @@
 """The request log of a simulated cloud: list, stream and remove exchanges."""
 
 from collections.abc import AsyncIterator
+from difflib import get_close_matches
 from typing import Annotated
 
 import msgspec
-from litestar import delete, get
+from litestar import Litestar, delete, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
+from litestar.routes import HTTPRoute
 
 from pileus.api.authorization import CONTROL
 from pileus.api.context import AppState, Ctx
+from pileus.api.operation_names import operation_name
 from pileus.api.paging import LARGEST
 from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.api.request_log.server_logs import ServerLog, StreamItem
@@ -25,7 +28,7 @@ from pileus.api.wire.exchanges import (
     parse_position,
 )
 from pileus.api.wire.times import parse_range_start
-from pileus.domain.errors import Conflict, not_found
+from pileus.domain.errors import Conflict, invalid, not_found
 
 PAUSE = 10.0
 """Seconds after which a stream without exchanges sends a comment."""
@@ -34,10 +37,11 @@ MAX_TEXT = 1000
 
 Text = Annotated[str | None, QueryParameter(min_length=1, max_length=MAX_TEXT)]
 Number = Annotated[int | None, QueryParameter(ge=0, le=LARGEST)]
-Last = Annotated[int, QueryParameter(ge=0, le=1000, description="The maximum number of exchanges: the last ones.")]
+Last = Annotated[int, QueryParameter(ge=1, le=1000, description="The maximum number of exchanges: the last ones.")]
 
 
 def parse_exchange_filter(
+    request: BodyDecodingRequest,
     operation: Text = None,
     method: Text = None,
     path: Annotated[str | None, QueryParameter(max_length=MAX_TEXT, description="A part of the path.")] = None,
@@ -56,6 +60,8 @@ def parse_exchange_filter(
     ] = None,
 ) -> ExchangeFilter:
     """Read the filter from its parameters. Raises Invalid."""
+    if operation is not None:
+        check_operation_exists(request.app, operation)
     return ExchangeFilter(
         operation=operation,
         method=method,
@@ -120,6 +126,15 @@ async def get_request(ctx: Ctx, request_id: FromPath[str]) -> ExchangeView:
 async def clear_requests(ctx: Ctx) -> None:
     """Remove all exchanges from the request log."""
     await require_request_log(ctx.app).clear()
+
+
+def check_operation_exists(app: Litestar, name: str) -> None:
+    """Check that the API has an operation: nothing would ever match another name. Raises Invalid."""
+    handlers = (handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers)
+    names = {operation_name(handler) or "" for handler in handlers}
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        raise invalid(operation=f"There is no operation {name}{f': did you mean {near[0]}?' if near else ''}")
 
 
 def require_request_log(app: AppState) -> ServerLog:
