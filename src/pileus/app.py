@@ -148,29 +148,27 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         if not app_state.control_obstacle:
             app_state.request_log = make_request_log(settings, is_alone=exclusive)
-        controls = app_state.controls
-        controls.add_reader(clock.read)
+        app_state.controls.add_reader(clock.read)
         _follow_epochs(app_state, engine)
-        deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
-        reconciler = Reconciler(db, driver, clock.now)
-        watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
         if prepared.clock != ClockSetting() and not isinstance(driver, SupportsSimulation):
             await db.write(lambda tx: reset_clock(tx, current_time_micros()))
         app = create_app(settings, app_state, metrics)
-        await controls.refresh()
-        async with (
-            open_request_log(app_state.request_log),
-            _run_in_background(
-                engine.run(),
-                reconciler.run(),
-                scheduler.run(),
-                deliverer.run(),
-                retention.run(),
-                controls.run(),
-                *watchers,
-            ),
-        ):
+        await app_state.controls.refresh()
+        workers = _make_workers(app_state, engine, scheduler, retention)
+        async with open_request_log(app_state.request_log), _run_in_background(*workers):
             yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
+
+
+def _make_workers(
+    app_state: AppState, engine: Engine, scheduler: Scheduler, retention: RetentionJob
+) -> list[Coroutine[Any, Any, None]]:
+    """Return what runs in the background for as long as the cloud runs."""
+    db, driver = app_state.db, app_state.driver
+    deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
+    reconciler = Reconciler(db, driver, engine.clock.now)
+    jobs = (engine, reconciler, scheduler, deliverer, retention, app_state.controls)
+    watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
+    return [*(job.run() for job in jobs), *watchers]
 
 
 def _make_engine(

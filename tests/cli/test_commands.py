@@ -39,15 +39,15 @@ class Step(Struct, frozen=True):
 
 
 def leaf_commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
-    """Yield all commands with their names."""
+    """Yield all commands that do something with their names, also groups that do."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
+        if not isinstance(command, click.Group) or command.invoke_without_command:
+            yield " ".join((*path, name)), command
         if isinstance(command, click.Group):
             yield from leaf_commands(command, (*path, name))
-        else:
-            yield " ".join((*path, name)), command
 
 
 assert isinstance(pileus, LazySectionedGroup)

@@ -89,7 +89,8 @@ def requests(
         _follow_requests(control, selection, output)
         return
     exchanges = control.call("GET", "/requests", parameters={**selection, "limit": limit})["results"]
-    rows = exchanges if output in ("json", "yaml") else [_table_row(exchange) for exchange in exchanges]
+    is_whole = output in ("json", "yaml")
+    rows = [{**_table_row(exchange), **(exchange if is_whole else {})} for exchange in exchanges]
     show_table(rows, COLUMNS, output, "No requests.")
 
 

@@ -11,7 +11,7 @@ SHOWN = 20
 """Requests that the message of a failed assertion lists: the last ones."""
 
 
-class RecordedRequest(Struct, frozen=True, kw_only=True):
+class SentRequest(Struct, frozen=True, kw_only=True):
     """A request and its answer, without secrets. `body` and `response` are decoded JSON.
 
     `status` is None if the client got no answer. `unread` names what was sent and the operation does not have: fields
@@ -49,28 +49,28 @@ class CloudRequests:
         tenant = {} if tenant_id is None else {"client_id": tenant_id}
         self._selection = {"after": self._read(limit=1)["position"], **tenant}
 
-    def list_all(self, **selection: Any) -> list[RecordedRequest]:
+    def list_all(self, **selection: Any) -> list[SentRequest]:
         """Return the requests, of those the selected ones: `GET /_pileus/requests` describes the filters."""
         results = self._read(**self._selection, **selection, limit=MAX_LISTED)["results"]
         return [_recorded_request(exchange) for exchange in results]
 
-    def of(self, operation: str) -> list[RecordedRequest]:
+    def of(self, operation: str) -> list[SentRequest]:
         """Return the requests of an operation of the API reference. Raises ValueError if there is no such operation."""
         return self.list_all(operation=operation)
 
     @property
-    def last(self) -> RecordedRequest:
+    def last(self) -> SentRequest:
         """The last request. Raises AssertionError if there is none."""
         requests = self.list_all()
         assert requests, "No request was sent"  # noqa: S101  # tests read it
         return requests[-1]
 
     @property
-    def unread(self) -> list[RecordedRequest]:
+    def unread(self) -> list[SentRequest]:
         """The requests with fields or query parameters that nothing reads."""
         return self.list_all(unread=True)
 
-    def __iter__(self) -> Iterator[RecordedRequest]:
+    def __iter__(self) -> Iterator[SentRequest]:
         """Iterate over all requests."""
         return iter(self.list_all())
 
@@ -78,7 +78,7 @@ class CloudRequests:
         """Count all requests."""
         return len(self.list_all())
 
-    def assert_called(self, operation: str, *, times: int | None = None) -> RecordedRequest:
+    def assert_called(self, operation: str, *, times: int | None = None) -> SentRequest:
         """Assert that an operation was called, so many times if `times` is given, and return the last request of it."""
         requests = self.of(operation)
         is_right = bool(requests) if times is None else len(requests) == times
@@ -115,8 +115,8 @@ def _count_text(count: int) -> str:
     return {0: "never", 1: "once"}.get(count, f"{count} times")
 
 
-def _recorded_request(exchange: dict[str, Any]) -> RecordedRequest:
-    return RecordedRequest(
+def _recorded_request(exchange: dict[str, Any]) -> SentRequest:
+    return SentRequest(
         id=exchange["request_id"],
         body=exchange["request_body"]["content"],
         response=exchange["response_body"]["content"],
