@@ -10,7 +10,7 @@ METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links lock clean
+.PHONY: help setup serve guest test test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -90,6 +90,9 @@ site: $(VENV)/.dev ## Build the documentation site, which the server shows at /d
 
 site-links: $(VENV)/.dev ## Check the links of the documentation to other sites
 	$(BIN)/python -m website --check-links --output build/links
+
+picture: $(VENV)/.dev ## Make docs/session.svg, the picture of the README
+	$(BIN)/python scripts/picture
 
 lock: ## Update the lock files: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)

@@ -47,7 +47,7 @@ TOLERANCE = 150
 """Further steps that a statement may take: a deeper index, and other resources in the answer."""
 LITERAL = re.compile(r"'(?:[^']|'')*'|\b\d+(?:\.\d+)?\b|\?(?:, \?)+")
 BOUNDED = {
-    "SELECT count(*) FROM tasks WHERE state IN (?)": "figures of the server, read once a second in a thread",
+    "SELECT task_type, state, count(*)": "figures of unfinished tasks, read once a second in a thread",
     "SELECT slot_class, count(*)": "likewise",
     "FROM simulated_machines WHERE id > ?": "the reconciler reads all machines slowly, page by page",
     "SELECT id, status, vm_state, revision FROM instances WHERE id IN (?)": "likewise, the instances of a page",
