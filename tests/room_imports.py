@@ -26,6 +26,7 @@ COMPOSITION = {
     "logs",
     "private_files",
     "running_servers",
+    "seeds",
     "server",
     "setting_fields",
     "setting_files",
@@ -54,7 +55,7 @@ EXCEPTIONS: dict[str, set[str]] = {
         "setting_groups",
     },
     "setting_fields": set(),
-    "testing.server_threads": {"app", "server.process"},
+    "testing.server_threads": {"app", "seeds", "server.process"},
     "setting_files": {"setting_fields"},
     "setting_groups": {"setting_fields"},
     # Drivers define their set-up for the conformance suite.

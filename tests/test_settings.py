@@ -25,6 +25,7 @@ EXAMPLES = {
     "trusted_proxies": ("127.0.0.1,10.0.0.0/8", "127.0.0.1,10.0.0.0/8"),
     "health_port": ("9090", 9090),
     "workers": ("4", 4),
+    "seed": ("cloud.yaml", "cloud.yaml"),
     "data": ("/var/lib/pileus", Path("/var/lib/pileus")),
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
     "secrets_key": ("/etc/pileus/secrets.key", "/etc/pileus/secrets.key"),

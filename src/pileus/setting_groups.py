@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Struct
 
-from pileus.setting_fields import ACCESS, CLIENT_TESTS, NETWORK, RETENTION, setting
+from pileus.setting_fields import ACCESS, CLIENT_TESTS, NETWORK, RETENTION, STORAGE, setting
 
 
 class RetentionSettings(Struct, frozen=True, kw_only=True):
@@ -38,7 +38,21 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
     ] = 400
 
 
-class ControlSettings(RetentionSettings, frozen=True, kw_only=True):
+class SeedSettings(RetentionSettings, frozen=True, kw_only=True):
+    """What a start creates."""
+
+    seed: Annotated[
+        str,
+        setting(
+            STORAGE,
+            "A YAML or TOML file of what should exist in the first project, by names; each start creates what is "
+            "missing before the server is ready.",
+            "a file",
+        ),
+    ] = ""
+
+
+class ControlSettings(SeedSettings, frozen=True, kw_only=True):
     """Whether and how a simulated cloud can be controlled while it runs."""
 
     simulation_control: Annotated[

@@ -51,6 +51,11 @@ def find_unread_fields(raw: object, handler: HTTPRouteHandler) -> list[UnreadInp
     if body_type is None:
         names = raw if isinstance(raw, dict) else ()
         return [UnreadInput((_short(name),), ()) for name in islice(names, MAX_UNREAD)]
+    return find_unread_fields_of_type(raw, body_type)
+
+
+def find_unread_fields_of_type(raw: object, body_type: Any) -> list[UnreadInput]:
+    """Find the fields of a decoded body, at any depth, that a body type does not have."""
     return list(islice(_unread_in(raw, _type_info(body_type), ()), MAX_UNREAD))
 
 

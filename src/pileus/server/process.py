@@ -11,12 +11,20 @@ import uvloop
 from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
+from pileus.seeds import seed_cloud
 from pileus.server.announcement import print_connection_help, wait_until_ready
 from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import listen_for_health_checks
 from pileus.server.http_server import HttpServer, listen
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
-from pileus.server.startup import StartError, explain_start_errors, install_stop_signals, resolve_host
+from pileus.server.startup import (
+    StartError,
+    explain_start_errors,
+    install_stop_signals,
+    raise_failure,
+    resolve_host,
+    stop_after_failure,
+)
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
 from pileus.tasks.cancellation import cancel_and_wait
@@ -81,6 +89,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         address = resolve_host(settings.host)
         serving = asyncio.create_task(server.serve([listen(address, settings.port)]))
         ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
+        ready.add_done_callback(lambda _: stop_after_failure(ready, stop))
         stopping = asyncio.create_task(stop.wait())
         with listen_for_health_checks(server, cloud.app, address, settings.health_port):
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -90,6 +99,8 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         cloud.app_state.stop_waiting()
         server.should_exit = True
         await serving
+        await asyncio.wait({ready})
+        raise_failure(ready)
     LOG.info("Stopped")
 
 
@@ -115,6 +126,7 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
 async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
     if exclusive:
+        await seed_cloud(settings, resolve_host(settings.host))
         print_connection_help(settings, first_token)
         notify_service_manager(READY)
     # Objects that exist by now are kept for good: exclude them from garbage collection.

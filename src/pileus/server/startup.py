@@ -102,6 +102,18 @@ def _lock_file(lock: int, data: Path) -> None:
     os.write(lock, f"{os.getpid()}\n".encode())
 
 
+def stop_after_failure(start: "asyncio.Task[None]", stop: asyncio.Event) -> None:
+    """Stop the server if what completes its start has failed."""
+    if not start.cancelled() and start.exception():
+        stop.set()
+
+
+def raise_failure(start: "asyncio.Task[None]") -> None:
+    """Raise the error of what completes the start, if it has failed."""
+    if not start.cancelled():
+        start.result()
+
+
 def install_stop_signals() -> asyncio.Event:
     """Return an event that SIGINT, SIGTERM and SIGHUP set.
 

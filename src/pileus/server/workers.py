@@ -19,7 +19,13 @@ import msgspec
 from pileus.initial_data import open_seeded_database
 from pileus.server.announcement import print_connection_help, wait_until_ready
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
-from pileus.server.startup import StartError, install_stop_signals
+from pileus.server.startup import (
+    StartError,
+    install_stop_signals,
+    raise_failure,
+    resolve_host,
+    stop_after_failure,
+)
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
@@ -47,11 +53,13 @@ async def _supervise_until(stop: asyncio.Event, settings: Settings, lock: int | 
         asyncio.create_task(_keep_worker_running(settings, number, lock, metrics, ready))
         for number in range(1, settings.workers + 1)
     ]
+    ready.add_done_callback(lambda _: stop_after_failure(ready, stop))
     stopping = asyncio.create_task(stop.wait())
     ended, _ = await asyncio.wait({stopping, *workers}, return_when=asyncio.FIRST_COMPLETED)
     for task in (stopping, ready, *workers):
         task.cancel()
     await asyncio.gather(stopping, ready, *workers, return_exceptions=True)
+    raise_failure(ready)
     for task in ended - {stopping}:
         task.result()
     LOG.info("Stopped", extra={"workers": settings.workers})
@@ -114,6 +122,10 @@ async def _stop_worker(process: asyncio.subprocess.Process) -> None:
 
 async def _announce_when_ready(settings: Settings, token: str | None) -> None:
     await wait_until_ready(settings)
+    if settings.seed:
+        from pileus.seeds import seed_cloud  # noqa: PLC0415  # the parent of workers loads the API only if needed
+
+        await seed_cloud(settings, resolve_host(settings.host))
     print_connection_help(settings, token)
     notify_service_manager(READY)
 

@@ -12,6 +12,7 @@ from typing import Any
 import uvloop
 
 from pileus.app import run_cloud
+from pileus.seeds import seed_cloud
 from pileus.server.process import make_http_server
 from pileus.settings import Settings
 
@@ -54,8 +55,11 @@ async def _serve(settings: Settings, listener: socket.socket, ready: Future[Stop
     async with run_cloud(settings, exclusive=True) as cloud:
         server = make_http_server(settings, cloud)
         serving = asyncio.create_task(server.serve([listener]))
-        ready.set_result(lambda: loop.call_soon_threadsafe(stop.set))
-        await stop.wait()
-        cloud.app_state.stop_waiting()
-        server.should_exit = True
-        await serving
+        try:
+            await seed_cloud(settings, settings.host)
+            ready.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+            await stop.wait()
+        finally:
+            cloud.app_state.stop_waiting()
+            server.should_exit = True
+            await serving
