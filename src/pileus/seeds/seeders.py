@@ -182,7 +182,8 @@ def _field_errors(errors: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[s
 
 
 async def _wait_for_task(http: httpx.AsyncClient, task_id: str, entry: SeedEntry) -> None:
-    while (task := await _call(http, "GET", f"/cloud/v1/tasks/{task_id}", entry))["state"] in ("NEW", "RUNNING"):
-        await asyncio.sleep(POLL_SECONDS)  # noqa: ASYNC110  # the state is the server's answer, not an event
+    path = f"/cloud/v1/tasks/{task_id}"
+    while (task := await _call(http, "GET", path, entry))["state"] in ("NEW", "RUNNING"):  # noqa: ASYNC110  # the API does not notify
+        await asyncio.sleep(POLL_SECONDS)
     if task["state"] != "FINISHED":
         raise SeedError(f"{entry.path}: {task.get('error') or 'the task failed'}")
