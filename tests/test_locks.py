@@ -8,8 +8,12 @@ ROOT = Path(__file__).parents[1]
 RUN, DEV = ((ROOT / name).read_text(encoding="utf-8") for name in ("requirements.lock", "requirements-dev.lock"))
 
 
+PIN = re.compile(r"^([a-z0-9][a-z0-9.-]*)==(\S+)", re.MULTILINE)
+"""A package can be pinned once for each version of Python."""
+
+
 def pins(lock: str) -> dict[str, str]:
-    return dict(re.findall(r"^([a-z0-9][a-z0-9.-]*)==(\S+)", lock, re.MULTILINE))
+    return dict(PIN.findall(lock))
 
 
 def names(requirements: list[str]) -> set[str]:
@@ -32,6 +36,6 @@ def test_all_dependencies_of_the_project_are_pinned() -> None:
 def test_every_pin_has_hashes_and_no_lock_names_an_index() -> None:
     for lock in (RUN, DEV):
         blocks = re.split(r"^(?=[a-z0-9])", lock, flags=re.MULTILINE)[1:]
-        assert len(blocks) == len(pins(lock))
+        assert len(blocks) == len(PIN.findall(lock))
         assert [block for block in blocks if "--hash=sha256:" not in block] == []
         assert "://" not in lock

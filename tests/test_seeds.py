@@ -63,7 +63,9 @@ WRONG_SEEDS = {
     "volumes: [{name: a, source: image, image_id: debian-12-generic-x46, size: 5}]": (
         "volumes[0].image_id: there is no image debian-12-generic-x46: did you mean debian-12-generic-x64?"
     ),
-    "projects: [{name: staging, volumes: [{name: data, source: new-volume, size: -1}]}]": "projects[0].volumes[0].size: ",
+    "projects: [{name: staging, volumes: [{name: data, source: new-volume, size: -1}]}]": (
+        "projects[0].volumes[0].size: "
+    ),
     "networks: [": "it is neither YAML nor TOML by its suffix: ",
 }
 

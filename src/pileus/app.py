@@ -148,7 +148,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         if not app_state.control_obstacle:
             app_state.request_log = make_request_log(settings, is_alone=exclusive)
-        app_state.controls.add_reader(clock.read)
+        app_state.controls.add_reader(clock.read, constant=True)
         _follow_epochs(app_state, engine)
         if prepared.clock != ClockSetting() and not isinstance(driver, SupportsSimulation):
             await db.write(lambda tx: reset_clock(tx, current_time_micros()))

@@ -26,7 +26,7 @@ class ForeignDriver:
 def scope_of(token: str) -> dict[str, Any]:
     """Return a request with a key."""
     headers = [(b"authorization", f"APIKey {token}".encode())]
-    return {"headers": headers, "path_params": {}, "query_string": b"", "request_id": "r"}
+    return {"method": "GET", "headers": headers, "path_params": {}, "query_string": b"", "request_id": "r"}
 
 
 @pytest.mark.parametrize(

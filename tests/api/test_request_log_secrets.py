@@ -21,6 +21,7 @@ ENCODED = "R2VoZWltLTdmM2E5Yw=="
 WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body_type() is not None]
 GUESSED_NAMES = ("password", "admin_password", "apiKey", "client_secret", "private_key", "auth-token", "credentials")
 TEXTS_WITHOUT_SECRETS = {
+    "operation", "path", "time",
     "alarm_state", "attachment_tag", "auth_header_name", "cidr", "day", "day_of_week", "description",
     "destination", "destination_ip", "dns_nameservers", "email", "exchange", "field", "field_value",
     "fixed_ip_address", "flavor", "gateway_ip", "global_limits", "hour", "instance_id_to_attach_to",

@@ -260,7 +260,7 @@ async def test_every_update_is_in_the_audit_log(tenant: Tenant) -> None:
 async def test_an_update_without_its_audit_entry_is_rolled_back(tenant: Tenant) -> None:
     """All audit entries get the same id, so every second insert fails."""
     cloud, instance = tenant.running.app_state, await an_instance(tenant, labels=LABELS)
-    broken = dataclasses.replace(cloud, new_ordered_id=lambda: "always-the-same")
+    broken = dataclasses.replace(cloud, new_ordered_id=lambda: "00000000-0000-4000-8000-000000000001")
     async with client_of(create_app(Settings(), broken, ServerMetrics(CollectorRegistry())), tenant) as api:
         path = tenant.path("instances", instance.id)
         assert (await api.patch(path, json={"tags": {}})).status_code in (200, 409)

@@ -44,6 +44,7 @@ NO_RACE = {
     "deliveries.action_id": "the audit log is never deleted",
     "due_snapshots.schedule_id": "a due snapshot whose schedule is gone is dropped by the next poll",
     "due_snapshots.volume_id": "a due snapshot whose volume is gone is dropped by the next poll",
+    "http_faults.project_id": "an operator may select requests of a project that does not exist",
     "instances.ssh_key_id": "a fact of the past: a key may be deleted while instances have it",
     "routers.external_network_id": "external networks belong to the catalogue, which keeps what is in use",
     "routers.network_id": "written with its network, and cleared when that is deleted",

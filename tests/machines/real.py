@@ -93,7 +93,7 @@ class RealCloud:
         self._run_by_ssh(instance_id, "poweroff -f", "-o", "ServerAliveInterval=3")
 
     def _run_by_ssh(self, instance_id: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-        login = self.cli("instances", "ssh", instance_id, "--user", "root").split()
+        login = self.cli("instances", "ssh", instance_id, "--user", "root", "--print").split()
         arguments = [login[0], "-i", str(self.key), *QUIET, *options, *login[1:], command]
         return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
 

@@ -74,17 +74,12 @@ def add_filters(function: Function) -> Function:
 @add_filters
 @add_output_option
 @add_server_options
-@click.pass_context
-def requests(
-    ctx: click.Context, control: ControlClient, selection: dict[str, Any], output: str, limit: int, *, follow: bool
-) -> None:
+def requests(control: ControlClient, selection: dict[str, Any], output: str, limit: int, *, follow: bool) -> None:
     """Show the last requests and their answers, the newest last.
 
     A server with simulated machines on loopback keeps them in memory, without secrets. The commands need an operator's
     key: GCORE_BASE_URL and GCORE_API_KEY as `pileus serve` prints them.
     """
-    if ctx.invoked_subcommand is not None:
-        return
     if follow:
         _follow_requests(control, selection, output)
         return

@@ -36,6 +36,9 @@ def add_server_options(function: Function) -> Function:
 
     @wraps(function)
     def connect(client: int | None = None, **options: Any) -> Any:
+        if click.get_current_context().invoked_subcommand is not None:
+            # A group that also works alone: the command below it connects.
+            return None
         connection = pop_connection(options)
         return function(control=ControlClient(connection, client), **options)
 

@@ -27,8 +27,7 @@ def clock(control: ControlClient) -> None:
 
     Without a command, show the clock. TIME is a date or a time in ISO 8601, in UTC unless it names an offset.
     """
-    if click.get_current_context().invoked_subcommand is None:
-        _print_clock(control.call("GET", CLOCK))
+    _print_clock(control.call("GET", CLOCK))
 
 
 @clock.command("show", cls=SectionedCommand)

@@ -40,6 +40,7 @@ REFERENCES = (
 MAY_DANGLE: Mapping[str, str] = {
     "due_snapshots.schedule_id": "a due snapshot whose schedule is gone is dropped by the next poll",
     "due_snapshots.volume_id": "a due snapshot whose volume is gone is dropped by the next poll",
+    "http_faults.project_id": "an operator may select requests of a project that does not exist",
     "simulated_snapshots.volume_id": "a part of the simulated cloud, which may differ from the records",
     "snapshots.lifecycle_policy_id": "a fact of the past: snapshots survive their policy",
     "snapshots.schedule_id": "a fact of the past: snapshots survive their schedule",
