@@ -71,7 +71,7 @@ def test_a_backup_under_load_has_every_change_that_was_acknowledged_before(tmp_p
     assert expected.keys() == set(before)
     assert acknowledged.qsize() > 0
     assert _without_times(answers) == _without_times(expected)
-    assert checked.stdout == "Everything is right.\n"
+    assert checked.stderr == "Everything is right.\n"
 
 
 def _without_times(answers: dict[str, Any]) -> dict[str, Any]:
