@@ -30,7 +30,13 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
-from pileus.store.postgres_connections import CONFLICTS, ConnectionLostError, PooledConnection, PostgresConnections
+from pileus.store.postgres_connections import (
+    BUSY,
+    CONFLICTS,
+    ConnectionLostError,
+    PooledConnection,
+    PostgresConnections,
+)
 from pileus.store.postgres_dialect import translate_sql_to_postgres
 from pileus.store.postgres_lookups import Lookups
 from pileus.store.postgres_pipeline import Answer
@@ -196,7 +202,8 @@ class Postgres:
             try:
                 return await self._write(work, LOCK_TABLES)
             except Unavailable as problem:
-                if not isinstance(problem.__cause__, errors.LockNotAvailable) or time.monotonic() > end:
+                # A lock that is not available, or what the pipeline reports in its place: nothing was committed.
+                if str(problem) != BUSY or time.monotonic() > end:
                     raise
                 await asyncio.sleep(PAUSE_ALONE)
 
