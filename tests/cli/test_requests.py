@@ -100,8 +100,10 @@ def test_errors_are_one_line(log: Run, arguments: tuple[str, ...], message: str)
 def test_requests_are_followed_through_a_restart_until_ctrl_c(tmp_path: Path) -> None:
     port = free_port()
     server = start_server(tmp_path / "data", port=port)
+    command = [sys.executable, "-m", "pileus", "requests", "--follow", "--operation", "list_projects", "-o", "json"]
     following = subprocess.Popen(
-        [sys.executable, "-m", "pileus", "requests", "--follow", "--operation", "list_projects", "-o", "json"],
+        # Shells let background processes, such as the tests may be, ignore Ctrl-C.
+        ["env", "--default-signal=INT", *command],
         env={**os.environ, **server.environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
