@@ -5,10 +5,11 @@ import fcntl
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, closing
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,18 @@ def start(program: str, *arguments: str) -> subprocess.Popen[bytes]:
 
 def a_turn(tmp_path: Path) -> WriteTurn:
     return WriteTurn(tmp_path / "x.db", SerialExecutor("turn"))
+
+
+class RecordingExecutor(SerialExecutor):
+    """Keeps the futures of its functions."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.started: list[asyncio.Future[Any]] = []
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        self.started.append(super().start(function, *arguments))
+        return self.started[-1]
 
 
 async def wait_until_locked(file: Path) -> None:
@@ -198,6 +211,27 @@ async def test_a_turn_that_comes_too_late_is_given_back(tmp_path: Path, monkeypa
 
     first.close()
     second.close()
+
+
+async def test_a_turn_that_is_closed_while_it_waits_touches_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread = RecordingExecutor("turn")
+    first, second = a_turn(tmp_path), WriteTurn(tmp_path / "x.db", thread)
+    await first.take()
+    with monkeypatch.context() as changed:
+        changed.setattr(write_turns, "LONGEST_WAIT", 0.01)
+        with pytest.raises(Unavailable):
+            await second.take()
+
+    second.close()
+    first.release()
+
+    (waiting,) = thread.started
+    assert await waiting is None
+    await first.take()
+    first.release()
+    first.close()
 
 
 async def test_a_migration_waits_for_its_turn(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ class WriteTurn:
         self._turn, self._next_place = (os.open(f"{database}.{name}", flags, 0o600) for name in ("turn", "next"))
         self._thread = thread
         self._waiting: asyncio.Future[None] | None = None
-        self._is_taken = self._is_abandoned = False
+        self._is_taken = self._is_abandoned = self._is_closed = False
 
     async def take(self) -> None:
         """Wait for the turn, behind the process that waits already. Raises Unavailable after `LONGEST_WAIT`."""
@@ -36,7 +36,7 @@ class WriteTurn:
             if self._try_take():
                 self._is_taken = True
                 return
-            self._waiting = self._thread.start(self._block_until_taken)
+            self._waiting = self._thread.start(_block_until_taken, os.dup(self._turn), os.dup(self._next_place))
             self._waiting.add_done_callback(self._end_waiting)
         self._is_abandoned = False
         done, _ = await asyncio.wait((self._waiting,), timeout=LONGEST_WAIT)
@@ -54,7 +54,8 @@ class WriteTurn:
             flock(self._turn, LOCK_UN)
 
     def close(self) -> None:
-        """Close the files, which also releases their locks."""
+        """Close the files, which also releases their locks, if need be when the thread has ended its wait."""
+        self._is_closed = True
         os.close(self._turn)
         os.close(self._next_place)
 
@@ -72,14 +73,20 @@ class WriteTurn:
             flock(self._next_place, LOCK_UN)
         return True
 
-    def _block_until_taken(self) -> None:
-        flock(self._next_place, LOCK_EX)
-        try:
-            flock(self._turn, LOCK_EX)
-        finally:
-            flock(self._next_place, LOCK_UN)
-
     def _end_waiting(self, _: asyncio.Future[None]) -> None:
         self._waiting = None
-        if self._is_abandoned:
+        if self._is_abandoned and not self._is_closed:
             flock(self._turn, LOCK_UN)
+
+
+def _block_until_taken(turn: int, next_place: int) -> None:
+    """Wait for the turn, by descriptors of its own: the numbers of closed ones soon belong to other files."""
+    try:
+        flock(next_place, LOCK_EX)
+        try:
+            flock(turn, LOCK_EX)
+        finally:
+            flock(next_place, LOCK_UN)
+    finally:
+        os.close(turn)
+        os.close(next_place)
