@@ -86,6 +86,7 @@ class RecordingExecutor(SerialExecutor):
         self.started: list[asyncio.Future[Any]] = []
 
     def start(self, function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        """Run a function, and keep its future."""
         self.started.append(super().start(function, *arguments))
         return self.started[-1]
 
