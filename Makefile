@@ -38,7 +38,7 @@ demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instan
 	@$(BIN)/pileus demo
 
 test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure coverage: make test ARGS="-k tags"
-	scripts/with-postgres $(BIN)/python -m pytest -n 2 --cov --cov-report= $(ARGS)
+	scripts/with-postgres scripts/run-tests $(ARGS)
 	@echo "Branch coverage: $$($(BIN)/coverage report --format=total) % (make coverage lists the files)"
 
 chaos: $(VENV)/.dev ## Kill, overload and attack servers at length: make chaos MINUTES=30 ARGS="-k crashes"

@@ -36,8 +36,9 @@ class Proxy:
 
     async def accept(self) -> None:
         """Accept connections, on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+        if self._server is None:
+            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
         """Lose all connections and refuse further ones."""
@@ -45,6 +46,13 @@ class Proxy:
             self._server.close()
             self._server = None
         await self.lose_connections()
+
+    async def restore(self) -> None:
+        """Accept, forward and break nothing, whatever was asked for before."""
+        self.breaks = 0
+        self.release()
+        self.resume()
+        await self.accept()
 
     async def lose_connections(self) -> None:
         """End all connections; further ones are accepted."""
