@@ -15,7 +15,7 @@ from tests.app_settings import CHECKED
 KEY = "1_a-key-for-tests-0123456789abcdef"
 READY = "Pileus is ready."
 PAGE_SIZE = os.sysconf("SC_PAGE_SIZE")
-TIMEOUT = 20
+TIMEOUT = 60
 """Seconds to wait for a server to start or to stop."""
 
 

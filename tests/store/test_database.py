@@ -260,5 +260,5 @@ async def test_a_closed_database_raises_instead_of_waiting(url: str, tmp_path: P
     await db.close()
 
     with pytest.raises(Exception, match=r"(?i)closed"):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await db.write(lambda tx: put(tx, "late"))

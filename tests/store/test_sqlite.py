@@ -165,7 +165,7 @@ async def test_writers_wait_for_a_writing_process_and_readers_do_not(db: Databas
     other.execute("INSERT INTO counters (name, value) VALUES ('theirs', 1)")
 
     writing = asyncio.create_task(db.write(lambda tx: counters.increment(tx, "ours")))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         assert await count(db) == 0
         async with db.scan() as tx:
             assert await tx.all("SELECT name FROM counters") == []

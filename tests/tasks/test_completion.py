@@ -39,7 +39,7 @@ async def test_a_notification_ends_the_wait(bench: Workbench, monkeypatch: pytes
     await end(bench, task)
     waiters.wake_waiters_of_task(task)
 
-    assert await asyncio.wait_for(waiting, 5)
+    assert await asyncio.wait_for(waiting, 30)
 
 
 async def test_the_end_of_a_task_of_another_process_is_found_by_polling(
@@ -51,7 +51,7 @@ async def test_the_end_of_a_task_of_another_process_is_found_by_polling(
 
     await end(bench, task)
 
-    assert await asyncio.wait_for(waiting, 5)
+    assert await asyncio.wait_for(waiting, 30)
 
 
 async def test_the_wait_ends_after_its_patience(bench: Workbench) -> None:
@@ -72,4 +72,4 @@ async def test_a_request_that_gives_up_leaves_the_others_waiting_for_the_notific
     await end(bench, task)
     waiters.wake_waiters_of_task(task)
 
-    assert await asyncio.wait_for(waiting, 5)
+    assert await asyncio.wait_for(waiting, 30)

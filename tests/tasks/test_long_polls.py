@@ -15,7 +15,7 @@ from tests.tasks.workers import Workbench, a_task
 
 CLIENT = 1
 LONG = 60.0
-SOON = 5.0
+SOON = 30.0
 
 
 def start_reading(polls: LongPolls, bench: Workbench, task: Task, client_id: int = CLIENT) -> asyncio.Task[Task]:
