@@ -21,7 +21,7 @@ from tests.tenants import Tenant, new_tenant
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Report that the published contract is missing."""
-    if PUBLISHED is None:
+    if not PUBLISHED:
         line = (
             "The published contract is not beside the checkout: answers were only validated against our own document."
         )

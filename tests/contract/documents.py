@@ -19,7 +19,12 @@ from pileus.api import openapi
 from pileus.app import make_app
 from pileus.settings import Settings
 
-CONTRACT = Path(__file__).resolve().parents[3] / "shared" / "contract" / "cloud-api.json"
+CONTRACTS = [
+    Path(__file__).resolve().parents[3] / "shared" / "contract" / name
+    for name in ("cloud-api.json", "cloud-api-2.json")
+]
+"""The published contract: instances and what they use; load balancers, secrets and file shares."""
+UNSERVED = Path(__file__).with_name("unserved.txt")
 METHODS = ("get", "post", "put", "patch", "delete")
 PARAMETER = re.compile(r"\{[^}]*\}")
 
@@ -144,20 +149,26 @@ def _schema(documented: dict[str, Any]) -> dict[str, Any] | None:
     return schema
 
 
-def _load_published() -> Contract | None:
-    if not CONTRACT.exists():
-        return None
-    document: dict[str, Any] = json.loads(CONTRACT.read_text())
+def _load_published(contract: Path) -> Contract:
+    document: dict[str, Any] = json.loads(contract.read_text())
     for name, fields in NEVER_SENT.items():
         schema = document["components"]["schemas"][name]
         schema["required"] = [field for field in schema["required"] if field not in fields]
     for (path, method), name in UNDOCUMENTED_BODIES.items():
-        answer = document["paths"][path][method]["responses"]["200"]
-        answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
-    return Contract("published contract", document)
+        if path in document["paths"]:
+            answer = document["paths"][path][method]["responses"]["200"]
+            answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+    return Contract(f"published contract {contract.name}", document)
 
 
-PUBLISHED = _load_published()
+PUBLISHED = [_load_published(contract) for contract in CONTRACTS if contract.exists()]
+"""The documents of the published contract; they have no operation in common."""
+
+
+def list_unserved() -> set[tuple[str, str]]:
+    """List the published operations that are not served yet: the method and the shape of the path."""
+    lines = UNSERVED.read_text().splitlines()
+    return {(method, shape(path)) for method, _, path in (line.partition(" ") for line in lines)}
 
 
 @cache
@@ -176,4 +187,4 @@ def check_answer(method: str, path: str, status: int, body: bytes) -> bool:
     Return whether the published contract has the operation. Raises AssertionError.
     """
     own_contract().check_answer(method, path, status, body)
-    return PUBLISHED is not None and PUBLISHED.check_answer(method, path, status, body)
+    return any(contract.check_answer(method, path, status, body) for contract in PUBLISHED)
