@@ -6,6 +6,8 @@ from typing import Any
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.placement_groups import PlacementGroup
 from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.domain.load_balancers.l7_policies import L7Policy
+from pileus.domain.load_balancers.pools import Pool
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.ports import Port
@@ -16,10 +18,12 @@ from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tasks import Task
 from pileus.store import tasks
 from pileus.store.compute import images, instances, placement_groups, ssh_keys
+from pileus.store.load_balancers import l7_policies, listeners, load_balancers, pools
 from pileus.store.network import floating_ips, networks, ports, routers, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import schedules, snapshots, volumes
 from tests.domain.builders import an_instance
+from tests.load_balancers import a_listener, a_load_balancer
 
 
 def place_of(client_id: int) -> dict[str, Any]:
@@ -113,6 +117,36 @@ TABLES: dict[str, tuple[Table[Any], Make, dict[str, Any]]] = {
     "routers": (
         routers.TABLE,
         lambda client_id, name: Router(id=name, name=name, **stamped(client_id)),
+        {"name": "renamed"},
+    ),
+    "load_balancers": (
+        load_balancers.TABLE,
+        lambda client_id, name: a_load_balancer(id=name, **stamped(client_id)),
+        {"name": "renamed"},
+    ),
+    "listeners": (
+        listeners.TABLE,
+        lambda client_id, name: a_listener(id=name, **stamped(client_id)),
+        {"name": "renamed"},
+    ),
+    "pools": (
+        pools.TABLE,
+        lambda client_id, name: Pool(
+            id=name, name=name, load_balancer_id="b", protocol="TCP", lb_algorithm="ROUND_ROBIN", **stamped(client_id)
+        ),
+        {"name": "renamed"},
+    ),
+    "l7_policies": (
+        l7_policies.TABLE,
+        lambda client_id, name: L7Policy(
+            id=name,
+            name=name,
+            load_balancer_id="b",
+            listener_id="l",
+            action="REJECT",
+            position=1,
+            **stamped(client_id),
+        ),
         {"name": "renamed"},
     ),
     "schedules": (schedules.TABLE, a_schedule, {"max_quantity": 7}),

@@ -279,12 +279,17 @@ async def test_the_migration_counts_what_exists(empty_url: str, tmp_path: Path) 
     async with db.read() as tx:
         rows = await tx.all("SELECT DISTINCT scope, name FROM resource_counts WHERE value > 0")
     await db.close()
-    declared = {(count.scope.value, count.name) for table in TABLES for count in COUNTS[table]}
+    declared = {(count.scope.value, count.name) for table in TABLES.keys() - LATER_TABLES for count in COUNTS[table]}
     assert {tuple(row) for row in rows} == declared | {("subnet", "1-0")}
 
 
-LATER_COLUMNS = {("ports", "external"), ("tasks", "interrupted"), ("instances", "stamp")}
+LATER_COLUMNS = {
+    ("ports", "external"), ("ports", "load_balancer_id"), ("ports", "vrrp_role"), ("tasks", "interrupted"),
+    ("instances", "stamp"),
+}  # fmt: skip
 """The columns that this migration and later ones add."""
+LATER_TABLES = {"load_balancers", "listeners", "pools", "l7_policies"}
+"""The tables that later migrations add."""
 
 
 async def add_rows_of_the_previous_version(tx: Tx) -> None:
@@ -297,7 +302,8 @@ async def add_rows_of_the_previous_version(tx: Tx) -> None:
     for client_id in TENANTS:
         await clients.add(tx, client_id, f"tenant {client_id}", 0)
         await projects.add(tx, Project(id=client_id, client_id=client_id, name="default", created_at=0))
-        for table, (mapper, make, changes) in TABLES.items():
+        for table in TABLES.keys() - LATER_TABLES:
+            mapper, make, changes = TABLES[table]
             for number in range(2):
                 record = replace(make(client_id, f"{client_id}-{number}"), **(changes if number else {}))
                 values = mapper.column_values(tx, record)

@@ -102,6 +102,10 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     "networks": (Count(TENANT, "network_count"), Count(PROJECT, "networks")),
     "subnets": (Count(TENANT, "subnet_count"),),
     "routers": (Count(TENANT, "router_count"), Count(PROJECT, "routers")),
+    "load_balancers": (Count(TENANT, "loadbalancer_count"), Count(PROJECT, "load_balancers")),
+    "listeners": (Count(PROJECT, "listeners"),),
+    "pools": (Count(PROJECT, "pools"),),
+    "l7_policies": (Count(PROJECT, "l7_policies"),),
     "schedules": (Count(TENANT, "snapshot_schedule_count"),),
     "ssh_keys": (Count(TENANT, "keypair_count", region="0"),),
     "tasks": (

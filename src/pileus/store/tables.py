@@ -7,7 +7,9 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-TAGGED_KINDS = "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group'"
+TAGGED_KINDS = (
+    "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group', 'load_balancer'"
+)
 """All kinds of resources with tags: naming them selects the index."""
 OWN = "project_id = :project_id"
 IDS = "SELECT id FROM {table} WHERE project_id = :project_id"
@@ -17,7 +19,7 @@ ROUTERS = f"router_id IN ({IDS.format(table='routers')})"
 ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"
 GROUPS = f"security_group_id IN ({IDS.format(table='security_groups')})"
 VOLUMES = f"volume_id IN ({IDS.format(table='volumes')})"
-NETWORK_TABLES = ("networks", "subnets", "routers", "ports", "floating_ips", "security_groups")
+NETWORK_TABLES = ("networks", "subnets", "routers", "ports", "floating_ips", "security_groups", "load_balancers")
 NETWORK_PARTS = " OR ".join(
     [
         *(f"id IN ({IDS.format(table=table)})" for table in NETWORK_TABLES),
@@ -101,6 +103,8 @@ STORED_TABLES = (
     *_tables(Content.RESOURCES, "subnets", of_project=OWN, kept=OFFERED),
     *_tables(Content.RESOURCES, "instances", "volumes", "snapshots", "security_groups", of_project=OWN),
     *_tables(Content.RESOURCES, "ports", "floating_ips", of_project=OWN),
+    *_tables(Content.RESOURCES, "load_balancers", "pools", "listeners", "members", of_project=OWN),
+    *_tables(Content.RESOURCES, "health_monitors", "l7_policies", "l7_rules", of_project=OWN),
     _resources("security_group_rules", GROUPS),
     _resources("port_security_groups", f"{PORTS} OR {GROUPS}"),
     _resources("router_ports", ROUTERS),

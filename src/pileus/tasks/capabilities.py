@@ -6,6 +6,7 @@ All raise DriverError if the driver lacks it.
 from pileus.drivers.protocols.compute import Compute, SupportsRebuild
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import SupportsImages
+from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
 from pileus.drivers.protocols.network import (
     SupportsDdosProtection,
     SupportsFloatingIPs,
@@ -95,6 +96,13 @@ def require_ddos_protection_support(driver: Compute) -> SupportsDdosProtection:
     """Return a driver of DDoS protection."""
     if not isinstance(driver, SupportsDdosProtection):
         raise _unsupported("This cloud has no protection against DDoS")
+    return driver
+
+
+def require_load_balancer_support(driver: Compute) -> SupportsLoadBalancers:
+    """Return a driver of load balancers."""
+    if not isinstance(driver, SupportsLoadBalancers):
+        raise _unsupported("This cloud's driver has no load balancers")
     return driver
 
 

@@ -11,8 +11,8 @@ QUOTAS = frozenset(
         "baremetal_gpu_l40s_count", "baremetal_hf_count", "baremetal_infrastructure_count", "baremetal_network_count",
         "baremetal_storage_count", "cpu_count", "external_ip_count", "firewall_count", "floating_count", "gpu_count",
         "gpu_virtual_a100_count", "gpu_virtual_h100_count", "gpu_virtual_h200_count", "gpu_virtual_l40s_count",
-        "image_count", "image_size", "keypair_count", "network_count", "project_count", "ram", "router_count",
-        "servergroup_count", "shared_vm_count", "snapshot_schedule_count", "subnet_count", "vm_count",
+        "image_count", "image_size", "keypair_count", "loadbalancer_count", "network_count", "project_count", "ram",
+        "router_count", "servergroup_count", "shared_vm_count", "snapshot_schedule_count", "subnet_count", "vm_count",
         "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size",
     }
 )  # fmt: skip

@@ -23,9 +23,9 @@ class AddressPair(Struct, frozen=True):
 
 
 class Port(TenantResource, frozen=True, kw_only=True):
-    """An interface of an instance. A `reserved` one (a reserved fixed IP) outlives its instance.
+    """An interface of an instance or a load balancer. A `reserved` one (a reserved fixed IP) outlives them.
 
-    `external` is that of its network.
+    `external` is that of its network. The port of one of the two machines of a load balancer has a `vrrp_role`.
     """
 
     NOUN: ClassVar[str] = "Port"
@@ -43,6 +43,8 @@ class Port(TenantResource, frozen=True, kw_only=True):
     port_group: int = 0
     reserved: bool = False
     is_vip: bool = False
+    load_balancer_id: str | None = None
+    vrrp_role: str | None = None
     creator_task_id: str | None = None
     updated_at: int
 

@@ -18,9 +18,9 @@ from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 from pileus.drivers.protocols.records import Records, RecordStore
 from pileus.drivers.simulated.former_file import FORMER_FILE, import_former_file
 from pileus.drivers.simulated.images import SimulatedImages
+from pileus.drivers.simulated.load_balancers import SimulatedLoadBalancers
 from pileus.drivers.simulated.machines import SimulatedMachines, require_machine
 from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples, simulate_traffic_samples
-from pileus.drivers.simulated.networks import SimulatedNetworks
 from pileus.drivers.simulated.settings import SimulatedSettings
 from pileus.drivers.simulated.state import REALISTIC, TIME
 from pileus.drivers.simulated.storage import SimulatedStorage
@@ -28,7 +28,7 @@ from pileus.drivers.simulated.storage import SimulatedStorage
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
-class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedNetworks):
+class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedLoadBalancers):
     """The driver; it fulfils all Protocols but those of real machines."""
 
     def __init__(  # noqa: PLR0913  # its configuration

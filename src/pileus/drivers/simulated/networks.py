@@ -32,6 +32,7 @@ class PartKind(StrEnum):
     ROUTER_INTERFACE = "router_interface"
     SECURITY_GROUP = "security_group"
     FLOATING_IP = "floating_ip"
+    LOAD_BALANCER = "load_balancer"
 
 
 class SimulatedNetworks(SimulationState):
@@ -39,15 +40,15 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update it."""
-        await self._save_part(PartKind.NIC, nic.port_id, nic, "interface", parent_id=machine_id)
+        await self.save_part(PartKind.NIC, nic.port_id, nic, "interface", parent_id=machine_id)
 
     async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
         """Detach an interface from a machine."""
-        await self._remove_part(PartKind.NIC, port_id, machine_id)
+        await self.remove_part(PartKind.NIC, port_id, machine_id)
 
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Create or update a network."""
-        await self._save_part(PartKind.NETWORK, network.id, network, "network")
+        await self.save_part(PartKind.NETWORK, network.id, network, "network")
 
     async def ensure_no_network(self, network_id: str) -> None:
         """Delete a network and its subnets."""
@@ -55,7 +56,7 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_subnet(self, subnet: SubnetSpec) -> None:
         """Create or update a subnet. Raises DriverError without its network."""
-        await self._save_part(
+        await self.save_part(
             PartKind.SUBNET,
             subnet.id,
             subnet,
@@ -66,11 +67,11 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
         """Delete a subnet."""
-        await self._remove_part(PartKind.SUBNET, subnet_id)
+        await self.remove_part(PartKind.SUBNET, subnet_id)
 
     async def ensure_router(self, router: RouterSpec) -> None:
         """Create or update a router."""
-        await self._save_part(PartKind.ROUTER, router.id, router, "router")
+        await self.save_part(PartKind.ROUTER, router.id, router, "router")
 
     async def ensure_no_router(self, router_id: str) -> None:
         """Delete a router and its interfaces."""
@@ -78,7 +79,7 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_router_interface(self, router_id: str, nic: NicSpec) -> None:
         """Add an interface to a router, or update it. Raises DriverError without the router."""
-        await self._save_part(
+        await self.save_part(
             PartKind.ROUTER_INTERFACE,
             nic.port_id,
             nic,
@@ -89,25 +90,25 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_no_router_interface(self, router_id: str, port_id: str) -> None:
         """Remove an interface from a router."""
-        await self._remove_part(PartKind.ROUTER_INTERFACE, port_id, router_id)
+        await self.remove_part(PartKind.ROUTER_INTERFACE, port_id, router_id)
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Create or update a security group."""
-        await self._save_part(PartKind.SECURITY_GROUP, group.id, group, "security_group")
+        await self.save_part(PartKind.SECURITY_GROUP, group.id, group, "security_group")
 
     async def ensure_no_security_group(self, group_id: str) -> None:
         """Delete a security group."""
-        await self._remove_part(PartKind.SECURITY_GROUP, group_id)
+        await self.remove_part(PartKind.SECURITY_GROUP, group_id)
 
     async def ensure_floating_ip(self, floating_ip: FloatingIPSpec) -> None:
         """Forward a floating IP to a port."""
-        await self._save_part(
+        await self.save_part(
             PartKind.FLOATING_IP, floating_ip.id, floating_ip, "floating_ip", parent_id=floating_ip.port_id
         )
 
     async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Stop forwarding a floating IP."""
-        await self._remove_part(PartKind.FLOATING_IP, floating_ip_id)
+        await self.remove_part(PartKind.FLOATING_IP, floating_ip_id)
 
     async def ensure_ddos_protection(self, region_id: int, ip_address: str, *, active: bool) -> None:
         """Protect an address."""
@@ -127,31 +128,32 @@ class SimulatedNetworks(SimulationState):
 
     async def find_security_group(self, group_id: str) -> SecurityGroupSpec | None:
         """Return a security group."""
-        return await self._find_spec(PartKind.SECURITY_GROUP, group_id, SecurityGroupSpec)
+        return await self.find_spec(PartKind.SECURITY_GROUP, group_id, SecurityGroupSpec)
 
     async def find_nic(self, port_id: str) -> NicSpec | None:
         """Return an interface of a machine."""
-        return await self._find_spec(PartKind.NIC, port_id, NicSpec)
+        return await self.find_spec(PartKind.NIC, port_id, NicSpec)
 
     async def find_floating_ip(self, floating_ip_id: str) -> FloatingIPSpec | None:
         """Return a forwarded floating IP."""
-        return await self._find_spec(PartKind.FLOATING_IP, floating_ip_id, FloatingIPSpec)
+        return await self.find_spec(PartKind.FLOATING_IP, floating_ip_id, FloatingIPSpec)
 
     async def find_network_with_subnets(self, network_id: str) -> tuple[NetworkSpec, dict[str, SubnetSpec]] | None:
         """Return a network and its subnets by id."""
-        network = await self._find_spec(PartKind.NETWORK, network_id, NetworkSpec)
+        network = await self.find_spec(PartKind.NETWORK, network_id, NetworkSpec)
         if network is None:
             return None
         return network, await self._load_children(PartKind.SUBNET, network_id, SubnetSpec)
 
     async def find_router_with_nics(self, router_id: str) -> tuple[RouterSpec, dict[str, NicSpec]] | None:
         """Return a router and its interfaces by port id."""
-        router = await self._find_spec(PartKind.ROUTER, router_id, RouterSpec)
+        router = await self.find_spec(PartKind.ROUTER, router_id, RouterSpec)
         if router is None:
             return None
         return router, await self._load_children(PartKind.ROUTER_INTERFACE, router_id, NicSpec)
 
-    async def _find_spec(self, kind: PartKind, part_id: str, spec_type: type[Spec]) -> Spec | None:
+    async def find_spec(self, kind: PartKind, part_id: str, spec_type: type[Spec]) -> Spec | None:
+        """Return the specification of a part, or None."""
         async with self._record_store.read() as records:
             part = await records.find(SimulatedNetworkPart, kind=kind.value, id=part_id)
         return None if part is None else msgspec.json.decode(part.spec, type=spec_type)
@@ -161,7 +163,7 @@ class SimulatedNetworks(SimulationState):
             parts = await records.find_all(SimulatedNetworkPart, kind=kind.value, parent_id=parent_id)
         return {part.id: msgspec.json.decode(part.spec, type=spec_type) for part in parts}
 
-    async def _save_part(  # noqa: PLR0913  # the record, and what it needs
+    async def save_part(  # noqa: PLR0913  # the record, and what it needs
         self,
         kind: PartKind,
         part_id: str,
@@ -171,6 +173,7 @@ class SimulatedNetworks(SimulationState):
         parent_id: str | None = None,
         required_parent: PartKind | None = None,
     ) -> None:
+        """Save a part; `change` names the kind of change, if it is one. Raises DriverError without its parent."""
         part = SimulatedNetworkPart(
             kind=kind.value, id=part_id, parent_id=parent_id, spec=msgspec.json.encode(spec).decode()
         )
@@ -183,7 +186,7 @@ class SimulatedNetworks(SimulationState):
 
         await self._change(plan, lambda records: records.save(part))
 
-    async def _remove_part(self, kind: PartKind, part_id: str, parent_id: str | None = None) -> None:
+    async def remove_part(self, kind: PartKind, part_id: str, parent_id: str | None = None) -> None:
         """Delete a part, if it belongs to the parent."""
         where = {"kind": kind.value, "id": part_id} | ({"parent_id": parent_id} if parent_id else {})
         await self._record_store.write(lambda records: records.remove(SimulatedNetworkPart, **where))

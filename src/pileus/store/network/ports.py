@@ -42,6 +42,12 @@ async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
 
 
+async def list_machine_ports_of_load_balancer(tx: Tx, load_balancer_id: str) -> list[Port]:
+    """Return the ports of the machines of a load balancer, those of the first machine first."""
+    where = "load_balancer_id = :id AND vrrp_role IS NOT NULL ORDER BY vrrp_role DESC, created_at, id"
+    return await TABLE.find(tx, where, id=load_balancer_id)
+
+
 async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:
     """Return the addresses of a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)

@@ -1,0 +1,58 @@
+"""Lock load balancers, and start the tasks that change their parts: all parts are locked with the whole."""
+
+from typing import Any
+
+from pileus.domain.account.user_actions import AuditEntry
+from pileus.domain.context import Context
+from pileus.domain.errors import Conflict
+from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.parts import ProvisioningStatus
+from pileus.domain.load_balancers.task_types import ChangePartsArgs
+from pileus.domain.load_balancers.trees import Parts
+from pileus.domain.tasks import Task, TaskType
+from pileus.services.tasks import start_task
+from pileus.store.database import Tx
+from pileus.store.load_balancers import load_balancers, trees
+
+NOTHING = Parts()
+
+
+async def lock_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, task_id: str) -> LoadBalancer:
+    """Lock a load balancer for a task that changes it or a part of it: nothing else changes meanwhile.
+
+    Raises NotFound, or Conflict if a task has locked it or it is not ACTIVE.
+    """
+    before = await load_balancers.get_for_change(tx, ctx.place, load_balancer_id)
+    locked = before.updating(task_id, ctx.now())
+    if before.provisioning_status != ProvisioningStatus.ACTIVE:
+        status = before.provisioning_status
+        raise Conflict(f"Load balancer {before.id} is in state {status}: it can be changed when it is ACTIVE")
+    return await load_balancers.save(tx, before, locked)
+
+
+async def start_change(
+    tx: Tx,
+    ctx: Context,
+    task_id: str,
+    task_type: TaskType[ChangePartsArgs],
+    load_balancer: LoadBalancer,
+    *,
+    new: Parts = NOTHING,
+    before: Parts = NOTHING,
+    after: Parts = NOTHING,
+    deleted: Parts = NOTHING,
+    created: dict[str, list[str]] | None = None,
+    data: dict[str, Any],
+    entry: AuditEntry,
+) -> Task:
+    """Save changes of the parts of a locked load balancer, and start the task that makes the driver apply them.
+
+    `after` are the parts `before` with their new fields, in the same order. Parts that the task does not change
+    themselves, but that are above those that it changes, may be in both. `created` are the ids of the resources that
+    the task names as created, by kind.
+    """
+    await trees.add_parts(tx, new.mapped(lambda part: part.creating(task_id)))
+    await trees.save_parts(tx, before, after.mapped(lambda part: part.updating(task_id, ctx.now())))
+    await trees.save_parts(tx, deleted, deleted.mapped(lambda part: part.deleting(task_id)))
+    args = ChangePartsArgs(load_balancer_id=load_balancer.id, previous=before, created=created)
+    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)

@@ -1,0 +1,1 @@
+"""Statements on load balancers and their parts."""

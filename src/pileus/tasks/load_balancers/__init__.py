@@ -1,0 +1,1 @@
+"""Operations on load balancers and their parts."""

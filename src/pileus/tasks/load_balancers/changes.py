@@ -1,0 +1,75 @@
+"""Change the parts of a load balancer: one operation for all kinds of changes.
+
+The records have the changes when the task starts. The driver gets the load balancer with all of its parts. A failure
+restores the parts, in the driver and in the records.
+"""
+
+from pileus.domain.load_balancers.parts import ProvisioningStatus
+from pileus.domain.load_balancers.task_types import ChangePartsArgs
+from pileus.domain.load_balancers.trees import LoadBalancerTree
+from pileus.domain.tasks import TaskType, created_resources_by_kind
+from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
+from pileus.drivers.protocols.network import NicSpec
+from pileus.store.database import Tx
+from pileus.store.load_balancers import load_balancers, trees
+from pileus.store.network import ports
+from pileus.tasks.capabilities import require_load_balancer_support
+from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
+
+
+async def load_tree(ctx: TaskContext[object], load_balancer_id: str) -> LoadBalancerTree:
+    """Return a load balancer with all of its parts, as they are in the records."""
+    async with ctx.db.read() as tx:
+        return await trees.load(tx, load_balancer_id)
+
+
+async def ensure_load_balancer(ctx: TaskContext[object], tree: LoadBalancerTree) -> None:
+    """Create or update a load balancer in the driver."""
+    driver = require_load_balancer_support(ctx.driver)
+    async with ctx.db.read() as tx:
+        vip = await _load_nic(tx, tree.load_balancer.vip_port_id)
+        machine_ports = await ports.list_machine_ports_of_load_balancer(tx, tree.load_balancer.id)
+        machines = [await _load_nic(tx, port.id) for port in machine_ports]
+    await driver.ensure_load_balancer(LoadBalancerSpec.of(tree, vip, machines))
+
+
+async def _load_nic(tx: Tx, port_id: str) -> NicSpec:
+    port = await ports.require(tx, port_id)
+    return NicSpec(
+        port_id=port.id,
+        network_id=port.network_id,
+        mac_address=port.mac_address,
+        addresses=[address.ip for address in await ports.list_addresses(tx, port.id)],
+        secured=port.port_security_enabled,
+    )
+
+
+async def _apply(ctx: TaskContext[ChangePartsArgs]) -> None:
+    await ensure_load_balancer(ctx, await load_tree(ctx, ctx.args.load_balancer_id))
+
+
+async def _revert(ctx: TaskContext[ChangePartsArgs]) -> None:
+    tree = await load_tree(ctx, ctx.args.load_balancer_id)
+    await ensure_load_balancer(ctx, tree.reverted(ctx.args.previous, ctx.task.id))
+
+
+async def _save_changed(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> CreatedResources | None:
+    args, task_id = ctx.args, ctx.task.id
+    load_balancer = await load_balancers.require(tx, args.load_balancer_id)
+    await trees.remove_parts(tx, load_balancer.id, task_id, ProvisioningStatus.PENDING_DELETE)
+    await trees.unlock(tx, load_balancer, task_id, ctx.now())
+    return None if args.created is None else created_resources_by_kind(**args.created)
+
+
+async def _restore(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> None:
+    args, task_id = ctx.args, ctx.task.id
+    load_balancer = await load_balancers.require(tx, args.load_balancer_id)
+    await trees.restore_parts(tx, args.previous)
+    await trees.remove_parts(tx, load_balancer.id, task_id, ProvisioningStatus.PENDING_CREATE)
+    await trees.unlock(tx, load_balancer, task_id, ctx.now())
+
+
+def change_operation(task_type: TaskType[ChangePartsArgs]) -> Operation[ChangePartsArgs]:
+    """Return the operation of a task that changes parts of a load balancer."""
+    steps = (Step("balance", _apply, undo=_revert),)
+    return Operation(task_type, steps=steps, done=_save_changed, failed=_restore)
