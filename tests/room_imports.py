@@ -55,7 +55,7 @@ EXCEPTIONS: dict[str, set[str]] = {
         "setting_groups",
     },
     "setting_fields": set(),
-    "testing.server_threads": {"app", "seeds", "server.process"},
+    "testing.server_threads": {"app", "server.process", "server.start_steps", "tasks.cancellation"},
     "setting_files": {"setting_fields"},
     "setting_groups": {"setting_fields"},
     # Drivers define their set-up for the conformance suite.

@@ -26,6 +26,7 @@ EXAMPLES = {
     "health_port": ("9090", 9090),
     "workers": ("4", 4),
     "seed": ("cloud.yaml", "cloud.yaml"),
+    "start_scripts": ("start.d", "start.d"),
     "data": ("/var/lib/pileus", Path("/var/lib/pileus")),
     "database": ("postgresql://u:p@db/pileus", "postgresql://u:p@db/pileus"),
     "secrets_key": ("/etc/pileus/secrets.key", "/etc/pileus/secrets.key"),

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar import Litestar
@@ -43,6 +44,7 @@ from pileus.initial_data import (
 )
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import REQUEST_LOG_DIRECTORY, make_new_files_private
+from pileus.server.start_steps import read_start_report
 from pileus.services.clocks import reset_clock
 from pileus.services.resets import FirstContents
 from pileus.settings import Settings
@@ -247,6 +249,7 @@ def _make_app_state(
         legacy_fields=settings.legacy_fields,
         strict=settings.strict,
         instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
+        read_start_report=partial(read_start_report, settings),
     )
 
 

@@ -17,6 +17,8 @@ REQUEST_LOG_DIRECTORY = "request-log"
 MACHINE_DIRECTORY_MODES = (0o711, 0o710, 0o2770)
 MACHINE_FILE_MODES = (0o440, 0o444)
 """Modes of directories that machines may traverse or create sockets in, and of files that they may only read."""
+START_REPORT_FILE = "start.json"
+"""How far the start of the server is, for all of its processes."""
 KEY_FILE = "admin.key"
 """The operator's key of the first start."""
 OWN_ENTRIES = (
@@ -28,6 +30,7 @@ OWN_ENTRIES = (
     "home.id",
     "figures",
     REQUEST_LOG_DIRECTORY,
+    "start.*",
     MACHINES,
 )
 """What the server creates in the data directory. What operators put beside it keeps its mode."""

@@ -50,6 +50,15 @@ class SeedSettings(RetentionSettings, frozen=True, kw_only=True):
             "a file",
         ),
     ] = ""
+    start_scripts: Annotated[
+        str,
+        setting(
+            STORAGE,
+            "A directory of scripts (executable files, *.sh, *.py) and seed files that each start runs in the order of "
+            "their names, with the variables of `pileus env`, before the server is announced as ready.",
+            "a directory",
+        ),
+    ] = ""
 
 
 class ControlSettings(SeedSettings, frozen=True, kw_only=True):
@@ -124,8 +133,8 @@ class NetworkSettings(ClientTestSettings, frozen=True, kw_only=True):
         int,
         setting(
             NETWORK,
-            "A port for /healthz, /readyz and /metrics that load on the other port cannot keep from answering; 0 for "
-            "none.",
+            "A port for /healthz, /readyz, /startupz and /metrics that load on the other port cannot keep from "
+            "answering; 0 for none.",
             ge=0,
             le=65535,
         ),

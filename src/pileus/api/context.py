@@ -18,6 +18,7 @@ from pileus.domain import limits
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import Locked
+from pileus.domain.start_reports import StartReport
 from pileus.drivers.protocols.compute import Compute
 from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
@@ -70,6 +71,7 @@ class AppState:
     strict: bool = False
     request_log: ServerLog | None = None
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
+    read_start_report: Callable[[], StartReport] = StartReport
     authenticator: Authenticator = field(init=False)
     now: Callable[[], int] = field(init=False)
     http_faults: HttpFaults = field(init=False)

@@ -24,23 +24,18 @@ Ids = dict[str, dict[str, list[str]]]
 """The ids of resources, by kind and name."""
 
 
-async def seed_cloud(settings: Settings, address: str) -> None:
-    """Create what the seed file of the settings describes, if there is one. Raises SeedError.
+async def apply_seed_file(file: Path, settings: Settings, url: str) -> None:
+    """Create what a seed file describes. Raises SeedError.
 
-    The whole file is checked before anything is created. The server must listen on the address.
+    The whole file is checked before anything is created. The server must answer at the URL.
     """
-    if not settings.seed:
-        return
     try:
-        seeds = await asyncio.to_thread(load_seed, Path(settings.seed))
-        host = f"[{address}]" if ":" in address else address
+        seeds = await asyncio.to_thread(load_seed, file)
         headers = {"Authorization": f"APIKey {read_api_key(settings)}"}
-        async with httpx.AsyncClient(
-            base_url=f"http://{host}:{settings.port}", headers=headers, timeout=60, trust_env=False
-        ) as http:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
             await _apply(http, seeds, default_region(settings))
     except (SeedError, NoApiKey, httpx.HTTPError) as error:
-        raise SeedError(f"{settings.seed}: {str(error) or type(error).__name__}") from error
+        raise SeedError(f"{file}: {str(error) or type(error).__name__}") from error
 
 
 async def _apply(http: httpx.AsyncClient, seeds: list[ProjectSeed], region_id: int) -> None:

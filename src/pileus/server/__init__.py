@@ -7,6 +7,7 @@ from pileus.drivers.registry import find_driver_location
 from pileus.logs import configure
 from pileus.private_files import prepare_data_directory
 from pileus.running_servers import register_server
+from pileus.server.start_steps import prepare_start_report
 from pileus.server.startup import StartError, check_port_is_free, explain_start_errors, lock_data_directory
 from pileus.server.workers import supervise_workers
 from pileus.settings import Settings
@@ -27,6 +28,7 @@ def run(settings: Settings) -> None:
 
 def _run_on_data_directory(settings: Settings) -> None:
     with lock_data_directory(settings) as lock, register_server(settings):
+        prepare_start_report(settings)
         find_driver_location(settings.driver)
         if settings.workers > 1:
             asyncio.run(supervise_workers(settings, lock))

@@ -9,6 +9,7 @@ import sys
 import msgspec
 
 from pileus.client_variables import SDK, command_line, env_command_line, variables_of
+from pileus.domain.start_reports import FAILED, StartReport
 from pileus.private_files import KEY_FILE
 from pileus.setting_fields import without_password
 from pileus.settings import Settings
@@ -44,6 +45,13 @@ API reference: {settings.base_url}/schema      Documentation: {settings.base_url
 """
     )
     sys.stdout.flush()
+
+
+def print_start_failures(report: StartReport) -> None:
+    """Print which start scripts have failed, if any have."""
+    if report.state == FAILED:
+        sys.stdout.write(f"\n{report.message}. See the log.\n")
+        sys.stdout.flush()
 
 
 def _key_for_display(settings: Settings, first_token: str | None) -> str:

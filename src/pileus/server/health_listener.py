@@ -19,7 +19,7 @@ from pileus.api.responses import EncodedJsonResponse
 from pileus.server.connections import ConnectionLimits
 from pileus.server.http_server import HttpServer, listen
 
-FORWARDED_PATHS = frozenset({"/readyz", "/metrics"})
+FORWARDED_PATHS = frozenset({"/readyz", "/startupz", "/metrics"})
 STALL_SECONDS = 10.0
 """Seconds without a tick of the main loop after which the process counts as dead."""
 FORWARD_SECONDS = 5.0
@@ -58,7 +58,7 @@ class HealthApp:
         elif scope["path"] == "/healthz":
             await self._liveness()(scope, receive, send)
         else:
-            message = "This port answers /healthz, /readyz and /metrics only."
+            message = "This port answers /healthz, /readyz, /startupz and /metrics only."
             await _json_response(404, {"message": message})(scope, receive, send)
 
     def _liveness(self) -> ASGIResponse:

@@ -11,12 +11,12 @@ import uvloop
 from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
-from pileus.seeds import seed_cloud
-from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.announcement import print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import listen_for_health_checks
 from pileus.server.http_server import HttpServer, listen
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
+from pileus.server.start_steps import complete_start
 from pileus.server.startup import (
     StartError,
     explain_start_errors,
@@ -126,8 +126,9 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
 async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
     if exclusive:
-        await seed_cloud(settings, resolve_host(settings.host))
+        report = await complete_start(settings, resolve_host(settings.host))
         print_connection_help(settings, first_token)
+        print_start_failures(report)
         notify_service_manager(READY)
     # Objects that exist by now are kept for good: exclude them from garbage collection.
     gc.freeze()

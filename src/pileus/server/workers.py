@@ -17,8 +17,9 @@ from pathlib import Path
 import msgspec
 
 from pileus.initial_data import open_seeded_database
-from pileus.server.announcement import print_connection_help, wait_until_ready
+from pileus.server.announcement import print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
+from pileus.server.start_steps import complete_start
 from pileus.server.startup import (
     StartError,
     install_stop_signals,
@@ -122,11 +123,9 @@ async def _stop_worker(process: asyncio.subprocess.Process) -> None:
 
 async def _announce_when_ready(settings: Settings, token: str | None) -> None:
     await wait_until_ready(settings)
-    if settings.seed:
-        from pileus.seeds import seed_cloud  # noqa: PLC0415  # the parent of workers loads the API only if needed
-
-        await seed_cloud(settings, resolve_host(settings.host))
+    report = await complete_start(settings, resolve_host(settings.host))
     print_connection_help(settings, token)
+    print_start_failures(report)
     notify_service_manager(READY)
 
 

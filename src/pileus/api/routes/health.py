@@ -4,9 +4,10 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 
-from litestar import Response, get
+from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
+from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
 from msgspec import Struct
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -17,6 +18,7 @@ from pileus.api.installation_metrics import format_installation_metrics
 from pileus.api.middleware import ServerMetrics
 from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.domain.errors import Unavailable
+from pileus.domain.start_reports import COMPLETE, StartReport
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store.database import Database, check_connection
@@ -81,6 +83,14 @@ async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
     )
 
 
+@get("/startupz", opt=OPEN | UNLOGGED, include_in_schema=False)
+async def startupz(app_state: NamedDependency[AppState]) -> Response[StartReport]:
+    """Answer when the seed file and the start scripts are done, else with 503 and how far the start is."""
+    report = app_state.read_start_report()
+    status = HTTP_200_OK if report.state == COMPLETE else HTTP_503_SERVICE_UNAVAILABLE
+    return Response(report, status_code=status, media_type=MediaType.JSON)
+
+
 async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
     try:
         async with asyncio.timeout(TIMEOUT):
@@ -126,4 +136,4 @@ def make_metrics_route(*, key_required: bool) -> HTTPRouteHandler:
     return show_metrics
 
 
-ROUTES = [healthz, readyz]
+ROUTES = [healthz, readyz, startupz]
