@@ -76,8 +76,9 @@ def updated_record_fields(tenant: Tenant) -> dict[str, Any]:
 
 def driver_of(running: RunningCloud) -> Simulated:
     """Return the simulated driver."""
-    assert isinstance(running.driver, Simulated)
-    return running.driver
+    driver = running.drivers.require(REGION)
+    assert isinstance(driver, Simulated)
+    return driver
 
 
 async def an_instance(

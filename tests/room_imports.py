@@ -25,6 +25,7 @@ COMPOSITION = {
     "install_hints",
     "logs",
     "private_files",
+    "region_drivers",
     "running_servers",
     "seeds",
     "server",
@@ -44,7 +45,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.secrets": {"app", "domain.errors"},
     "cli.backups": {"backups"},
     "cli.env": {"client_variables", "settings"},
-    "cli.catalog": {"domain"},
+    "cli.catalog": {"domain", "region_drivers", "settings"},
     # The pattern of API keys, the default of a limit, and the settings of drivers.
     "settings": {
         "domain.account.api_keys",

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pileus.domain.simulated_cloud import SimulatedVolume
+from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
 from pileus.drivers.simulated.driver import Simulated
 from pileus.store.database import Database
 from pileus.store.simulated_cloud import SimulatedCloudStore
@@ -16,6 +17,11 @@ SELECT (SELECT count(*) FROM simulated_machines), (SELECT count(*) FROM simulate
 def a_driver(db: Database, **options: Any) -> Simulated:
     """Return a driver whose records are in a database."""
     return Simulated(SimulatedCloudStore(db), **options)
+
+
+def drivers_of_regions(driver: Any, *region_ids: int, name: str = "simulated") -> RegionDrivers:
+    """Return the drivers of a cloud whose regions, by default 1 and 2, have one driver."""
+    return RegionDrivers([RunningDriver(name=name, driver=driver, region_ids=region_ids or (1, 2))])
 
 
 async def count_machines_volumes_and_nics(db: Database) -> tuple[int, int, int]:

@@ -195,7 +195,7 @@ async def test_a_request_that_waits_for_a_task_is_answered(operator: httpx.Async
 
 
 async def test_a_worker_whose_task_is_gone_changes_no_machine(cloud: RunningCloud, operator: httpx.AsyncClient) -> None:
-    db, driver = cloud.app_state.db, cloud.driver
+    db, driver = cloud.app_state.db, cloud.drivers.require(1)
     assert isinstance(driver, Simulated)
     await operator.post("/_pileus/faults", json={"kind": "hold"})
     task_id = (await operator.post("/cloud/v1/volumes/1/1", json=VOLUME)).json()["tasks"][0]

@@ -23,17 +23,15 @@ from pileus.api.request_log.server_logs import ServerLog, open_request_log
 from pileus.api.retention_metrics import RetentionMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
-from pileus.domain.catalogue import Catalogue
 from pileus.domain.clocks import ClockSetting
 from pileus.domain.ids import IdMaker
 from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
-from pileus.driver_homes import check_driver_home
-from pileus.drivers.protocols.compute import Compute, SupportsSimulation, SupportsStart
-from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
+from pileus.driver_homes import check_driver_homes
+from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.protocols.records import SupportsFirstRecords
-from pileus.drivers.registry import find_driver_location, load_object
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.initial_data import (
     PreparedDatabase,
     check_database_file,
@@ -44,6 +42,7 @@ from pileus.initial_data import (
 )
 from pileus.outbound.notifier import SubscriptionNotifier
 from pileus.private_files import REQUEST_LOG_DIRECTORY, make_new_files_private
+from pileus.region_drivers import start_region_drivers
 from pileus.server.start_steps import read_start_report
 from pileus.services.clocks import reset_clock
 from pileus.services.resets import FirstContents
@@ -79,7 +78,7 @@ class RunningCloud:
     app: Litestar
     app_state: AppState
     engine: Engine
-    driver: Compute
+    drivers: RegionDrivers
     first_token: str | None
 
 
@@ -92,28 +91,9 @@ IDS = IdMaker(current_time_micros, os.urandom)
 """Makes the ids of this process."""
 
 
-async def start_driver(settings: Settings, catalogue: Catalogue, db: Database, clock: CloudClock) -> Compute:
-    """Create and start the driver that the settings name. Raises UnknownDriver, or OSError if that fails."""
-    factory: DriverFactory = load_object(find_driver_location(settings.driver))
-    limits = DownloadLimits(
-        max_bytes=settings.image_limit << 30,
-        max_virtual_bytes=settings.image_disk_limit << 30,
-        seconds=settings.image_timeout,
-        allow_private=settings.image_sources == "any",
-        enabled=None if settings.image_sources == "auto" else settings.image_sources != "none",
-    )
-    driver_settings, record_store = settings.driver_settings(settings.driver), SimulatedCloudStore(db)
-    driver = factory.create(
-        DriverConfig(settings.data, catalogue, driver_settings, limits, settings.base_url, record_store, clock.sleep)
-    )
-    if isinstance(driver, SupportsStart):
-        await driver.start()
-    return driver
-
-
-def make_rate_limiter(settings: Settings) -> RateLimiter | None:
+def make_rate_limiter(settings: Settings, drivers: RegionDrivers) -> RateLimiter | None:
     """Create the limiter of the requests of a key, if the settings limit them."""
-    rate = settings.requests_per_second
+    rate = settings.requests_per_second(is_simulated=drivers.all_have(SupportsSimulation))
     return RateLimiter(rate, time.monotonic) if rate else None
 
 
@@ -133,53 +113,56 @@ def make_app(settings: Settings, running: RunningCloud | None = None) -> Litesta
 
 @asynccontextmanager
 async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIterator[RunningCloud]:
-    """Open the database, start the driver and the background workers, and stop them at the end.
+    """Open the database, start the drivers and the background workers, and stop them at the end.
 
     With `exclusive` no other process uses the database, and leases of its predecessor are released.
     """
     metrics = ServerMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
-        await check_driver_home(db, settings, current_time_micros())
+        await check_driver_homes(db, settings, prepared.drivers, current_time_micros())
         clock, task_waiters = CloudClock(current_time_micros, prepared.clock), TaskWaiters()
-        driver = await start_driver(settings, catalogue, db, clock)
-        engine = _make_engine(settings, prepared, driver, clock, _on_task_end(metrics, task_waiters, clock.now))
+        drivers = await start_region_drivers(prepared.drivers, settings, catalogue, SimulatedCloudStore(db), clock)
+        engine = _make_engine(settings, prepared, drivers, clock, _on_task_end(metrics, task_waiters, clock.now))
         scheduler = Scheduler(db, catalogue, clock, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         retention = _make_retention_job(settings, db, clock, metrics)
-        app_state = _make_app_state(settings, prepared, engine, driver, task_waiters)
+        app_state = _make_app_state(settings, prepared, engine, drivers, task_waiters)
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         if not app_state.control_obstacle:
             app_state.request_log = make_request_log(settings, is_alone=exclusive)
         app_state.controls.add_reader(clock.read, constant=True)
         _follow_epochs(app_state, engine)
-        if prepared.clock != ClockSetting() and not isinstance(driver, SupportsSimulation):
+        if prepared.clock != ClockSetting() and not drivers.all_have(SupportsSimulation):
             await db.write(lambda tx: reset_clock(tx, current_time_micros()))
         app = create_app(settings, app_state, metrics)
         await app_state.controls.refresh()
         workers = _make_workers(app_state, engine, scheduler, retention)
         async with open_request_log(app_state.request_log), _run_in_background(*workers):
-            yield RunningCloud(app, app_state, engine, driver, prepared.first_token)
+            yield RunningCloud(app, app_state, engine, drivers, prepared.first_token)
 
 
 def _make_workers(
     app_state: AppState, engine: Engine, scheduler: Scheduler, retention: RetentionJob
 ) -> list[Coroutine[Any, Any, None]]:
     """Return what runs in the background for as long as the cloud runs."""
-    db, driver = app_state.db, app_state.driver
+    db = app_state.db
     deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
-    reconciler = Reconciler(db, driver, engine.clock.now)
-    jobs = (engine, reconciler, scheduler, deliverer, retention, app_state.controls)
-    watchers = [reconciler.watch_driver(driver)] if isinstance(driver, SupportsWatching) else []
-    return [*(job.run() for job in jobs), *watchers]
+    workers = [job.run() for job in (engine, scheduler, deliverer, retention, app_state.controls)]
+    for entry in app_state.drivers.running:
+        reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
+        workers.append(reconciler.run())
+        if isinstance(entry.driver, SupportsWatching):
+            workers.append(reconciler.watch_driver(entry.driver))
+    return workers
 
 
 def _make_engine(
-    settings: Settings, prepared: PreparedDatabase, driver: Compute, clock: CloudClock, on_task_end: OnTaskEnd
+    settings: Settings, prepared: PreparedDatabase, drivers: RegionDrivers, clock: CloudClock, on_task_end: OnTaskEnd
 ) -> Engine:
     return Engine(
         prepared.db,
         OPERATIONS,
-        driver,
+        drivers,
         prepared.catalogue,
         clock,
         IDS.new_id,
@@ -203,12 +186,13 @@ def _follow_epochs(app_state: AppState, engine: Engine) -> None:
 
 
 def _make_resets(
-    settings: Settings, prepared: PreparedDatabase, driver: Compute, controls: Controls, epochs: Epochs
+    settings: Settings, prepared: PreparedDatabase, drivers: RegionDrivers, controls: Controls, epochs: Epochs
 ) -> CloudResets:
     async def write(tx: Tx, contents: FirstContents) -> None:
         await write_first_contents(tx, prepared.catalogue, given_key=settings.api_key, contents=contents)
-        if isinstance(driver, SupportsFirstRecords):
-            await driver.write_first_records(StoredRecords(tx))
+        for entry in drivers.running:
+            if isinstance(entry.driver, SupportsFirstRecords):
+                await entry.driver.write_first_records(StoredRecords(tx))
 
     return CloudResets(controls, epochs, write)
 
@@ -221,12 +205,12 @@ def _make_states(settings: Settings, prepared: PreparedDatabase, resets: CloudRe
 
 
 def _make_app_state(
-    settings: Settings, prepared: PreparedDatabase, engine: Engine, driver: Compute, task_waiters: TaskWaiters
+    settings: Settings, prepared: PreparedDatabase, engine: Engine, drivers: RegionDrivers, task_waiters: TaskWaiters
 ) -> AppState:
-    control_obstacle = find_control_obstacle(settings, driver)
+    control_obstacle = find_control_obstacle(settings, drivers)
     controls = Controls(prepared.db, is_shared=settings.has_other_processes, is_obeyed=not control_obstacle)
     epochs = Epochs()
-    resets = _make_resets(settings, prepared, driver, controls, epochs)
+    resets = _make_resets(settings, prepared, drivers, controls, epochs)
     return AppState(
         prepared.db,
         prepared.catalogue,
@@ -234,7 +218,7 @@ def _make_app_state(
         IDS.new_id,
         IDS.new_ordered_id,
         engine.nudge,
-        driver,
+        drivers,
         SubscriptionNotifier(allow_private=settings.subscribers == "any"),
         settings.task_limit,
         controls,
@@ -243,7 +227,7 @@ def _make_app_state(
         _make_states(settings, prepared, resets),
         control_obstacle=control_obstacle,
         task_waiters=task_waiters,
-        rate_limiter=make_rate_limiter(settings),
+        rate_limiter=make_rate_limiter(settings, drivers),
         long_poll_seconds=settings.task_poll_ms / 1000,
         tag_limit=settings.tag_limit,
         legacy_fields=settings.legacy_fields,

@@ -6,10 +6,11 @@ fail.
 
 import socket
 import uuid
+from collections.abc import Iterable
 from functools import partial
 
-from pileus.drivers.registry import find_driver_location, load_object
 from pileus.drivers.shared_files import read_or_create_file
+from pileus.region_drivers import PlannedDriver
 from pileus.settings import Settings
 from pileus.store import driver_homes
 from pileus.store.database import Database
@@ -22,16 +23,19 @@ class ForeignDriverHome(Exception):
     """The machines of the database are in another data directory. The message is one line and says what to do."""
 
 
-async def check_driver_home(db: Database, settings: Settings, now: int) -> None:
-    """Check that the data directory is that of the driver's machines; the first one becomes it.
+async def check_driver_homes(db: Database, settings: Settings, plans: Iterable[PlannedDriver], now: int) -> None:
+    """Check that the data directory is that of the drivers' machines; the first one becomes it.
 
     Raises ForeignDriverHome.
     """
-    factory = load_object(find_driver_location(settings.driver))
-    if not settings.database or not getattr(factory, "MACHINES_ARE_IN_DATA_DIRECTORY", False):
-        return
+    if settings.database:
+        for name in {plan.name for plan in plans if plan.machines_are_in_data_directory}:
+            await _check_driver_home(db, settings, name, now)
+
+
+async def _check_driver_home(db: Database, settings: Settings, name: str, now: int) -> None:
     own = driver_homes.DriverHome(
-        driver=settings.driver,
+        driver=name,
         home_id=read_or_create_file(settings.data / ID_FILE, f"{uuid.uuid4()}\n".encode()).decode().strip(),
         place=f"{settings.data.absolute()} on host {socket.gethostname()}",
         created_at=now,

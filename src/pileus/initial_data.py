@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
@@ -19,6 +19,7 @@ from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.clocks import ClockSetting
 from pileus.domain.network.networks import Subnet
 from pileus.private_files import KEY_FILE
+from pileus.region_drivers import PlannedDriver, plan_region_drivers
 from pileus.services.account.api_keys import generate_api_token
 from pileus.services.resets import FirstContents
 from pileus.setting_fields import SettingError
@@ -39,10 +40,14 @@ class NoCloud(Exception):
 
 @dataclass(slots=True)
 class PreparedDatabase:
-    """A database that is ready for use; `first_token` is the operator's key if this start created it."""
+    """A database that is ready for use; `first_token` is the operator's key if this start created it.
+
+    `drivers` are those that the regions of the catalogue need.
+    """
 
     db: Database
     catalogue: Catalogue
+    drivers: Sequence[PlannedDriver]
     first_token: str | None
     clock: ClockSetting
 
@@ -53,6 +58,7 @@ async def open_seeded_database(
 ) -> AsyncIterator[PreparedDatabase]:
     """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released."""
     catalogue = load_catalogue(settings)
+    drivers = plan_region_drivers(settings, catalogue)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit, secrets_key=settings.secrets_key)
     try:
@@ -62,7 +68,7 @@ async def open_seeded_database(
         token = await seed_database(db, catalogue, given_key=settings.api_key, data=settings.data, now=now)
         if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
-        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), token, clock)
+        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), drivers, token, clock)
     finally:
         await db.close()
 

@@ -250,18 +250,19 @@ class Settings(NetworkSettings, frozen=True, kw_only=True):
         """Whether other server processes may use the same database."""
         return self.workers > 1 or bool(self.database)
 
-    @property
-    def requests_per_second(self) -> int:
-        """Return the rate limit of an API key; 0 for none."""
+    def requests_per_second(self, *, is_simulated: bool) -> int:
+        """Return the rate limit of an API key; 0 for none. `is_simulated` says whether all machines are simulated."""
         if self.rate_limit == "auto":
-            is_developers_own = self.driver == "simulated" and self.listens_on_loopback
-            return 0 if is_developers_own else DEFAULT_RATE_LIMIT
+            return 0 if is_simulated and self.listens_on_loopback else DEFAULT_RATE_LIMIT
         return 0 if self.rate_limit == "off" else int(self.rate_limit)
 
-    def driver_settings(self, name: str) -> Struct:
-        """Return a driver's settings as the Struct that it declares. Raises UnknownDriver if that cannot be loaded."""
+    def driver_settings(self, name: str, options: Mapping[str, Any] | None = None) -> Struct:
+        """Return a driver's settings as the Struct that it declares; `options` replace those that were given.
+
+        Raises UnknownDriver if the Struct cannot be loaded, and ValidationError or ValueError for a wrong option.
+        """
         declaration = registry.load_driver_settings_type(name)
-        return msgspec.convert(self.drivers.get(name, {}), declaration, dec_hook=convert_path)
+        return msgspec.convert({**self.drivers.get(name, {}), **(options or {})}, declaration, dec_hook=convert_path)
 
     def value(self, row: Setting) -> Any:
         """Return the value of a setting of the server or of a driver."""

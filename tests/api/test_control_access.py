@@ -1,7 +1,7 @@
 """Who may control the simulated cloud, and where."""
 
 import dataclasses
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -16,6 +16,7 @@ from pileus.settings import Settings
 from pileus.tasks.controls import Controls
 from tests.api.foreign_ids import missing_ids
 from tests.api.routes import ENDPOINTS, Endpoint
+from tests.simulated_cloud import drivers_of_regions
 from tests.tenants import Tenant, client_of
 
 
@@ -43,7 +44,7 @@ def scope_of(token: str) -> dict[str, Any]:
 def test_the_cloud_on_loopback_may_be_controlled_and_others_if_a_setting_says_so(
     tenant: Tenant, settings: Settings
 ) -> None:
-    assert find_control_obstacle(settings, tenant.running.driver) == ""
+    assert find_control_obstacle(settings, tenant.running.drivers) == ""
 
 
 @pytest.mark.parametrize(
@@ -55,14 +56,14 @@ def test_the_cloud_on_loopback_may_be_controlled_and_others_if_a_setting_says_so
     ],
 )
 def test_the_reason_of_a_refusal_names_the_setting(tenant: Tenant, settings: Settings, reason: str) -> None:
-    assert reason in find_control_obstacle(settings, tenant.running.driver)
+    assert reason in find_control_obstacle(settings, tenant.running.drivers)
 
 
 def test_machines_that_are_not_simulated_cannot_be_controlled_whatever_the_setting() -> None:
     settings = Settings(driver="qemu", simulation_control="on")
 
-    assert find_control_obstacle(settings, ForeignDriver()) == (  # type: ignore[arg-type]  # it has none of the methods
-        "Only a simulated cloud can be controlled: the driver of this server is qemu"
+    assert find_control_obstacle(settings, drivers_of_regions(ForeignDriver(), name="qemu")) == (
+        "Only a simulated cloud can be controlled: the driver of region 1 is qemu"
     )
 
 
@@ -99,12 +100,12 @@ async def test_every_endpoint_of_control_is_refused_where_the_cloud_may_not_be_c
 
 
 async def test_a_server_with_another_driver_says_why_it_cannot_be_controlled(tenant: Tenant) -> None:
-    settings, driver = Settings(driver="foreign"), cast("Any", ForeignDriver())
+    settings, drivers = Settings(), drivers_of_regions(ForeignDriver(), name="foreign")
     state = dataclasses.replace(
         tenant.running.app_state,
-        driver=driver,
+        drivers=drivers,
         controls=Controls(tenant.running.app_state.db),
-        control_obstacle=find_control_obstacle(settings, driver),
+        control_obstacle=find_control_obstacle(settings, drivers),
     )
     app = create_app(settings, state, ServerMetrics(CollectorRegistry()))
     running = dataclasses.replace(tenant.running, app=app)
@@ -113,4 +114,4 @@ async def test_a_server_with_another_driver_says_why_it_cannot_be_controlled(ten
         refused, missing = await operator.get("/_pileus/http_faults"), await operator.get("/_pileus/faults")
 
     assert (refused.status_code, missing.status_code) == (403, 404)
-    assert "the driver of this server is foreign" in refused.json()["message"]
+    assert "the driver of region 1 is foreign" in refused.json()["message"]

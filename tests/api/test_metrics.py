@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from pileus.api.installation_figures import InstallationMeter
 from pileus.api.installation_metrics import format_installation_metrics
 from pileus.api.metrics_reference import list_installation_metrics, list_process_metrics
 from pileus.api.task_figures import TaskMeter
@@ -15,7 +16,9 @@ from pileus.store import tasks
 from pileus.store.database import Tx
 from pileus.tasks.clocks import CloudClock
 from tests.creations import create_instance, order_instance
+from tests.drivers.memory import MemoryDriver, MemorySettings
 from tests.recorded_transactions import RecordedTx
+from tests.simulated_cloud import drivers_of_regions
 from tests.tenants import REGION, Tenant
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -158,24 +161,30 @@ async def test_used_capacity_follows_the_flavors_of_instances(tenant: Tenant, mo
     assert ("pileus_capacity_vcpus", frozenset()) not in after
 
 
-async def test_room_is_what_the_driver_has_without_what_instances_use(tenant: Tenant) -> None:
+async def test_room_is_what_the_drivers_have_without_what_instances_use(tenant: Tenant) -> None:
     state = tenant.running.app_state
     figures = await state.installation_meter.measure(await state.task_meter.measure())
-    used = TotalCapacity(vcpus=3, ram=1024)
-    spacious, full = TotalCapacity(vcpus=8, ram=4096), TotalCapacity(vcpus=2, ram=512)
-    room = [
-        parse(format_installation_metrics(changed).decode())
-        for changed in (
-            replace(figures, used=used, capacity=spacious, disk_space=DiskSpace(total=100, free=40)),
-            replace(figures, used=used, capacity=full),
-        )
-    ]
+    space, capacity = DiskSpace(total=100, free=40), TotalCapacity(vcpus=8, ram=4096)
+    changed = replace(figures, capacity=capacity, free=TotalCapacity(vcpus=5, ram=3072), disk_space=space)
+
+    samples = parse(format_installation_metrics(changed).decode())
 
     names = ("pileus_free_vcpus", "pileus_free_memory_bytes", "pileus_capacity_vcpus", "pileus_free_disk_bytes")
-    assert [[value_of(samples, name) for name in names] for samples in room] == [
-        [5, 3 << 30, 8, 40],
-        [0, 0, 2, 0],
-    ]
+    assert [value_of(samples, name) for name in names] == [5, 3 << 30, 8, 40]
+
+
+async def test_a_driver_with_less_than_instances_use_has_no_room(tenant: Tenant) -> None:
+    state = tenant.running.app_state
+    await create_instance(tenant, flavor=FLAVOR)
+    await create_instance(tenant, flavor=FLAVOR)
+    drivers = drivers_of_regions(MemoryDriver(MemorySettings(vcpus=1), [REGION]), REGION)
+
+    figures = await InstallationMeter(state.db, state.catalogue, drivers).measure(await state.task_meter.measure())
+
+    assert figures.capacity is not None
+    assert figures.free is not None
+    assert (figures.capacity.vcpus, figures.free.vcpus) == (1, 0)
+    assert 0 < figures.free.ram <= figures.capacity.ram - 2 * 2048
 
 
 async def test_without_a_database_the_other_metrics_are_there() -> None:

@@ -196,7 +196,7 @@ async def test_nothing_in_a_project_in_deletion_can_be_changed(tenant: Tenant) -
 
 async def contents_of(tenant: Tenant, table: str) -> list[str]:
     async with tenant.running.app_state.db.read() as tx:
-        return await project_contents.list_ids(tx, table, tenant.project_id)
+        return [id_ for _, id_ in await project_contents.list_regions_and_ids(tx, table, tenant.project_id)]
 
 
 @pytest.mark.parametrize("step", [step.name for step in OPERATIONS["delete_project"].steps])

@@ -82,14 +82,14 @@ async def test_a_request_over_the_limit_is_told_when_to_try_again(
 
 
 @pytest.mark.parametrize(
-    ("settings", "rate"),
+    ("settings", "is_simulated", "rate"),
     [
-        (Settings(), 0),
-        (Settings(host="0.0.0.0"), 100),  # noqa: S104  # compared, not listened on
-        (Settings(driver="qemu"), 100),
-        (Settings(rate_limit="250"), 250),
-        (Settings(driver="qemu", rate_limit="off"), 0),
+        (Settings(), True, 0),
+        (Settings(host="0.0.0.0"), True, 100),  # noqa: S104  # compared, not listened on
+        (Settings(), False, 100),
+        (Settings(rate_limit="250"), True, 250),
+        (Settings(rate_limit="off"), False, 0),
     ],
 )
-def test_a_cloud_on_a_laptop_has_no_limit_by_default(settings: Settings, rate: int) -> None:
-    assert settings.requests_per_second == rate
+def test_a_cloud_on_a_laptop_has_no_limit_by_default(settings: Settings, is_simulated: bool, rate: int) -> None:  # noqa: FBT001  # a parameter of the test
+    assert settings.requests_per_second(is_simulated=is_simulated) == rate

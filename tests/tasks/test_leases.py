@@ -15,6 +15,7 @@ from pileus.store.database import Database, T, Tx, Work
 from pileus.store.schema import open_database
 from pileus.store.tasks import LeaseLostError
 from pileus.tasks.operation import Step, TaskContext
+from tests.simulated_cloud import drivers_of_regions
 from tests.tasks.workers import (
     LEASE,
     CountingDatabase,
@@ -326,7 +327,36 @@ async def test_a_task_of_an_unknown_type_is_left_to_a_newer_server(bench: Workbe
     running.cancel()
     assert (await bench.reload(known)).state == TaskState.FINISHED
 
-    assert (await bench.reload(unknown)).state == TaskState.RUNNING
+    assert await bench.reload(unknown) == unknown
     bench.clock.advance(LEASE + 1)
     await bench.engine(bench.journal.operation(bench.journal.step("newer"), task_type="newer_type")).run_until_idle()
     assert (await bench.reload(unknown)).state == TaskState.FINISHED
+
+
+async def test_tasks_of_unknown_types_and_regions_are_left_to_other_workers(bench: Workbench) -> None:
+    newer_type, elsewhere = await bench.add_tasks(a_task("newer")), await bench.add_tasks(a_task(region_id=9))
+    known = await bench.add_tasks(a_task())
+    former = bench.engine(bench.journal.steps("one"))
+
+    await former.run_until_idle()
+
+    assert (await bench.reload(known)).state == TaskState.FINISHED
+    assert [await bench.reload(task) for task in (newer_type, elsewhere)] == [newer_type, elsewhere]
+    newer = bench.engine(
+        bench.journal.steps("two"),
+        bench.journal.operation(bench.journal.step("three"), task_type="newer"),
+        drivers=drivers_of_regions(bench.driver, 1, 9),
+    )
+    await newer.run_until_idle()
+    assert [(await bench.reload(task)).state for task in (newer_type, elsewhere)] == [TaskState.FINISHED] * 2
+
+
+async def test_a_worker_tries_each_unknown_kind_of_task_once(bench: Workbench) -> None:
+    counting = CountingDatabase(bench.db)
+    worker = bench.engine(bench.journal.steps("one"), db=counting)
+    await bench.add_tasks(*(a_task("newer") for _ in range(5)), *(a_task(region_id=9) for _ in range(5)))
+
+    for _ in range(3):
+        await worker.run_until_idle()
+
+    assert counting.counts["write"] == 2

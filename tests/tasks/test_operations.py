@@ -37,7 +37,7 @@ from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.resets import CloudResets
 from pileus.tasks.states import CloudStates
 from tests.databases import BACKENDS, database_url
-from tests.simulated_cloud import a_driver
+from tests.simulated_cloud import a_driver, drivers_of_regions
 from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
 from tests.tasks.scenario import SendRequest
 from tests.tasks.scenarios import SCENARIOS
@@ -114,7 +114,7 @@ async def running(
     data, clock, catalogue = tmp_path_factory.mktemp("operations"), Clock(), load_catalogue(Settings())
     with database_url(request.param) as url:
         db = await open_database(url, data)
-        driver = a_driver(db, download_limits=DownloadLimits(allow_private=True, enabled=True))
+        drivers = drivers_of_regions(a_driver(db, download_limits=DownloadLimits(allow_private=True, enabled=True)))
         await seed_database(db, catalogue, given_key="", data=data, now=clock())
         id_maker = IdMaker(clock, os.urandom)
         controls, epochs = Controls(db), Epochs()
@@ -126,7 +126,7 @@ async def running(
             id_maker.new_id,
             id_maker.new_ordered_id,
             lambda: None,
-            driver,
+            drivers,
             SubscriptionNotifier(),
             20_000,
             controls,
@@ -136,9 +136,9 @@ async def running(
             patience=0,
             instance_cache=InstanceCache(1 << 20, checked=True),
         )
-        engine = Engine(db, OPERATIONS, driver, catalogue, cloud.clock, id_maker.new_id, lease=LEASE)
+        engine = Engine(db, OPERATIONS, drivers, catalogue, cloud.clock, id_maker.new_id, lease=LEASE)
         yield RunningCloud(
-            create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, driver, None
+            create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, drivers, None
         )
         await db.close()
 

@@ -13,12 +13,12 @@ from pileus.testing.conformance.helpers import new_machine
 from tests.builders import an_instance, driver_of, reload_instance
 from tests.simulated_cloud import count_machines_volumes_and_nics
 from tests.tasks.workers import FlakyDatabase, Workbench
-from tests.tenants import Tenant
+from tests.tenants import REGION, Tenant
 
 
 async def run_reconciler(tenant: Tenant) -> int:
     running = tenant.running
-    return await reconcile_instance_statuses(running.app_state.db, running.driver, lambda: 4711)
+    return await reconcile_instance_statuses(running.app_state.db, driver_of(running), lambda: 4711, [REGION])
 
 
 async def load_status(tenant: Tenant, instance: Instance) -> tuple[str, str]:
@@ -69,7 +69,7 @@ async def test_a_machine_without_a_record_is_left_alone(bench: Workbench, caplog
     machine = new_machine()
     await bench.driver.ensure_running_machine(machine)
 
-    assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock) == 0
+    assert await reconcile_instance_statuses(bench.db, bench.driver, bench.clock, [REGION]) == 0
 
     assert "A machine has no record" in caplog.text
     assert (await count_machines_volumes_and_nics(bench.db))[0] == 1
@@ -85,7 +85,7 @@ async def test_it_continues_after_a_failure(bench: Workbench, caplog: pytest.Log
 
     await bench.driver.ensure_running_machine(new_machine())
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(FlakyDatabase(bench.db, failing_reads=2), bench.driver, bench.clock, sleep).run()
+        await Reconciler(FlakyDatabase(bench.db, failing_reads=2), bench.driver, bench.clock, [REGION], sleep).run()
 
     assert pauses == [INTERVAL] * 3
     assert caplog.text.count("Reconciling failed") == 2
@@ -101,7 +101,7 @@ async def test_a_nudge_ends_the_pause(bench: Workbench, caplog: pytest.LogCaptur
         await asyncio.Event().wait()
 
     await bench.driver.ensure_running_machine(new_machine())
-    reconciler = Reconciler(bench.db, bench.driver, bench.clock, sleep)
+    reconciler = Reconciler(bench.db, bench.driver, bench.clock, [REGION], sleep)
     running = asyncio.create_task(reconciler.run())
     await paused.wait()
     paused.clear()
@@ -128,7 +128,7 @@ async def test_watching_machines_continues_after_a_failure(bench: Workbench, cap
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(bench.db, bench.driver, bench.clock, sleep).watch_driver(FailingDriver())
+        await Reconciler(bench.db, bench.driver, bench.clock, [REGION], sleep).watch_driver(FailingDriver())
 
     assert pauses == [INTERVAL] * 2
     assert caplog.text.count("Watching machines failed") == 2

@@ -18,7 +18,7 @@ from pileus.tasks.reconciler import Reconciler, reconcile_instance_statuses, sen
 from pileus.testing.conformance.helpers import new_machine
 from tests.builders import an_instance, driver_of, reload_instance
 from tests.tasks.workers import CountingDatabase, Workbench
-from tests.tenants import Tenant
+from tests.tenants import REGION, Tenant
 
 MACHINES = 1200
 
@@ -45,7 +45,7 @@ def make_reconciler(db: Database, driver: Any, runs: int) -> Reconciler:
         if pauses == runs:
             raise asyncio.CancelledError
 
-    return Reconciler(db, driver, lambda: 4711, sleep)
+    return Reconciler(db, driver, lambda: 4711, [REGION], sleep)
 
 
 async def run(db: Database, driver: Any, runs: int = 1) -> None:
@@ -69,7 +69,7 @@ def no_slow_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_machines_are_compared_by_a_statement_for_each_page(db: Database) -> None:
     counting = CountingDatabase(db)
 
-    await reconcile_instance_statuses(counting, ManyMachines(MACHINES), lambda: 0)  # type: ignore[arg-type]  # only `observe` is called
+    await reconcile_instance_statuses(counting, ManyMachines(MACHINES), lambda: 0, [REGION])  # type: ignore[arg-type]  # only `observe` is called
 
     assert counting.counts == {"read": 0, "scan": 3, "write": 0}
 
@@ -90,7 +90,7 @@ async def test_other_work_goes_on_between_two_pages(db: Database, monkeypatch: p
 
     monkeypatch.setattr(reconciler, "PAGE_SIZE", 10)
     counter = asyncio.create_task(count_turns())
-    await reconcile_instance_statuses(ImmediateDatabase(db), ManyMachines(MACHINES), lambda: 0)  # type: ignore[arg-type]  # only `observe` is called
+    await reconcile_instance_statuses(ImmediateDatabase(db), ManyMachines(MACHINES), lambda: 0, [REGION])  # type: ignore[arg-type]  # only `observe` is called
     counter.cancel()
 
     assert turns >= MACHINES // 10
@@ -126,7 +126,7 @@ async def test_after_the_last_machine_it_begins_from_the_first(tenant: Tenant) -
             raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(db, driver, lambda: 4711, sleep).run()
+        await Reconciler(db, driver, lambda: 4711, [REGION], sleep).run()
 
     assert statuses[-1] == "ACTIVE"
 
@@ -157,7 +157,7 @@ async def test_a_change_of_a_locked_instance_is_saved_when_its_task_has_ended(te
         await db.write(lambda tx: instances.save(tx, locked, locked.unlocked()))
 
     with pytest.raises(asyncio.CancelledError):
-        await Reconciler(db, driver, lambda: 4711, sleep).run()
+        await Reconciler(db, driver, lambda: 4711, [REGION], sleep).run()
 
     assert statuses == ["ACTIVE", "ERROR"]
 

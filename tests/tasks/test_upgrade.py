@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 
-from pileus.app import start_driver
 from pileus.domain.ids import UUID_TEXT, IdMaker, canonical_id
 from pileus.drivers.simulated.former_file import FORMER_NETWORK_TABLES, import_former_file
 from pileus.initial_data import open_seeded_database
+from pileus.region_drivers import start_region_drivers
 from pileus.settings import Settings
 from pileus.store.count_checks import WrongCount, find_wrong_counts
 from pileus.store.schema import open_database
@@ -169,9 +169,10 @@ async def run_engine(data: Path) -> None:
     settings = Settings(data=data, image_sources="any", log_level="error")
     async with open_seeded_database(settings, exclusive=True) as home:
         clock = CloudClock(Clock(NOW + DAY))
-        driver = await start_driver(settings, home.catalogue, home.db, clock)
+        store = SimulatedCloudStore(home.db)
+        drivers = await start_region_drivers(home.drivers, settings, home.catalogue, store, clock)
         new_id = IdMaker(clock.now, os.urandom).new_id
-        await Engine(home.db, OPERATIONS, driver, home.catalogue, clock, new_id).run_until_idle()
+        await Engine(home.db, OPERATIONS, drivers, home.catalogue, clock, new_id).run_until_idle()
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from pileus.tasks.clocks import CloudClock
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import CreatedResources, Operation, Step, StepFunction, TaskContext
 from tests.domain.builders import NOW, the_catalogue
+from tests.simulated_cloud import drivers_of_regions
 
 LEASE = 15_000_000
 NUMBERS = count(1)
@@ -195,10 +196,9 @@ class Workbench:
     def engine(self, *operations: Operation[Any], **changes: Any) -> Engine:
         """Return an engine for these operations."""
         tokens = (f"token-{next(NUMBERS)}" for _ in count())
-        fields = {"lease": LEASE, "db": self.db, **changes}
+        fields = {"lease": LEASE, "db": self.db, "drivers": drivers_of_regions(self.driver), **changes}
         return Engine(
             operations={operation.task_type.name: operation for operation in operations},
-            driver=self.driver,
             catalogue=the_catalogue(),
             clock=self.cloud_clock,
             new_id=lambda: next(tokens),
@@ -211,7 +211,9 @@ class Workbench:
 
     def context(self, task: Task) -> TaskContext[NoArgs]:
         """Return the context of a claimed task."""
-        return TaskContext(task, NoArgs(), self.db, self.driver, the_catalogue(), self.cloud_clock, LEASE)
+        return TaskContext(
+            task, NoArgs(), self.db, drivers_of_regions(self.driver), the_catalogue(), self.cloud_clock, LEASE
+        )
 
     async def add_tasks(self, *new_tasks: Task) -> Task:
         """Save new tasks, and return the first."""

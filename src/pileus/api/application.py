@@ -32,11 +32,11 @@ def create_app(
 ) -> Litestar:
     """Make the application; without `state` it serves only to read its routes and its schema.
 
-    The routes of simulation and consoles exist only if the driver supports them; those of control are always there, and
+    The routes of simulation and consoles exist only if a driver supports them; those of control are always there, and
     refuse where the cloud may not be controlled. `dispatch` wraps the framework.
     """
-    has_simulation = state is None or isinstance(state.driver, SupportsSimulation)
-    has_consoles = state is None or isinstance(state.driver, SupportsScreenStreams)
+    has_simulation = state is None or state.drivers.any_has(SupportsSimulation)
+    has_consoles = state is None or state.drivers.any_has(SupportsScreenStreams)
     app = Litestar(
         route_handlers=[
             *routes.ROUTES,

@@ -17,9 +17,10 @@ from pileus.api.wire.tasks import TaskIds
 from pileus.domain import limits
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
-from pileus.domain.errors import Locked
+from pileus.domain.errors import Locked, not_found
 from pileus.domain.start_reports import StartReport
 from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
 from pileus.store.compute.instance_cache import InstanceCache
@@ -50,7 +51,7 @@ class AppState:
     new_id: Callable[[], str]
     new_ordered_id: Callable[[], str]
     wake_engine: Callable[[], None]
-    driver: Compute
+    drivers: RegionDrivers
     notifier: Notifier
     task_limit: int
     controls: Controls
@@ -85,7 +86,7 @@ class AppState:
         self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
         self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.clock)
-        self.installation_meter = InstallationMeter(self.db, self.catalogue, self.driver)
+        self.installation_meter = InstallationMeter(self.db, self.catalogue, self.drivers)
 
     def stop_waiting(self) -> None:
         """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""
@@ -106,6 +107,14 @@ class RequestContext(Context):
     def db(self) -> Database:
         """The database."""
         return self.app.db
+
+    @property
+    def driver(self) -> Compute:
+        """The driver of the request's region. Raises NotFound."""
+        driver = self.app.drivers.find(self.place.region_id)
+        if driver is None:
+            raise not_found("Region", self.place.region_id)
+        return driver
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction; a conflict with another request runs it again."""

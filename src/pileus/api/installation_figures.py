@@ -1,13 +1,14 @@
-"""Figures of the whole installation for the metrics: measured in the database and the driver at most once a second."""
+"""Figures of the whole installation for the metrics: measured in the database and the drivers at most once a second."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from pileus.api.task_figures import TaskFigures
 from pileus.domain.catalogue import Catalogue
-from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.guests import DiskSpace, SupportsCapacity, SupportsDiskSpace, TotalCapacity
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.services.compute.capacities import measure_used_capacity
 from pileus.store import resource_counts
 from pileus.store.database import Database
@@ -16,22 +17,26 @@ from pileus.store.table_counts import INSTANCE_STATUSES
 
 @dataclass(frozen=True, slots=True)
 class InstallationFigures:
-    """Tasks, the instances by region and status, what they use, and what the driver has; None if it does not know."""
+    """Tasks, the instances by region and status, what they use, and what the drivers have together.
+
+    `capacity`, `free` and `disk_space` are those of the drivers that know them, and None if none does.
+    """
 
     tasks: TaskFigures
     instances: Mapping[tuple[int, str], int]
     used: TotalCapacity
     capacity: TotalCapacity | None
+    free: TotalCapacity | None
     disk_space: DiskSpace | None
 
 
 class InstallationMeter:
     """Measures the installation. The figures are kept as long as those of the tasks."""
 
-    def __init__(self, db: Database, catalogue: Catalogue, driver: Compute) -> None:
+    def __init__(self, db: Database, catalogue: Catalogue, drivers: RegionDrivers) -> None:
         self._db = db
         self._catalogue = catalogue
-        self._driver = driver
+        self._drivers = drivers
         self._latest: InstallationFigures | None = None
         self._lock = asyncio.Lock()
 
@@ -46,13 +51,37 @@ class InstallationMeter:
         async with self._db.scan() as tx:
             instances = await resource_counts.list_by_region(tx, INSTANCE_STATUSES)
             used = await measure_used_capacity(tx, self._catalogue)
-        capacity = self._driver.total_capacity() if isinstance(self._driver, SupportsCapacity) else None
-        return InstallationFigures(tasks, instances, used, capacity, await self._measure_disk_space())
+            capacities = [
+                (
+                    entry.driver.total_capacity(),
+                    await measure_used_capacity(tx, self._catalogue, region_ids=entry.region_ids),
+                )
+                for entry in self._drivers.running
+                if isinstance(entry.driver, SupportsCapacity)
+            ]
+        capacity = free = None
+        if capacities:
+            capacity = _sum_capacities(total for total, _ in capacities)
+            free = _sum_capacities(_subtract(total, of_regions) for total, of_regions in capacities)
+        return InstallationFigures(tasks, instances, used, capacity, free, await self._measure_disk_space())
 
     async def _measure_disk_space(self) -> DiskSpace | None:
-        if not isinstance(self._driver, SupportsDiskSpace):
+        spaces: list[DiskSpace] = []
+        for entry in self._drivers.running:
+            if isinstance(entry.driver, SupportsDiskSpace):
+                with suppress(OSError):
+                    spaces.append(await entry.driver.measure_disk_space())
+        if not spaces:
             return None
-        try:
-            return await self._driver.measure_disk_space()
-        except OSError:
-            return None
+        return DiskSpace(total=sum(space.total for space in spaces), free=sum(space.free for space in spaces))
+
+
+def _sum_capacities(capacities: Iterable[TotalCapacity]) -> TotalCapacity:
+    vcpus = ram = 0
+    for capacity in capacities:
+        vcpus, ram = vcpus + capacity.vcpus, ram + capacity.ram
+    return TotalCapacity(vcpus=vcpus, ram=ram)
+
+
+def _subtract(capacity: TotalCapacity, used: TotalCapacity) -> TotalCapacity:
+    return TotalCapacity(vcpus=max(0, capacity.vcpus - used.vcpus), ram=max(0, capacity.ram - used.ram))

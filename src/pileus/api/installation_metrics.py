@@ -1,4 +1,4 @@
-"""Metrics of the whole installation: what the database and the driver say, whichever process is asked.
+"""Metrics of the whole installation: what the database and the drivers say, whichever process is asked.
 
 They are made for each scrape and belong to no process, so several server processes show the same.
 """
@@ -110,14 +110,15 @@ def _task_samples(figures: InstallationFigures) -> Iterator[Sample]:
 
 
 def _capacity_samples(figures: InstallationFigures) -> Iterator[Sample]:
-    used, capacity, disk_space = figures.used, figures.capacity, figures.disk_space
+    used, capacity, free, disk_space = figures.used, figures.capacity, figures.free, figures.disk_space
     yield USED_VCPUS, (), used.vcpus
     yield USED_MEMORY, (), used.ram * MIB
     if capacity is not None:
         yield CAPACITY_VCPUS, (), capacity.vcpus
         yield CAPACITY_MEMORY, (), capacity.ram * MIB
-        yield FREE_VCPUS, (), max(0, capacity.vcpus - used.vcpus)
-        yield FREE_MEMORY, (), max(0, capacity.ram - used.ram) * MIB
+    if free is not None:
+        yield FREE_VCPUS, (), free.vcpus
+        yield FREE_MEMORY, (), free.ram * MIB
     if disk_space is not None:
         yield CAPACITY_DISK, (), disk_space.total
         yield FREE_DISK, (), disk_space.free

@@ -31,9 +31,12 @@ def check_catalogue(file: Path | None) -> None:
     """
     from pileus.domain.catalogue import parse_catalogue  # noqa: PLC0415  # only this command parses a catalogue
     from pileus.domain.errors import Invalid  # noqa: PLC0415  # only this command parses a catalogue
+    from pileus.region_drivers import plan_region_drivers  # noqa: PLC0415  # only this command loads drivers
+    from pileus.settings import Settings  # noqa: PLC0415  # only this command needs them
 
     try:
         catalogue = parse_catalogue(_read(file))
+        plan_region_drivers(Settings(), catalogue)
     except Invalid as error:
         raise CommandError(str(error)) from None
     summary = f"{len(catalogue.regions)} regions, {len(catalogue.flavors)} flavors, {len(catalogue.images)} images"

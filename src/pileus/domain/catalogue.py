@@ -6,6 +6,7 @@ from their names, so that each start and each process computes the same ids.
 """
 
 import tomllib
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
@@ -131,6 +132,10 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     quotas: dict[str, int] = field(default_factory=dict)
     security_groups: SecurityGroupPolicy = field(default_factory=SecurityGroupPolicy)
 
+    def with_regions(self, region_ids: Collection[int]) -> "Catalogue":
+        """Return the catalogue with some of its regions only."""
+        return replace(self, regions=[region for region in self.regions if region.id in region_ids])
+
     def region(self, region_id: int) -> Region | None:
         """Return the region of that id."""
         return self._regions.get(region_id)
@@ -217,15 +222,16 @@ def parse_catalogue(text: str) -> Catalogue:
     try:
         catalogue = msgspec.convert(_to_plain(tomllib.loads(text)), Catalogue)
     except tomllib.TOMLDecodeError as error:
-        raise _invalid_catalogue({"toml": [str(error)]}) from error
+        raise invalid_catalogue({"toml": [str(error)]}) from error
     except msgspec.ValidationError as error:
-        raise _invalid_catalogue(_error_by_path(str(error))) from error
+        raise invalid_catalogue(_error_by_path(str(error))) from error
     if errors := find_catalogue_errors(catalogue):
-        raise _invalid_catalogue(errors)
+        raise invalid_catalogue(errors)
     return catalogue
 
 
-def _invalid_catalogue(fields: dict[str, list[str]]) -> Invalid:
+def invalid_catalogue(fields: dict[str, list[str]]) -> Invalid:
+    """Return the error of a catalogue, with what is wrong at each path."""
     details = "; ".join(f"{path}: {', '.join(texts)}" for path, texts in fields.items())
     return Invalid(f"The catalogue is wrong: {details}", fields)
 

@@ -113,7 +113,7 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
         body_timeout=settings.body_timeout,
         idle_timeout=settings.idle_timeout,
     )
-    websockets = isinstance(cloud.driver, SupportsScreenStreams)
+    websockets = cloud.drivers.any_has(SupportsScreenStreams)
     return HttpServer(
         cloud.app,
         limits,

@@ -125,10 +125,10 @@ async def remove(tx: Tx, project_id: int) -> None:
         await TableCounts(table).delete(tx, of_project, project_id=project_id)
 
 
-async def list_ids(tx: Tx, table: str, project_id: int) -> list[str]:
-    """Return the ids of a project's resources in a table."""
-    rows = await tx.all(f"SELECT id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)
-    return [row[0] for row in rows]
+async def list_regions_and_ids(tx: Tx, table: str, project_id: int) -> list[tuple[int, str]]:
+    """Return the region and the id of each of a project's resources in a table."""
+    rows = await tx.all(f"SELECT region_id, id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)
+    return [(row[0], row[1]) for row in rows]
 
 
 async def list_records(tx: Tx, table: Table[R], project_id: int, status: str | None = None) -> list[R]:

@@ -19,7 +19,7 @@ from pileus.store.table_counts import UNFINISHED_TASKS
 TABLE = Table("tasks", Task, secrets={"args": has_secret_args})
 UNFINISHED = "state IN ('NEW', 'RUNNING')"
 QUEUED = f"{UNFINISHED} AND held_by IS NULL AND slot_class = :slot_class"
-CLAIMABLE = f"{QUEUED} AND lease_until < :now"
+CLAIMABLE = f"{QUEUED} AND lease_until < :now{{others}}"
 # Each recursion is one access to the index, from a queue to the next one, however many tasks the queue has.
 NEXT_QUEUE = f"""
 WITH RECURSIVE queues (name) AS (
@@ -53,6 +53,27 @@ class Lease(Struct, frozen=True):
 
 CURRENT: ContextVar[Task] = ContextVar("claimed_task")
 """The task that a worker performs."""
+
+
+class OthersTasks(Struct, frozen=True):
+    """Tasks that a worker leaves to the workers of other servers: of regions or of types that it does not know."""
+
+    region_ids: frozenset[int] = frozenset()
+    task_types: frozenset[str] = frozenset()
+
+    def excluding(self) -> tuple[str, dict[str, Any]]:
+        """Return a condition that excludes them, and its values."""
+        condition, values = "", dict[str, Any]()
+        if self.region_ids:
+            marks, values = in_list_placeholders("region", sorted(self.region_ids))
+            condition = f" AND COALESCE(region_id, 0) NOT IN ({marks})"
+        if self.task_types:
+            marks, types = in_list_placeholders("type", sorted(self.task_types))
+            condition, values = f"{condition} AND task_type NOT IN ({marks})", {**values, **types}
+        return condition, values
+
+
+NO_OTHERS = OthersTasks()
 
 
 class LeaseLostError(Exception):
@@ -120,21 +141,30 @@ async def add(tx: Tx, task: Task) -> Task:
 
 
 async def find_next_queue(
-    tx: Tx, slot_class: SlotClass, after: str, now: int, excluded_clients: Sequence[int] = ()
+    tx: Tx,
+    slot_class: SlotClass,
+    after: str,
+    now: int,
+    excluded_clients: Sequence[int] = (),
+    others: OthersTasks = NO_OTHERS,
 ) -> str | None:
     """Return the queue behind `after` that has a task without a valid lease; behind the last one is the first one."""
     marks, clients = in_list_placeholders("client", [NO_CLIENT, *excluded_clients])
-    statement = f"{NEXT_QUEUE} ({marks}) LIMIT 1"
+    condition, values = others.excluding()
+    statement = f"{NEXT_QUEUE.format(others=condition)} ({marks}) LIMIT 1"
     for start in (after, "") if after else ("",):
-        if row := await tx.one(statement, slot_class=slot_class, after=start, now=now, **clients):
+        if row := await tx.one(statement, slot_class=slot_class, after=start, now=now, **clients, **values):
             return str(row[0])
     return None
 
 
-async def claim(tx: Tx, slot_class: SlotClass, queue: str, lease: Lease, updated_at: int) -> Task | None:
+async def claim(
+    tx: Tx, slot_class: SlotClass, queue: str, lease: Lease, updated_at: int, others: OthersTasks = NO_OTHERS
+) -> Task | None:
     """Claim the task of a queue that has waited longest without a valid lease; None if there is none."""
-    values = {"token": lease.token, "now": lease.since, "until": lease.until, "updated_at": updated_at}
-    row = await tx.one(CLAIM, slot_class=slot_class, queue=queue, **values)
+    condition, values = others.excluding()
+    values |= {"token": lease.token, "now": lease.since, "until": lease.until, "updated_at": updated_at}
+    row = await tx.one(CLAIM.format(others=condition), slot_class=slot_class, queue=queue, **values)
     return None if row is None else TABLE.record_from_row(tx, row)
 
 

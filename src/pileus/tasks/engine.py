@@ -7,6 +7,9 @@ transaction is open while a driver works, and a worker that has lost its lease c
 
 A free slot goes to the tenants in turn: see `slots.py`. A task that an injected fault holds gives its slot back.
 
+A task of a region or of a type that this process does not know is left to others: a server with a newer catalogue or
+a newer version has started it.
+
 A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have begun are
 undone, last first. If a worker died meanwhile, all steps are undone, because any of them may have begun.
 """
@@ -19,12 +22,13 @@ from functools import partial
 from typing import Protocol
 
 from msgspec import Struct, ValidationError, convert
+from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import SlotClass, Task, TaskState, has_secret_args
-from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.tasks import LeaseLostError
@@ -51,6 +55,14 @@ class FaultInjector(Protocol):
         """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
+class OthersTaskError(Exception):
+    """A claimed task is of a region or of a type that this process does not know."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.id)
+        self.task = task
+
+
 OnTaskEnd = Callable[[Task, str], None]
 """Called with a task that has ended and its final state."""
 
@@ -61,7 +73,7 @@ class Engine:
 
     db: Database
     operations: Operations
-    driver: Compute
+    drivers: RegionDrivers
     catalogue: Catalogue
     clock: CloudClock
     new_id: Callable[[], str]
@@ -71,6 +83,7 @@ class Engine:
     on_task_end: OnTaskEnd | None = None
     slot_counts: Mapping[SlotClass, int] = field(default_factory=lambda: SLOT_COUNTS)
     _slots: list[Slots] = field(init=False)
+    _others: tasks.OthersTasks = field(init=False, default=tasks.NO_OTHERS)
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _claim_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "No task could be claimed"))
@@ -152,8 +165,11 @@ class Engine:
         """Claim the task whose turn it is; look again if another worker was faster."""
         while (queue := await self._find_next_queue(slots)) is not None:
             slots.last_queue = queue
-            if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
-                return task
+            try:
+                if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
+                    return task
+            except OthersTaskError as error:
+                self._leave_to_others(error.task)
         # No queue waits, so the next look can begin with the first one.
         slots.last_queue = ""
         return None
@@ -162,13 +178,34 @@ class Engine:
         excluded = slots.list_clients_at_limit()
         async with self.db.read() as tx:
             return await tasks.find_next_queue(
-                tx, slots.slot_class, slots.last_queue, self.clock.system_now(), excluded
+                tx, slots.slot_class, slots.last_queue, self.clock.system_now(), excluded, self._others
             )
 
     async def _claim_from_queue(self, slot_class: SlotClass, queue: str, tx: Tx) -> Task | None:
         now, system_now = self.clock.now(), self.clock.system_now()
         lease = tasks.Lease(self.new_id(), system_now, system_now + self.lease)
-        return await tasks.claim(tx, slot_class, queue, lease, now)
+        task = await tasks.claim(tx, slot_class, queue, lease, now, self._others)
+        if task is not None and not (self._knows_type(task) and self._serves_region(task)):
+            # The exception undoes the claim.
+            raise OthersTaskError(task)
+        return task
+
+    def _knows_type(self, task: Task) -> bool:
+        return task.task_type in self.operations
+
+    def _serves_region(self, task: Task) -> bool:
+        return task.region_id is None or self.drivers.find(task.region_id) is not None
+
+    def _leave_to_others(self, task: Task) -> None:
+        """Claim no task of this kind again."""
+        LOG.warning(
+            "Tasks are left to other servers",
+            extra={"task_id": task.id, "task_type": task.task_type, "region_id": task.region_id},
+        )
+        if not self._knows_type(task):
+            self._others = replace(self._others, task_types=self._others.task_types | {task.task_type})
+        elif task.region_id is not None:
+            self._others = replace(self._others, region_ids=self._others.region_ids | {task.region_id})
 
     async def _perform_and_log_failure(self, task: Task) -> None:
         try:
@@ -205,7 +242,7 @@ class Engine:
             self._notify(task, TaskState.ERROR)
 
     async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
-        ctx = TaskContext(task, args, self.db, self.driver, self.catalogue, self.clock, self.lease)
+        ctx = TaskContext(task, args, self.db, self.drivers, self.catalogue, self.clock, self.lease)
         ctx.time.begin()
         heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
         try:

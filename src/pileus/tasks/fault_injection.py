@@ -4,6 +4,7 @@ from functools import partial
 
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.tasks import Task
+from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
@@ -11,13 +12,19 @@ from pileus.tasks.operation import TaskContext, TaskHeldError
 
 
 class StoredFaultInjector:
-    """A `FaultInjector` whose faults are in the database: any process may add one, and every worker obeys it."""
+    """A `FaultInjector` whose faults are in the database: any process may add one, and every worker obeys it.
+
+    Tasks of regions that are not simulated have none.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
 
     async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
         """Raise TaskHeldError if a hold matches the step, or DriverError if a failure matches."""
+        driver = ctx.drivers.find(ctx.task.region_id)
+        if driver is not None and not isinstance(driver, SupportsSimulation):
+            return
         candidates = await ctx.read_once("faults", partial(_list_candidates, ctx.task))
         matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=first)]
         for fault in matching:

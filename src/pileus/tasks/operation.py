@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import Task, TaskType
 from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
@@ -46,7 +47,7 @@ class TaskContext(Generic[A_co]):
     task: Task
     args: A_co
     db: Database
-    driver: Compute
+    drivers: RegionDrivers
     catalogue: Catalogue
     clock: CloudClock
     lease: int
@@ -60,6 +61,11 @@ class TaskContext(Generic[A_co]):
         self.pending = PendingChange(self._write_unless_lost, SAVE_INTERVAL / 1_000_000)
         self.time = TaskTime(self.clock, self.task)
         self._written_at = self.clock.system_now()
+
+    @property
+    def driver(self) -> Compute:
+        """The driver of the task's region. Raises DriverError for a task of no region."""
+        return self.drivers.require(self.task.region_id)
 
     def now(self) -> int:
         """Return the time of the task in microseconds since 1970."""

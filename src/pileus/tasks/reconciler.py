@@ -1,4 +1,4 @@
-"""Update the status of instances to what the driver observes.
+"""Update the status of instances to what the driver of their region observes.
 
 A driver that numbers changes is asked for those since the last run, and all its machines are looked at slowly: a
 bounded number in each run. With other drivers each run looks at all machines. In both cases the work is done in pages,
@@ -27,16 +27,17 @@ PAGE_SIZE, PAGES_PER_RUN = 500, 4
 
 
 class Reconciler:
-    """Reconciles periodically, and at once when it is nudged."""
+    """Reconciles the regions of one driver periodically, and at once when it is nudged."""
 
     def __init__(
         self,
         db: Database,
         driver: Compute,
         now: Callable[[], int],
+        region_ids: Sequence[int],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._db, self._driver, self._now = db, driver, now
+        self._db, self._driver, self._now, self._region_ids = db, driver, now, region_ids
         self._sleep = sleep
         self._nudged = asyncio.Event()
         self._unknown_ids: set[str] = set()
@@ -73,7 +74,9 @@ class Reconciler:
             await self._reconcile_changes(self._driver)
             await self._reconcile_next_pages(self._driver)
         else:
-            await reconcile_instance_statuses(self._db, self._driver, self._now, reported_unknown=self._unknown_ids)
+            await reconcile_instance_statuses(
+                self._db, self._driver, self._now, self._region_ids, reported_unknown=self._unknown_ids
+            )
         if isinstance(self._driver, SupportsMachineMetadata):
             await send_missed_metadata(self._db, self._driver)
 
@@ -87,7 +90,7 @@ class Reconciler:
 
     async def _reconcile_machines(self, driver: SupportsChangeNumbers, machine_ids: Sequence[str]) -> None:
         # Records are read before the machines: a record that changes meanwhile may be newer than what is observed.
-        recorded = await _load_recorded_states(self._db, machine_ids)
+        recorded = await _load_recorded_states(self._db, machine_ids, self._region_ids)
         observed = await driver.observe_machines(machine_ids)
         _, left_ids = await _update_differing(self._db, observed, recorded, self._now, self._unknown_ids)
         self._pending_ids = self._pending_ids.difference(machine_ids).union(left_ids)
@@ -99,7 +102,8 @@ class Reconciler:
             pages, self._next_pages = self._next_pages or _observe_pages(self._driver), None
             if (page := await anext(pages, None)) is None:
                 return
-            recorded = await _load_recorded_states(self._db, [machine.machine_id for machine in page])
+            ids = [machine.machine_id for machine in page]
+            recorded = await _load_recorded_states(self._db, ids, self._region_ids)
             if differing := [machine.machine_id for machine in page if _differs(machine, recorded)]:
                 await self._reconcile_machines(driver, differing)
             self._next_pages = pages
@@ -107,30 +111,40 @@ class Reconciler:
 
 
 async def reconcile_instance_statuses(
-    db: Database, driver: Compute, now: Callable[[], int], *, reported_unknown: set[str] | None = None
+    db: Database,
+    driver: Compute,
+    now: Callable[[], int],
+    region_ids: Sequence[int],
+    *,
+    reported_unknown: set[str] | None = None,
 ) -> int:
     """Look at all machines, update every unlocked instance with another status, and return how many were updated.
 
-    A machine without a record is reported to the log once: its id is added to `reported_unknown`.
+    A machine without a record in the regions of the driver is reported to the log once: its id is added to
+    `reported_unknown`.
     """
     updated, unknown_ids = 0, reported_unknown if reported_unknown is not None else set()
     async for page in _observe_pages(driver):
-        updated += (await update_statuses(db, page, now, unknown_ids))[0]
+        updated += (await update_statuses(db, page, now, region_ids, unknown_ids))[0]
         await asyncio.sleep(0)
     return updated
 
 
 async def update_statuses(
-    db: Database, machines: Sequence[ObservedMachine], now: Callable[[], int], unknown_ids: set[str]
+    db: Database,
+    machines: Sequence[ObservedMachine],
+    now: Callable[[], int],
+    region_ids: Sequence[int],
+    unknown_ids: set[str],
 ) -> tuple[int, list[str]]:
     """Update the instances of machines; return how many were updated, and the machines whose instances differ still."""
-    recorded = await _load_recorded_states(db, [machine.machine_id for machine in machines])
+    recorded = await _load_recorded_states(db, [machine.machine_id for machine in machines], region_ids)
     return await _update_differing(db, machines, recorded, now, unknown_ids)
 
 
-async def _load_recorded_states(db: Database, machine_ids: Sequence[str]) -> RecordedStates:
+async def _load_recorded_states(db: Database, machine_ids: Sequence[str], region_ids: Sequence[int]) -> RecordedStates:
     async with db.scan() as tx:
-        return await instances.list_states(tx, machine_ids)
+        return await instances.list_states(tx, machine_ids, region_ids)
 
 
 def _differs(machine: ObservedMachine, recorded: RecordedStates) -> bool:

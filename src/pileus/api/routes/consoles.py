@@ -5,6 +5,7 @@ neither sent with the page nor logged; the WebSocket takes it as a parameter.
 """
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,9 +17,9 @@ from litestar.params import FromPath
 from pileus.api.authorization import OPEN
 from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
 from pileus.api.static_files import send_file
-from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.regions import RegionDrivers
 
 Socket = WebSocket[Any, Any, Any]
 FOLDER = Path(__file__).parents[1] / "screens"
@@ -70,7 +71,7 @@ async def relay_console_websocket(socket: Socket) -> None:
     """Relay data between a browser and a machine, if the browser has a valid ticket and is on our own page."""
     state: AppState = socket.app.state.app_state
     await socket.accept(subprotocols="binary")
-    streams = await _open_stream(socket, state.driver) if _is_same_origin(socket) else None
+    streams = await _open_stream(socket, state.drivers) if _is_same_origin(socket) else None
     if streams is None:
         await socket.close(FORBIDDEN)
         return
@@ -80,14 +81,15 @@ async def relay_console_websocket(socket: Socket) -> None:
         streams[1].close()
 
 
-async def _open_stream(socket: Socket, driver: Compute) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-    """Open the screen of the ticket; None for a wrong ticket, without a reason."""
-    if not isinstance(driver, SupportsScreenStreams):
-        return None
-    try:
-        return await driver.open_screen_stream(socket.query_params.get("ticket", ""))
-    except DriverError:
-        return None
+async def _open_stream(
+    socket: Socket, drivers: RegionDrivers
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    """Open the screen of the ticket, in the driver that has issued it; None for a wrong ticket, without a reason."""
+    for entry in drivers.running:
+        if isinstance(entry.driver, SupportsScreenStreams):
+            with suppress(DriverError):
+                return await entry.driver.open_screen_stream(socket.query_params.get("ticket", ""))
+    return None
 
 
 def _is_same_origin(socket: Socket) -> bool:

@@ -8,7 +8,7 @@ from litestar import MediaType, Response, get
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.status_codes import HTTP_200_OK, HTTP_503_SERVICE_UNAVAILABLE
-from msgspec import Struct
+from msgspec import Struct, field
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from pileus.api.authorization import OPEN, READ
@@ -21,6 +21,7 @@ from pileus.domain.errors import Unavailable
 from pileus.domain.start_reports import COMPLETE, StartReport
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
 from pileus.store.database import Database, check_connection
 
 LOG = logging.getLogger(__name__)
@@ -44,12 +45,16 @@ class TaskQueueView(Struct, frozen=True, kw_only=True):
 
 
 class ReadinessView(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer of a server that is ready; `task_queues` is by slot class."""
+    """The answer of a server that is ready; `task_queues` is by slot class.
+
+    `driver_errors` are those of the drivers that do not work, by region; `driver_details` are those of the others.
+    """
 
     status: str
     database: str
     driver: str
     driver_details: str = ""
+    driver_errors: dict[int, str] = field(default_factory=dict)
     tasks_unfinished: int
     task_queues: dict[str, TaskQueueView]
 
@@ -62,19 +67,24 @@ async def healthz() -> dict[str, str]:
 
 @get("/readyz", opt=OPEN | UNLOGGED, include_in_schema=False)
 async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
-    """Answer if the database and the driver work, else with 503 and the errors."""
-    results = {
-        "database": await _run_check(_check_database(app_state.db)),
-        "driver": await _run_check(_check_driver(app_state.driver)),
-    }
-    if any(result.error for result in results.values()):
-        raise Unavailable("; ".join(f"{name}: {result.error or OK}" for name, result in results.items()))
+    """Answer if the database and a driver work, else with 503 and the errors.
+
+    A driver that does not work makes its regions fail, but not the others.
+    """
+    database, drivers = await asyncio.gather(
+        _run_check(_check_database(app_state.db)), _check_drivers(app_state.drivers)
+    )
+    if database.error or not any(result.error == "" for _, result in drivers):
+        checks = [("database", database), *(("driver", result) for _, result in drivers)]
+        raise Unavailable("; ".join(f"{name}: {result.error or OK}" for name, result in checks))
+    errors = {region_id: result.error for entry, result in drivers if result.error for region_id in entry.region_ids}
     figures = await app_state.task_meter.measure()
     return ReadinessView(
         status="ready",
         database=OK,
-        driver=OK,
-        driver_details=results["driver"].details,
+        driver="degraded" if errors else OK,
+        driver_details="; ".join(result.details for _, result in drivers if result.details),
+        driver_errors=errors,
         tasks_unfinished=figures.unfinished_count,
         task_queues={
             name: TaskQueueView(waiting=queue.waiting, oldest_seconds=queue.oldest_age(figures.measured_at))
@@ -106,6 +116,11 @@ async def _check_database(db: Database) -> str:
     async with db.read() as tx:
         await check_connection(tx)
     return ""
+
+
+async def _check_drivers(drivers: RegionDrivers) -> list[tuple[RunningDriver, HealthCheckResult]]:
+    results = await asyncio.gather(*(_run_check(_check_driver(entry.driver)) for entry in drivers.running))
+    return list(zip(drivers.running, results, strict=True))
 
 
 async def _check_driver(driver: Compute) -> str:

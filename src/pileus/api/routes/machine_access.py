@@ -25,10 +25,10 @@ ByteCount = Annotated[int, QueryParameter(name="bytes", ge=1, le=MAX_BYTES)]
 async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteCount = 65536) -> Response[bytes]:
     """Get the end of the serial log of an instance, at most `bytes` bytes, unchanged."""
     instance = await _read_instance(ctx, instance_id)
-    if not isinstance(ctx.app.driver, SupportsSerialLogs):
+    if not isinstance(ctx.driver, SupportsSerialLogs):
         raise Conflict("This driver has no serial logs: its machines are simulated")
     try:
-        log = await ctx.app.driver.read_serial_log_end(instance.id, byte_count)
+        log = await ctx.driver.read_serial_log_end(instance.id, byte_count)
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Response(log, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
@@ -38,10 +38,10 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
 async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
     """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
     instance = await _read_instance(ctx, instance_id)
-    if not isinstance(ctx.app.driver, SupportsPortForwards):
+    if not isinstance(ctx.driver, SupportsPortForwards):
         raise Conflict("This driver has no port forwards: its machines are simulated")
     try:
-        return await ctx.app.driver.port_forwards(instance.id)
+        return await ctx.driver.port_forwards(instance.id)
     except DriverError as error:
         raise Conflict(str(error)) from error
 

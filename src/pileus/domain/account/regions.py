@@ -1,6 +1,6 @@
 """Regions and their capabilities."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -15,7 +15,11 @@ class Coordinate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A region. Regions are part of the catalogue; tenants cannot create them."""
+    """A region. Regions are part of the catalogue; tenants cannot create them.
+
+    `driver` provides its resources: None stands for the driver of the server's settings. `driver_options` replace
+    settings of the driver in this region.
+    """
 
     id: Annotated[int, Meta(ge=1)]
     display_name: str
@@ -30,6 +34,8 @@ class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access_level: Literal["core", "edge"] = "core"
     endpoint_type: Literal["admin", "internal", "public"] = "public"
     vlan_physical_network: str
+    driver: Annotated[str, Meta(min_length=1)] | None = None
+    driver_options: dict[str, Any] = field(default_factory=dict)
     metrics_database_id: int | None = None
     ddos_endpoint_id: int | None = None
     available_volume_types: list[str] = field(default_factory=list)

@@ -31,7 +31,7 @@ class DownloadLimits(Struct, frozen=True, kw_only=True):
 
 
 class DriverConfig(Struct, Generic[S], frozen=True):
-    """The server's data directory, the operator's catalogue, and the driver's own settings.
+    """The server's data directory, the operator's catalogue with the driver's regions, and the driver's own settings.
 
     `public_url` is the address at which clients reach the server. `record_store` is where the simulated driver keeps
     its records: tables of the server's database. `sleep` waits until so many seconds have passed on the clock of the
@@ -52,6 +52,9 @@ class DriverFactory(Protocol):
 
     It may have the attribute `MACHINES_ARE_IN_DATA_DIRECTORY`. If that is true, a server with another data directory
     on the same database is refused.
+
+    It may have the attribute `SERVES_ALL_ITS_REGIONS`. If that is true, one driver serves all regions that name it, and
+    a catalogue whose regions have different options for it is refused. Else there is a driver for each set of options.
     """
 
     def create(self, config: DriverConfig[Any]) -> Compute:

@@ -69,6 +69,7 @@ class Qemu:
     """The driver of one host: no bare metal servers, no migration, no DDoS protection."""
 
     MACHINES_ARE_IN_DATA_DIRECTORY = True
+    SERVES_ALL_ITS_REGIONS = True
 
     def __init__(  # noqa: PLR0913  # settings of the operator, each by its name
         self,

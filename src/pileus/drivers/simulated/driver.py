@@ -31,6 +31,8 @@ CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "ser
 class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedLoadBalancers):
     """The driver; it fulfils all Protocols but those of real machines."""
 
+    SERVES_ALL_ITS_REGIONS = True
+
     def __init__(  # noqa: PLR0913  # its configuration
         self,
         record_store: RecordStore,

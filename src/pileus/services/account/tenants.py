@@ -19,7 +19,7 @@ async def rename_tenant(tx: Tx, client_id: int, name: str) -> Client:
     return await clients.rename(tx, await clients.lock_present(tx, client_id), name)
 
 
-async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[str]:
+async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[tuple[int, str]]:
     """Delete a tenant that has nothing; return the default security groups that are removed with its default project.
 
     Its record stays, because the audit log and usage refer to it. Raises NotFound or Conflict.
@@ -32,18 +32,18 @@ async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[str]:
         project_count=len(existing),
         unfinished_tasks=await tasks.count_unfinished_of_tenant(tx, client_id),
     )
-    group_ids: list[str] = []
+    groups: list[tuple[int, str]] = []
     for project in existing:
         if table := await project_contents.find_resource(tx, project.id):
             raise Conflict(f"Tenant {client_id} has {table.replace('_', ' ')}: delete them first")
-        group_ids += await project_contents.list_ids(tx, "security_groups", project.id)
+        groups += await project_contents.list_regions_and_ids(tx, "security_groups", project.id)
         await project_contents.remove(tx, project.id)
         await projects.save(tx, project, project.deleted(ctx.now()))
     await api_keys.revoke_all_of_client(tx, client_id, ctx.now())
     await login_sessions.remove_all_of_client(tx, client_id)
     await users.disable_all_of_client(tx, client_id)
     await clients.mark_deleted(tx, client_id, ctx.now())
-    return group_ids
+    return groups
 
 
 async def add_missing_tenant(tx: Tx, client_id: int, now: int) -> None:

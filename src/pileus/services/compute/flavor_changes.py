@@ -11,7 +11,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.compute.task_types import RESIZE_VM, ResizeInstanceArgs
 from pileus.domain.context import Context
 from pileus.domain.tasks import Task
-from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.services.account.quotas import check_quotas
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.tasks import start_task
@@ -21,7 +21,7 @@ from pileus.store.storage import attachments
 
 
 async def change_instance_flavor(
-    tx: Tx, ctx: Context, driver: Compute, instance_id: str, flavor_id: str, task_id: str
+    tx: Tx, ctx: Context, drivers: RegionDrivers, instance_id: str, flavor_id: str, task_id: str
 ) -> Task:
     """Lock the instance, give it the flavor and start the task that resizes the machine.
 
@@ -31,7 +31,7 @@ async def change_instance_flavor(
     flavor = require_allowed_flavor_change(existing, ctx.catalogue.offered_flavor(flavor_id), flavor_id)
     resizing = existing.resizing(flavor.id, task_id, ctx.now())
     await _check_flavor_fits(tx, ctx, existing, flavor)
-    await check_capacity(tx, ctx, driver, flavor, resized_instance_id=instance_id)
+    await check_capacity(tx, ctx, drivers, flavor, resized_instance_id=instance_id)
     await check_quotas(tx, ctx, quota_increases(ctx.catalogue.flavor(existing.flavor_id), flavor))
     await instances.save(tx, existing, resizing)
     args = ResizeInstanceArgs(instance_id=instance_id, before=existing.status, flavor_id=existing.flavor_id)

@@ -13,7 +13,7 @@ from pileus.domain.errors import nest_field_errors
 from pileus.domain.network.interfaces import AttachedInterface
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.tasks import SlotClass, Task
-from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.services.account.quotas import check_instance_quotas
 from pileus.services.compute.order_sources import resolve_order_references
 from pileus.services.network.ddos_profiles import add_ddos_profile_for_interfaces
@@ -27,14 +27,14 @@ from pileus.store.database import Tx
 from pileus.store.storage import attachments, volumes
 
 
-async def create_instance(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder, task_id: str) -> Task:
+async def create_instance(tx: Tx, ctx: Context, drivers: RegionDrivers, order: InstanceOrder, task_id: str) -> Task:
     """Save an ordered instance with its volumes and interfaces, and start the task that creates it.
 
     Raises NotFound, Invalid, Conflict, NoCapacity or QuotasExceeded.
     """
     ctx.require_region()
     await projects.require_active(tx, ctx.place)
-    sources = await resolve_order_references(tx, ctx, driver, order)
+    sources = await resolve_order_references(tx, ctx, drivers, order)
     plan = plan_instance(order, sources, ctx, task_id)
     demand = quota_checks.count_demand_by_quota(plan.resource_demand(order, sources.flavor))
     await check_instance_quotas(tx, ctx, demand)

@@ -11,7 +11,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import Invalid, NotFound, invalid
 from pileus.domain.storage.disks import VolumeSourceRecords
 from pileus.domain.storage.volumes import Volume
-from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.services.compute.capacities import check_capacity
 from pileus.services.compute.placement_groups import lock_placement_group_for_new_member
 from pileus.store import tags
@@ -20,7 +20,7 @@ from pileus.store.database import Tx
 from pileus.store.storage import snapshots, volumes
 
 
-async def resolve_order_references(tx: Tx, ctx: Context, driver: Compute, order: InstanceOrder) -> ResolvedOrder:
+async def resolve_order_references(tx: Tx, ctx: Context, drivers: RegionDrivers, order: InstanceOrder) -> ResolvedOrder:
     """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid, Conflict or NoCapacity.
 
     A region without capacity for the flavor refuses the order before its other references are read.
@@ -28,7 +28,7 @@ async def resolve_order_references(tx: Tx, ctx: Context, driver: Compute, order:
     ssh_key_id = await _find_ssh_key_id(tx, ctx, order.ssh_key_name)
     order.check_baremetal_boot_source()
     flavor = _require_flavor(ctx, order)
-    await check_capacity(tx, ctx, driver, flavor)
+    await check_capacity(tx, ctx, drivers, flavor)
     if order.placement_group_id:
         await lock_placement_group_for_new_member(tx, ctx, order.placement_group_id)
     disks = await resolve_volume_sources(tx, ctx, order.volumes, unknown_image=Invalid)

@@ -71,10 +71,15 @@ async def _count_free(tx: Tx, client_id: int, region_id: int, limits: Sequence[R
     return free
 
 
-async def count_instances_by_flavor(tx: Tx, except_instance_id: str | None = None) -> dict[str, int]:
-    """Count the instances of each flavor, of all tenants and regions; one may be left out."""
-    counts = await resource_counts.list_of_all_tenants(tx)
-    servers = {flavor_id: count for (name, flavor_id), count in counts.items() if name == SERVERS}
+async def count_instances_by_flavor(
+    tx: Tx, except_instance_id: str | None = None, region_ids: Sequence[int] | None = None
+) -> dict[str, int]:
+    """Count the instances of each flavor, of all tenants, in some regions (None: all); one may be left out."""
+    servers: dict[str, int] = {}
+    for region_id in (None,) if region_ids is None else region_ids:
+        for (name, flavor_id), count in (await resource_counts.list_of_all_tenants(tx, region_id)).items():
+            if name == SERVERS:
+                servers[flavor_id] = servers.get(flavor_id, 0) + count
     if except_instance_id is None:
         return servers
     row = await tx.one("SELECT flavor_id FROM instances WHERE id = :id", id=except_instance_id)

@@ -127,10 +127,15 @@ class RecordedState(NamedTuple):
     revision: int
 
 
-async def list_states(tx: Tx, ids: Sequence[str]) -> dict[str, RecordedState]:
-    """Return the states of instances of any tenant, by id."""
+async def list_states(tx: Tx, ids: Sequence[str], region_ids: Sequence[int]) -> dict[str, RecordedState]:
+    """Return the states of instances of any tenant in some regions, by id."""
     marks, values = in_list_placeholders("id", ids)
-    rows = await tx.all(f"SELECT id, status, vm_state, revision FROM instances WHERE id IN ({marks})", **values)
+    region_marks, regions = in_list_placeholders("region", region_ids)
+    rows = await tx.all(
+        f"SELECT id, status, vm_state, revision FROM instances WHERE id IN ({marks}) AND region_id IN ({region_marks})",
+        **values,
+        **regions,
+    )
     return {row[0]: RecordedState(*row[1:]) for row in rows}
 
 

@@ -37,8 +37,8 @@ ProjectContext = TaskContext[DeleteProjectArgs]
 
 
 async def _destroy_machines(ctx: ProjectContext) -> None:
-    for instance_id in await _list_ids(ctx, "instances"):
-        await ctx.driver.ensure_no_machine(instance_id)
+    for region_id, instance_id in await _list_regions_and_ids(ctx, "instances"):
+        await ctx.drivers.require(region_id).ensure_no_machine(instance_id)
         await ctx.write(partial(_save_machine_gone, ctx, instance_id))
 
 
@@ -48,37 +48,39 @@ async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> N
 
 
 async def _destroy_snapshots(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsSnapshots):
-        return
-    for snapshot_id in await _list_ids(ctx, "snapshots"):
-        await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
-        await ctx.driver.ensure_no_snapshot(snapshot_id)
+    for region_id, snapshot_id in await _list_regions_and_ids(ctx, "snapshots"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsSnapshots):
+            await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
+            await driver.ensure_no_snapshot(snapshot_id)
 
 
 async def _destroy_volumes(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsVolumes):
-        return
-    for volume_id in await _list_ids(ctx, "volumes"):
-        await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
-        await ctx.driver.ensure_no_volume(volume_id)
+    for region_id, volume_id in await _list_regions_and_ids(ctx, "volumes"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsVolumes):
+            await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
+            await driver.ensure_no_volume(volume_id)
 
 
 async def _destroy_images(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsImages):
-        return
-    for image_id in await _list_ids(ctx, "images"):
-        await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
-        await ctx.driver.ensure_no_image(image_id)
+    for region_id, image_id in await _list_regions_and_ids(ctx, "images"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsImages):
+            await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
+            await driver.ensure_no_image(image_id)
 
 
 async def _destroy_security_groups(ctx: ProjectContext) -> None:
     """Destroy the security groups, and unassign the floating IPs."""
-    if isinstance(ctx.driver, SupportsFloatingIPs):
-        for floating_ip_id in await _list_ids(ctx, "floating_ips"):
-            await ctx.driver.ensure_no_floating_ip(floating_ip_id)
-    if isinstance(ctx.driver, SupportsSecurityGroups):
-        for group_id in await _list_ids(ctx, "security_groups"):
-            await ctx.driver.ensure_no_security_group(group_id)
+    for region_id, floating_ip_id in await _list_regions_and_ids(ctx, "floating_ips"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsFloatingIPs):
+            await driver.ensure_no_floating_ip(floating_ip_id)
+    for region_id, group_id in await _list_regions_and_ids(ctx, "security_groups"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsSecurityGroups):
+            await driver.ensure_no_security_group(group_id)
 
 
 async def _restore_security_groups(ctx: ProjectContext) -> None:
@@ -87,52 +89,54 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
         groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
         rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
     for group in groups:
-        await apply_group(ctx, group, rules[group.id])
+        await apply_group(ctx.drivers.require(group.region_id), group, rules[group.id])
 
 
 async def _destroy_routers(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, SupportsRouters):
-        for router_id in await _list_ids(ctx, "routers"):
-            await ctx.driver.ensure_no_router(router_id)
+    for region_id, router_id in await _list_regions_and_ids(ctx, "routers"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsRouters):
+            await driver.ensure_no_router(router_id)
 
 
 async def _restore_routers(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsRouters):
-        return
     async with ctx.db.scan() as tx:
         existing = await project_contents.list_records(tx, routers.TABLE, ctx.args.project_id)
         interfaces = await router_interfaces.list_by_routers(tx, [router.id for router in existing])
     for router in existing:
-        await ctx.driver.ensure_router(router_spec(router, interfaces[router.id]))
-        await add_interfaces(ctx, internal_interfaces(interfaces[router.id]))
+        driver = ctx.drivers.require(router.region_id)
+        if isinstance(driver, SupportsRouters):
+            await driver.ensure_router(router_spec(router, interfaces[router.id]))
+            await add_interfaces(driver, internal_interfaces(interfaces[router.id]))
 
 
 async def _destroy_networks(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, SupportsNetworks):
-        for network_id in await _list_ids(ctx, "networks"):
-            await ctx.driver.ensure_no_network(network_id)
+    for region_id, network_id in await _list_regions_and_ids(ctx, "networks"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsNetworks):
+            await driver.ensure_no_network(network_id)
 
 
 async def _restore_networks(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsNetworks):
-        return
     async with ctx.db.scan() as tx:
         existing = await project_contents.list_records(tx, networks.TABLE, ctx.args.project_id)
         subnets_by_network = await subnets.list_by_networks(tx, [network.id for network in existing])
     for network in existing:
-        await ctx.driver.ensure_network(NetworkSpec.of(network))
-        for subnet in subnets_by_network[network.id]:
-            await ctx.driver.ensure_subnet(SubnetSpec.of(subnet))
+        driver = ctx.drivers.require(network.region_id)
+        if isinstance(driver, SupportsNetworks):
+            await driver.ensure_network(NetworkSpec.of(network))
+            for subnet in subnets_by_network[network.id]:
+                await driver.ensure_subnet(SubnetSpec.of(subnet))
 
 
 async def _unprotect_addresses(ctx: ProjectContext) -> None:
-    if not isinstance(ctx.driver, SupportsDdosProtection):
-        return
     async with ctx.db.scan() as tx:
         profiles = await project_contents.list_records(tx, ddos_profiles.TABLE, ctx.args.project_id)
     for profile in profiles:
-        await ctx.driver.ensure_no_ddos_protection(profile.region_id, profile.ip_address)
-        await ctx.write(partial(_save_profile_inactive, profile.id))
+        driver = ctx.drivers.require(profile.region_id)
+        if isinstance(driver, SupportsDdosProtection):
+            await driver.ensure_no_ddos_protection(profile.region_id, profile.ip_address)
+            await ctx.write(partial(_save_profile_inactive, profile.id))
 
 
 async def _save_profile_inactive(profile_id: int, tx: Tx) -> None:
@@ -144,9 +148,9 @@ async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status:
     await ctx.write(lambda tx: project_contents.set_status(tx, table, resource_id, status))
 
 
-async def _list_ids(ctx: ProjectContext, table: str) -> list[str]:
+async def _list_regions_and_ids(ctx: ProjectContext, table: str) -> list[tuple[int, str]]:
     async with ctx.db.scan() as tx:
-        return await project_contents.list_ids(tx, table, ctx.args.project_id)
+        return await project_contents.list_regions_and_ids(tx, table, ctx.args.project_id)
 
 
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:

@@ -13,8 +13,11 @@ from pileus.store.database import Database, Tx
 LOG = logging.getLogger(__name__)
 
 
-async def push_metadata(db: Database, driver: Compute, instance_id: str) -> None:
-    """Send a machine its current metadata; if it cannot be reached, the reconciler does so later."""
+async def push_metadata(db: Database, driver: Compute | None, instance_id: str) -> None:
+    """Send a machine its current metadata; if it cannot be reached, the reconciler does so later.
+
+    Nothing is sent without a driver that shows machines their metadata.
+    """
     if not isinstance(driver, SupportsMachineMetadata):
         return
     async with db.read() as tx:

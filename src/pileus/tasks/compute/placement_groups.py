@@ -66,7 +66,7 @@ async def _migrate(ctx: TaskContext[PutIntoPlacementGroupArgs]) -> None:
     if machine.host == ctx.args.host:
         return
     if not isinstance(ctx.driver, SupportsMigration):
-        raise DriverError("This cloud cannot move an instance to another host", retryable=False)
+        raise DriverError("The driver of this region cannot move an instance to another host", retryable=False)
     await ctx.driver.ensure_machine_host(machine)
 
 

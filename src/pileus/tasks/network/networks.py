@@ -97,7 +97,7 @@ async def _remove_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> None:
 
 
 async def _add_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> None:
-    await add_interfaces(ctx, await _load_router_interfaces(ctx))
+    await add_interfaces(ctx.driver, await _load_router_interfaces(ctx))
 
 
 async def _load_router_interfaces(ctx: TaskContext[NetworkTaskArgs]) -> list[RouterInterface]:

@@ -18,6 +18,7 @@ from pileus.domain.network.task_types import (
     UpdateRouterArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.network import NicSpec, RouterSpec
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
@@ -62,7 +63,7 @@ async def ensure_router_in_driver(ctx: TaskContext[object], router_id: str) -> N
     """Create the router with all its interfaces in the driver. Raises NotFound."""
     router, interfaces = await _load_router(ctx, router_id)
     await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
-    await add_interfaces(ctx, internal_interfaces(interfaces))
+    await add_interfaces(ctx.driver, internal_interfaces(interfaces))
 
 
 async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
@@ -71,10 +72,10 @@ async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router
         return router, await router_interfaces.list_by_router(tx, router.id)
 
 
-async def add_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
+async def add_interfaces(driver: Compute, interfaces: Iterable[RouterInterface]) -> None:
     """Add interfaces to their routers in the driver."""
     for interface in interfaces:
-        await require_router_support(ctx.driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
+        await require_router_support(driver).ensure_router_interface(interface.port.router_id, nic_spec(interface))
 
 
 async def remove_interfaces(ctx: TaskContext[object], interfaces: Iterable[RouterInterface]) -> None:
@@ -146,7 +147,7 @@ async def _apply(
     """Send the router to the driver, then add and remove interfaces by the ids of their ports."""
     await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
     internal = internal_interfaces(interfaces)
-    await add_interfaces(ctx, (interface for interface in internal if interface.port.id in added))
+    await add_interfaces(ctx.driver, (interface for interface in internal if interface.port.id in added))
     await remove_interfaces(ctx, (interface for interface in internal if interface.port.id in removed))
 
 

@@ -21,6 +21,7 @@ from pileus.domain.network.task_types import (
     UpdateSecurityGroupArgs,
 )
 from pileus.domain.tasks import created_resources_by_kind
+from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.network import SecurityGroupSpec, SupportsSecurityGroups
 from pileus.store import tags
 from pileus.store.database import Tx
@@ -28,11 +29,11 @@ from pileus.store.network import security_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-async def apply_group(ctx: TaskContext[object], group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
+async def apply_group(driver: Compute, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
     """Send a group with these rules to the driver; a driver without security groups lets all traffic pass."""
-    if isinstance(ctx.driver, SupportsSecurityGroups):
+    if isinstance(driver, SupportsSecurityGroups):
         spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.as_new_rule for rule in rules])
-        await ctx.driver.ensure_security_group(spec)
+        await driver.ensure_security_group(spec)
 
 
 async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str]) -> None:
@@ -42,11 +43,11 @@ async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str
             group = await security_groups.find(tx, group_id)
             rules = await security_groups.list_rules(tx, group_id)
         if group is not None and group.is_default and group.task_id is None:
-            await apply_group(ctx, group, rules)
+            await apply_group(ctx.driver, group, rules)
 
 
 async def _apply_saved(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
-    await apply_group(ctx, *await _load_group(ctx))
+    await apply_group(ctx.driver, *await _load_group(ctx))
 
 
 async def _load_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
@@ -86,7 +87,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
     group, rules = await _load_group(ctx)
     name = group.name if ctx.args.name is UNSET else ctx.args.name
-    await apply_group(ctx, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
+    await apply_group(ctx.driver, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:

@@ -52,7 +52,7 @@ async def _destroy_subnet(ctx: TaskContext[SubnetTaskArgs]) -> None:
 
 
 async def _add_router_interfaces(ctx: TaskContext[SubnetTaskArgs]) -> None:
-    await add_interfaces(ctx, await _load_router_interfaces(ctx))
+    await add_interfaces(ctx.driver, await _load_router_interfaces(ctx))
 
 
 async def _remove_router_interfaces(ctx: TaskContext[SubnetTaskArgs]) -> None:

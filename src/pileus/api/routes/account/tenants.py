@@ -78,10 +78,11 @@ async def delete_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> None:
 
     When the answer arrives, no server process accepts the keys and logins. That takes a second.
     """
-    group_ids = await ctx.write(lambda tx: tenant_service.delete_tenant(tx, ctx, tenant_id))
-    if isinstance(ctx.app.driver, SupportsSecurityGroups):
-        for group_id in group_ids:
-            await ctx.app.driver.ensure_no_security_group(group_id)
+    groups = await ctx.write(lambda tx: tenant_service.delete_tenant(tx, ctx, tenant_id))
+    for region_id, group_id in groups:
+        driver = ctx.app.drivers.find(region_id)
+        if isinstance(driver, SupportsSecurityGroups):
+            await driver.ensure_no_security_group(group_id)
     await wait_until_caches_expire()
 
 

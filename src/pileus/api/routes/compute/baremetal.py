@@ -75,7 +75,7 @@ async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
     server. A task that fails leaves nothing behind.
     """
     return await ctx.submit_task(
-        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.to_order(), task_id)
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.drivers, data.to_order(), task_id)
     )
 
 

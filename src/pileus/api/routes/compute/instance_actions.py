@@ -105,7 +105,7 @@ async def change_flavor(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[Cha
     """
     return await ctx.submit_task(
         lambda tx, task_id: flavor_service.change_instance_flavor(
-            tx, ctx, ctx.app.driver, instance_id, data.flavor_id, task_id
+            tx, ctx, ctx.app.drivers, instance_id, data.flavor_id, task_id
         )
     )
 

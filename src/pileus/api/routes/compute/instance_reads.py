@@ -99,10 +99,10 @@ async def list_instance_metrics(
     """
     async with ctx.db.read() as tx:
         instance = await instances.get(tx, ctx.place, instance_id)
-    if not isinstance(ctx.app.driver, SupportsMachineMetrics):
-        raise Unavailable("This cloud measures nothing")
+    if not isinstance(ctx.driver, SupportsMachineMetrics):
+        raise Unavailable("The driver of this region measures nothing")
     try:
-        samples = await ctx.app.driver.machine_samples(instance.id, *data.period(ctx.now(), instance.created_at))
+        samples = await ctx.driver.machine_samples(instance.id, *data.period(ctx.now(), instance.created_at))
     except DriverError as error:
         raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_metrics_view(sample) for sample in samples[offset : offset + limit]])
@@ -178,10 +178,10 @@ async def open_console(ctx: RequestContext, instance: Instance, console_type: st
     except Locked as problem:
         async with ctx.db.read() as tx:
             raise await describe_lock(tx, ctx, problem) from None
-    if not isinstance(ctx.app.driver, SupportsConsoles):
-        raise Unavailable("This cloud has no consoles")
+    if not isinstance(ctx.driver, SupportsConsoles):
+        raise Unavailable("The driver of this region has no consoles")
     try:
-        console = await ctx.app.driver.open_console(instance.id, console_type)
+        console = await ctx.driver.open_console(instance.id, console_type)
     except DriverError as error:
         raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
     return RemoteConsoleView(

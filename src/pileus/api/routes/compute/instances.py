@@ -90,7 +90,7 @@ async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
     that fails leaves nothing behind.
     """
     return await ctx.submit_task(
-        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.driver, data.to_order(), task_id)
+        lambda tx, task_id: creation_service.create_instance(tx, ctx, ctx.app.drivers, data.to_order(), task_id)
     )
 
 
@@ -109,7 +109,7 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     task has locked the instance.
     """
     view = await update_and_show_instance(ctx, instance_id, data.to_patch(), INSTANCE)
-    await push_metadata(ctx.db, ctx.app.driver, instance_id)
+    await push_metadata(ctx.db, ctx.app.drivers.find(ctx.place.region_id), instance_id)
     return view
 
 

@@ -25,11 +25,11 @@ async def list_router_metrics(
     async with ctx.db.read() as tx:
         router = await routers.get(tx, ctx.place, router_id)
         interfaces = await router_interfaces.list_by_router(tx, router_id)
-    if not isinstance(ctx.app.driver, SupportsRouterMetrics):
-        raise Unavailable("This cloud does not measure its routers")
+    if not isinstance(ctx.driver, SupportsRouterMetrics):
+        raise Unavailable("The driver of this region does not measure its routers")
     try:
         period = data.period(ctx.now(), router.created_at)
-        traffic = await ctx.app.driver.router_traffic_by_port_id(router_id, *period)
+        traffic = await ctx.driver.router_traffic_by_port_id(router_id, *period)
     except DriverError as error:
         raise Conflict(str(error)) from error
     results = [_show_metrics(interface, traffic.get(interface.port.id, [])) for interface in interfaces]

@@ -1,8 +1,9 @@
 """The control endpoint of a simulated cloud: inject faults, limit capacity, change the state of machines.
 
-It is not part of the public API. The routes of ROUTER exist only with a simulated driver: an administrator changes what
-its own tenant experiences, an operator what any tenant does. Those of CONTROL_ROUTER reach all tenants and are for
-operators: they always exist, and answer 403 with the reason where the cloud may not be controlled.
+It is not part of the public API. The routes of ROUTER exist only if a region is simulated, and change only such
+regions: an administrator changes what its own tenant experiences, an operator what any tenant does. Those of
+CONTROL_ROUTER reach all tenants and are for operators: they always exist, and answer 403 with the reason where the
+cloud may not be controlled, as where a region is not simulated.
 """
 
 from litestar import Router

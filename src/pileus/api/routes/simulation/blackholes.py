@@ -8,6 +8,7 @@ from pileus.api.authorization import ADMINISTER
 from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
 from pileus.api.paging import Id
+from pileus.api.simulated_regions import require_simulated_region
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.services import simulation as simulation_service
 
@@ -23,6 +24,7 @@ class AddBlackhole(Struct, kw_only=True):
 @post("/blackholes", opt=ADMINISTER, status_code=200)
 async def add_blackhole(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddBlackhole]) -> BlackholePort:
     """Raise a DDoS alarm on an address. Your instances with that address return the blackholed port."""
+    require_simulated_region(ctx, data.region_id)
     return await ctx.write(
         lambda tx: simulation_service.add_blackhole(
             tx, ctx, client_scope, data.region_id, data.destination_ip, data.alarm_state

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from pileus.api.authorization import ADMINISTER
 from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
+from pileus.api.simulated_regions import require_simulated_region
 from pileus.domain.faults import MAX_COUNT
 from pileus.services import simulation as simulation_service
 from pileus.store.compute import capacities
@@ -48,6 +49,7 @@ async def set_capacity(
     The limit counts your instances only. An operator who names the tenant 0 limits the instances of all tenants
     together.
     """
+    require_simulated_region(ctx, ctx.place.region_id)
     await ctx.write(lambda tx: simulation_service.set_capacity(tx, ctx, client_scope, flavor_id, data.servers))
 
 

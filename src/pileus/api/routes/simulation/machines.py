@@ -9,6 +9,7 @@ from msgspec import Struct
 from pileus.api.authorization import ADMINISTER, OPERATE
 from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
+from pileus.api.simulated_regions import require_simulated_region
 from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
 from pileus.drivers.protocols.compute import ObservedMachine, SupportsSimulation
@@ -43,25 +44,24 @@ async def set_machine_state(
 ) -> None:
     """Put a machine into a state, as if it had failed or changed by itself. Its instance follows at once."""
     async with ctx.db.read() as tx:
-        await simulation_service.require_instance_in_reach(tx, client_scope, instance_id)
+        instance = await simulation_service.require_instance_in_reach(tx, client_scope, instance_id)
+    driver = require_simulated_region(ctx, instance.region_id)
     if data.status not in set(Status):
         raise invalid(status=f"Input should be one of {', '.join(Status)}")
-    driver = ctx.app.driver
-    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
     try:
         await driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:
         raise not_found("Machine", instance_id) from error
     machine = ObservedMachine(machine_id=instance_id, status=data.status, vm_state=data.vm_state)
-    await update_statuses(ctx.db, [machine], ctx.now, set())
+    await update_statuses(ctx.db, [machine], ctx.now, [instance.region_id], set())
 
 
 @put("/time", opt=OPERATE, status_code=204)
 async def set_time(ctx: Ctx, data: JSONBody[SetTimeMode]) -> None:
     """Make state changes take no time (`instant`), or as long as in a real cloud (`realistic`), for all tenants."""
-    driver = ctx.app.driver
-    assert isinstance(driver, SupportsSimulation)  # noqa: S101  # the router exists only with such a driver
-    await driver.set_transition_time(data.mode)
+    for entry in ctx.app.drivers.running:
+        if isinstance(entry.driver, SupportsSimulation):
+            await entry.driver.set_transition_time(data.mode)
 
 
 @put("/instances/{instance_id:str}/isolation", opt=ADMINISTER, status_code=204)
@@ -69,6 +69,9 @@ async def set_isolation(
     ctx: Ctx, client_scope: ClientScope, instance_id: FromPath[str], data: JSONBody[SetInstanceIsolation]
 ) -> None:
     """Isolate an instance from its networks, for a reason that its owner sees, or end the isolation."""
+    async with ctx.db.read() as tx:
+        instance = await simulation_service.require_instance_in_reach(tx, client_scope, instance_id)
+    require_simulated_region(ctx, instance.region_id)
     await ctx.write(
         lambda tx: simulation_service.set_instance_isolation(
             tx, client_scope, instance_id, isolated=data.isolated, reason=data.reason

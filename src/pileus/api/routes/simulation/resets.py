@@ -33,7 +33,7 @@ async def reset_cloud(ctx: Ctx, client_id: TenantToReset = None, project_id: Pro
     With `client_id` or `project_id`, only a tenant or a project is reset, as it was after its creation, and nothing of
     others changes. A tenant keeps its users, keys and first project.
     """
-    check_driver(ctx)
+    check_drivers(ctx)
     if project_id is not None:
         await ctx.write(lambda tx: reset_service.reset_project(tx, project_id, client_id))
     elif client_id is not None:
@@ -42,10 +42,10 @@ async def reset_cloud(ctx: Ctx, client_id: TenantToReset = None, project_id: Pro
         await ctx.app.resets.reset(ctx.caller)
 
 
-def check_driver(ctx: Ctx) -> None:
-    """Check that all that the driver simulates is in the database. Raises Forbidden."""
-    if not isinstance(ctx.app.driver, SupportsFirstRecords):
-        raise Forbidden("The driver of this server keeps its machines elsewhere, so the cloud cannot be reset")
+def check_drivers(ctx: Ctx) -> None:
+    """Check that all that the drivers simulate is in the database. Raises Forbidden."""
+    if not ctx.app.drivers.all_have(SupportsFirstRecords):
+        raise Forbidden("A driver of this server keeps its machines elsewhere, so the cloud cannot be reset")
 
 
 ROUTES = [reset_cloud]

@@ -13,7 +13,7 @@ from litestar.response import Stream
 
 from pileus.api.authorization import CONTROL
 from pileus.api.context import Ctx
-from pileus.api.routes.simulation.resets import check_driver
+from pileus.api.routes.simulation.resets import check_drivers
 
 CHUNK = 1 << 18
 MEDIA_TYPE = "application/gzip"
@@ -29,7 +29,7 @@ async def save_state(ctx: Ctx, plain_secrets: PlainSecrets = False) -> Stream:  
     The file is that of one moment, although requests go on. It holds the digests of keys and passwords, and secrets of
     tenants as the database has them: encrypted by the key of the server, or, with `plain_secrets`, in plain text.
     """
-    check_driver(ctx)
+    check_drivers(ctx)
     file = await ctx.app.states.save(plain_secrets=plain_secrets)
     size = os.fstat(file.fileno()).st_size
     return Stream(_read_chunks(file), media_type=MEDIA_TYPE, headers={"Content-Length": str(size)})
@@ -43,7 +43,7 @@ async def load_state(ctx: Ctx, request: litestar.Request[Any, Any, Any]) -> None
     Operators' keys of this server stay valid, and its catalogue stays. If anything is wrong with the file, nothing
     changes: 400 says what. The rest is as with a reset of the cloud.
     """
-    check_driver(ctx)
+    check_drivers(ctx)
     with tempfile.TemporaryFile(prefix="pileus-state-") as file:
         async for chunk in request.stream():
             await asyncio.to_thread(file.write, chunk)

@@ -1,0 +1,47 @@
+"""The driver of each region."""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from pileus.drivers.protocols.compute import Compute
+from pileus.drivers.protocols.errors import DriverError
+
+
+class RunningDriver(Struct, frozen=True, kw_only=True):
+    """A started driver, its name in the registry, and the regions whose resources it provides."""
+
+    name: str
+    driver: Compute
+    region_ids: tuple[int, ...]
+
+
+class RegionDrivers:
+    """The drivers of all regions that this process serves. Regions with equal settings share a driver."""
+
+    def __init__(self, running: Iterable[RunningDriver]) -> None:
+        self.running: Sequence[RunningDriver] = tuple(running)
+        self._driver_by_region = {region_id: entry.driver for entry in self.running for region_id in entry.region_ids}
+
+    def find(self, region_id: int | None) -> Compute | None:
+        """Return the driver of a region, or None if this process does not serve it."""
+        return None if region_id is None else self._driver_by_region.get(region_id)
+
+    def require(self, region_id: int | None) -> Compute:
+        """Return the driver of a region. Raises DriverError if this process does not serve it."""
+        driver = self.find(region_id)
+        if driver is None:
+            raise DriverError(f"This server has no driver for region {region_id}: see its catalogue", retryable=False)
+        return driver
+
+    def list_regions_sharing(self, driver: Compute) -> Sequence[int]:
+        """Return the ids of the regions of a driver."""
+        return next((entry.region_ids for entry in self.running if entry.driver is driver), ())
+
+    def all_have(self, ability: type) -> bool:
+        """Whether every driver has an ability."""
+        return all(isinstance(entry.driver, ability) for entry in self.running)
+
+    def any_has(self, ability: type) -> bool:
+        """Whether some driver has an ability."""
+        return any(isinstance(entry.driver, ability) for entry in self.running)
