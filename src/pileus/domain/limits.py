@@ -80,6 +80,13 @@ REQUESTED_LIMITS = Limit(
     name="requested_limits", value=200, bounds="Quotas of one scope, and regions, in one body of limits"
 )
 NAMES = Limit(name="names", value=100, bounds="Names, name templates, interfaces or volumes in a preview")
+POOL_MEMBERS = Limit(name="pool_members", value=250, bounds="Members of one pool of a load balancer")
+LOAD_BALANCER_POOLS = Limit(name="load_balancer_pools", value=100, bounds="Pools of one load balancer")
+LISTENER_L7_POLICIES = Limit(name="listener_l7_policies", value=100, bounds="L7 policies of one listener")
+L7_POLICY_RULES = Limit(name="l7_policy_rules", value=50, bounds="Rules of one L7 policy", source=OPENSTACK)
+L7_TAGS = Limit(name="l7_tags", value=50, bounds="Tags of one L7 policy or L7 rule")
+URL = Limit(name="url", value=255, bounds="An address or a path of L7 policies and health monitors, in characters")
+EXPECTED_CODES = Limit(name="expected_codes", value=64, bounds="Codes that a health monitor expects, in characters")
 TAG_CONDITIONS = Limit(name="tag_conditions", value=10, bounds="Conditions on tags in a usage report", source=PUBLISHED)
 REPORT_VALUES = Limit(name="report_values", value=1000, bounds="Values in one list of a report's filter")
 IDS = Limit(name="ids", value=1000, bounds="Ids in one list of a body")

@@ -3,18 +3,18 @@
 `client_id` is the tenant that a change is for; ALL_CLIENTS reaches every tenant.
 """
 
-from msgspec.structs import replace
-
 from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.compute.instances import Instance
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.faults import Fault
+from pileus.domain.load_balancers.members import Member
 from pileus.domain.network.ddos_profiles import BlackholePort
 from pileus.store import counters, faults
 from pileus.store.account import clients
 from pileus.store.compute import capacities, instances
 from pileus.store.database import Tx
+from pileus.store.load_balancers import members
 from pileus.store.network import ddos_profiles
 
 MAX_FAULTS = 100
@@ -68,12 +68,11 @@ async def set_capacity(tx: Tx, ctx: Context, client_id: int, flavor_id: str, ser
 
 
 async def set_instance_isolation(
-    tx: Tx, client_id: int, instance_id: str, *, isolated: bool, reason: str | None
+    tx: Tx, ctx: Context, client_id: int, instance_id: str, *, isolated: bool, reason: str | None
 ) -> None:
     """Isolate an instance from its networks for a reason that its owner sees, or end the isolation. Raises NotFound."""
     instance = await require_instance_in_reach(tx, client_id, instance_id)
-    changed = replace(instance, isolated=isolated, isolation_reason=reason if isolated else None)
-    await instances.save(tx, instance, changed)
+    await instances.save(tx, instance, instance.with_isolation(reason, ctx.now(), isolated=isolated))
 
 
 async def require_instance_in_reach(tx: Tx, client_id: int, instance_id: str) -> Instance:
@@ -82,6 +81,14 @@ async def require_instance_in_reach(tx: Tx, client_id: int, instance_id: str) ->
     if instance is None or client_id not in (ALL_CLIENTS, instance.client_id):
         raise not_found("Instance", instance_id)
     return instance
+
+
+async def set_member_reachability(tx: Tx, ctx: Context, client_id: int, member_id: str, *, reachable: bool) -> None:
+    """Begin or end an outage of a member, of which its health monitor takes notice. Raises NotFound or Conflict."""
+    member = await members.find(tx, member_id)
+    if member is None or client_id not in (ALL_CLIENTS, member.client_id):
+        raise not_found(Member.NOUN, member_id)
+    await members.save(tx, member, member.require_unlocked().with_reachability(ctx.now(), reachable=reachable))
 
 
 async def add_blackhole(

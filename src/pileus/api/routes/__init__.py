@@ -27,6 +27,7 @@ from pileus.api.routes.compute import (
     placement_groups,
     ssh_keys,
 )
+from pileus.api.routes.load_balancers import health_monitors, l7_policies, l7_rules, members, pools
 from pileus.api.routes.network import (
     address_prices,
     available_networks,
@@ -108,4 +109,9 @@ ROUTES = [
     *available_networks.ROUTES,
     *subnets.ROUTES,
     *routers.ROUTES,
+    *pools.ROUTES,
+    *members.ROUTES,
+    *health_monitors.ROUTES,
+    *l7_policies.ROUTES,
+    *l7_rules.ROUTES,
 ]

@@ -137,7 +137,8 @@ class FirstBootData(Struct, frozen=True, kw_only=True):
 class Instance(TenantResource, frozen=True, kw_only=True):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970.
 
-    `stamp` changes with everything that the instance shows, also of other records.
+    `stamp` changes with everything that the instance shows, also of other records. The last outage is the last time
+    in which it did not run or was isolated; it lasts while it has no end.
     """
 
     NOUN: ClassVar[str] = "Instance"
@@ -158,7 +159,14 @@ class Instance(TenantResource, frozen=True, kw_only=True):
     isolation_reason: str | None = None
     boot: FirstBootData = field(default_factory=FirstBootData)
     changed_at: int
+    outage_began_at: int | None = None
+    outage_ended_at: int | None = None
     stamp: int = 0
+
+    @property
+    def is_reachable(self) -> bool:
+        """Return whether other machines can reach it."""
+        return self.status == Status.ACTIVE and not self.isolated
 
     @property
     def is_virtual(self) -> bool:
@@ -246,8 +254,23 @@ class Instance(TenantResource, frozen=True, kw_only=True):
 
     def with_status(self, status: Status, now: int, vm_state: str | None = None) -> "Instance":
         """Set a status, its vm_state and `changed_at`."""
-        return replace(self, status=status.value, vm_state=vm_state or VM_STATES[status], changed_at=now)
+        changed = replace(self, status=status.value, vm_state=vm_state or VM_STATES[status], changed_at=now)
+        return _with_outage(self, changed, now)
+
+    def with_isolation(self, reason: str | None, now: int, *, isolated: bool) -> "Instance":
+        """Isolate the instance from its networks for a reason, or end the isolation."""
+        changed = replace(self, isolated=isolated, isolation_reason=reason if isolated else None)
+        return _with_outage(self, changed, now)
 
     def unlocked(self) -> "Instance":
         """Unlock the instance."""
         return replace(self, task_id=None, task_state=None)
+
+
+def _with_outage(before: Instance, after: Instance, now: int) -> Instance:
+    """Return the changed instance with the beginning or the end of an outage."""
+    if after.is_reachable == before.is_reachable:
+        return after
+    if not after.is_reachable:
+        return replace(after, outage_began_at=now, outage_ended_at=None)
+    return after if after.outage_began_at is None else replace(after, outage_ended_at=now)

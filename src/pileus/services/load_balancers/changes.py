@@ -22,12 +22,21 @@ async def lock_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, task_i
 
     Raises NotFound, or Conflict if a task has locked it or it is not ACTIVE.
     """
-    before = await load_balancers.get_for_change(tx, ctx.place, load_balancer_id)
-    locked = before.updating(task_id, ctx.now())
-    if before.provisioning_status != ProvisioningStatus.ACTIVE:
-        status = before.provisioning_status
-        raise Conflict(f"Load balancer {before.id} is in state {status}: it can be changed when it is ACTIVE")
-    return await load_balancers.save(tx, before, locked)
+    before = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
+    return await load_balancers.save(tx, before, before.updating(task_id, ctx.now()))
+
+
+async def require_changeable_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str) -> LoadBalancer:
+    """Return a load balancer that a task can lock; nobody else changes or locks it until the transaction ends.
+
+    Raises NotFound, or Conflict if a task has locked it or it is not ACTIVE.
+    """
+    load_balancer = await load_balancers.get_for_change(tx, ctx.place, load_balancer_id)
+    load_balancer.require_unlocked()
+    if load_balancer.provisioning_status != ProvisioningStatus.ACTIVE:
+        status = load_balancer.provisioning_status
+        raise Conflict(f"Load balancer {load_balancer.id} is in state {status}: it can be changed when it is ACTIVE")
+    return load_balancer
 
 
 async def start_change(

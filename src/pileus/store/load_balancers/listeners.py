@@ -26,6 +26,12 @@ async def list_by_pool(tx: Tx, pool_id: str) -> list[Listener]:
     return await TABLE.find(tx, "default_pool_id = :id ORDER BY created_at, id", id=pool_id)
 
 
+async def list_with_policies_of_pool(tx: Tx, pool_id: str) -> list[Listener]:
+    """Return the listeners with L7 policies that redirect to a pool, oldest first."""
+    redirecting = "id IN (SELECT listener_id FROM l7_policies WHERE redirect_pool_id = :id)"
+    return await TABLE.find(tx, f"{redirecting} ORDER BY created_at, id", id=pool_id)
+
+
 async def page(
     tx: Tx, place: Place, *, load_balancer_id: str | None, name: str | None, limit: int, offset: int
 ) -> tuple[int, list[Listener]]:

@@ -74,7 +74,7 @@ async def set_isolation(
     require_simulated_region(ctx, instance.region_id)
     await ctx.write(
         lambda tx: simulation_service.set_instance_isolation(
-            tx, client_scope, instance_id, isolated=data.isolated, reason=data.reason
+            tx, ctx, client_scope, instance_id, isolated=data.isolated, reason=data.reason
         )
     )
 
