@@ -11,6 +11,7 @@ from pileus.store.account import quotas
 from pileus.store.compute import images
 from pileus.store.database import Tx
 from pileus.store.rows import Table
+from tests.balancers import a_balanced_tree
 from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
@@ -40,7 +41,11 @@ TEXT_IDS = (
     "image_id",
     "instance_id",
     "keypair_id",
+    "l7_policy_id",
+    "l7_rule_id",
+    "member_id",
     "network_id",
+    "pool_id",
     "port_id",
     "server_id",
     "router_id",
@@ -132,6 +137,7 @@ async def create_everything(tenant: Tenant) -> Ids:
         "volume_id": (volume := await a_volume(tenant, name=SECRET)).id,
         "snapshot_id": (await a_snapshot(tenant, volume, name=SECRET)).id,
         "profile_id": (await a_ddos_profile(tenant, (await list_addresses(tenant, port))[0])).id,
+        **(await a_balanced_tree(tenant, name=SECRET)),
     }
     return Ids(missing_ids().values | ids)
 

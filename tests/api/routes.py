@@ -14,7 +14,7 @@ from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.domain.account.access import Access
 from pileus.settings import Settings
-from tests.api.foreign_ids import Ids
+from tests.api.foreign_ids import MISSING, Ids
 from tests.api.samples import minimal_value
 
 PARAMETER = re.compile(r"{(\w+)}")
@@ -24,6 +24,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 # Bodies for which the minimal value of the type is invalid.
 PERIOD = {"time_from": "2026-01-01T00:00:00Z", "time_to": "2026-01-02T00:00:00Z"}
+A_MEMBER = {"address": "203.0.113.9", "protocol_port": 80}
 BODIES: dict[str, Any] = {
     "POST /_pileus/tenants/{tenant_id}/users": {"email": "ann@example.com", "password": "correct horse"},
     "POST /cloud/v1/cost_report/totals": PERIOD,
@@ -32,6 +33,21 @@ BODIES: dict[str, Any] = {
     "POST /cloud/v1/usage_report": PERIOD,
     "POST /iam/auth/jwt/refresh": {"refresh": "x"},
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
+    "POST /cloud/v1/lbpools/{project_id}/{region_id}": {
+        "name": "web",
+        "protocol": "HTTP",
+        "lb_algorithm": "ROUND_ROBIN",
+        "load_balancer_id": MISSING,
+    },
+    "POST /cloud/v1/lbpools/{project_id}/{region_id}/{pool_id}/member": A_MEMBER,
+    "POST /cloud/v1/loadbalancers/{project_id}/{region_id}/pools/{pool_id}/members": A_MEMBER,
+    "POST /cloud/v1/l7policies/{project_id}/{region_id}": {"action": "REJECT", "listener_id": MISSING},
+    "POST /cloud/v1/l7policies/{project_id}/{region_id}/{l7_policy_id}/rules": {
+        "type": "PATH",
+        "compare_type": "EQUAL_TO",
+        "value": "/admin",
+    },
+    "PUT /cloud/v1/l7policies/{project_id}/{region_id}/{l7_policy_id}": {"action": "REJECT"},
     "POST /cloud/v1/downloadimage/{project_id}/{region_id}": {"name": "fetched", "url": "https://images.example.org/x"},
     "POST /cloud/v1/ddos/profiles/{project_id}/{region_id}": {"ip_address": "203.0.113.9", "profile_template": 1},
     "PATCH /cloud/v1/instances/{project_id}/{region_id}/{instance_id}": {"tags": {}},

@@ -27,6 +27,7 @@ from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
 from tests.tasks.network_scenarios import NETWORK_SCENARIOS
+from tests.tasks.pool_scenarios import POOL_SCENARIOS
 from tests.tasks.scenario import Path, Scenario, SendRequest, request
 from tests.tasks.security_group_scenarios import SECURITY_GROUP_SCENARIOS
 from tests.tenants import REGION, Tenant
@@ -308,6 +309,7 @@ SCENARIOS: dict[str, Scenario] = {
     "create_snapshot": Scenario(_create_snapshot),
     "delete_snapshot": Scenario(_delete_snapshot, irreversible=True),
     **NETWORK_SCENARIOS,
+    **POOL_SCENARIOS,
     **ADDRESS_SCENARIOS,
     **SECURITY_GROUP_SCENARIOS,
     **IMAGE_SCENARIOS,

@@ -198,6 +198,24 @@ def set_isolation(control: ControlClient, instance_id: str, reason: str | None, 
     click.echo(f"Instance {instance_id} is {'reachable again' if off else 'isolated'}.")
 
 
+@sim.command(
+    "member",
+    cls=SectionedCommand,
+    examples=(("Let a member of a load balancer fail", "pileus sim member 3d5e… down"),),
+)
+@click.argument("member_id")
+@click.argument("state", type=click.Choice(["down", "up"]))
+@add_control_options
+def set_member_state(control: ControlClient, member_id: str, state: str) -> None:
+    """Let the member MEMBER_ID of a pool not answer (down), or answer again (up).
+
+    The health monitor of the pool notices it by its retries, on the clock of the cloud. A member whose instance does
+    not run is down as well.
+    """
+    control.call("PUT", f"/members/{quote_path_segment(member_id)}", {"reachable": state == "up"})
+    click.echo(f"Member {member_id} is {state}.")
+
+
 @sim.command("blackhole", cls=SectionedCommand, examples=(("Blackhole an address", "pileus sim blackhole 192.0.2.7"),))
 @click.argument("address", required=False)
 @click.option("--alarm-state", default="ALARM", show_default=True, help="The state of the alarm.")

@@ -1,13 +1,10 @@
 """Pools, their members and their health monitors as the API shows them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
-
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
 from pileus.api.wire.common import make_view
-from pileus.api.wire.legacy import DEPRECATED
 from pileus.domain.load_balancers.health_monitors import HealthMonitor
 from pileus.domain.load_balancers.members import Member
 from pileus.domain.load_balancers.pools import Pool
@@ -103,7 +100,7 @@ class _PoolFields(Struct, kw_only=True):
     secret_id: str | None
     ca_secret_id: str | None
     crl_secret_id: str | None
-    timeout_client_data: Annotated[int | None, DEPRECATED]
+    timeout_client_data: int | None
     timeout_member_connect: int | None
     timeout_member_data: int | None
     admin_state_up: bool
