@@ -24,6 +24,7 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
 from pileus.domain.ids import derive_catalogue_id
+from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 from pileus.domain.network.ddos_profiles import DdosTemplate
 from pileus.domain.network.networks import Network, Subnet, canonical_ip
 from pileus.domain.network.security_group_policies import SecurityGroupPolicy
@@ -125,6 +126,7 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     volume_types: Annotated[list[VolumeType], Meta(min_length=1)]
     images: list[PublicImage]
     networks: Annotated[list[ExternalNetwork], Meta(min_length=1)]
+    load_balancer_flavors: list[LoadBalancerFlavor] = field(default_factory=list)
     app_templates: list[AppTemplate] = field(default_factory=list)
     ddos_templates: list[DdosTemplate] = field(default_factory=list)
     prices: Prices = field(default_factory=Prices)
@@ -147,6 +149,15 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     def offered_flavor(self, flavor_id: str) -> Flavor | None:
         """Return the flavor of that id if new servers can have it."""
         return self._flavors.get(flavor_id)
+
+    def load_balancer_flavor(self, name: str) -> LoadBalancerFlavor | None:
+        """Return the flavor of load balancers of that name."""
+        return self._load_balancer_flavors.get(name)
+
+    @cached_property
+    def sorted_load_balancer_flavors(self) -> list[LoadBalancerFlavor]:
+        """The flavors of load balancers, the smallest first."""
+        return sorted(self.load_balancer_flavors, key=lambda flavor: (flavor.vcpus, flavor.ram, flavor.name))
 
     def volume_type(self, name: str) -> VolumeType | None:
         """Return the volume type of that name."""
@@ -193,6 +204,10 @@ class Catalogue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, d
     @cached_property
     def _flavors(self) -> dict[str, Flavor]:
         return {flavor.id: flavor for flavor in self.flavors}
+
+    @cached_property
+    def _load_balancer_flavors(self) -> dict[str, LoadBalancerFlavor]:
+        return {flavor.name: flavor for flavor in self.load_balancer_flavors}
 
     @cached_property
     def _volume_types(self) -> dict[str, VolumeType]:

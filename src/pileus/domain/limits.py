@@ -79,6 +79,17 @@ WAITING_LIMIT_REQUESTS = Limit(
 REQUESTED_LIMITS = Limit(
     name="requested_limits", value=200, bounds="Quotas of one scope, and regions, in one body of limits"
 )
+LOAD_BALANCER_LISTENERS = Limit(
+    name="load_balancer_listeners",
+    value=51,
+    bounds="Listeners of one load balancer, one of them of protocol PROMETHEUS",
+    source=PUBLISHED,
+)
+ALLOWED_CIDRS = Limit(
+    name="allowed_cidrs", value=100, bounds="Address ranges that may use one listener", source=PUBLISHED
+)
+LISTENER_USERS = Limit(name="listener_users", value=3, bounds="Users of one listener", source=PUBLISHED)
+SNI_SECRETS = Limit(name="sni_secrets", value=50, bounds="Further certificates of one listener")
 NAMES = Limit(name="names", value=100, bounds="Names, name templates, interfaces or volumes in a preview")
 POOL_MEMBERS = Limit(name="pool_members", value=250, bounds="Members of one pool of a load balancer")
 LOAD_BALANCER_POOLS = Limit(name="load_balancer_pools", value=100, bounds="Pools of one load balancer")

@@ -13,7 +13,9 @@ from pileus.store.scoped import IN_PLACE, place_parameters
 from pileus.store.table_counts import is_counted_by_project
 
 R = TypeVar("R", bound=Struct)
-TEXTS = frozenset({"name", "address"})
+TEXTS = frozenset(
+    {"name", "address", "flavor_name", "operating_status", "provisioning_status", "vip_address", "vip_ip_family"}
+)
 """Text columns that lists can be sorted by. They are compared by code point, so that SQLite and PostgreSQL agree."""
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pileus.tasks.account import projects
 from pileus.tasks.compute import images, instances, placement_groups, power_actions
-from pileus.tasks.load_balancers import pools
+from pileus.tasks.load_balancers import listeners, load_balancers, pools
 from pileus.tasks.network import (
     ddos_profiles,
     floating_ips,
@@ -36,6 +36,8 @@ _ALL: tuple[Operation[Any], ...] = (
     *reserved_fixed_ips.OPERATIONS,
     *security_groups.OPERATIONS,
     *ddos_profiles.OPERATIONS,
+    *load_balancers.OPERATIONS,
+    *listeners.OPERATIONS,
     *pools.OPERATIONS,
 )
 OPERATIONS: Operations = {operation.task_type.name: operation for operation in _ALL}

@@ -27,7 +27,18 @@ from pileus.api.routes.compute import (
     placement_groups,
     ssh_keys,
 )
-from pileus.api.routes.load_balancers import health_monitors, l7_policies, l7_rules, members, pools
+from pileus.api.routes.load_balancers import (
+    health_monitors,
+    l7_policies,
+    l7_rules,
+    listeners,
+    load_balancer_metadata,
+    load_balancer_prices,
+    load_balancer_statuses,
+    load_balancers,
+    members,
+    pools,
+)
 from pileus.api.routes.network import (
     address_prices,
     available_networks,
@@ -109,6 +120,11 @@ ROUTES = [
     *available_networks.ROUTES,
     *subnets.ROUTES,
     *routers.ROUTES,
+    *load_balancers.ROUTES,
+    *load_balancer_statuses.ROUTES,
+    *load_balancer_metadata.ROUTES,
+    *load_balancer_prices.ROUTES,
+    *listeners.ROUTES,
     *pools.ROUTES,
     *members.ROUTES,
     *health_monitors.ROUTES,

@@ -33,7 +33,6 @@ CLOUD_FAMILIES = {
     "Functions": ["faas"],
     "Inference": ["inference", "inferences"],
     "Kubernetes clusters": ["k8s"],
-    "Load balancers": ["lbflavors", "lblisteners", f"{PRICES}/loadbalancers"],
     "Logging": ["laas"],
     "Secrets": ["secrets"],
     "Users and their roles": ["users"],

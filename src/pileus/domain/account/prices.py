@@ -13,6 +13,7 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import GIB
 from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import InstanceKind
+from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 
 HOURS_PER_MONTH = 730
 AMOUNT_PRECISION = Decimal("0.000001")
@@ -67,6 +68,11 @@ def price_from_hourly_amount(amount: Decimal) -> Price:
 def flavor_price(flavor: Flavor) -> Price | None:
     """Return the price of a server, or None if the flavor has no price."""
     return None if flavor.price_per_hour is None else price_from_hourly_amount(flavor.price_per_hour)
+
+
+def load_balancer_price(flavor: LoadBalancerFlavor) -> Price:
+    """Return the price of a load balancer without its addresses."""
+    return price_from_hourly_amount(flavor.price_per_hour)
 
 
 def volume_price(catalogue: Catalogue, size_gib: int, type_name: str) -> Price:

@@ -29,6 +29,7 @@ class BilledResourceType(StrEnum):
     FLOATING_IP = "floatingip"
     IMAGE = "image"
     INSTANCE = "instance"
+    LOAD_BALANCER = "load_balancer"
     SNAPSHOT = "snapshot"
     VOLUME = "volume"
 
@@ -38,6 +39,7 @@ SIZE_UNITS = {BilledResourceType.IMAGE: "bytes", BilledResourceType.SNAPSHOT: "G
 PRICE_FACTS = {
     BilledResourceType.BAREMETAL: "flavor",
     BilledResourceType.INSTANCE: "flavor",
+    BilledResourceType.LOAD_BALANCER: "flavor",
     BilledResourceType.SNAPSHOT: "volume_type",
     BilledResourceType.VOLUME: "volume_type",
 }
@@ -85,9 +87,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     def _price(self, catalogue: Catalogue) -> Price | None:
         """Return the price of one unit per month."""
         match BilledResourceType(self.type):
-            case BilledResourceType.INSTANCE | BilledResourceType.BAREMETAL:
-                flavor = catalogue.flavor(self.facts["flavor"])
-                return prices.flavor_price(flavor) if flavor else None
+            case BilledResourceType.INSTANCE | BilledResourceType.BAREMETAL | BilledResourceType.LOAD_BALANCER:
+                return self._flavor_price(catalogue)
             case BilledResourceType.VOLUME:
                 return prices.volume_price(catalogue, 1, self.facts["volume_type"])
             case BilledResourceType.SNAPSHOT:
@@ -98,6 +99,15 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
                 return prices.floating_ip_price(catalogue)
             case BilledResourceType.EXTERNAL_IP:
                 return prices.external_ip_price(catalogue)
+
+    def _flavor_price(self, catalogue: Catalogue) -> Price | None:
+        """Return the price of the flavor, or None if there is none."""
+        name = self.facts["flavor"]
+        if self.type == BilledResourceType.LOAD_BALANCER:
+            load_balancer_flavor = catalogue.load_balancer_flavor(name)
+            return prices.load_balancer_price(load_balancer_flavor) if load_balancer_flavor else None
+        flavor = catalogue.flavor(name)
+        return prices.flavor_price(flavor) if flavor else None
 
 
 class TimeWindow(Struct, frozen=True):

@@ -1,7 +1,8 @@
 """Load balancers: an address that listeners serve, on a pair of machines."""
 
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -55,6 +56,12 @@ class LoadBalancer(BalancingResource, frozen=True, kw_only=True):
     preferred_connectivity: str = MemberConnectivity.L2
     logging: Logging = Logging()
 
-    def renamed(self, name: str, now: int) -> "LoadBalancer":
-        """Set the name."""
-        return replace(self, name=name, updated_at=now)
+    def patched(self, patch: Mapping[str, Any], now: int) -> "LoadBalancer":
+        """Apply a patch of its own fields; tags are stored apart."""
+        fields = {name: value for name, value in patch.items() if name != "tags"}
+        return replace(self, **fields, updated_at=now)
+
+    def with_new_machines(self, flavor_name: str | None = None) -> "LoadBalancer":
+        """Return it with another pair of machines, of another flavor if given."""
+        flavor_name = flavor_name or self.flavor_name
+        return replace(self, flavor_name=flavor_name, machine_generation=self.machine_generation + 1)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct, field
 
-from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.load_balancer_orders import LoadBalancerPatch
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import TaskType
 
@@ -25,18 +25,51 @@ class ChangePartsArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
     created: dict[str, list[str]] | None = None
 
 
-class UpdateLoadBalancerArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
-    """A load balancer, and how it was before the task."""
+class CreateLoadBalancerArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
+    """A load balancer with its parts, and its floating IP if there is one.
 
-    previous: LoadBalancer
+    A `new_floating_ip_id` is deleted if the task fails; `kept_floating_ip_ids` were assigned to the port before.
+    """
+
+    new_floating_ip_id: str | None = None
+    kept_floating_ip_ids: list[str] = field(default_factory=list)
+    created: dict[str, list[str]] = field(default_factory=dict)
+
+
+class UpdateLoadBalancerArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
+    """A load balancer and the changes to it."""
+
+    patch: LoadBalancerPatch
+
+
+class UpdateLoadBalancerTagsArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
+    """A load balancer and a merge patch of its tags."""
+
+    tags: dict[str, str | None] | None
+
+
+class ReplaceMachinesArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
+    """A load balancer that gets other machines, of another flavor if given, and its status before the task."""
+
+    flavor_name: str | None = None
+    previous_status: str
 
 
 class DeleteLoadBalancerArgs(LoadBalancerTaskArgs, frozen=True, kw_only=True):
-    """A load balancer, its DDoS profiles, and the floating IPs that it leaves unassigned."""
+    """A load balancer, its status before the task, and the DDoS profiles of its addresses."""
 
+    previous_status: str
     profiles: list[int] = field(default_factory=list)
 
 
+CREATE_LOAD_BALANCER = TaskType("create_loadbalancer", CreateLoadBalancerArgs)
+UPDATE_LOAD_BALANCER = TaskType("update_loadbalancer", UpdateLoadBalancerArgs)
+DELETE_LOAD_BALANCER = TaskType("delete_loadbalancer", DeleteLoadBalancerArgs)
+FAIL_OVER_LOAD_BALANCER = TaskType("failover_loadbalancer", ReplaceMachinesArgs)
+RESIZE_LOAD_BALANCER = TaskType("resize_loadbalancer", ReplaceMachinesArgs)
+UPDATE_LOAD_BALANCER_TAGS = TaskType("update_lbmetadata", UpdateLoadBalancerTagsArgs)
+REPLACE_LOAD_BALANCER_TAGS = TaskType("replace_lbmetadata", UpdateLoadBalancerTagsArgs)
+DELETE_LOAD_BALANCER_TAG = TaskType("delete_lbmetadata", UpdateLoadBalancerTagsArgs)
 CREATE_LISTENER = TaskType("create_lblistener", ChangePartsArgs)
 UPDATE_LISTENER = TaskType("patch_lblistener", ChangePartsArgs)
 DELETE_LISTENER = TaskType("delete_lblistener", ChangePartsArgs)

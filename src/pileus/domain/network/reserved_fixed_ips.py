@@ -34,6 +34,11 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
     addresses: Sequence[AssignedAddress]
     instance_ids: Sequence[str] = ()
 
+    @property
+    def device_ids(self) -> list[str]:
+        """The ids of the instances and the load balancer that use it."""
+        return [*self.instance_ids, *([self.port.load_balancer_id] if self.port.load_balancer_id else [])]
+
     def address_of_version(self, version: int) -> AssignedAddress | None:
         """Return the address of an IP version, or None."""
         return next((line for line in self.addresses if ip_address(line.ip).version == version), None)
@@ -45,11 +50,15 @@ class ReservedFixedIP(Struct, frozen=True, kw_only=True):
             raise Invalid(f"Reserved fixed IP {self.port.id} is a virtual IP: set is_vip to false first")
         if self.instance_ids:
             raise Conflict(f"Reserved fixed IP {self.port.id} is attached to instance {self.instance_ids[0]}")
+        if self.port.load_balancer_id is not None:
+            raise Conflict(f"Reserved fixed IP {self.port.id} is that of load balancer {self.port.load_balancer_id}")
         return self
 
     def port_with_vip(self, now: int, *, is_vip: bool) -> Port:
         """Return the port as a virtual IP or as a plain one. Raises Conflict while an instance uses it."""
         port = self.port.require_unlocked()
+        if is_vip and port.load_balancer_id is not None:
+            raise Conflict(f"Reserved fixed IP {port.id} is that of load balancer {port.load_balancer_id}")
         if is_vip != port.is_vip and self.instance_ids:
             verb = "is attached to" if is_vip else "is connected to"
             raise Conflict(f"Reserved fixed IP {port.id} {verb} instance {self.instance_ids[0]}")
@@ -69,8 +78,8 @@ class ReservedFixedIPFilter(Struct, frozen=True, kw_only=True):
     def matches(self, reserved: ReservedFixedIP) -> bool:
         """Return whether a reserved fixed IP belongs to the list."""
         return (
-            not (self.available_only and reserved.instance_ids)
-            and (self.device_id is None or self.device_id in reserved.instance_ids)
+            not (self.available_only and reserved.device_ids)
+            and (self.device_id is None or self.device_id in reserved.device_ids)
             and not (self.external_only and not reserved.network.external)
             and not (self.internal_only and reserved.network.external)
             and not (self.vip_only and not reserved.port.is_vip)
@@ -85,7 +94,7 @@ SORT_KEYS: dict[str, Callable[[ReservedFixedIP], tuple[int, ...] | str | int]] =
         default=(0, 0),
     ),
     "name": lambda reserved: reserved.port.name,
-    "status": lambda reserved: int(not reserved.instance_ids),
+    "status": lambda reserved: int(not reserved.device_ids),
     "updated_at": lambda reserved: reserved.port.updated_at,
 }
 

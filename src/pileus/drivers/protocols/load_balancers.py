@@ -10,6 +10,7 @@ from pileus.domain.load_balancers.parts import BalancingResource
 from pileus.domain.load_balancers.pools import SessionPersistence
 from pileus.domain.load_balancers.trees import LoadBalancerTree
 from pileus.drivers.protocols.abilities import AbilityMeta
+from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.protocols.network import NicSpec
 
 S = TypeVar("S", bound=Struct)
@@ -118,7 +119,6 @@ class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
 
     id: str
     region_id: int
-    name: str
     flavor_name: str
     machine_generation: int
     admin_state_up: bool
@@ -138,7 +138,6 @@ class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
         return cls(
             id=balancer.id,
             region_id=balancer.region_id,
-            name=balancer.name,
             flavor_name=balancer.flavor_name,
             machine_generation=balancer.machine_generation,
             admin_state_up=balancer.admin_state_up,
@@ -153,6 +152,19 @@ class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
         )
 
 
+class BalancedTraffic(Struct, frozen=True, kw_only=True):
+    """Counters of the traffic of a listener, since its creation."""
+
+    active_connections: int = 0
+    total_connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    request_errors: int = 0
+
+    def __add__(self, other: "BalancedTraffic") -> "BalancedTraffic":
+        return BalancedTraffic(**{name: getattr(self, name) + getattr(other, name) for name in self.__struct_fields__})
+
+
 @runtime_checkable
 class SupportsLoadBalancers(Protocol, metaclass=AbilityMeta):
     """Balances traffic. Every method names an end state."""
@@ -162,6 +174,14 @@ class SupportsLoadBalancers(Protocol, metaclass=AbilityMeta):
 
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
         """Delete a load balancer."""
+
+    async def balanced_traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+        """Return the counters of each listener that has any."""
+
+    async def load_balancer_samples(
+        self, load_balancer_id: str, since: int, until: int, max_count: int
+    ) -> list[MachineSample]:
+        """Return at most `max_count` samples between two times, oldest first. Raises DriverError."""
 
 
 def _specs(parts: Sequence[BalancingResource], spec_type: type[S]) -> list[S]:

@@ -1,6 +1,9 @@
 """The load balancers of the simulated cloud: only their specifications are stored, as no traffic is carried."""
 
-from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.load_balancers import BalancedTraffic, LoadBalancerSpec
+from pileus.drivers.protocols.metrics import MachineSample
+from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples
 from pileus.drivers.simulated.networks import PartKind, SimulatedNetworks
 
 
@@ -14,6 +17,21 @@ class SimulatedLoadBalancers(SimulatedNetworks):
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
         """Delete a load balancer."""
         await self.remove_part(PartKind.LOAD_BALANCER, load_balancer_id)
+
+    async def balanced_traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+        """Return counters of 0, because no traffic is carried."""
+        load_balancer = await self.find_load_balancer(load_balancer_id)
+        return {listener.id: BalancedTraffic() for listener in load_balancer.listeners} if load_balancer else {}
+
+    async def load_balancer_samples(
+        self, load_balancer_id: str, since: int, until: int, max_count: int
+    ) -> list[MachineSample]:
+        """Return made-up samples: a daily wave for each load balancer. Raises DriverError if it does not exist."""
+        load_balancer = await self.find_load_balancer(load_balancer_id)
+        if load_balancer is None:
+            raise DriverError(f"Load balancer {load_balancer_id} does not exist", retryable=False)
+        times = sample_times(since, until, max_count)
+        return simulate_machine_samples(load_balancer_id, times, 0, running=load_balancer.admin_state_up)
 
     async def find_load_balancer(self, load_balancer_id: str) -> LoadBalancerSpec | None:
         """Return a load balancer."""

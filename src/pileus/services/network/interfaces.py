@@ -47,13 +47,14 @@ from pileus.store.network import addresses, floating_ips, ports, security_groups
 
 
 class InterfaceOwner(Struct, frozen=True, kw_only=True):
-    """The instance of new interfaces (None: ports without an instance) and the task that locks them.
+    """The instance or load balancer of new interfaces (None: ports without one) and the task that locks them.
 
     Interfaces of bare metal servers have `port_security` False: no security groups, no anti-spoofing.
     """
 
     task_id: str
     instance_id: str | None = None
+    load_balancer_id: str | None = None
     port_security: bool = True
 
 
@@ -146,7 +147,7 @@ async def remove_or_release_port(
     kept_floating_ip_ids: Collection[str] = (),
     was_used: bool = True,
 ) -> None:
-    """Remove a port, or keep it as a reserved fixed IP without an instance; unassign its floating IPs.
+    """Remove a port, or keep it as a reserved fixed IP that nothing uses; unassign its floating IPs.
 
     Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
     is deleted is saved, unless `was_used` is False. Floating IPs in `kept_floating_ip_ids` stay assigned.
@@ -162,7 +163,17 @@ async def remove_or_release_port(
     if port.reserved and port.id not in deleted_port_ids:
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(
-            tx, port, replace(port, instance_id=None, position=0, interface_name=None, task_id=None, updated_at=now)
+            tx,
+            port,
+            replace(
+                port,
+                instance_id=None,
+                load_balancer_id=None,
+                position=0,
+                interface_name=None,
+                task_id=None,
+                updated_at=now,
+            ),
         )
     else:
         await metering.save_usage_until_now(tx, [port] if was_used else [], now)
@@ -197,6 +208,7 @@ def _new_port(ctx: Context, owner: InterfaceOwner, network: Network, interface: 
         network_id=network.id,
         external=network.external,
         instance_id=owner.instance_id,
+        load_balancer_id=owner.load_balancer_id,
         position=position,
         interface_name=interface.interface_name,
         mac_address=derive_mac_address(port_id),
@@ -215,11 +227,12 @@ async def _take_reserved_port(
     before = await ports.get(tx, ctx.place, interface.port_id or "")
     if not before.reserved:
         raise not_found("Reserved fixed IP", before.id)
-    if before.instance_id is not None or before.is_vip:
+    if before.instance_id is not None or before.load_balancer_id is not None or before.is_vip:
         raise Conflict(f"Reserved fixed IP {before.id} is in use")
     after = replace(
         before.require_unlocked(),
         instance_id=owner.instance_id,
+        load_balancer_id=owner.load_balancer_id,
         position=position,
         interface_name=interface.interface_name,
         port_group=interface.port_group,

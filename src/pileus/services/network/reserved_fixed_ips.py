@@ -130,6 +130,8 @@ async def _reserve_existing_port(tx: Tx, ctx: Context, port_id: str, task_id: st
     port = await ports.get(tx, ctx.place, port_id)
     if port.reserved:
         raise Invalid(f"Port {port.id} is a reserved fixed IP already")
+    if port.vrrp_role is not None:
+        raise Invalid(f"Port {port.id} belongs to a machine of load balancer {port.load_balancer_id}")
     if port.instance_id is not None:
         (await instances.get_for_use(tx, ctx.place, port.instance_id)).require_unlocked()
     ips = [assigned.ip for assigned in await ports.list_addresses(tx, port.id)]

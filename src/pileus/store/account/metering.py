@@ -10,6 +10,8 @@ from typing import Any
 from pileus.domain.account.usage_reports import BilledResourceType, TimeWindow, UsageRecord
 from pileus.domain.compute.images import Image, ImageStatus
 from pileus.domain.compute.instances import Instance, InstanceKind, Status
+from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
@@ -18,7 +20,7 @@ from pileus.store.database import Tx
 from pileus.store.loop_turns import build_in_turns, take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
 
-Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port
+Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port | LoadBalancer
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "external = 1"
 """Private addresses are free."""
@@ -39,6 +41,7 @@ BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
     (Table("images", Image), "1 = 1"),
     (Table("floating_ips", FloatingIP), "1 = 1"),
     (Table("ports", Port), PUBLIC),
+    (Table("load_balancers", LoadBalancer), "1 = 1"),
 )
 """Billed tables, each with the condition that selects its billed rows."""
 
@@ -76,6 +79,8 @@ async def list_usage(tx: Tx, client_id: int, window: TimeWindow, now: int) -> li
 def _is_billable(resource: Billed) -> bool:
     if isinstance(resource, Port):
         return True
+    if isinstance(resource, LoadBalancer):
+        return resource.provisioning_status != ProvisioningStatus.PENDING_CREATE
     return resource.status not in UNBILLED_STATUSES and resource.client_id is not None
 
 
@@ -154,10 +159,7 @@ def _facts(resource: Billed, related: dict[str, Any]) -> tuple[BilledResourceTyp
     """Return the type and the facts that a usage record shows of a resource; None for a port without public address."""
     match resource:
         case Instance():
-            is_vm = resource.kind == InstanceKind.VM
-            return BilledResourceType.INSTANCE if is_vm else BilledResourceType.BAREMETAL, {
-                "flavor": resource.flavor_id
-            }
+            return _server_type(resource), {"flavor": resource.flavor_id}
         case Volume():
             facts = {
                 "volume_type": resource.type_name,
@@ -171,12 +173,20 @@ def _facts(resource: Billed, related: dict[str, Any]) -> tuple[BilledResourceTyp
             return BilledResourceType.SNAPSHOT, facts
         case Image():
             return BilledResourceType.IMAGE, {"last_size": resource.size or 0}
-        case FloatingIP():
-            return BilledResourceType.FLOATING_IP, {"ip_address": resource.floating_ip_address}
-    return _port_facts(resource, related)
+        case LoadBalancer():
+            return BilledResourceType.LOAD_BALANCER, {"flavor": resource.flavor_name}
+    return _address_facts(resource, related)
 
 
-def _port_facts(port: Port, related: dict[str, Any]) -> tuple[BilledResourceType, dict[str, Any]] | None:
+def _server_type(instance: Instance) -> BilledResourceType:
+    return BilledResourceType.INSTANCE if instance.kind == InstanceKind.VM else BilledResourceType.BAREMETAL
+
+
+def _address_facts(
+    port: FloatingIP | Port, related: dict[str, Any]
+) -> tuple[BilledResourceType, dict[str, Any]] | None:
+    if isinstance(port, FloatingIP):
+        return BilledResourceType.FLOATING_IP, {"ip_address": port.floating_ip_address}
     if port.id not in related:
         return None
     ip, subnet_id = related[port.id]

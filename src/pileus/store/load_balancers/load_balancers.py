@@ -54,9 +54,15 @@ async def get_for_change(tx: Tx, place: Place, load_balancer_id: str) -> LoadBal
     return await scoped.get(tx, TABLE, "Load balancer", place, load_balancer_id, lock=FOR_CHANGE)
 
 
+async def list_all(tx: Tx, place: Place) -> list[LoadBalancer]:
+    """Return all load balancers of a place, newest first; a quota keeps them few."""
+    where = f"{scoped.IN_PLACE} ORDER BY created_at DESC, id DESC"
+    return await TABLE.find_many(tx, where, **scoped.place_parameters(place))
+
+
 async def page(
     tx: Tx, place: Place, filters: LoadBalancerFilter, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[LoadBalancer]]:
     """Return the number of matching load balancers and one page of them, in the order `column.direction`."""
-    order = queries.order_by_expression(order_by)
+    order = queries.order_by_expression(order_by.replace("flavor.", "flavor_name."))
     return await queries.page(tx, TABLE, filters.where(place), order, limit=limit, offset=offset)

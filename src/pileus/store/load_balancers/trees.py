@@ -1,6 +1,7 @@
 """Load balancers with all of their parts, and the writes that end a task on them."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from pileus.store.load_balancers import (
     members,
     pools,
 )
-from pileus.store.rows import Table
+from pileus.store.rows import Table, in_list_placeholders
 
 TABLES: Mapping[str, Table[Any]] = {
     "pools": pools.TABLE,
@@ -45,6 +46,17 @@ async def load(tx: Tx, load_balancer_id: str) -> LoadBalancerTree:
             l7_rules=await l7_rules.list_by_load_balancer(tx, load_balancer_id),
         ),
     )
+
+
+async def load_all(tx: Tx, records: Sequence[LoadBalancer]) -> list[LoadBalancerTree]:
+    """Return load balancers with all of their parts, in the same order."""
+    marks, values = in_list_placeholders("id", [record.id for record in records])
+    parts: dict[str, dict[str, list[Any]]] = {record.id: defaultdict(list) for record in records}
+    for name, table in TABLES.items():
+        where = f"load_balancer_id IN ({marks}) ORDER BY created_at, id"
+        for part in await table.find_many(tx, where, **values):
+            parts[part.load_balancer_id][name].append(part)
+    return [LoadBalancerTree(load_balancer=record, parts=Parts(**parts[record.id])) for record in records]
 
 
 async def add_parts(tx: Tx, parts: Parts) -> None:
@@ -76,8 +88,16 @@ async def remove_parts(tx: Tx, load_balancer_id: str, task_id: str, status: Prov
         await table.remove_all(tx, where, **values)
 
 
-async def unlock(tx: Tx, load_balancer: LoadBalancer, task_id: str, now: int) -> LoadBalancer:
-    """Remove a task's locks on a load balancer and its parts: they are ACTIVE."""
+async def remove_all_parts(tx: Tx, load_balancer_id: str) -> None:
+    """Delete all parts of a load balancer."""
+    for table in reversed(list(TABLES.values())):
+        await table.remove_all(tx, "load_balancer_id = :load_balancer_id", load_balancer_id=load_balancer_id)
+
+
+async def unlock(
+    tx: Tx, load_balancer: LoadBalancer, task_id: str, now: int, changed: LoadBalancer | None = None
+) -> LoadBalancer:
+    """Remove a task's locks on a load balancer, which has `changed`, and its parts: they are ACTIVE."""
     for table in TABLES.values():
         await tx.send(
             f"UPDATE {table.name} SET task_id = NULL, provisioning_status = :status, updated_at = :now,"
@@ -88,5 +108,5 @@ async def unlock(tx: Tx, load_balancer: LoadBalancer, task_id: str, now: int) ->
             task_id=task_id,
         )
     status = ProvisioningStatus.ACTIVE.value
-    unlocked = replace(load_balancer, task_id=None, provisioning_status=status, updated_at=now)
+    unlocked = replace(changed or load_balancer, task_id=None, provisioning_status=status, updated_at=now)
     return await load_balancers.save(tx, load_balancer, unlocked)

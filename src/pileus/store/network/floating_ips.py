@@ -10,7 +10,7 @@ from pileus.store import queries, scoped, tags
 from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import addresses
-from pileus.store.rows import Table
+from pileus.store.rows import Table, in_list_placeholders
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
@@ -59,6 +59,12 @@ async def page(
 async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
     """Return the floating IPs assigned to a port."""
     return await TABLE.find(tx, "port_id = :port_id ORDER BY created_at, id", port_id=port_id)
+
+
+async def list_by_ports(tx: Tx, port_ids: Sequence[str]) -> list[FloatingIP]:
+    """Return the floating IPs assigned to ports, oldest first."""
+    marks, values = in_list_placeholders("id", port_ids)
+    return await TABLE.find(tx, f"port_id IN ({marks}) ORDER BY created_at, id", **values)
 
 
 async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:

@@ -1,11 +1,13 @@
 """Ports and their addresses."""
 
+from collections.abc import Sequence
+
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.places import Place
 from pileus.store import scoped
 from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
-from pileus.store.rows import Table
+from pileus.store.rows import Table, in_list_placeholders
 
 TABLE = Table("ports", Port)
 find, require = TABLE.find_by_id, TABLE.require_by_id
@@ -46,6 +48,12 @@ async def list_machine_ports_of_load_balancer(tx: Tx, load_balancer_id: str) -> 
     """Return the ports of the machines of a load balancer, those of the first machine first."""
     where = "load_balancer_id = :id AND vrrp_role IS NOT NULL ORDER BY vrrp_role DESC, created_at, id"
     return await TABLE.find(tx, where, id=load_balancer_id)
+
+
+async def list_machine_ports_of_load_balancers(tx: Tx, load_balancer_ids: Sequence[str]) -> list[Port]:
+    """Return the ports of the machines of load balancers."""
+    marks, values = in_list_placeholders("id", load_balancer_ids)
+    return await TABLE.find_many(tx, f"load_balancer_id IN ({marks}) AND vrrp_role IS NOT NULL", **values)
 
 
 async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:

@@ -64,8 +64,8 @@ class ReservedFixedIPView(Struct, kw_only=True):
         """Return the view of a reserved fixed IP."""
         port, ipv4, ipv6 = reserved.port, reserved.address_of_version(4), reserved.address_of_version(6)
         attachments = [
-            ReservedFixedIPAttachmentView(resource_id=instance_id, resource_type="instance")
-            for instance_id in reserved.instance_ids
+            ReservedFixedIPAttachmentView(resource_id=device_id, resource_type=_resource_type(reserved, device_id))
+            for device_id in reserved.device_ids
         ]
         return make_view(
             cls,
@@ -127,6 +127,12 @@ class VirtualIPDeviceView(Struct, kw_only=True):
 
 
 def _reservation_view(reserved: ReservedFixedIP) -> FixedIPReservationView:
-    if not reserved.instance_ids:
+    if not reserved.device_ids:
         return FixedIPReservationView(status="available", resource_id=None, resource_type=None)
-    return FixedIPReservationView(status="attached", resource_id=reserved.instance_ids[0], resource_type="instance")
+    device_id = reserved.device_ids[0]
+    resource_type = _resource_type(reserved, device_id)
+    return FixedIPReservationView(status="attached", resource_id=device_id, resource_type=resource_type)
+
+
+def _resource_type(reserved: ReservedFixedIP, device_id: str) -> str:
+    return "load_balancer" if device_id == reserved.port.load_balancer_id else "instance"

@@ -1,0 +1,128 @@
+"""Build the views of load balancers, and of their statuses."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from pileus.api.context import RequestContext
+from pileus.api.routes.network.floating_ip_views import build_floating_ip_views
+from pileus.api.wire.load_balancers.load_balancers import LoadBalancerContents, LoadBalancerView
+from pileus.api.wire.load_balancers.stats import StatsView
+from pileus.api.wire.network.ddos_profiles import DdosProfileView
+from pileus.api.wire.network.floating_ips import FloatingIPView
+from pileus.domain.errors import Conflict, Unavailable
+from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.network.ports import AssignedAddress
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.load_balancers import BalancedTraffic, SupportsLoadBalancers
+from pileus.store import tags
+from pileus.store.database import Tx
+from pileus.store.load_balancers import listeners, load_balancers
+from pileus.store.loop_turns import build_in_turns
+from pileus.store.network import ddos_profiles, floating_ips, ports
+from pileus.store.network.reserved_fixed_ips import list_addresses_by_port
+
+
+class ViewOptions(Struct, frozen=True, kw_only=True):
+    """What the views show beside the records."""
+
+    show_stats: bool = False
+    with_ddos: bool = False
+
+
+RECORDS_ALONE = ViewOptions()
+
+
+async def build_load_balancer_views(
+    tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer], options: ViewOptions
+) -> list[LoadBalancerView]:
+    """Return the views of load balancers."""
+    ids = [record.id for record in records]
+    vip_port_ids = [record.vip_port_id for record in records]
+    tags_by_id, listener_ids = (
+        await tags.list_by_resources(tx, ids),
+        await listeners.list_ids_by_load_balancers(tx, ids),
+    )
+    vip_addresses = await list_addresses_by_port(tx, vip_port_ids)
+    machine_addresses = await _list_machine_addresses(tx, ids)
+    floating_ip_views = await _list_floating_ips(tx, ctx, vip_port_ids)
+    stats = await _read_stats(ctx, ids) if options.show_stats else {}
+    profiles = await _read_profiles(tx, ctx, records) if options.with_ddos else {}
+    region = ctx.require_region().display_name
+    return await build_in_turns(
+        LoadBalancerView.of(
+            record,
+            LoadBalancerContents(
+                operating_status=record.operating_status,
+                flavor=ctx.catalogue.load_balancer_flavor(record.flavor_name),
+                listener_ids=listener_ids[record.id],
+                vip_addresses=vip_addresses[record.vip_port_id],
+                machine_addresses=machine_addresses[record.id],
+                floating_ips=floating_ip_views[record.vip_port_id],
+                tags=tags_by_id[record.id],
+                stats=stats.get(record.id),
+                ddos_profile=profiles.get(record.id),
+            ),
+            region,
+        )
+        for record in records
+    )
+
+
+async def read_load_balancer_view(
+    ctx: RequestContext, load_balancer_id: str, options: ViewOptions = RECORDS_ALONE
+) -> LoadBalancerView:
+    """Read a load balancer. Raises NotFound."""
+    async with ctx.db.read() as tx:
+        load_balancer = await load_balancers.get(tx, ctx.place, load_balancer_id)
+        (view,) = await build_load_balancer_views(tx, ctx, [load_balancer], options)
+    return view
+
+
+def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
+    """Return the driver of load balancers. Raises Unavailable."""
+    if not isinstance(ctx.app.driver, SupportsLoadBalancers):
+        raise Unavailable("This cloud's driver has no load balancers")
+    return ctx.app.driver
+
+
+async def read_traffic(ctx: RequestContext, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+    """Return the counters of a load balancer's listeners by id. Raises Unavailable or Conflict."""
+    try:
+        return await require_load_balancer_driver(ctx).balanced_traffic_by_listener_id(load_balancer_id)
+    except DriverError as error:
+        raise Conflict(str(error)) from error
+
+
+async def _read_stats(ctx: RequestContext, ids: Sequence[str]) -> dict[str, StatsView]:
+    stats = {}
+    for load_balancer_id in ids:
+        traffic = await read_traffic(ctx, load_balancer_id)
+        stats[load_balancer_id] = StatsView.of(sum(traffic.values(), BalancedTraffic()))
+    return stats
+
+
+async def _read_profiles(tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer]) -> dict[str, DdosProfileView]:
+    views = {}
+    for record in records:
+        profile = await ddos_profiles.find_by_address(tx, record.region_id, record.vip_address)
+        if profile is not None and profile.project_id == record.project_id:
+            views[record.id] = DdosProfileView.of(profile, ctx.catalogue.ddos_template(profile.template_id))
+    return views
+
+
+async def _list_machine_addresses(tx: Tx, ids: Sequence[str]) -> dict[str, list[tuple[str, AssignedAddress]]]:
+    """Return the roles and addresses of the machines of load balancers, by id."""
+    machine_ports = await ports.list_machine_ports_of_load_balancers(tx, ids)
+    addresses = await list_addresses_by_port(tx, [port.id for port in machine_ports])
+    lines: dict[str, list[tuple[str, AssignedAddress]]] = {load_balancer_id: [] for load_balancer_id in ids}
+    for port in machine_ports:
+        lines[port.load_balancer_id or ""] += [(port.vrrp_role or "", line) for line in addresses[port.id]]
+    return lines
+
+
+async def _list_floating_ips(tx: Tx, ctx: RequestContext, port_ids: Sequence[str]) -> dict[str, list[FloatingIPView]]:
+    views: dict[str, list[FloatingIPView]] = {port_id: [] for port_id in port_ids}
+    for view in await build_floating_ip_views(tx, ctx, await floating_ips.list_by_ports(tx, port_ids)):
+        views[view.port_id or ""].append(view)
+    return views
