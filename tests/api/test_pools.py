@@ -331,6 +331,18 @@ async def test_a_member_names_an_instance_by_one_of_its_addresses(tenant: Tenant
     assert await status(address=ip, instance_id=instance.id) == 200
 
 
+@pytest.mark.parametrize("field", ["secret_id", "ca_secret_id"])
+async def test_a_secret_for_tls_to_members_must_exist(tenant: Tenant, field: str) -> None:
+    listener = await a_balanced_listener(tenant)
+
+    answer = await tenant.api.post(tenant.path(POOLS), json={**POOL, "listener_id": listener.id, field: UNKNOWN})
+
+    assert (answer.status_code, answer.json()["message"]) == (404, f"Secret {UNKNOWN} could not be found")
+    pool_id = await create_pool(tenant, listener)
+    changed = await tenant.api.patch(tenant.path(POOLS, pool_id, version=2), json={field: UNKNOWN})
+    assert changed.status_code == 404
+
+
 async def test_a_pool_of_another_project_is_not_found(tenant: Tenant, stranger: Tenant) -> None:
     pool_id = await create_pool(stranger)
 

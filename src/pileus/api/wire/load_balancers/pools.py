@@ -1,6 +1,7 @@
 """Pools, their members and their health monitors as the API shows them."""
 
 from collections.abc import Iterable, Mapping
+
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import asdict
 
