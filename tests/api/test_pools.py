@@ -109,14 +109,14 @@ async def test_filters_of_the_list(tenant: Tenant) -> None:
     redirect = {"action": "REDIRECT_TO_POOL", "redirect_pool_id": other, "listener_id": listener.id}
     await create_part(tenant, "l7polices", tenant.path("l7policies"), **redirect)
 
-    async def listed(**query: str) -> set[str]:
+    async def list_ids(**query: str) -> set[str]:
         answer = await tenant.api.get(tenant.path(POOLS), params=query)
         return {pool["id"] for pool in answer.json()["results"]}
 
-    assert await listed(load_balancer_id=listener.load_balancer_id) == {default, other}
-    assert await listed(listener_id=listener.id) == {default, other}
-    assert await listed(name="default-pool") == {default}
-    assert len(await listed()) == 3
+    assert await list_ids(load_balancer_id=listener.load_balancer_id) == {default, other}
+    assert await list_ids(listener_id=listener.id) == {default, other}
+    assert await list_ids(name="default-pool") == {default}
+    assert len(await list_ids()) == 3
 
 
 @pytest.mark.parametrize(
