@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from pileus.domain.faults import FaultKind
-from tests.balancers import MEMBER, MONITOR, create_part, create_pool, members_path
-from tests.builders import a_network, inject_fault
+from pileus.store.network import ports
+from tests.balancers import MEMBER, MONITOR, a_balanced_listener, create_part, create_pool, members_path
+from tests.builders import a_network, driver_of, inject_fault
 from tests.networks import get_view
 from tests.tenants import Tenant
 
@@ -164,6 +165,42 @@ async def test_a_member_in_a_subnet_of_the_project(tenant: Tenant, stranger: Ten
 
     (view,) = (await get_view(tenant, POOLS, pool_id))["members"]
     assert (view["subnet_id"], "instance_id" in view) == (subnet.id, False)
+
+
+async def test_the_machines_have_ports_in_the_subnets_of_members(tenant: Tenant) -> None:
+    listener = await a_balanced_listener(tenant)
+    pool_id = await create_pool(tenant, listener)
+    network, (subnet,) = await a_network(tenant)
+    members = [{"address": f"10.0.0.{number}", "protocol_port": 80, "subnet_id": subnet.id} for number in (50, 51)]
+    member_ids = [await create_part(tenant, "members", members_path(tenant, pool_id), **member) for member in members]
+
+    async def list_machine_subnets() -> tuple[list[str], int]:
+        async with tenant.running.app_state.db.read() as tx:
+            lines = await ports.list_machine_addresses_of_load_balancer(tx, listener.load_balancer_id)
+        balancer = await driver_of(tenant.running).find_load_balancer(listener.load_balancer_id)
+        return [line.subnet_id for line in lines], len(balancer.machines) if balancer else 0
+
+    assert await list_machine_subnets() == ([subnet.id] * 2, 2)
+    assert (await tenant.api.delete(tenant.path("subnets", subnet.id))).status_code == 409
+    await tenant.wait_until_finished(await tenant.api.delete(members_path(tenant, pool_id, member_ids[0])))
+    assert await list_machine_subnets() == ([subnet.id] * 2, 2)
+    await tenant.wait_until_finished(await tenant.api.delete(members_path(tenant, pool_id, member_ids[1])))
+    assert await list_machine_subnets() == ([], 0)
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("networks", network.id)))
+
+
+async def test_a_member_whose_addition_fails_leaves_no_ports(tenant: Tenant) -> None:
+    listener = await a_balanced_listener(tenant)
+    pool_id = await create_pool(tenant, listener)
+    _, (subnet,) = await a_network(tenant)
+    await inject_fault(tenant, FaultKind.FAIL, "create_lbmember")
+    member = {"address": "10.0.0.50", "protocol_port": 80, "subnet_id": subnet.id}
+
+    answer = await tenant.api.post(members_path(tenant, pool_id), json=member)
+
+    assert (await tenant.wait_for_task(answer.json()["tasks"][0]))["state"] == "ERROR"
+    async with tenant.running.app_state.db.read() as tx:
+        assert await ports.list_machine_addresses_of_load_balancer(tx, listener.load_balancer_id) == []
 
 
 async def test_the_sdk_creates_changes_and_deletes_a_health_monitor(tenant: Tenant) -> None:

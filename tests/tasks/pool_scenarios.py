@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.balancers import MEMBER, MONITOR, POLICY, POOL, RULE, a_balanced_tree
+from tests.builders import a_network
 from tests.tasks.scenario import Path, Scenario, SendRequest, request
 from tests.tenants import Tenant
 
@@ -42,6 +43,12 @@ async def _create_pool(tenant: Tenant) -> SendRequest:
     return request("POST", tenant.path("lbpools"), body)
 
 
+async def _create_member(tenant: Tenant) -> SendRequest:
+    """Add a member in a subnet where the machines have no ports yet."""
+    ids, (_, (subnet,)) = await a_balanced_tree(tenant), await a_network(tenant)
+    return request("POST", _members(tenant, ids), {**MEMBER, "address": "10.0.0.50", "subnet_id": subnet.id})
+
+
 async def _create_monitor(tenant: Tenant) -> SendRequest:
     ids = await a_balanced_tree(tenant, with_monitor=False)
     return request("POST", _monitor(tenant, ids), MONITOR)
@@ -61,7 +68,7 @@ POOL_SCENARIOS: dict[str, Scenario] = {
         {"name": "other", "members": [MEMBER], "healthmonitor": None},
     ),
     "delete_lbpool": _change("DELETE", _pool),
-    "create_lbmember": _change("POST", _members, MEMBER),
+    "create_lbmember": Scenario(_create_member),
     "update_lbmember": _change("PATCH", lambda tenant, ids: _members(tenant, ids, ids["member_id"]), {"weight": 9}),
     "delete_lbmember": _change("DELETE", lambda tenant, ids: _members(tenant, ids, ids["member_id"])),
     "create_lbpool_health_monitor": Scenario(_create_monitor),

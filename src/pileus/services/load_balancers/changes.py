@@ -10,6 +10,7 @@ from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.domain.load_balancers.task_types import ChangePartsArgs
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task, TaskType
+from pileus.services.load_balancers.machine_ports import add_ports_for_members
 from pileus.services.tasks import start_task
 from pileus.store.database import Tx
 from pileus.store.load_balancers import load_balancers, trees
@@ -58,8 +59,9 @@ async def start_change(
 
     `after` are the parts `before` with their new fields, in the same order. Parts that the task does not change
     themselves, but that are above those that it changes, may be in both. `created` are the ids of the resources that
-    the task names as created, by kind.
+    the task names as created, by kind. The machines get ports in the subnets of members.
     """
+    await add_ports_for_members(tx, ctx, load_balancer, [*new.members, *after.members], task_id)
     await trees.add_parts(tx, new.mapped(lambda part: part.creating(task_id)))
     await trees.save_parts(tx, before, after.mapped(lambda part: part.updating(task_id, ctx.now())))
     await trees.save_parts(tx, deleted, deleted.mapped(lambda part: part.deleting(task_id)))

@@ -56,6 +56,12 @@ async def list_machine_ports_of_load_balancers(tx: Tx, load_balancer_ids: Sequen
     return await TABLE.find_many(tx, f"load_balancer_id IN ({marks}) AND vrrp_role IS NOT NULL", **values)
 
 
+async def list_machine_addresses_of_load_balancer(tx: Tx, load_balancer_id: str) -> list[AssignedAddress]:
+    """Return the addresses of the machines of a load balancer, in the order of their ports."""
+    of_machines = "SELECT id FROM ports WHERE load_balancer_id = :id AND vrrp_role IS NOT NULL"
+    return await ADDRESSES.find(tx, f"port_id IN ({of_machines}) ORDER BY port_id, ip", id=load_balancer_id)
+
+
 async def list_addresses(tx: Tx, port_id: str) -> list[AssignedAddress]:
     """Return the addresses of a port."""
     return await ADDRESSES.find(tx, "port_id = :port_id ORDER BY ip", port_id=port_id)

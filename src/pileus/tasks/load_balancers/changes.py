@@ -4,6 +4,10 @@ The records have the changes when the task starts. The driver gets the load bala
 restores the parts, in the driver and in the records.
 """
 
+from collections.abc import Iterable
+
+from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.members import Member
 from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.domain.load_balancers.task_types import ChangePartsArgs
 from pileus.domain.load_balancers.trees import LoadBalancerTree
@@ -11,7 +15,7 @@ from pileus.domain.tasks import TaskType, created_resources_by_kind
 from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
 from pileus.drivers.protocols.network import NicSpec
 from pileus.store.database import Tx
-from pileus.store.load_balancers import load_balancers, trees
+from pileus.store.load_balancers import load_balancers, members, trees
 from pileus.store.network import ports
 from pileus.tasks.capabilities import require_load_balancer_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
@@ -28,9 +32,24 @@ async def ensure_load_balancer(ctx: TaskContext[object], tree: LoadBalancerTree)
     driver = require_load_balancer_support(ctx.driver)
     async with ctx.db.read() as tx:
         vip = await _load_nic(tx, tree.load_balancer.vip_port_id)
+        unused_ids = await _list_unused_machine_ports(tx, tree.load_balancer, tree.parts.members)
         machine_ports = await ports.list_machine_ports_of_load_balancer(tx, tree.load_balancer.id)
-        machines = [await _load_nic(tx, port.id) for port in machine_ports]
+        machines = [await _load_nic(tx, port.id) for port in machine_ports if port.id not in unused_ids]
     await driver.ensure_load_balancer(LoadBalancerSpec.of(tree, vip, machines))
+
+
+async def _list_unused_machine_ports(tx: Tx, load_balancer: LoadBalancer, parts: Iterable[Member]) -> set[str]:
+    """Return the ports of machines in subnets in which neither the address of the load balancer nor a member is."""
+    subnet_ids = {line.subnet_id for line in await ports.list_addresses(tx, load_balancer.vip_port_id)}
+    subnet_ids |= {member.subnet_id for member in parts if member.subnet_id and not member.is_pending_delete}
+    lines = await ports.list_machine_addresses_of_load_balancer(tx, load_balancer.id)
+    return {line.port_id for line in lines if line.port_id is not None and line.subnet_id not in subnet_ids}
+
+
+async def _remove_unused_machine_ports(tx: Tx, load_balancer: LoadBalancer) -> None:
+    remaining = await members.list_by_load_balancer(tx, load_balancer.id)
+    for port_id in sorted(await _list_unused_machine_ports(tx, load_balancer, remaining)):
+        await ports.remove(tx, port_id)
 
 
 async def _load_nic(tx: Tx, port_id: str) -> NicSpec:
@@ -57,6 +76,7 @@ async def _save_changed(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> CreatedRes
     args, task_id = ctx.args, ctx.task.id
     load_balancer = await load_balancers.require(tx, args.load_balancer_id)
     await trees.remove_parts(tx, load_balancer.id, task_id, ProvisioningStatus.PENDING_DELETE)
+    await _remove_unused_machine_ports(tx, load_balancer)
     await trees.unlock(tx, load_balancer, task_id, ctx.now())
     return None if args.created is None else created_resources_by_kind(**args.created)
 
@@ -66,6 +86,7 @@ async def _restore(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> None:
     load_balancer = await load_balancers.require(tx, args.load_balancer_id)
     await trees.restore_parts(tx, args.previous)
     await trees.remove_parts(tx, load_balancer.id, task_id, ProvisioningStatus.PENDING_CREATE)
+    await _remove_unused_machine_ports(tx, load_balancer)
     await trees.unlock(tx, load_balancer, task_id, ctx.now())
 
 
