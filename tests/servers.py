@@ -5,7 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,6 +107,14 @@ def start_server(data: Path, *options: str, port: int | None = None, variables: 
     server = spawn_server(data, *options, port=port, variables=variables)
     wait_until_ready(server)
     return server
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds. Raises AssertionError after a while."""
+    end = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
 
 
 def wait_until_ready(server: Server) -> None:

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import signal
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -14,7 +12,7 @@ import pytest
 from pileus.client_variables import client_variables_of_project
 from pileus.server.startup import StartError
 from pileus.testing import cloud
-from tests.servers import KEY, TIMEOUT, Server, run_server, spawn_server, start_server
+from tests.servers import KEY, TIMEOUT, Server, run_server, spawn_server, start_server, wait_until
 
 HEADERS = {"Authorization": f"APIKey {KEY}"}
 CREATE_KEY = """
@@ -51,14 +49,6 @@ def read_report(server: Server) -> tuple[int, dict[str, object]]:
 def read_log(server: Server) -> list[dict[str, object]]:
     """Return the lines of a server's log."""
     return [json.loads(line) for line in server.log.read_text().splitlines()]
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds. Raises AssertionError after a while."""
-    end = time.monotonic() + TIMEOUT
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def is_alive(pid: int) -> bool:

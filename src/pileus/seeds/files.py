@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,21 @@ import msgspec
 from msgspec import Struct
 
 from pileus.api.unread_inputs import find_unread_fields_of_type
-from pileus.seeds.kinds import NETWORKS, PROJECT_KIND, PROJECTS, SEED_KINDS, SUBNETS, SeedKind
+from pileus.seeds.kinds import (
+    FLOATING_IPS,
+    NETWORKS,
+    PROJECT_KIND,
+    PROJECTS,
+    RESERVED_FIXED_IPS,
+    SEED_KINDS,
+    SPECIFIC_ADDRESS,
+    SUBNETS,
+    SeedKind,
+)
 from pileus.server.startup import StartError
+
+EXTRA_FIELDS = {NETWORKS: (SUBNETS,), FLOATING_IPS: ("name",), RESERVED_FIXED_IPS: ("name", "type")}
+"""The fields of entries that are not fields of the request."""
 
 
 class SeedError(StartError):
@@ -85,8 +99,9 @@ def _read_entries(content: dict[Any, Any], prefix: str) -> Iterator[SeedEntry]:
         for path, item in _items_of(content, kind_name, prefix):
             body = dict(item)
             subnets = body.pop(SUBNETS, None) if kind_name == NETWORKS else None
-            extra_names = (SUBNETS,) if kind_name == NETWORKS else ()
-            _check_body(body, SEED_KINDS[kind_name], path, extra_names)
+            _check_body(body, SEED_KINDS[kind_name], path, EXTRA_FIELDS.get(kind_name, ()))
+            if kind_name == RESERVED_FIXED_IPS:
+                _check_address(body, path)
             yield SeedEntry(path=path, kind_name=kind_name, body=body)
             yield from _read_subnets(subnets, path, body["name"])
 
@@ -117,7 +132,8 @@ def _check_known(content: dict[Any, Any], names: Iterable[str], prefix: str) -> 
 
 
 def _check_body(body: dict[str, Any], kind: SeedKind, path: str, extra_names: tuple[str, ...]) -> None:
-    for unread in find_unread_fields_of_type(body, kind.body_type):
+    request_body = {name: value for name, value in body.items() if name not in extra_names}
+    for unread in find_unread_fields_of_type(request_body, kind.body_type):
         names = (*unread.known_names, *extra_names) if len(unread.path) == 1 else unread.known_names
         hint = suggest(unread.path[-1], names)
         raise SeedError(f"{join_path(path, unread.path)}: a {kind.noun} has no such field{hint}")
@@ -125,6 +141,16 @@ def _check_body(body: dict[str, Any], kind: SeedKind, path: str, extra_names: tu
         raise SeedError(f"{path}.{name}: give each {kind.noun} an entry with a name")
     if not isinstance(body.get("name"), str) or not body["name"]:
         raise SeedError(f"{path}.name: a {kind.noun} needs a name, which is text")
+
+
+def _check_address(body: dict[str, Any], path: str) -> None:
+    """Check that a reserved fixed IP has an address, by which a later start recognizes it."""
+    if body.get("type", SPECIFIC_ADDRESS) != SPECIFIC_ADDRESS:
+        raise SeedError(f"{path}.type: must be {SPECIFIC_ADDRESS}: the address tells whether it exists")
+    try:
+        ip_address(body[SPECIFIC_ADDRESS])
+    except (KeyError, ValueError):
+        raise SeedError(f"{path}.{SPECIFIC_ADDRESS}: must be the address to reserve") from None
 
 
 def join_path(path: str, names: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,27 @@ import httpx
 
 from pileus.client_variables import NoApiKey, default_region, read_api_key
 from pileus.initial_data import PROJECT
-from pileus.seeds.files import ProjectSeed, SeedEntry, SeedError, join_path, load_seed, suggest
-from pileus.seeds.kinds import NOUNS, OFFERED_LISTS, PROJECT_KIND, REFERENCES, SEED_KINDS, SUBNETS
+from pileus.seeds.api_requests import create, list_all, wait_for_task, wait_for_unfinished_tasks
+from pileus.seeds.files import ProjectSeed, SeedEntry, SeedError, load_seed, suggest
+from pileus.seeds.kinds import (
+    FLOATING_IPS,
+    NAME_TAG,
+    NAMELESS_KINDS,
+    NOUNS,
+    OFFERED_LISTS,
+    PROJECT_KIND,
+    REFERENCES,
+    RESERVED_FIXED_IPS,
+    SEED_KINDS,
+    SPECIFIC_ADDRESS,
+    SUBNETS,
+)
 from pileus.settings import Settings
 
 LOG = logging.getLogger("pileus.server")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-POLL_SECONDS = 0.05
+ATTEMPTS, ATTEMPT_SECONDS = 60, 0.5
+"""How often a seed is applied if connections break, and the pause between two attempts."""
 TO_BE_CREATED = ""
 """In the place of the id of what the file creates later."""
 Ids = dict[str, dict[str, list[str]]]
@@ -33,17 +47,30 @@ async def apply_seed_file(file: Path, settings: Settings, url: str) -> None:
         seeds = await asyncio.to_thread(load_seed, file)
         headers = {"Authorization": f"APIKey {read_api_key(settings)}"}
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
-            await _apply(http, seeds, default_region(settings))
+            await _apply_repeatedly(http, seeds, default_region(settings))
     except (SeedError, NoApiKey, httpx.HTTPError) as error:
         raise SeedError(f"{file}: {str(error) or type(error).__name__}") from error
 
 
+async def _apply_repeatedly(http: httpx.AsyncClient, seeds: list[ProjectSeed], region_id: int) -> None:
+    """Apply a seed again when a server process ends meanwhile: another one answers, or it is started again."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return await _apply(http, seeds, region_id)
+        except httpx.TransportError as error:
+            LOG.warning("The seed file is applied again", extra={"why": str(error) or type(error).__name__})
+            await asyncio.sleep(ATTEMPT_SECONDS)
+    return await _apply(http, seeds, region_id)
+
+
 async def _apply(http: httpx.AsyncClient, seeds: list[ProjectSeed], region_id: int) -> None:
-    projects = {item["name"]: item["id"] for item in await _list_all(http, PROJECT_KIND.create_path)}
+    projects = {item["name"]: item["id"] for item in await list_all(http, PROJECT_KIND.create_path)}
     for seed in seeds:
         # A project that does not exist yet has what every project has: the first one stands for it.
         project_id = projects.get(seed.project.name, PROJECT) if seed.project else PROJECT
         is_new = seed.project is not None and seed.project.name not in projects
+        if not is_new:
+            await wait_for_unfinished_tasks(http, project_id)
         project = ProjectSeeder(http, project_id, region_id)
         await project.load(only_offered=is_new)
         project.check(seed.entries)
@@ -57,7 +84,7 @@ async def _apply(http: httpx.AsyncClient, seeds: list[ProjectSeed], region_id: i
 
 
 async def _create_project(http: httpx.AsyncClient, entry: SeedEntry) -> int:
-    project: dict[str, Any] = await _call(http, "POST", PROJECT_KIND.create_path, entry, entry.body)
+    project: dict[str, Any] = await create(http, PROJECT_KIND.create_path, entry, entry.body)
     return int(project["id"])
 
 
@@ -77,43 +104,58 @@ class ProjectSeeder:
             lists |= {name: (kind.path_of_list, kind.id_field) for name, kind in SEED_KINDS.items()}
         for name, (path, id_field) in lists.items():
             self._ids[name] = {}
-            for item in await _list_all(self._http, path.format(**self._place)):
-                self._add(name, item.get("name") or item[id_field], str(item[id_field]))
+            for item in await list_all(self._http, path.format(**self._place)):
+                self._add(name, _name_of(name, item) or item[id_field], str(item[id_field]))
 
     def check(self, entries: list[SeedEntry]) -> None:
         """Check that each reference names what exists or what an earlier entry creates. Raises SeedError."""
         for entry in entries:
             self._resolve_body(entry)
-            if entry.name not in self._ids[entry.kind_name]:
+            if not self._exists(entry):
                 self._add(entry.kind_name, entry.name, TO_BE_CREATED)
 
     async def create_missing(self, entries: list[SeedEntry]) -> None:
-        """Create the entries whose names do not exist. Raises SeedError."""
+        """Create the entries that do not exist. Raises SeedError."""
         for entry in entries:
-            if entry.name not in self._ids[entry.kind_name]:
+            if not self._exists(entry):
                 self._add(entry.kind_name, entry.name, await self._create(entry))
                 LOG.info("Seeded", extra={"kind": entry.kind_name, "resource": entry.name})
 
     def _add(self, kind_name: str, name: str, resource_id: str) -> None:
         self._ids[kind_name].setdefault(name, []).append(resource_id)
 
+    def _exists(self, entry: SeedEntry) -> bool:
+        """Return whether an entry exists; what has another name in the API then also has that of the entry."""
+        ids = self._ids[entry.kind_name]
+        if entry.kind_name == RESERVED_FIXED_IPS:
+            body = self._resolve_body(entry)
+            key = _address_key(str(body["network_id"]), body[SPECIFIC_ADDRESS])
+            if key in ids:
+                ids[entry.name] = ids[key]
+        return entry.name in ids
+
     async def _create(self, entry: SeedEntry) -> str:
         kind = SEED_KINDS[entry.kind_name]
-        body = self._resolve_body(entry)
         path = kind.create_path.format(**self._place)
-        answer = await _call(self._http, "POST", path, entry, body)
+        answer = await create(self._http, path, entry, self._resolve_body(entry))
         if "tasks" not in answer:
             return str(answer[kind.id_field])
-        for task_id in answer["tasks"]:
-            await _wait_for_task(self._http, task_id, entry)
-        items = await _list_all(self._http, kind.path_of_list.format(**self._place))
-        return next(str(item[kind.id_field]) for item in items if item["name"] == entry.name)
+        task = await wait_for_task(self._http, answer["tasks"][0])
+        if task["state"] != "FINISHED":
+            raise SeedError(f"{entry.path}: {task.get('error') or 'the task failed'}")
+        return str(task["created_resources"][kind.created_kind][0])
 
     def _resolve_body(self, entry: SeedEntry) -> dict[str, Any]:
         """Return the body of the request, with ids in the place of names. Raises SeedError."""
         body: dict[str, Any] = self._resolve(entry.body, entry.path)
         if entry.kind_name == SUBNETS:
             body["network_id"] = self._id_of("networks", entry.network, f"{entry.path}.network_id")
+        if entry.kind_name in NAMELESS_KINDS:
+            del body["name"]
+        if entry.kind_name == FLOATING_IPS:
+            body["tags"] = {**(body.get("tags") or body.pop("metadata", None) or {}), NAME_TAG: entry.name}
+        if entry.kind_name == RESERVED_FIXED_IPS:
+            body["type"] = SPECIFIC_ADDRESS
         return body
 
     def _resolve(self, value: Any, path: str, field: str = "") -> Any:
@@ -144,41 +186,15 @@ class ProjectSeeder:
         return name if kind_name in ("ssh_keys", "flavors") else ids[0]
 
 
-async def _list_all(http: httpx.AsyncClient, path: str) -> list[dict[str, Any]]:
-    items: list[dict[str, Any]] = []
-    while True:
-        response = await http.get(path, params={"offset": len(items)} if items else None)
-        if not response.is_success:
-            raise SeedError(f"{path}: {response.status_code} {response.text}")
-        page = response.json()
-        items += page["results"]
-        if not page["results"] or len(items) >= page["count"]:
-            return items
+def _name_of(kind_name: str, item: dict[str, Any]) -> str:
+    """Return the name by which an existing resource is recognized, or an empty text."""
+    if kind_name == FLOATING_IPS:
+        return next((str(tag["value"]) for tag in item["tags"] if tag["key"] == NAME_TAG), "")
+    if kind_name == RESERVED_FIXED_IPS:
+        return _address_key(item["network_id"], item["fixed_ip_address"] or item["fixed_ipv6_address"] or "")
+    return str(item.get("name") or "")
 
 
-async def _call(http: httpx.AsyncClient, method: str, path: str, entry: SeedEntry, body: Any = None) -> Any:
-    response = await http.request(method, path, json=body)
-    if response.is_success:
-        return response.json()
-    answer = response.json()
-    errors = list(_field_errors(answer.get("invalid_fields") or {}, ()))
-    if errors:
-        names, text = errors[0]
-        raise SeedError(f"{join_path(entry.path, names)}: {text}")
-    raise SeedError(f"{entry.path}: {answer.get('message') or response.text}")
-
-
-def _field_errors(errors: Any, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    if isinstance(errors, dict):
-        for name, inner in errors.items():
-            yield from _field_errors(inner, (*names, *str(name).split(".")))
-    else:
-        yield names, ", ".join(map(str, errors)) if isinstance(errors, list) else str(errors)
-
-
-async def _wait_for_task(http: httpx.AsyncClient, task_id: str, entry: SeedEntry) -> None:
-    path = f"/cloud/v1/tasks/{task_id}"
-    while (task := await _call(http, "GET", path, entry))["state"] in ("NEW", "RUNNING"):  # noqa: ASYNC110  # the API does not notify
-        await asyncio.sleep(POLL_SECONDS)
-    if task["state"] != "FINISHED":
-        raise SeedError(f"{entry.path}: {task.get('error') or 'the task failed'}")
+def _address_key(network_id: str, address: str) -> str:
+    """Return an address of a network in one form; an address alone may be in several networks."""
+    return f"{ip_address(address) if address else ''} in {network_id}"
