@@ -182,6 +182,8 @@ def _follow_epochs(app_state: AppState, engine: Engine) -> None:
     )
     for listener in listeners:
         app_state.epochs.add_listener(listener)
+    if app_state.request_log:
+        app_state.epochs.add_listener(app_state.request_log.log.clear)
     app_state.controls.add_reader(app_state.epochs.read, constant=True)
 
 

@@ -164,6 +164,17 @@ def test_processes_of_a_server_are_cleared_together(workers: httpx.Client) -> No
     assert {workers.get(LOG).json()["count"] for _ in range(8)} == {0}
 
 
+def test_a_reset_clears_the_log_of_all_processes(workers: httpx.Client) -> None:
+    reach_all_workers(workers)
+    for _ in range(10):
+        workers.get("/cloud/v1/projects")
+    reset = workers.post("/_pileus/reset").raise_for_status()
+
+    answers = [workers.get(LOG).json() for _ in range(8)]
+    ids = [exchange["request_id"] for answer in answers for exchange in answer["results"]]
+    assert set(ids) == {reset.headers["x-request-id"]}, "the reset itself ends after it has cleared the log"
+
+
 def test_a_stream_has_the_exchanges_of_all_processes(workers: httpx.Client) -> None:
     reach_all_workers(workers)
     position = workers.get(LOG, params={"limit": 1}).json()["position"]

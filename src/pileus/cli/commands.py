@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pileus.cli.suggestions import suggest_text
 
@@ -143,7 +144,27 @@ class LazySectionedGroup(click.Group):
         if args and not args[0].startswith("-") and not ctx.resilient_parsing and not self.get_command(ctx, args[0]):
             hint = suggest_text(args[0], self.list_commands(ctx))
             raise click.UsageError(f"There is no command `{ctx.command_path} {args[0]}`.{hint}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None and not ctx.resilient_parsing:
+            self._pass_options_on(ctx, name, command)
+        return name, command, rest
+
+    def _pass_options_on(self, ctx: click.Context, name: str, command: click.Command) -> None:
+        """Let the options that stand before a command be its own, unless it has them too. Raises UsageError."""
+        options = {option.name: option for option in command.params}
+        values: dict[str, Any] = {}
+        for given in self.params:
+            if ctx.get_parameter_source(given.name) is not ParameterSource.COMMANDLINE:
+                continue
+            if given.name not in options or options[given.name].opts != given.opts:
+                raise click.UsageError(
+                    f"{given.opts[0]} is an option of `{ctx.command_path}` alone, not of `{ctx.command_path} {name}`.",
+                    ctx,
+                )
+            # What is not among the parameters is kept by its callback, for this command line.
+            if given.expose_value:
+                values[given.name] = ctx.params[given.name]
+        ctx.default_map = {name: values}
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, with one line of help each; those that are not lazy come first."""
