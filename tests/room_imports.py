@@ -50,6 +50,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "settings": {
         "domain.account.api_keys",
         "domain.limits",
+        "domain.suggestions",
         "drivers.registry",
         "setting_fields",
         "setting_files",

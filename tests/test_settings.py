@@ -187,8 +187,8 @@ def test_a_wrong_value_names_the_setting_and_its_source(
         ('port = "8080"', "the setting port wants a whole number from 1 to 65535, not '8080'"),
         ("port = true", "the setting port wants a whole number from 1 to 65535, not True"),
         ("data = 7", "the setting data wants a directory, not 7"),
-        ("[server]\nport = 1", "there is no setting server; `pileus settings` lists them all"),
-        ("body-limit = 1", "there is no setting body-limit; did you mean body_limit?"),
+        ("[server]\nport = 1", "there is no setting server: `pileus settings` lists them all"),
+        ("body-limit = 1", "there is no setting body-limit: did you mean body_limit?"),
         ("port = ", "not TOML: Invalid value"),
     ],
 )
@@ -218,10 +218,10 @@ def test_a_driver_has_a_table_in_the_file(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[qemu]\ncpu_ratio = 0", "the setting qemu_cpu_ratio wants a number above 0, at most 1024, not 0"),
-        ('[qemu]\nusr = "x"', "there is no setting qemu_usr; did you mean qemu_user?"),
+        ('[qemu]\nusr = "x"', "there is no setting qemu_usr: did you mean qemu_user?"),
         ('qemu_user = "x"\n[qemu]\nuser = "y"', "the setting qemu_user is given twice"),
-        ("qemu = 1", "there is no setting qemu; "),
-        ("drivers = {}", "there is no setting drivers; "),
+        ("qemu = 1", "there is no setting qemu: "),
+        ("drivers = {}", "there is no setting drivers: "),
     ],
 )
 def test_a_mistake_in_a_drivers_table_names_the_file(tmp_path: Path, text: str, message: str) -> None:

@@ -8,7 +8,6 @@ file, and the file over the default.
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,6 +18,7 @@ from msgspec import Struct, field
 
 from pileus.domain import limits
 from pileus.domain.account.api_keys import TOKEN
+from pileus.domain.suggestions import describe_similar_names
 from pileus.drivers import registry
 from pileus.setting_fields import (
     ACCESS,
@@ -362,9 +362,11 @@ def check_setting_name(key: str, origin: str) -> None:
     """Check that there is a setting with this name. Raises SettingError, with a hint."""
     names = [row.name for row in list_all_settings()]
     if key not in names:
-        near = get_close_matches(key.replace("-", "_").lower(), names, n=1, cutoff=0.7)
-        hint = f"did you mean {near[0]}?" if near else "`pileus settings` lists them all"
-        raise SettingError(f"{origin}: there is no setting {key}; {hint}")
+        hint = (
+            describe_similar_names(key.replace("-", "_").lower(), names, count=1)
+            or ": `pileus settings` lists them all"
+        )
+        raise SettingError(f"{origin}: there is no setting {key}{hint}")
 
 
 def _convert(row: Setting, source: GivenSettingValue) -> Any:

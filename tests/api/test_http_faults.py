@@ -76,7 +76,7 @@ async def test_all_faults_are_deleted_together(operator: httpx.AsyncClient) -> N
     ("fault", "field", "message"),
     [
         ({"operation": "create_instanc"}, "operation", "There is no operation create_instanc: did you mean create_ins"),
-        ({"operation": "brew_*"}, "operation", "There is no operation brew_*: /schema lists the operations"),
+        ({"operation": "brew_*"}, "operation", "There is no operation brew_*: /schema lists them"),
         ({"operation": "add_http_fault"}, "operation", "There is no operation add_http_fault"),
         ({"path": "/cloud/v1/ssh_key/*"}, "path", "No operation has this path: did you mean /cloud/v1/ssh_keys/"),
         ({"path": "/_pileus/http_faults"}, "path", "No operation has this path"),

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from litestar import Litestar
@@ -76,13 +75,15 @@ class OperationIndex:
             and (path is None or can_match(path, operation.template))
         )
 
-    def suggest_ids(self, operation_id: str) -> list[str]:
-        """Return the ids of operations that look similar, best first."""
-        return get_close_matches(operation_id, {operation.operation_id for operation in self.operations}, cutoff=0.6)
+    @property
+    def ids(self) -> set[str]:
+        """The ids of all operations."""
+        return {operation.operation_id for operation in self.operations}
 
-    def suggest_paths(self, path: str) -> list[str]:
-        """Return the paths of operations that look similar, best first."""
-        return get_close_matches(path, {operation.template for operation in self.operations}, n=1, cutoff=0.5)
+    @property
+    def paths(self) -> set[str]:
+        """The paths of all operations."""
+        return {operation.template for operation in self.operations}
 
 
 def list_operations_of(app: Litestar) -> Iterator[ApiOperation]:

@@ -1,7 +1,6 @@
 """Find the fields and query parameters that a request sends and its operation does not read."""
 
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
@@ -16,6 +15,7 @@ from pileus.api.operation_names import operation_name
 from pileus.api.validation import DECODE_ERRORS
 from pileus.api.validation_errors import FieldError, Path, find_field_errors, nested_by_path
 from pileus.domain.errors import FieldErrors, field_errors
+from pileus.domain.suggestions import describe_similar_names
 
 MAX_UNREAD = 100
 """Further ones are left out."""
@@ -41,8 +41,7 @@ class UnreadInput(Struct, frozen=True):
     @property
     def hint(self) -> str:
         """Say that nothing reads the input, and which name may be meant."""
-        near = get_close_matches(self.path[-1], self.known_names, n=1)
-        return f"Not read by this operation{f': did you mean {near[0]}?' if near else ''}"
+        return f"Not read by this operation{describe_similar_names(self.path[-1], self.known_names, count=1)}"
 
 
 def find_unread_fields(raw: object, handler: HTTPRouteHandler) -> list[UnreadInput]:

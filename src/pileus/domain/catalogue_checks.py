@@ -11,6 +11,7 @@ from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import Problem
 from pileus.domain.names import NAME_REGEX
 from pileus.domain.network.security_rules import plan_replaced_rules
+from pileus.domain.suggestions import describe_similar_names
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -169,7 +170,7 @@ def _quota_errors(catalogue: Catalogue) -> FieldErrors:
 def _quota_count_errors(path: str, counts: Mapping[str, int]) -> FieldErrors:
     for name, count in counts.items():
         if name not in QUOTAS:
-            yield f"{path}.{name}", "There is no such quota"
+            yield f"{path}.{name}", f"There is no such quota{describe_similar_names(name, QUOTAS, count=1)}"
         if count < 0:
             yield f"{path}.{name}", f"{count} is less than 0"
 

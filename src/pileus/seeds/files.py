@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.api.unread_inputs import find_unread_fields_of_type
+from pileus.domain.suggestions import describe_similar_names
 from pileus.seeds.kinds import (
     FLOATING_IPS,
     NETWORKS,
@@ -68,12 +68,6 @@ def load_seed(file: Path) -> list[ProjectSeed]:
     return seeds
 
 
-def suggest(word: str, names: Iterable[str]) -> str:
-    """Return the end of a sentence with the name that may be meant, or an empty text."""
-    near = get_close_matches(word, sorted(names), n=1)
-    return f": did you mean {near[0]}?" if near else ""
-
-
 def _read(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text("utf-8")
@@ -128,14 +122,14 @@ def _items_of(content: dict[Any, Any], name: str, prefix: str) -> Iterator[tuple
 def _check_known(content: dict[Any, Any], names: Iterable[str], prefix: str) -> None:
     for key in content:
         if key not in names:
-            raise SeedError(f"{prefix}{key}: there is no such kind{suggest(str(key), names)}")
+            raise SeedError(f"{prefix}{key}: there is no such kind{describe_similar_names(str(key), names, count=1)}")
 
 
 def _check_body(body: dict[str, Any], kind: SeedKind, path: str, extra_names: tuple[str, ...]) -> None:
     request_body = {name: value for name, value in body.items() if name not in extra_names}
     for unread in find_unread_fields_of_type(request_body, kind.body_type):
         names = (*unread.known_names, *extra_names) if len(unread.path) == 1 else unread.known_names
-        hint = suggest(unread.path[-1], names)
+        hint = describe_similar_names(unread.path[-1], names, count=1)
         raise SeedError(f"{join_path(path, unread.path)}: a {kind.noun} has no such field{hint}")
     for name in kind.refused_fields & body.keys():
         raise SeedError(f"{path}.{name}: give each {kind.noun} an entry with a name")

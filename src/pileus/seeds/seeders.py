@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 
 from pileus.client_variables import NoApiKey, default_region, read_api_key
+from pileus.domain.suggestions import describe_similar_names
 from pileus.initial_data import PROJECT
 from pileus.seeds.api_requests import create, list_all, wait_for_task, wait_for_unfinished_tasks
-from pileus.seeds.files import ProjectSeed, SeedEntry, SeedError, load_seed, suggest
+from pileus.seeds.files import ProjectSeed, SeedEntry, SeedError, load_seed
 from pileus.seeds.kinds import (
     FLOATING_IPS,
     NAME_TAG,
@@ -178,7 +179,7 @@ class ProjectSeeder:
             return name
         ids = self._ids[kind_name].get(name)
         if ids is None:
-            hint = suggest(name, self._ids[kind_name])
+            hint = describe_similar_names(name, self._ids[kind_name], count=1)
             raise SeedError(f"{path}: there is no {NOUNS[kind_name]} {name}{hint}")
         if len(ids) > 1:
             raise SeedError(f"{path}: {len(ids)} have the name {name}: give the id of one: {', '.join(sorted(ids))}")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.errors import invalid
+from pileus.domain.suggestions import describe_similar_names
 
 GLOBAL_QUOTAS = frozenset({"keypair_count", "project_count"})
 """Quotas that count all regions together."""
@@ -67,7 +68,8 @@ def parse_quota_limits(limits: Mapping[str, int], *, is_global: bool) -> dict[st
     for key, value in limits.items():
         name = key.removesuffix("_limit")
         if not key.endswith("_limit") or name not in names:
-            raise invalid(**{key: "There is no such quota"})
+            hint = describe_similar_names(key, [f"{known_name}_limit" for known_name in names], count=1)
+            raise invalid(**{key: f"There is no such quota{hint}"})
         if not 0 <= value <= MAX_LIMIT:
             raise invalid(**{key: f"Input should be between 0 and {MAX_LIMIT}"})
         parsed[name] = value

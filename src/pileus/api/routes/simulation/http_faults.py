@@ -16,6 +16,7 @@ from pileus.api.paging import Id
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import MAX_COUNT
 from pileus.domain.http_faults import MAX_DELAY_SECONDS, SEED_BITS, HttpFault, HttpFaultKind
+from pileus.domain.suggestions import describe_known_names, describe_similar_names
 from pileus.services import http_faults as http_fault_service
 from pileus.store import http_faults
 
@@ -123,17 +124,13 @@ async def delete_http_faults(ctx: Ctx) -> None:
 def _check_selection(data: AddHttpFault, operations: OperationIndex) -> None:
     """Check that there are operations that the fault can select. Raises Invalid."""
     if data.operation is not None and not operations.select(data.operation, None, None):
-        raise invalid(
-            operation=f"There is no operation {data.operation}{_hint(operations.suggest_ids(data.operation))}"
-        )
+        hint = describe_known_names(data.operation, operations.ids, "/schema")
+        raise invalid(operation=f"There is no operation {data.operation}{hint}")
     if data.path is not None and not operations.select(None, None, data.path):
-        raise invalid(path=f"No operation has this path{_hint(operations.suggest_paths(data.path))}")
+        hint = describe_similar_names(data.path, operations.paths, count=1, min_similarity=0.5)
+        raise invalid(path=f"No operation has this path{hint or ': /schema lists them'}")
     if not operations.select(data.operation, data.method, data.path):
         raise invalid(method="No operation matches operation, method and path together")
-
-
-def _hint(suggestions: list[str]) -> str:
-    return f": did you mean {' or '.join(suggestions)}?" if suggestions else ": /schema lists the operations"
 
 
 def _check_effect(data: AddHttpFault) -> None:

@@ -12,6 +12,7 @@ from pileus.api.context import Ctx
 from pileus.api.simulated_regions import require_simulated_region
 from pileus.domain.compute.instances import Status
 from pileus.domain.errors import invalid, not_found
+from pileus.domain.suggestions import describe_similar_names
 from pileus.drivers.protocols.compute import ObservedMachine, SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.services import simulation as simulation_service
@@ -47,7 +48,8 @@ async def set_machine_state(
         instance = await simulation_service.require_instance_in_reach(tx, client_scope, instance_id)
     driver = require_simulated_region(ctx, instance.region_id)
     if data.status not in set(Status):
-        raise invalid(status=f"Input should be one of {', '.join(Status)}")
+        hint = describe_similar_names(data.status, Status) or f": use one of {', '.join(Status)}"
+        raise invalid(status=f"There is no status {data.status}{hint}")
     try:
         await driver.set_machine_state(instance_id, data.status, data.vm_state)
     except DriverError as error:

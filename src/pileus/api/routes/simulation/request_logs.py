@@ -1,7 +1,6 @@
 """The request log of a simulated cloud: list, stream and remove exchanges."""
 
 from collections.abc import AsyncIterator
-from difflib import get_close_matches
 from typing import Annotated
 
 import msgspec
@@ -29,6 +28,7 @@ from pileus.api.wire.exchanges import (
 )
 from pileus.api.wire.times import parse_range_start
 from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.suggestions import describe_known_names
 
 PAUSE = 10.0
 """Seconds after which a stream without exchanges sends a comment."""
@@ -133,8 +133,7 @@ def check_operation_exists(app: Litestar, name: str) -> None:
     handlers = (handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers)
     names = {operation_name(handler) or "" for handler in handlers}
     if name not in names:
-        near = get_close_matches(name, names, n=1)
-        raise invalid(operation=f"There is no operation {name}{f': did you mean {near[0]}?' if near else ''}")
+        raise invalid(operation=f"There is no operation {name}{describe_known_names(name, names, '/schema')}")
 
 
 def require_request_log(app: AppState) -> ServerLog:

@@ -11,6 +11,7 @@ from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
 from pileus.domain.errors import invalid
 from pileus.domain.faults import MAX_COUNT, Fault
+from pileus.domain.suggestions import describe_known_names
 from pileus.services import simulation as simulation_service
 from pileus.store import faults
 from pileus.tasks.operations import OPERATIONS
@@ -52,6 +53,9 @@ async def list_faults(ctx: Ctx, client_scope: ClientScope) -> list[Fault]:
         return await faults.list_in_reach(tx, client_scope)
 
 
+OPERATION_LIST = "GET /_pileus/operations"
+
+
 @post("/faults", opt=ADMINISTER, status_code=200)
 async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault]) -> Fault:
     """Inject a fault: your tasks wait before a step until the fault is deleted (`hold`), or fail at the step (`fail`).
@@ -76,11 +80,12 @@ async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault
 def _check_fault_place(fault: AddFault) -> None:
     """Check that there are the task type and the step, so that the fault can apply. Raises Invalid."""
     if fault.task_type is not None and fault.task_type not in OPERATIONS:
-        raise invalid(task_type=f"Unknown task type: use one of {', '.join(sorted(OPERATIONS))}")
+        hint = describe_known_names(fault.task_type, OPERATIONS, OPERATION_LIST)
+        raise invalid(task_type=f"There is no task type {fault.task_type}{hint}")
     operations = [OPERATIONS[fault.task_type]] if fault.task_type else OPERATIONS.values()
     steps = {step.name for operation in operations for step in operation.steps}
     if fault.step is not None and fault.step not in steps:
-        raise invalid(step=f"Unknown step: use one of {', '.join(sorted(steps))}")
+        raise invalid(step=f"There is no step {fault.step}{describe_known_names(fault.step, steps, OPERATION_LIST)}")
 
 
 @delete("/faults/{fault_id:str}", opt=ADMINISTER)
