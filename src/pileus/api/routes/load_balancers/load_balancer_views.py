@@ -81,9 +81,9 @@ async def read_load_balancer_view(
 
 def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
     """Return the driver of load balancers. Raises Unavailable."""
-    if not isinstance(ctx.app.driver, SupportsLoadBalancers):
+    if not isinstance(ctx.driver, SupportsLoadBalancers):
         raise Unavailable("This cloud's driver has no load balancers")
-    return ctx.app.driver
+    return ctx.driver
 
 
 async def read_traffic(ctx: RequestContext, load_balancer_id: str) -> dict[str, BalancedTraffic]:

@@ -82,7 +82,7 @@ async def read_load_balancer_statuses(
 
 
 async def _read_targets(tx: Tx, ctx: RequestContext, pool_ids: Sequence[str]) -> dict[str, MemberTarget]:
-    if not pool_ids or not isinstance(ctx.app.driver, SupportsSimulation):
+    if not pool_ids or not isinstance(ctx.driver, SupportsSimulation):
         return {}
     return await member_targets.list_by_pools(tx, pool_ids)
 
@@ -90,7 +90,7 @@ async def _read_targets(tx: Tx, ctx: RequestContext, pool_ids: Sequence[str]) ->
 def _member_statuses(
     ctx: RequestContext, records: Iterable[Member], monitor: HealthMonitor | None, targets: dict[str, MemberTarget]
 ) -> dict[str, OperatingStatus]:
-    if not isinstance(ctx.app.driver, SupportsSimulation):
+    if not isinstance(ctx.driver, SupportsSimulation):
         return {member.id: observed_member_status(member, monitor) for member in records}
     now = ctx.now()
     statuses = {}
