@@ -12,6 +12,7 @@ from pileus.domain.faults import FaultKind
 from pileus.drivers.protocols.compute import ObservedMachine
 from pileus.store import faults
 from pileus.store.network import ddos_profiles
+from pileus.testing.conformance.helpers import statuses_by_machine_id
 from tests.builders import (
     BARE_METAL,
     a_ddos_profile,
@@ -352,3 +353,15 @@ async def test_the_official_client_starts_and_stops(tenant: Tenant) -> None:
 
     assert (stopped.status, stopped.vm_state) == ("SHUTOFF", "stopped")
     assert (started.status, started.vm_state) == ("ACTIVE", "active")
+
+
+@pytest.mark.parametrize("action", ["stop", "suspend"])
+async def test_undoing_an_action_makes_no_machine_that_is_gone(tenant: Tenant, action: str) -> None:
+    instance = await an_instance(tenant)
+    await driver_of(tenant.running).ensure_no_machine(instance.id)
+
+    answer = await tenant.api.post(tenant.path("instances", instance.id, "action", version=2), json={"action": action})
+    task = await tenant.wait_for_task(answer.json()["tasks"][0])
+
+    assert (task["state"], task["error"]) == ("ERROR", f"Machine {instance.id} does not exist")
+    assert instance.id not in await statuses_by_machine_id(driver_of(tenant.running))

@@ -50,6 +50,12 @@ class MemoryDriver:
         self.machines[machine.id] = machine
         self.statuses[machine.id] = Status.ACTIVE
 
+    async def ensure_started_machine(self, machine: MachineSpec) -> None:
+        """Run a machine that exists."""
+        if machine.id not in self.machines:
+            raise DriverError(f"There is no machine {machine.id}", retryable=False)
+        await self.ensure_running_machine(machine)
+
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine."""
         self.statuses[machine_id] = Status.SHUTOFF

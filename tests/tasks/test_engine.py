@@ -8,8 +8,8 @@ from msgspec import Struct
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.tasks import SlotClass, TaskState, TaskType
 from pileus.store.database import Tx
-from pileus.tasks.engine import FIRST_RETRY_DELAY, MAX_ATTEMPTS
 from pileus.tasks.operation import Operation, Step, TaskContext
+from pileus.tasks.retries import FIRST_RETRY_DELAY, MAX_ATTEMPTS
 from pileus.tasks.slots import SLOT_COUNTS
 from tests.tasks.workers import FlakyDatabase, NoArgs, Workbench, a_task, final_error, retryable_error
 

@@ -51,6 +51,10 @@ class Task(Struct, frozen=True, kw_only=True):
     While the operation is `undoing`, `step` is the number of steps that are still to be undone. If a worker died while
     it ran the task, the task was `interrupted`, and later steps may have begun. The task waits in its `queue` for a
     slot of its class; `held_by` is the injected fault that holds it.
+
+    `last_step` is the name of the step with the number `step`, by which another version finds the place to go on.
+    `waiting_since` is when the current step began to wait for something under way, `unreachable_since` when the driver
+    stopped to answer, both on the clock of the system.
     """
 
     id: str
@@ -79,6 +83,9 @@ class Task(Struct, frozen=True, kw_only=True):
     queue: str
     held_by: str | None = None
     interrupted: bool = False
+    last_step: str | None = None
+    waiting_since: int | None = None
+    unreachable_since: int | None = None
 
     @property
     def has_ended(self) -> bool:

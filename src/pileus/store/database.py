@@ -25,6 +25,8 @@ FOR_USE = "/* FOR SHARE */"
 """Ends a SELECT of a record that the transaction refers to: until it ends, nobody changes or deletes the record."""
 FOR_CHANGE = "/* FOR UPDATE */"
 """Ends a SELECT of a record whose users the transaction then looks for: until it ends, nobody else uses the record."""
+SKIPPING_LOCKED = "/* FOR UPDATE SKIP LOCKED */"
+"""Like FOR_CHANGE, but the SELECT leaves out what another transaction has locked."""
 
 
 class Tx(Protocol):

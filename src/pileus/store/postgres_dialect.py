@@ -3,7 +3,7 @@
 import re
 from functools import lru_cache
 
-from pileus.store.database import FOR_CHANGE, FOR_USE
+from pileus.store.database import FOR_CHANGE, FOR_USE, SKIPPING_LOCKED
 
 PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 REPLACEMENTS = {
@@ -12,6 +12,7 @@ REPLACEMENTS = {
     "COLLATE BINARY": 'COLLATE "C"',
     FOR_USE: "FOR SHARE",
     FOR_CHANGE: "FOR UPDATE",
+    SKIPPING_LOCKED: "FOR UPDATE SKIP LOCKED",
 }
 """Row locks are comments for SQLite, whose only writer needs none."""
 

@@ -12,7 +12,7 @@ from pileus.domain.account.quotas import ALL_REGIONS
 from pileus.domain.errors import not_found
 from pileus.domain.tasks import QueueFigures, SlotClass, Task, UnfinishedTasks, has_secret_args
 from pileus.store import queries, resource_counts
-from pileus.store.database import FOR_USE, Tx
+from pileus.store.database import FOR_USE, SKIPPING_LOCKED, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.table_counts import UNFINISHED_TASKS
 
@@ -30,12 +30,14 @@ WITH RECURSIVE queues (name) AS (
 SELECT name FROM queues WHERE (
     SELECT client_id FROM tasks WHERE {CLAIMABLE} AND queue = queues.name ORDER BY lease_until LIMIT 1
 ) NOT IN """
-# The condition is repeated: on PostgreSQL only the outer one prevents two workers from claiming the same task.
+# On PostgreSQL, workers that claim at the same moment take different tasks. The condition is repeated, because a task
+# may have been claimed between the inner statement and the outer one.
 CLAIM = f"""
 UPDATE tasks SET state = 'RUNNING', lease_token = :token, lease_until = :until, updated_at = :updated_at,
     interrupted = CASE WHEN lease_token IS NULL THEN interrupted ELSE 1 END
 WHERE id = (
     SELECT id FROM tasks WHERE {CLAIMABLE} AND queue = :queue ORDER BY lease_until, created_at LIMIT 1
+    {SKIPPING_LOCKED}
 ) AND {CLAIMABLE}
 RETURNING {TABLE.columns}
 """
@@ -176,7 +178,8 @@ async def hold(tx: Tx, task: Task, fault_id: str, now: int, *, lease_until: int)
     return bool(
         await tx.run(
             "UPDATE tasks SET held_by = (SELECT id FROM faults WHERE id = :fault_id), lease_token = NULL,"
-            " lease_until = :lease_until, updated_at = :now, step = :step, attempts = :attempts"
+            " lease_until = :lease_until, updated_at = :now, step = :step, last_step = :last_step,"
+            " attempts = :attempts"
             " WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
             id=task.id,
             token=task.lease_token,
@@ -184,6 +187,7 @@ async def hold(tx: Tx, task: Task, fault_id: str, now: int, *, lease_until: int)
             now=now,
             lease_until=lease_until,
             step=task.step,
+            last_step=task.last_step,
             attempts=task.attempts,
         )
     )

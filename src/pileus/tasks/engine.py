@@ -10,8 +10,10 @@ A free slot goes to the tenants in turn: see `slots.py`. A task that an injected
 A task of a region or of a type that this process does not know is left to others: a server with a newer catalogue or
 a newer version has started it.
 
-A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have begun are
-undone, last first. If a worker died meanwhile, all steps are undone, because any of them may have begun.
+A step that is not yet done gives the slot back, and is called again after the seconds that its driver names. While a
+driver or the database does not answer, a task waits in the same way and goes on as soon as they do; neither counts as
+an attempt. A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have
+begun are undone, last first. If a worker died meanwhile, all steps are undone, because any of them may have begun.
 """
 
 import asyncio
@@ -25,9 +27,8 @@ from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.errors import Problem, Stale, Unavailable
 from pileus.domain.tasks import SlotClass, Task, TaskState, has_secret_args
-from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.errors import NotYetDone
 from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
@@ -37,13 +38,10 @@ from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
 from pileus.tasks.rejection import release_records
+from pileus.tasks.retries import explain_failure, plan_retry
 from pileus.tasks.slots import SLOT_COUNTS, Slots
 
 LOG = logging.getLogger(__name__)
-MAX_ATTEMPTS = 5
-"""Attempts of one step, the first one included."""
-FIRST_RETRY_DELAY = 500_000
-"""Microseconds before the first retry; doubled for each further one."""
 POLL_INTERVAL = 0.5
 """Seconds between polls for tasks of other processes."""
 
@@ -162,12 +160,14 @@ class Engine:
             self.nudge()
 
     async def _claim(self, slots: Slots) -> Task | None:
-        """Claim the task whose turn it is; look again if another worker was faster."""
-        while (queue := await self._find_next_queue(slots)) is not None:
+        """Claim the task whose turn it is; go to the next queue if other workers take all of a queue at this moment."""
+        passed: set[str] = set()
+        while (queue := await self._find_next_queue(slots)) is not None and queue not in passed:
             slots.last_queue = queue
             try:
                 if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
                     return task
+                passed.add(queue)
             except OthersTaskError as error:
                 self._leave_to_others(error.task)
         # No queue waits, so the next look can begin with the first one.
@@ -242,7 +242,10 @@ class Engine:
             self._notify(task, TaskState.ERROR)
 
     async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
-        ctx = TaskContext(task, args, self.db, self.drivers, self.catalogue, self.clock, self.lease)
+        task = replace(task, step=operation.find_step(task))
+        ctx = TaskContext(
+            task, args, self.db, self.drivers, self.catalogue, self.clock, self.lease, operation.step_names
+        )
         ctx.time.begin()
         heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
         try:
@@ -254,7 +257,7 @@ class Engine:
             await self._hold(ctx, error.fault_id)
         except asyncio.CancelledError:
             # The worker is cancelled again if the database takes long.
-            await complete(self._release_lease(ctx, delay=0, attempts=ctx.task.attempts))
+            await complete(self._release_lease(ctx, delay=0))
             raise
         finally:
             heartbeat.cancel()
@@ -292,7 +295,7 @@ class Engine:
             failure = await self._run_steps(operation, ctx) or await self._finish(operation, ctx)
             if failure is None or await self._schedule_retry(ctx, failure):
                 return
-            error = _error_text(failure)
+            error = explain_failure(failure)
             LOG.warning("Task failed", extra={"task_id": ctx.task.id, "error": error}, exc_info=failure)
             # A worker that died may have gone further than it has saved.
             begun = len(operation.steps) if ctx.task.interrupted else min(ctx.task.step + 1, len(operation.steps))
@@ -325,7 +328,8 @@ class Engine:
             except LeaseLostError:
                 raise
             except Exception as failure:
-                LOG.exception("Undoing failed", extra={"task_id": ctx.task.id, "step": step.name})
+                if not isinstance(failure, NotYetDone):
+                    LOG.exception("Undoing failed", extra={"task_id": ctx.task.id, "step": step.name})
                 if await self._schedule_retry(ctx, failure):
                     return False
             await ctx.save_step(step=ctx.task.step - 1, undoing=True, error=ctx.task.error)
@@ -333,16 +337,17 @@ class Engine:
 
     async def _schedule_retry(self, ctx: TaskContext[Struct], failure: Exception) -> bool:
         """Release the lease for a later retry and return True; return False if no retry is left or none can help."""
-        task = ctx.task
-        if not _is_retryable(failure) or task.attempts + 1 >= MAX_ATTEMPTS:
+        retry = plan_retry(ctx.task, failure, self.clock.system_now())
+        if retry is None:
             return False
-        LOG.info("Task retried later", extra={"task_id": task.id, "attempts": task.attempts + 1}, exc_info=failure)
-        await self._release_lease(ctx, delay=FIRST_RETRY_DELAY << task.attempts, attempts=task.attempts + 1)
+        level = logging.DEBUG if isinstance(failure, NotYetDone) else logging.INFO
+        LOG.log(level, "Task retried later", extra={"task_id": ctx.task.id, "delay": retry.delay}, exc_info=failure)
+        ctx.task = retry.task
+        await self._release_lease(ctx, retry.delay)
         return True
 
-    async def _release_lease(self, ctx: TaskContext[Struct], *, delay: int, attempts: int) -> None:
-        lease_until = self.clock.system_now() + delay - 1
-        await ctx.save_progress(lease_token=None, lease_until=lease_until, attempts=attempts)
+    async def _release_lease(self, ctx: TaskContext[Struct], delay: int) -> None:
+        await ctx.save_progress(lease_token=None, lease_until=self.clock.system_now() + delay - 1)
 
     async def _finish(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
         """End the task as FINISHED; return the failure that prevented this, or None."""
@@ -382,17 +387,3 @@ class Engine:
     def _notify(self, task: Task, state: str) -> None:
         if self.on_task_end:
             self.on_task_end(task, state)
-
-
-def _is_retryable(failure: Exception) -> bool:
-    """Return what a DriverError says; other problems are final, and unexpected failures are retried."""
-    if isinstance(failure, DriverError):
-        return failure.retryable
-    return isinstance(failure, Stale | Unavailable) or not isinstance(failure, Problem)
-
-
-def _error_text(failure: Exception) -> str:
-    """Return the message if it is meant for tenants; internal details are not shown."""
-    if isinstance(failure, DriverError | Problem):
-        return str(failure)
-    return "Internal error"

@@ -1,6 +1,6 @@
 """Operations: the steps of a task type, each with its undo, and the writes that end a task."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -28,6 +28,10 @@ SAVE_INTERVAL = 50_000
 """Microseconds after a worker's last write in which finished steps are not saved: a crash repeats them."""
 
 
+PROGRESS = ("step", "last_step", "undoing", "error", "attempts", "waiting_since", "unreachable_since")
+"""What a worker saves when it gives a task back."""
+
+
 class TaskHeldError(Exception):
     """An injected fault holds the task until the fault is deleted; the task gives its slot back."""
 
@@ -40,8 +44,8 @@ class TaskHeldError(Exception):
 class TaskContext(Generic[A_co]):
     """A claimed task with its decoded arguments, and what its steps work with.
 
-    `time` is the time of the task on the cloud's clock; `lease` is the length of a lease in microseconds. Functions
-    that need no arguments take a `TaskContext[object]`.
+    `time` is the time of the task on the cloud's clock; `lease` is the length of a lease in microseconds,
+    `step_names` are those of the operation. Functions that need no arguments take a `TaskContext[object]`.
     """
 
     task: Task
@@ -51,6 +55,7 @@ class TaskContext(Generic[A_co]):
     catalogue: Catalogue
     clock: CloudClock
     lease: int
+    step_names: Sequence[str] = ()
 
     time: TaskTime = field(init=False)
     pending: PendingChange = field(init=False)
@@ -107,20 +112,26 @@ class TaskContext(Generic[A_co]):
     async def finish_step(self) -> None:
         """Count a finished step, and save that unless the worker has just written. Raises LeaseLostError."""
         if self.has_just_written:
-            self.task = replace(self.task, step=self.task.step + 1, attempts=0)
+            self._go_to_step(self.task.step + 1)
         else:
             await self.save_step(step=self.task.step + 1)
 
     async def save_step(self, *, step: int, undoing: bool = False, error: str | None = None) -> None:
         """Save the number of finished steps, so that another worker can resume there. Raises LeaseLostError."""
-        self.task = replace(self.task, step=step, undoing=undoing, error=error, attempts=0)
+        self._go_to_step(step, undoing=undoing, error=error)
         if not await self.save_progress(lease_until=self.clock.system_now() + self.lease):
             raise LeaseLostError(self.task.id)
+
+    def _go_to_step(self, step: int, **changes: Any) -> None:
+        """Count a step, with which attempts and waits begin anew."""
+        last_step = self.step_names[step - 1] if 0 < step <= len(self.step_names) else None
+        begin = {"attempts": 0, "waiting_since": None, "unreachable_since": None}
+        self.task = replace(self.task, step=step, last_step=last_step, **begin, **changes)
 
     async def save_progress(self, **changes: object) -> bool:
         """Save the finished steps and the pending change; False, and nothing written, if the lease is lost."""
         task, change = self.task, self.pending.take()
-        progress = {"step": task.step, "undoing": task.undoing, "error": task.error, "attempts": task.attempts}
+        progress = {name: getattr(task, name) for name in PROGRESS}
 
         async def write(tx: Tx) -> bool:
             is_saved = await tasks.save_progress(tx, task, self.now(), **{**progress, **changes})
@@ -157,6 +168,20 @@ class Operation(Generic[A]):
     steps: tuple[Step[A], ...]
     done: Callable[[Tx, TaskContext[A]], Awaitable[CreatedResources | None]]
     failed: Callable[[Tx, TaskContext[A]], Awaitable[None]]
+
+    @property
+    def step_names(self) -> Sequence[str]:
+        """The names of the steps, in their order."""
+        return [step.name for step in self.steps]
+
+    def find_step(self, task: Task) -> int:
+        """Return the number of steps of a task that are finished, or still to be undone.
+
+        The version that saved them may have had other steps, so their last name counts, if there is such a step.
+        """
+        if task.last_step in self.step_names:
+            return self.step_names.index(task.last_step) + 1
+        return min(task.step, len(self.steps))
 
 
 Operations = Mapping[str, Operation[Any]]

@@ -54,6 +54,12 @@ class Compute(Protocol):
         A machine that is started has the disks and interfaces that it names, and no others.
         """
 
+    async def ensure_started_machine(self, machine: MachineSpec) -> None:
+        """Run a machine that exists, from any state. Raises DriverError if there is none, and creates none.
+
+        Undoing calls it: a machine that is gone must not come back without what it had.
+        """
+
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine. Raises DriverError if there is none."""
 

@@ -123,6 +123,10 @@ class Qemu:
         """Start a machine, or resume it."""
         await self.lifecycle.ensure_running_machine(machine)
 
+    async def ensure_started_machine(self, machine: MachineSpec) -> None:
+        """Start or resume a machine that exists."""
+        await self.lifecycle.ensure_started_machine(machine)
+
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut a machine down."""
         await self.lifecycle.ensure_stopped_machine(machine_id)

@@ -38,11 +38,14 @@ class MachineLifecycle:
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start a machine, or resume it if it has a process that can go on."""
         async with self._control.lock(machine.id):
-            if self._control.is_running(machine.id) and await self._resume(machine.id):
-                self._records.save(replace(self._records.get(machine.id), intent=RUNNING, reason=None))
-                return
-            await self._processes.end_process(machine.id)
-            await self._start(machine)
+            await self._run(machine)
+
+    async def ensure_started_machine(self, machine: MachineSpec) -> None:
+        """Start or resume a machine that exists. Raises DriverError if there is none."""
+        self._records.get(machine.id)
+        async with self._control.lock(machine.id):
+            self._records.get(machine.id)
+            await self._run(machine)
 
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut the guest down, and end its process."""
@@ -112,6 +115,13 @@ class MachineLifecycle:
             record = self._records.get(machine_id)
             if record.intent == RUNNING and not self._control.children.is_running(record):
                 await self._start_with_attached_devices(record.machine)
+
+    async def _run(self, machine: MachineSpec) -> None:
+        if self._control.is_running(machine.id) and await self._resume(machine.id):
+            self._records.save(replace(self._records.get(machine.id), intent=RUNNING, reason=None))
+            return
+        await self._processes.end_process(machine.id)
+        await self._start(machine)
 
     async def _start(self, machine: MachineSpec) -> None:
         """Start a process for a machine, with the disks and interfaces that it names. Raises DriverError."""

@@ -38,6 +38,18 @@ class SimulatedMachines(SimulationState):
 
         await self._change(plan, lambda records: _save_running(records, machine))
 
+    async def ensure_started_machine(self, machine: MachineSpec) -> None:
+        """Run a machine that exists."""
+
+        async def plan(records: Records) -> str | None:
+            return None if (await require_machine(records, machine.id)).status == Status.ACTIVE else "start"
+
+        async def start(records: Records) -> None:
+            await require_machine(records, machine.id)
+            await _save_running(records, machine)
+
+        await self._change(plan, start)
+
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine."""
         await self._set_status(machine_id, Status.SHUTOFF, "stop")

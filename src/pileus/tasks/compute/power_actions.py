@@ -36,9 +36,12 @@ async def _reboot_hard(ctx: TaskContext[PowerActionArgs]) -> None:
 
 
 async def _restore_power_state(ctx: TaskContext[PowerActionArgs]) -> None:
-    """Bring the machine back to its previous state; no driver can restore ERROR, the reconciler observes it."""
+    """Bring the machine back to its previous state, but make none if it is gone.
+
+    No driver can restore ERROR, the reconciler observes it.
+    """
     if ctx.args.before == Status.ACTIVE:
-        await _start(ctx)
+        await ctx.driver.ensure_started_machine(await load_machine_spec(ctx, ctx.args.instance_id))
     elif ctx.args.before == Status.SHUTOFF:
         await _stop(ctx)
     elif ctx.args.before == Status.SUSPENDED:

@@ -17,6 +17,7 @@ from pileus.testing.conformance.harnesses import (
     MissingRequirement,
     load_test_harness,
     make_driver_config,
+    repeat_until_done,
 )
 
 MakeDriver = Callable[[], Awaitable[Any]]
@@ -60,6 +61,7 @@ async def make_driver(driver_name: str, driver_harness: DriverTestHarness, data:
             pytest.skip(str(problem))
         if isinstance(drivers[-1], SupportsStart):
             await drivers[-1].start()
+        repeat_until_done(drivers[-1])
         return drivers[-1]
 
     yield make

@@ -1,6 +1,9 @@
 """Set-up of a driver for the suite. A driver may offer a subclass in the entry point group `pileus.driver_testing`."""
 
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from functools import wraps
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -8,6 +11,7 @@ from typing import Any
 from pileus.domain.catalogue import parse_catalogue
 from pileus.drivers import registry
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
+from pileus.drivers.protocols.errors import NotYetDone
 from pileus.drivers.protocols.records import RecordStore
 from pileus.settings import load
 
@@ -35,6 +39,25 @@ class DriverTestHarness:
 
     async def clean_up(self, driver: Any) -> None:
         """Delete all that the driver runs, and close it."""
+
+
+def repeat_until_done(driver: Any) -> None:
+    """Let the calls of a driver that say `NotYetDone` be repeated, as tasks repeat them."""
+    for name in dir(driver):
+        if name.startswith("ensure_"):
+            setattr(driver, name, _repeating(getattr(driver, name)))
+
+
+def _repeating(method: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @wraps(method)
+    async def call(*values: Any, **named: Any) -> Any:
+        while True:
+            try:
+                return await method(*values, **named)
+            except NotYetDone as pending:
+                await asyncio.sleep(pending.seconds)
+
+    return call
 
 
 def load_test_harness(name: str) -> DriverTestHarness:

@@ -30,11 +30,12 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 @pytest.mark.parametrize("before", STATES)
 async def test_a_machine_reaches_each_state_from_every_other_state(driver: Compute, before: str) -> None:
-    for verb, after in (("running", "ACTIVE"), ("stopped", "SHUTOFF"), ("suspended", "SUSPENDED")):
+    verbs = {"running": "ACTIVE", "started": "ACTIVE", "stopped": "SHUTOFF", "suspended": "SUSPENDED"}
+    for verb, after in verbs.items():
         machine = new_machine()
         await create_machine_in_status(driver, machine, before)
 
-        await call_twice(getattr(driver, f"ensure_{verb}_machine"), machine if verb == "running" else machine.id)
+        await call_twice(getattr(driver, f"ensure_{verb}_machine"), machine if after == "ACTIVE" else machine.id)
 
         assert (await statuses_by_machine_id(driver))[machine.id] == after
 
@@ -89,6 +90,17 @@ async def test_a_missing_machine_cannot_change_its_state(driver: Compute, verb: 
         await getattr(driver, verb)("nobody")
 
     assert not refused.value.retryable
+
+
+async def test_starting_a_missing_machine_creates_none(driver: Compute) -> None:
+    """Undoing starts machines that ran before; one that is gone meanwhile stays gone."""
+    machine = new_machine()
+
+    with pytest.raises(DriverError) as refused:
+        await driver.ensure_started_machine(machine)
+
+    assert not refused.value.retryable
+    assert machine.id not in await statuses_by_machine_id(driver)
 
 
 async def test_many_concurrent_machines_do_not_affect_each_other(driver: Compute) -> None:
