@@ -1,6 +1,6 @@
 """A driver whose machines are in memory, for regions beside the simulated one."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Struct
@@ -8,7 +8,7 @@ from msgspec import Struct
 from pileus.domain.compute.instances import Status
 from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DriverConfig
-from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.drivers.protocols.guests import MachineMetadata, TotalCapacity
 from pileus.setting_fields import setting
 
@@ -21,7 +21,7 @@ class MemorySettings(Struct, frozen=True, kw_only=True):
 
 
 class MemoryDriver:
-    """Fulfils Compute, SupportsCapacity, SupportsHealthCheck and SupportsMachineMetadata."""
+    """Fulfils Compute, SupportsCapacity, SupportsHealthCheck, SupportsMachineInventory and SupportsMachineMetadata."""
 
     def __init__(self, settings: MemorySettings, region_ids: list[int]) -> None:
         self.settings, self.region_ids = settings, region_ids
@@ -81,6 +81,12 @@ class MemoryDriver:
         """Iterate over all machines."""
         for machine_id, status in list(self.statuses.items()):
             yield ObservedMachine(machine_id=machine_id, status=status)
+
+    async def list_missing_machines(self, machine_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of the machines that do not exist, or fail."""
+        if self.failure:
+            raise DriverUnreachable(self.failure)
+        return [machine_id for machine_id in machine_ids if machine_id not in self.machines]
 
     async def list_descriptions(self) -> Mapping[str, MachineMetadata]:
         """Return what was sent."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pileus.domain.errors import Unavailable
+from pileus.drivers.protocols.errors import DriverUnreachable
 
 
 class FailureLog:
@@ -17,11 +18,12 @@ class FailureLog:
 
     def add(self, failure: Exception, **fields: object) -> None:
         """Log a failure, unless the previous attempts failed because the same part was away."""
-        if not isinstance(failure, Unavailable):
+        is_away = isinstance(failure, Unavailable | DriverUnreachable)
+        if not is_away:
             self._log.error(self._message, exc_info=failure, extra=fields)
         elif not self._is_away:
             self._log.warning(self._message, extra={**fields, "reason": str(failure)})
-        self._is_away = isinstance(failure, Unavailable)
+        self._is_away = is_away
 
     def clear(self) -> None:
         """Record a success: the next failure is logged again."""

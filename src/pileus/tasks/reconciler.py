@@ -2,7 +2,8 @@
 
 A driver that numbers changes is asked for those since the last run, and all its machines are looked at slowly: a
 bounded number in each run. With other drivers each run looks at all machines. In both cases the work is done in pages,
-and requests are answered between them. Reconciling also sends machines the metadata that they have missed.
+and requests are answered between them. Reconciling also finds instances whose machine is gone, and sends machines the
+metadata that they have missed.
 """
 
 import asyncio
@@ -11,11 +12,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from functools import partial
 
 from pileus.domain.compute.instances import VM_STATES, Status
-from pileus.drivers.protocols.compute import Compute, ObservedMachine, SupportsChangeNumbers
+from pileus.drivers.protocols.compute import (
+    Compute,
+    ObservedMachine,
+    SupportsChangeNumbers,
+    SupportsMachineInventory,
+)
 from pileus.drivers.protocols.guests import SupportsMachineMetadata, SupportsWatching
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
 from pileus.tasks.compute.machine_metadata import load_metadata_by_instance
+from pileus.tasks.missing_machines import MissingMachines
 from pileus.tasks.periodic import repeat
 
 RecordedStates = Mapping[str, instances.RecordedState]
@@ -39,6 +46,9 @@ class Reconciler:
     ) -> None:
         self._db, self._driver, self._now, self._region_ids = db, driver, now, region_ids
         self._sleep = sleep
+        self._missing_machines = (
+            MissingMachines(db, driver, now, region_ids) if isinstance(driver, SupportsMachineInventory) else None
+        )
         self._nudged = asyncio.Event()
         self._unknown_ids: set[str] = set()
         self._last_number = 0
@@ -77,6 +87,8 @@ class Reconciler:
             await reconcile_instance_statuses(
                 self._db, self._driver, self._now, self._region_ids, reported_unknown=self._unknown_ids
             )
+        if self._missing_machines is not None:
+            await self._missing_machines.check_next_pages()
         if isinstance(self._driver, SupportsMachineMetadata):
             await send_missed_metadata(self._db, self._driver)
 

@@ -99,6 +99,17 @@ class SupportsChangeNumbers(Protocol, metaclass=AbilityMeta):
 
 
 @runtime_checkable
+class SupportsMachineInventory(Protocol, metaclass=AbilityMeta):
+    """Knows which machines exist, so that the reconciler finds those that somebody has deleted."""
+
+    async def list_missing_machines(self, machine_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of the machines that do not exist. Raises DriverError if that cannot be found out.
+
+        A machine whose state is unknown or changes exists. `observe` may leave it out, which says nothing.
+        """
+
+
+@runtime_checkable
 class SupportsHealthCheck(Protocol, metaclass=AbilityMeta):
     """Reports whether the driver can work now."""
 

@@ -10,7 +10,7 @@ processes, monitors); the rest stands in the order in which one part uses anothe
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 from pileus.domain.catalogue import Catalogue
@@ -126,6 +126,11 @@ class Qemu:
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
         """Start or resume a machine that exists."""
         await self.lifecycle.ensure_started_machine(machine)
+
+    async def list_missing_machines(self, machine_ids: Sequence[str]) -> Sequence[str]:
+        """Return those of the machines that have no record."""
+        existing = self.records.by_id()
+        return [machine_id for machine_id in machine_ids if machine_id not in existing]
 
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Shut a machine down."""

@@ -1,13 +1,20 @@
 """Conformance of machines: each verb names an end state, and a repeated call does no harm."""
 
 import asyncio
+import uuid
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from pileus.domain.compute.instances import Status
-from pileus.drivers.protocols.compute import Compute, SupportsHosts, SupportsMigration, SupportsSimulation
+from pileus.drivers.protocols.compute import (
+    Compute,
+    SupportsHosts,
+    SupportsMachineInventory,
+    SupportsMigration,
+    SupportsSimulation,
+)
 from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import SupportsMachineMetrics
@@ -90,6 +97,22 @@ async def test_a_missing_machine_cannot_change_its_state(driver: Compute, verb: 
         await getattr(driver, verb)("nobody")
 
     assert not refused.value.retryable
+
+
+async def test_the_inventory_misses_only_machines_that_do_not_exist(driver: Compute) -> None:
+    inventory = require_capability(driver, SupportsMachineInventory)
+    machines = {status: new_machine() for status in (Status.ACTIVE, Status.SHUTOFF)}
+    for status, machine in machines.items():
+        await create_machine_in_status(driver, machine, status)
+    gone = new_machine()
+    await driver.ensure_running_machine(gone)
+    await driver.ensure_no_machine(gone.id)
+    nobody = str(uuid.uuid4())
+
+    missing = await inventory.list_missing_machines([*(machine.id for machine in machines.values()), gone.id, nobody])
+
+    assert sorted(missing) == sorted([gone.id, nobody])
+    assert list(await inventory.list_missing_machines([])) == []
 
 
 async def test_starting_a_missing_machine_creates_none(driver: Compute) -> None:

@@ -2,144 +2,24 @@
 
 import dataclasses
 import shutil
-from collections.abc import AsyncIterator, Iterator
-from importlib import resources
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import Any
 
 import httpx
 import pytest
 
 from pileus.app import RunningCloud, run_cloud
 from pileus.domain.account.access import Role
-from pileus.domain.catalogue import Catalogue, derive_public_image_id, parse_catalogue
-from pileus.domain.errors import Invalid
-from pileus.drivers import registry
-from pileus.region_drivers import plan_region_drivers
-from pileus.settings import Settings
+from pileus.domain.catalogue import derive_public_image_id
 from pileus.tasks.reconciler import reconcile_instance_statuses
 from tests.app_settings import checked_settings
 from tests.builders import driver_of
-from tests.drivers.memory import MemoryDriver
 from tests.machines.real import end_all
 from tests.orders import an_order, boot
+from tests.regions.clouds import BUNDLED, SMALL, catalogue_text, create, memory_driver, one, status_of
 from tests.servers import KEY, run_server
 from tests.tenants import Tenant, client_of, new_tenant
-
-BUNDLED = (resources.files("pileus") / "catalogue.toml").read_text("utf-8")
-REGION_TABLE = """
-[[regions]]
-id = {id}
-display_name = "Region {id}"
-slug = "region-{id}"
-keystone_name = "region-{id}"
-keystone_id = {id}
-country = "LU"
-created_at = 2024-01-01T00:00:00Z
-vlan_physical_network = "vlan"
-available_volume_types = ["standard"]
-{more}
-"""
-MEMORY = {2: 'driver = "memory"', 3: 'driver = "memory"', 4: 'driver = "memory"\ndriver_options = { rack = "b" }'}
-SMALL = "g1-standard-2-4"
-
-
-def catalogue_text(more: dict[int, str]) -> str:
-    """Return the bundled catalogue with further regions."""
-    return BUNDLED + "".join(REGION_TABLE.format(id=region_id, more=text) for region_id, text in more.items())
-
-
-@pytest.fixture(autouse=True, scope="module")
-def installed_driver() -> Iterator[None]:
-    """Offer the driver as an installed package would."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(registry.BUILT_IN[registry.DRIVERS], "memory", "tests.drivers.memory:MemoryDriver")
-        patch.setitem(registry.BUILT_IN[registry.SETTINGS], "memory", "tests.drivers.memory:MemorySettings")
-        yield
-
-
-@pytest.fixture
-async def cloud(tmp_path: Path) -> AsyncIterator[RunningCloud]:
-    """A cloud with a simulated region (1) and three of the other driver, two of which share one."""
-    (tmp_path / "catalogue.toml").write_text(catalogue_text(MEMORY))
-    settings = checked_settings(data=tmp_path / "data", catalogue=str(tmp_path / "catalogue.toml"), legacy_fields=True)
-    async with run_cloud(settings) as running:
-        yield running
-
-
-@pytest.fixture
-async def owner(cloud: RunningCloud) -> AsyncIterator[Tenant]:
-    """A tenant of that cloud."""
-    async with new_tenant(cloud) as tenant:
-        yield tenant
-
-
-def memory_driver(cloud: RunningCloud, region_id: int = 2) -> MemoryDriver:
-    driver = cloud.drivers.require(region_id)
-    assert isinstance(driver, MemoryDriver)
-    return driver
-
-
-async def create(tenant: Tenant, region_id: int, **changes: Any) -> str:
-    """Create an instance in a region and return its id."""
-    image_id = derive_public_image_id(region_id, "ubuntu-22.04-x64")
-    order = an_order(volumes=[boot(image_id=image_id)], flavor=SMALL, **changes)
-    answer = await tenant.api.post(f"/cloud/v2/instances/{tenant.project_id}/{region_id}", json=order)
-    task = await tenant.wait_until_finished(answer)
-    return str(task["created_resources"]["instances"][0])
-
-
-def one(tenant: Tenant, region_id: int, instance_id: str) -> str:
-    return f"/cloud/v1/instances/{tenant.project_id}/{region_id}/{instance_id}"
-
-
-async def status_of(tenant: Tenant, region_id: int, instance_id: str) -> str:
-    return str((await tenant.api.get(one(tenant, region_id, instance_id))).json()["status"])
-
-
-def plan(more: dict[int, str], **settings: Any) -> list[tuple[str, tuple[int, ...]]]:
-    """Return name and regions of the drivers that a catalogue needs."""
-    plans = plan_region_drivers(Settings(**settings), parse_catalogue(catalogue_text(more)))
-    return [(planned.name, planned.region_ids) for planned in plans]
-
-
-def test_regions_with_the_same_driver_and_options_share_it_and_the_setting_is_the_default() -> None:
-    assert plan(MEMORY) == [("simulated", (1,)), ("memory", (2, 3)), ("memory", (4,))]
-    assert plan(MEMORY, driver="memory") == [("memory", (1, 2, 3)), ("memory", (4,))]
-    assert plan(MEMORY, drivers={"memory": {"rack": "b"}}) == [("simulated", (1,)), ("memory", (2, 3, 4))]
-    assert plan({2: 'driver = "simulated"'}) == [("simulated", (1, 2))]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ('driver = "nowhere"', "regions[1].driver: There is no driver nowhere; there is memory, qemu, simulated"),
-        ('driver = "memory"\ndriver_options = { row = 1 }', "regions[1].driver_options.row: The driver memory has no"),
-        ("driver_options = { rack = 'b' }", "regions[1].driver_options.rack: The driver simulated has no such option"),
-        ('driver = "memory"\ndriver_options = { vcpus = "many" }', "Expected 'int', got 'str' - at '$.vcpus'"),
-        ('driver = "memory"\ndriver_options = { vcpus = 0 }', "regions[1].driver_options: Expected 'int' >= 1"),
-        ('driver_options = { time = "realistic" }', "All regions of the driver simulated need the same options"),
-        ('driver = ""', "regions[1].driver"),
-        ("driver_options = 1", "regions[1].driver_options"),
-    ],
-)
-def test_a_wrong_driver_or_option_is_named_with_its_path(text: str, message: str) -> None:
-    with pytest.raises(Invalid) as caught:
-        plan({2: text})
-
-    assert message in caught.value.message
-
-
-async def test_a_wrong_driver_changes_nothing_in_the_database(tmp_path: Path) -> None:
-    (tmp_path / "catalogue.toml").write_text(catalogue_text({2: 'driver = "nowhere"'}))
-    settings = checked_settings(data=tmp_path / "data", catalogue=str(tmp_path / "catalogue.toml"))
-
-    with pytest.raises(Invalid, match="nowhere"):
-        async with run_cloud(settings):
-            pass
-
-    assert not (tmp_path / "data").exists()
 
 
 async def test_a_driver_gets_its_own_regions_and_options(cloud: RunningCloud) -> None:
@@ -337,13 +217,3 @@ def test_a_server_has_simulated_and_real_regions_at_once(folder: Path) -> None:
     assert files
     assert not [path for path in (folder / "data").rglob("*") if states[0][1] in path.name]
     assert ready["driver"] == "ok"
-
-
-def test_a_catalogue_for_a_driver_has_the_regions_and_nothing_else_less() -> None:
-    whole = parse_catalogue(catalogue_text(MEMORY))
-
-    part: Catalogue = whole.with_regions([2, 4])
-
-    assert [region.id for region in part.regions] == [2, 4]
-    assert (part.flavors, part.images) == (whole.flavors, whole.images)
-    assert part.region(1) is None

@@ -1,0 +1,1 @@
+"""Tests of regions with different drivers."""
