@@ -7,6 +7,7 @@ from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey
 from pileus.initial_data import CLIENT
 from pileus.services.account.api_keys import create_api_key, rotate_api_key
+from pileus.services.account.console_tickets import create_console_ticket
 from pileus.services.account.tenants import add_missing_tenant
 from pileus.store.account import api_keys
 from pileus.store.database import Database, Tx
@@ -33,6 +34,10 @@ class ApiKeyAdmin:
             return token
 
         return await self.db.write(write)
+
+    async def create_console_ticket(self) -> str:
+        """Create a ticket, which signs the operator in to the web console once and within 10 minutes."""
+        return await self.db.write(lambda tx: create_console_ticket(tx, self.now))
 
     async def list(self) -> list[ApiKey]:
         """Return all keys, oldest first, revoked and expired ones included."""

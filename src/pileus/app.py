@@ -147,7 +147,8 @@ def _make_workers(
     """Return what runs in the background for as long as the cloud runs."""
     db = app_state.db
     deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
-    workers = [job.run() for job in (engine, scheduler, deliverer, retention, app_state.controls)]
+    jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
+    workers = [job.run() for job in jobs]
     for entry in app_state.drivers.running:
         reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
         workers.append(reconciler.run())

@@ -269,6 +269,7 @@ LINES: tuple[CommandLine, ...] = (
     # This machine.
     CommandLine("settings"),
     CommandLine("env"),
+    CommandLine("console"),
     CommandLine("catalog show"),
     CommandLine("catalog check"),
     CommandLine("completion bash"),

@@ -26,6 +26,7 @@ from pileus.services.locks import describe_lock
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
 from pileus.store.loop_turns import LoopTurns
+from pileus.tasks.change_feeds import ChangeFeeds
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
@@ -78,6 +79,7 @@ class AppState:
     http_faults: HttpFaults = field(init=False)
     task_meter: TaskMeter = field(init=False)
     installation_meter: InstallationMeter = field(init=False)
+    change_feeds: ChangeFeeds = field(init=False)
 
     def __post_init__(self) -> None:
         self.now = self.clock.now
@@ -87,11 +89,14 @@ class AppState:
         self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.clock)
         self.installation_meter = InstallationMeter(self.db, self.catalogue, self.drivers)
+        self.change_feeds = ChangeFeeds(self.db, self.now)
+        self.epochs.add_listener(self.change_feeds.drop_all)
 
     def stop_waiting(self) -> None:
         """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""
         self.long_polls.stop()
         self.http_faults.stop()
+        self.change_feeds.stop()
         if self.request_log:
             self.request_log.log.stop()
 

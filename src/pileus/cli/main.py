@@ -22,6 +22,7 @@ SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",
         "env": "pileus.cli.env:env",
+        "console": "pileus.cli.web_console:web_console",
         "demo": "pileus.cli.demo:demo",
         "settings": "pileus.cli.settings:settings",
         "catalog": "pileus.cli.catalog:catalog",

@@ -14,6 +14,7 @@ from pileus.private_files import KEY_FILE
 from pileus.setting_fields import without_password
 from pileus.settings import Settings
 
+TICKET_NOTE = " (signs in once, within 10 minutes; then: pileus console)"
 LOG = logging.getLogger("pileus.server")
 NO_ANSWER = "does not answer"
 FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1.0
@@ -31,8 +32,11 @@ async def wait_until_ready(settings: Settings) -> None:
         await asyncio.sleep(pause)
 
 
-def print_connection_help(settings: Settings, first_token: str | None) -> None:
-    """Print the variables that clients need, ready to paste into a shell. A new key is shown only on a terminal."""
+def print_connection_help(settings: Settings, first_token: str | None, ticket: str = "") -> None:
+    """Print the variables that clients need, ready to paste into a shell, and the address of the web console.
+
+    A new key is shown only on a terminal, and so is a ticket of the console: see `has_terminal`.
+    """
     variables = variables_of(SDK, settings, _key_for_display(settings, first_token))
     exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
     sys.stdout.write(
@@ -40,6 +44,7 @@ def print_connection_help(settings: Settings, first_token: str | None) -> None:
 
 {exports}
 
+Web console: {console_url(settings, ticket)}{TICKET_NOTE if ticket else ""}
 Other clients and terminals: eval "$({env_command_line(settings)})"
 API reference: {settings.base_url}/schema      Documentation: {settings.base_url}/docs      Ctrl-C stops.
 """
@@ -54,11 +59,20 @@ def print_start_failures(report: StartReport) -> None:
         sys.stdout.flush()
 
 
+def has_terminal() -> bool:
+    """Return whether secrets may be printed. What is not a terminal may be a log file, which others read."""
+    return sys.stdout.isatty()
+
+
+def console_url(settings: Settings, ticket: str) -> str:
+    """Return the address of the web console. Browsers send no part behind the `#`, so that a ticket is not logged."""
+    return f"{settings.base_url}/#ticket={ticket}" if ticket else f"{settings.base_url}/"
+
+
 def _key_for_display(settings: Settings, first_token: str | None) -> str:
     if settings.api_key:
         return '"$PILEUS_API_KEY"' if os.environ.get("PILEUS_API_KEY") else "(the one that you have set)"
-    # What is not a terminal may be a log file, which others read and which is kept.
-    if first_token and sys.stdout.isatty():
+    if first_token and has_terminal():
         return first_token
     file = settings.data.resolve() / KEY_FILE
     return f"$(cat {shlex.quote(str(file))})" if file.exists() else f"$({_key_command_line(settings)})"

@@ -8,10 +8,11 @@ import sys
 import msgspec
 import uvloop
 
+from pileus.api_keys import ApiKeyAdmin
 from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
-from pileus.server.announcement import print_connection_help, print_start_failures, wait_until_ready
+from pileus.server.announcement import has_terminal, print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import listen_for_health_checks
 from pileus.server.http_server import HttpServer, listen
@@ -88,7 +89,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         server = make_http_server(settings, cloud)
         address = resolve_host(settings.host)
         serving = asyncio.create_task(server.serve([listen(address, settings.port)]))
-        ready = asyncio.create_task(_announce_when_ready(settings, cloud.first_token, exclusive=exclusive))
+        ready = asyncio.create_task(_announce_when_ready(settings, cloud, exclusive=exclusive))
         ready.add_done_callback(lambda _: stop_after_failure(ready, stop))
         stopping = asyncio.create_task(stop.wait())
         with listen_for_health_checks(server, cloud.app, address, settings.health_port):
@@ -123,11 +124,13 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
     )
 
 
-async def _announce_when_ready(settings: Settings, first_token: str | None, *, exclusive: bool) -> None:
+async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
     if exclusive:
         report = await complete_start(settings, resolve_host(settings.host))
-        print_connection_help(settings, first_token)
+        keys = ApiKeyAdmin(cloud.app_state.db, cloud.app_state.now())
+        ticket = await keys.create_console_ticket() if has_terminal() else ""
+        print_connection_help(settings, cloud.first_token, ticket)
         print_start_failures(report)
         notify_service_manager(READY)
     # Objects that exist by now are kept for good: exclude them from garbage collection.

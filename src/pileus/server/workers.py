@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from pileus.initial_data import open_seeded_database
-from pileus.server.announcement import print_connection_help, print_start_failures, wait_until_ready
+from pileus.server.announcement import has_terminal, print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
 from pileus.server.start_steps import complete_start
 from pileus.server.startup import (
@@ -124,9 +124,16 @@ async def _stop_worker(process: asyncio.subprocess.Process) -> None:
 async def _announce_when_ready(settings: Settings, token: str | None) -> None:
     await wait_until_ready(settings)
     report = await complete_start(settings, resolve_host(settings.host))
-    print_connection_help(settings, token)
+    print_connection_help(settings, token, await _make_console_ticket(settings) if has_terminal() else "")
     print_start_failures(report)
     notify_service_manager(READY)
+
+
+async def _make_console_ticket(settings: Settings) -> str:
+    from pileus.app import open_api_keys  # noqa: PLC0415  # the parent of workers loads the API only if needed
+
+    async with open_api_keys(settings) as keys:
+        return await keys.create_console_ticket()
 
 
 def _metrics_directory(settings: Settings) -> Path:

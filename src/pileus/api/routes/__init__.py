@@ -1,6 +1,6 @@
 """The routes, one module per noun."""
 
-from pileus.api.routes import documentation, health, tasks
+from pileus.api.routes import change_streams, documentation, health, task_steps, tasks, web_console
 from pileus.api.routes.account import (
     account_overviews,
     logins,
@@ -73,7 +73,9 @@ ROUTES = [
     *account_overviews.ROUTES,
     *baremetal.ROUTES,
     *baremetal_flavors.ROUTES,
+    *change_streams.ROUTES,
     *documentation.ROUTES,
+    *web_console.ROUTES,
     *health.ROUTES,
     *instances.ROUTES,
     *instance_actions.ROUTES,
@@ -95,6 +97,7 @@ ROUTES = [
     *operator_quotas.ROUTES,
     *tenants.ROUTES,
     *tasks.ROUTES,
+    *task_steps.ROUTES,
     *projects.ROUTES,
     *regions.ROUTES,
     *quotas.ROUTES,

@@ -1,0 +1,163 @@
+// Fields of forms: text, numbers, choices, references to other records, and tags.
+import { html, useState } from "./vendor/preact.js";
+import { NOUNS, fillPath, idOf, nameOf } from "./nouns.js";
+import { Field, money } from "./parts.js";
+import { useResource } from "./resources.js";
+import { texts } from "./texts.js";
+
+/** Return the values that a form begins with. */
+export function initialValues(fields, record) {
+  return Object.fromEntries(
+    fields.map((field) => {
+      if (field.initial) return [field.name, field.initial(record)];
+      if (field.kind === "tags") return [field.name, []];
+      if (field.kind === "refs") return [field.name, []];
+      if (field.kind === "boolean") return [field.name, false];
+      if (field.kind === "select" && field.isRequired) return [field.name, optionsOf(field, record)[0] || ""];
+      return [field.name, ""];
+    }),
+  );
+}
+
+/** Return what is sent: without empty fields, numbers as numbers and tags by name. */
+export function readValues(fields, values) {
+  const shown = fields.filter((field) => isShown(field, values));
+  const entries = shown.map((field) => [field.name, readValue(field, values[field.name])]);
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+function readValue(field, value) {
+  if (field.kind === "tags") {
+    const pairs = value.filter(({ key }) => key !== "");
+    return pairs.length ? Object.fromEntries(pairs.map(({ key, value: text }) => [key, text])) : undefined;
+  }
+  if (field.kind === "refs") return value.length ? value : undefined;
+  if (field.kind === "number") return value === "" ? undefined : Number(value);
+  return value === "" ? undefined : value;
+}
+
+function isShown(field, values) {
+  return Object.entries(field.onlyIf || {}).every(([name, value]) => values[name] === value);
+}
+
+function optionsOf(field, record) {
+  return field.optionsOf ? field.optionsOf(record) : field.options;
+}
+
+/** One field of a form. */
+export function FormField({ field, place, record, values, problem, onChange }) {
+  if (!isShown(field, values)) return null;
+  const value = values[field.name];
+  const id = `field-${field.name}`;
+  const label = texts.inputs[field.name] || texts.fields[field.name] || field.name;
+  const more = { id, required: field.isRequired, "aria-describedby": problem ? `${id}-problem` : undefined };
+  if (field.kind === "boolean") {
+    return html`<div class="field check">
+      <input type="checkbox" id=${id} checked=${value} onChange=${(event) => onChange(event.target.checked)} />
+      <label for=${id}>${label}</label>
+    </div>`;
+  }
+  if (field.kind === "refs") return html`<${References} ...${{ field, place, record, value, label, onChange }} />`;
+  if (field.kind === "tags") return html`<fieldset><legend>${label}</legend><${TagRows} rows=${value} onChange=${onChange} /></fieldset>`;
+  const hint = field.isRequired ? "" : texts.dialog.optional;
+  return html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
+    <${Input} ...${{ field, place, record, value, more, onChange }} />
+  <//>`;
+}
+
+function Input({ field, place, record, value, more, onChange }) {
+  const change = (event) => onChange(event.target.value);
+  if (field.kind === "select") {
+    return html`<select ...${more} value=${value} onChange=${change}>
+      ${!field.isRequired && html`<option value="">${texts.none}</option>`}
+      ${optionsOf(field, record).map((option) => html`<option key=${option} value=${option}>${option}</option>`)}
+    </select>`;
+  }
+  if (field.kind === "ref") return html`<${Reference} ...${{ field, place, record, value, more, onChange }} />`;
+  if (field.kind === "port") return html`<${PortReference} ...${{ place, value, more, onChange }} />`;
+  if (field.kind === "area") return html`<textarea ...${more} rows="4" value=${value} onInput=${change}></textarea>`;
+  return html`<input ...${more} type=${field.kind} value=${value} onInput=${change} autocomplete="off" />`;
+}
+
+function listOf(field, place, record) {
+  const noun = NOUNS[field.noun];
+  const recordId = record ? String(record.id ?? "") : "";
+  const fill = (value) => fillPath(value, place, recordId);
+  const query = { ...noun?.query, ...field.query, ...(noun?.hasPages === false ? {} : { limit: 1000 }) };
+  const filled = Object.entries(query).map(([name, value]) => [name, fill(String(value))]);
+  if (field.path) return { path: fill(field.path), query: field.query || {} };
+  return { path: fill(noun.path), query: Object.fromEntries(filled) };
+}
+
+function optionText(record, noun) {
+  const price = record.price_per_hour ? ` · ${money(record.price_per_hour, record.currency_code)} ${texts.perHour}` : "";
+  const size = record.size && record.size < 100000 ? ` · ${texts.gigabytes(record.size)}` : "";
+  const name = record.flavor_id || (noun ? nameOf(noun, record) : record.name || record.id);
+  return `${name}${record.flavor_id ? "" : size}${price}`;
+}
+
+function Reference({ field, place, record, value, more, onChange }) {
+  const { path, query } = listOf(field, place, record);
+  const { data } = useResource(path, query, { follows: false });
+  const noun = NOUNS[field.noun];
+  const key = field.key || (noun ? noun.idField || "id" : "id");
+  return html`<select ...${more} value=${value} onChange=${(event) => onChange(event.target.value)}>
+    <option value="">${data ? texts.dialog.choose : texts.loading}</option>
+    ${(data?.results || []).map(
+      (option) => html`<option key=${option[key]} value=${option[key]}>${optionText(option, noun)}</option>`,
+    )}
+  </select>`;
+}
+
+function References({ field, place, record, value, label, onChange }) {
+  const { path, query } = listOf(field, place, record);
+  const { data } = useResource(path, query, { follows: false });
+  const noun = NOUNS[field.noun];
+  const toggle = (id) => onChange(value.includes(id) ? value.filter((other) => other !== id) : [...value, id]);
+  if (!data || data.results.length === 0) return null;
+  return html`<fieldset>
+    <legend>${label}</legend>
+    ${data.results.map((option) => {
+      const id = idOf(noun, option);
+      return html`<label class="option" key=${id}>
+        <input type="checkbox" checked=${value.includes(id)} onChange=${() => toggle(id)} /> ${optionText(option, noun)}
+      </label>`;
+    })}
+  </fieldset>`;
+}
+
+/** A port: first its instance, then one of its interfaces. */
+function PortReference({ place, value, more, onChange }) {
+  const [instanceId, setInstanceId] = useState("");
+  const instances = useResource(fillPath(NOUNS.instances.path, place), { limit: 1000 }, { follows: false });
+  const path = instanceId ? `${fillPath(NOUNS.instances.path, place)}/${instanceId}/interfaces` : null;
+  const interfaces = useResource(path, {}, { follows: false });
+  return html`<select aria-label=${texts.nouns.instances.one} value=${instanceId} onChange=${(event) => setInstanceId(event.target.value)}>
+      <option value="">${texts.dialog.choose}</option>
+      ${(instances.data?.results || []).map((option) => html`<option key=${option.id} value=${option.id}>${option.name}</option>`)}
+    </select>
+    <select ...${more} value=${value} onChange=${(event) => onChange(event.target.value)}>
+      <option value="">${texts.dialog.choose}</option>
+      ${((instanceId && interfaces.data?.results) || []).map(
+        (option) => html`<option key=${option.port_id} value=${option.port_id}>
+          ${option.ip_assignments.map((assignment) => assignment.ip_address).join(" ")}
+        </option>`,
+      )}
+    </select>`;
+}
+
+/** Rows of names and values of tags. */
+export function TagRows({ rows, onChange }) {
+  const change = (at, part) => onChange(rows.map((row, index) => (index === at ? { ...row, ...part } : row)));
+  return html`<div class="tag-rows">
+    ${rows.map(
+      (row, at) => html`<div class="tag-row" key=${at}>
+        <input aria-label=${texts.tags.name} value=${row.key} onInput=${(event) => change(at, { key: event.target.value })} />
+        <span aria-hidden="true">=</span>
+        <input aria-label=${texts.tags.value(row.key)} value=${row.value} onInput=${(event) => change(at, { value: event.target.value })} />
+        <button type="button" class="button small" aria-label=${texts.tags.remove(row.key)} onClick=${() => onChange(rows.filter((_, index) => index !== at))}>×</button>
+      </div>`,
+    )}
+    <button type="button" class="button small" onClick=${() => onChange([...rows, { key: "", value: "" }])}>${texts.addTag}</button>
+  </div>`;
+}

@@ -1,0 +1,372 @@
+// Run scenarios of the web console in one browser. Each line of standard input is a scenario as JSON,
+// {"scenario": …, …}; each line of standard output is its result, {"result": …} or {"error": …}.
+//   node scenarios.mjs ADDRESS KEY FOLDER
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { chromium } from "playwright-core";
+
+const [base, key, folder] = process.argv.slice(2);
+const AXE = readFileSync(new URL("./node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+const PATIENCE = 20_000;
+const DEADLINE = 120_000;
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"],
+});
+const contexts = [];
+
+/** Open a page of a new browser profile, and collect its errors and its requests. */
+async function openPage({ width = 1280, height = 800, colorScheme = "light", signedIn = true } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+  contexts.push(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const notes = { errors: [], requests: [] };
+  page.on("pageerror", (error) => notes.errors.push(String(error)));
+  // The browser writes a line for each answer of 4xx, which a scenario may ask for.
+  page.on("console", (message) => {
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) notes.errors.push(message.text());
+  });
+  page.on("request", (request) => notes.requests.push(request.url()));
+  if (signedIn) await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), key);
+  return { page, context, notes };
+}
+
+/** Wait until a page has loaded what it shows. */
+async function settle(page) {
+  await page.locator("main h1").first().waitFor();
+  await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+  await page.waitForLoadState("load");
+}
+
+/** Go to an address of the console without loading the page again. */
+async function visit(page, path) {
+  await page.evaluate((target) => {
+    document.querySelector("dialog")?.close();
+    history.pushState(null, "", target);
+    window.dispatchEvent(new PopStateEvent("popstate"));
+  }, path);
+  await page.waitForFunction(() => document.querySelector("main h1") && !document.querySelector('[aria-busy="true"]'));
+}
+
+async function findViolations(page, rules) {
+  return page.evaluate(async (names) => {
+    const options = { resultTypes: ["violations"], ...(names ? { runOnly: { type: "rule", values: names } } : {}) };
+    const { violations } = await globalThis.axe.run(document, options);
+    return violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
+  }, rules);
+}
+
+async function takePictures(page, path, width) {
+  if (!folder) return;
+  const name = path.replace(/^\/ui\/\d+\/\d+\//, "").replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, "one").replace(/[^\w]+/g, "-");
+  for (const colorScheme of ["dark", "light"]) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
+  }
+}
+
+/** Return what is wider than the page; tables and tabs scroll in themselves. */
+function findOverflow() {
+  const width = document.documentElement.clientWidth;
+  const content = document.querySelector("main");
+  const isWide = document.documentElement.scrollWidth > width || content.scrollWidth > content.clientWidth + 1;
+  return isWide ? [`${document.documentElement.scrollWidth} of ${width}, main ${content.scrollWidth} of ${content.clientWidth}`] : [];
+}
+
+const SCENARIOS = {
+  /** Show pages in both themes at several widths: violations of axe, overflow, errors; pictures, if a folder is given. */
+  async pages({ pages, sizes }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + pages[0]);
+    await settle(page);
+    await page.evaluate(AXE);
+    const problems = {};
+    for (const path of pages) {
+      await visit(page, path);
+      const found = [];
+      for (const [width, height] of sizes) {
+        await page.setViewportSize({ width, height });
+        if (width === 1280) found.push(...(await findViolations(page)));
+        found.push(...(await page.evaluate(findOverflow)));
+        await takePictures(page, path, width);
+      }
+      await page.emulateMedia({ colorScheme: "dark" });
+      await page.setViewportSize({ width: 1280, height: 800 });
+      found.push(...(await findViolations(page, ["color-contrast"])), ...notes.errors.splice(0));
+      await page.emulateMedia({ colorScheme: "light" });
+      if (found.length) problems[path] = found;
+    }
+    return problems;
+  },
+
+  /** Load the first list: its requests, and what they weigh. */
+  async first_list() {
+    const { page, notes } = await openPage();
+    const sizes = [];
+    // Not the stream of changes, which does not end.
+    page.on("response", (response) => response.url().includes("/ui/files/") && sizes.push(response.request().sizes()));
+    await page.goto(`${base}/ui/1/1/instances`);
+    await settle(page);
+    const bytes = await Promise.all(sizes);
+    const files = notes.requests.filter((url) => url.includes("/ui/files/"));
+    return {
+      foreign: notes.requests.filter((url) => !url.startsWith(base) && !url.startsWith("data:")),
+      files: files.length,
+      bytes: bytes.reduce((sum, { responseBodySize }) => sum + responseBodySize, 0),
+      errors: notes.errors,
+    };
+  },
+
+  /** Sign in with a ticket, in a second tab by the first one, and out in both. */
+  async sign_in({ ticket }) {
+    const { page, context, notes } = await openPage({ signedIn: false });
+    await page.goto(`${base}/#ticket=${ticket}`);
+    await settle(page);
+    const address = page.url();
+    const second = await context.newPage();
+    await second.goto(`${base}/ui/1/1/volumes`);
+    await settle(second);
+    const local = await page.evaluate(() => JSON.stringify(localStorage) + document.cookie);
+    await page.locator(".account summary").click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await second.getByRole("button", { name: "Sign in" }).waitFor();
+    await page.goto(`${base}/#ticket=${ticket}`);
+    const refusal = await page.getByRole("alert").textContent();
+    return { address, local, refusal, stored: await page.evaluate(() => sessionStorage.length), errors: notes.errors };
+  },
+
+  /** Sign in with a key that is wrong, then with the right one. */
+  async key_sign_in() {
+    const { page } = await openPage({ signedIn: false });
+    await page.goto(`${base}/ui/1/1/networks`);
+    await page.getByLabel("API key").fill("1_wrong-key-wrong-key");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    const refusal = await page.getByRole("alert").textContent();
+    await page.getByLabel("API key").fill(key);
+    await page.keyboard.press("Enter");
+    await settle(page);
+    return { refusal, heading: await page.locator("h1").textContent() };
+  },
+
+  /** The life of an instance with the mouse: create, stop, tag, delete. */
+  async life_by_mouse({ name }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}/ui/1/1/instances`);
+    await page.getByRole("button", { name: "Create instance" }).click();
+    await page.getByLabel("Name", { exact: true }).fill(name);
+    await page.getByLabel("Image").selectOption({ index: 1 });
+    await page.getByLabel("Flavor").selectOption({ label: await flavorLabel(page) });
+    await page.locator(".price").waitFor();
+    const command = await page.locator(".samples pre").textContent();
+    await page.getByRole("button", { name: "Create instance" }).click();
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await page.locator(".head .status", { hasText: "ACTIVE" }).waitFor();
+    await runOperation(page, "Stop");
+    await page.locator(".head .status", { hasText: "SHUTOFF" }).waitFor();
+    await page.getByRole("link", { name: "Tags", exact: true }).click();
+    await page.getByRole("button", { name: "Add a tag" }).click();
+    await page.getByLabel("Name of the tag").last().fill("env");
+    await page.getByLabel("Value of env").fill("prod");
+    await page.getByRole("button", { name: "Save 1" }).click();
+    await page.getByRole("button", { name: "Save", exact: true }).waitFor();
+    const id = new URL(page.url()).pathname.split("/").pop();
+    await page.locator(".actions .menu summary").click();
+    await runOperation(page, "Delete");
+    await page.getByRole("heading", { name: "Instances", level: 1 }).waitFor();
+    return { id, command, errors: notes.errors };
+  },
+
+  /** The same with the keyboard alone. */
+  async life_by_keyboard({ name }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}/ui/1/1/instances`);
+    await settle(page);
+    await pressOn(page, "Create instance");
+    await focusOn(page, "name");
+    await page.keyboard.type(name);
+    await focusOn(page, "image");
+    await page.keyboard.press("ArrowDown");
+    await focusOn(page, "flavor");
+    await page.keyboard.type("g1-standard-1-2");
+    await focusOn(page, "size");
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    await page.locator(".head .status", { hasText: "ACTIVE" }).waitFor();
+    await pressOn(page, "Stop");
+    await page.locator("dialog").waitFor();
+    const focused = await page.evaluate(() => document.activeElement.closest("dialog") !== null);
+    await page.keyboard.press("Escape");
+    await page.locator("dialog").waitFor({ state: "detached" });
+    const returned = await page.evaluate(() => document.activeElement.textContent.trim());
+    await page.keyboard.press("Enter");
+    await page.locator("dialog").waitFor();
+    await page.keyboard.press("Enter");
+    await page.locator(".head .status", { hasText: "SHUTOFF" }).waitFor();
+    await pressOn(page, "More");
+    await pressOn(page, "Delete");
+    await page.locator("dialog").waitFor();
+    await pressOn(page, "Delete");
+    await page.getByRole("heading", { name: "Instances", level: 1 }).waitFor();
+    return { focused, returned, errors: notes.errors };
+  },
+
+  /** Two browsers edit the tags of one instance: different tags are both kept, the same tag is asked about. */
+  async two_editors({ path }) {
+    const [one, two] = await Promise.all([openPage(), openPage()]);
+    for (const { page } of [one, two]) {
+      await page.goto(`${base}${path}?tab=tags`);
+      await settle(page);
+      await page.locator(".liveness.good").waitFor();
+    }
+    await addTag(one.page, "own", "kept");
+    await addTag(two.page, "other", "saved");
+    await two.page.getByRole("button", { name: "Save 1" }).click();
+    await one.page.getByLabel("Value of other").waitFor();
+    const patch = await one.page.locator(".copybox pre").first().textContent();
+    await one.page.getByRole("button", { name: "Save 1" }).click();
+    await two.page.getByLabel("Value of own").waitFor();
+    await one.page.getByLabel("Value of own").fill("mine");
+    await two.page.getByLabel("Value of own").fill("theirs");
+    await two.page.getByRole("button", { name: "Save 1" }).click();
+    const conflict = await one.page.getByRole("alert").filter({ hasText: "Somebody else" }).textContent();
+    await one.page.getByRole("button", { name: "Keep mine" }).click();
+    await one.page.getByRole("button", { name: "Save 1" }).click();
+    await one.page.getByRole("button", { name: "Save", exact: true }).waitFor();
+    return { patch, conflict, errors: [...one.notes.errors, ...two.notes.errors] };
+  },
+
+  /** A change of another program appears in a list that nobody touches. */
+  async live_list({ name }) {
+    const { page } = await openPage();
+    await page.goto(`${base}/ui/1/1/ssh_keys`);
+    await settle(page);
+    await page.locator(".liveness.good").waitFor();
+    await fetch(`${base}/cloud/v1/ssh_keys/1`, {
+      method: "POST",
+      headers: { Authorization: `APIKey ${key}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ name }),
+    });
+    await page.getByRole("link", { name }).waitFor();
+    return true;
+  },
+
+  /** A task that a fault holds is shown, and released or failed. */
+  async held_task({ path, button, state }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await page.getByText("holds this task").waitFor();
+    await page.getByRole("button", { name: button }).click();
+    await page.locator(".head .status", { hasText: state }).waitFor();
+    return { error: (await page.locator("p.error").allTextContents()).join(" "), errors: notes.errors };
+  },
+
+  /** What a role may not do is disabled with a reason. */
+  async reader({ readerKey, path }) {
+    const { page } = await openPage({ signedIn: false });
+    await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), readerKey);
+    await page.goto(base + path);
+    await settle(page);
+    const button = page.getByRole("button", { name: "Create instance" });
+    await button.click({ force: true });
+    return { reason: await button.getAttribute("title"), address: page.url() };
+  },
+
+  /** Open a list, and wait until the page says that the server is lost. */
+  async lose_server() {
+    const { page } = await openPage();
+    globalThis.lost = page;
+    await page.goto(`${base}/ui/1/1/volumes`);
+    await settle(page);
+    return true;
+  },
+  async say_lost() {
+    const page = globalThis.lost;
+    await page.locator('a[href$="/networks"]').click();
+    await page.getByText("The server does not answer").waitFor();
+    return true;
+  },
+  async go_on() {
+    const page = globalThis.lost;
+    await page.getByText("The server does not answer").waitFor({ state: "detached" });
+    await settle(page);
+    return page.locator("h1").textContent();
+  },
+
+  /** Return the patches that the console would send, and the tags after them. */
+  async merge_patches({ cases }) {
+    const { page } = await openPage();
+    await page.goto(`${base}/ui/1/1/instances`);
+    return page.evaluate(async (given) => {
+      const rule = await import("/ui/files/merge_patch.js");
+      return given.map(([current, patch, wanted]) => ({
+        applied: rule.applyPatch(current, patch),
+        made: wanted && rule.makePatch(current, wanted),
+      }));
+    }, cases);
+  },
+
+  /** Return the tables of nouns and operations. */
+  async tables() {
+    const { page } = await openPage();
+    await page.goto(`${base}/ui/1/1/instances`);
+    return page.evaluate(async () => {
+      const { NOUNS } = await import("/ui/files/nouns.js");
+      const { OPERATIONS, PART_OPERATIONS } = await import("/ui/files/operations.js");
+      const { texts } = await import("/ui/files/texts.js");
+      return JSON.parse(JSON.stringify({ NOUNS, OPERATIONS, PART_OPERATIONS, texts }));
+    });
+  },
+};
+
+async function flavorLabel(page) {
+  const options = page.getByLabel("Flavor").locator("option", { hasText: "g1-standard-1-2" });
+  await options.first().waitFor({ state: "attached" });
+  return (await options.first().textContent()).trim();
+}
+
+async function runOperation(page, label) {
+  await page.getByRole("button", { name: label, exact: true }).click();
+  await page.locator("dialog").getByRole("button", { name: label, exact: true }).click();
+  await page.locator("dialog").waitFor({ state: "detached" });
+}
+
+async function addTag(page, name, value) {
+  await page.getByRole("button", { name: "Add a tag" }).click();
+  await page.getByLabel("Name of the tag").last().fill(name);
+  await page.getByLabel(`Value of ${name}`).fill(value);
+}
+
+/** Move the focus by Tab until a test holds. */
+async function tabUntil(page, test, value) {
+  for (let count = 0; count < 120; count += 1) {
+    await page.keyboard.press("Tab");
+    if (await page.evaluate(test, value)) return;
+  }
+  throw new Error(`Tab never reaches ${value}`);
+}
+
+const focusOn = (page, id) => tabUntil(page, (wanted) => document.activeElement.id === wanted, id);
+
+async function pressOn(page, label) {
+  await page.getByText(label, { exact: true }).first().waitFor();
+  await tabUntil(page, (wanted) => document.activeElement.textContent.trim() === wanted, label);
+  await page.keyboard.press("Enter");
+}
+
+function withDeadline(promise) {
+  return Promise.race([promise, new Promise((_, reject) => setTimeout(reject, DEADLINE, new Error("the scenario takes too long")))]);
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { scenario, ...rest } = JSON.parse(line);
+  try {
+    console.log(JSON.stringify({ result: await withDeadline(SCENARIOS[scenario](rest)) }));
+  } catch (error) {
+    console.log(JSON.stringify({ error: error.stack }));
+  }
+  if (scenario !== "lose_server" && scenario !== "say_lost") await Promise.all(contexts.splice(0).map((context) => context.close()));
+}
+await browser.close();
+process.exit(0);

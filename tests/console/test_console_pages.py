@@ -1,0 +1,203 @@
+"""The web console in a browser: every page in both themes at three widths, and what people do with it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pileus.domain.tags import make_tags, merged_tags
+from tests.console.conftest import Browser
+from tests.orders import an_order
+from tests.servers import KEY, Server, start_server
+
+pytestmark = pytest.mark.timeout(180)
+PLACE = "/ui/1/1"
+SIZES = [(320, 640), (1280, 800), (3840, 2160)]
+MERGE_CASES: list[tuple[dict[str, str], dict[str, str | None] | None]] = [
+    ({}, {}),
+    ({"a": "1"}, None),
+    ({"a": "1", "b": "2"}, {"b": None}),
+    ({"a": "1"}, {"a": "2", "c": "3"}),
+    ({"a": "1"}, {"b": None}),
+    ({"a": ""}, {"a": None, "b": ""}),
+    ({"a": "1", "constructor": "x"}, {"constructor": None, "toString": "y"}),
+    ({"ä": "ö", "a b": "="}, {"a b": "c,d"}),
+]
+
+
+@pytest.fixture(scope="module")
+def instance_id(api: httpx.Client) -> str:
+    """An instance with tags."""
+    order = an_order(name="web-1", tags={"env": "prod", "team": "blue"})
+    (task_id,) = api.post("/cloud/v2/instances/1/1", json=order).json()["tasks"]
+    while (task := api.get(f"/cloud/v1/tasks/{task_id}").json())["state"] not in ("FINISHED", "ERROR"):
+        pass
+    return str(task["created_resources"]["instances"][0])
+
+
+def list_pages(browser: Browser, instance_id: str, api: httpx.Client) -> list[str]:
+    """Return the addresses of all lists, of a record of each noun that has one, and of all tabs of an instance."""
+    nouns = browser.run("tables")["NOUNS"]
+    task = api.get("/cloud/v1/tasks", params={"limit": 1}).json()["results"][0]["id"]
+    group = api.get("/cloud/v1/securitygroups/1/1").json()["results"][0]["id"]
+    volume = api.get("/cloud/v1/volumes/1/1").json()["results"][0]["id"]
+    image = api.get("/cloud/v1/images/1/1").json()["results"][0]["id"]
+    network = api.get("/cloud/v1/networks/1/1", params={"owned_by": "any"}).json()["results"][0]["id"]
+    tabs = [f"{PLACE}/instances/{instance_id}?tab={tab}" for tab in nouns["instances"]["tabs"]]
+    details = [
+        f"tasks/{task}",
+        f"security_groups/{group}",
+        f"volumes/{volume}",
+        f"images/{image}",
+        f"networks/{network}",
+    ]
+    dialogs = [f"{PLACE}/volumes?do=create", f"{PLACE}/instances/{instance_id}?do=delete"]
+    lists = [f"{PLACE}/{noun}" for noun in nouns]
+    return [*lists, *(f"{PLACE}/{path}" for path in details), *tabs, *dialogs, f"{PLACE}/instances/new"]
+
+
+def test_every_page_is_accessible_and_fits(browser: Browser, instance_id: str, api: httpx.Client) -> None:
+    pages = list_pages(browser, instance_id, api)
+    assert browser.run("pages", pages=pages, sizes=SIZES) == {}
+
+
+def test_the_first_list_is_small_and_asks_no_other_site(browser: Browser) -> None:
+    first = browser.run("first_list")
+
+    assert first["foreign"] == []
+    assert first["errors"] == []
+    assert first["files"] <= 30
+    assert 0 < first["bytes"] <= 80_000
+
+
+def test_a_ticket_signs_in_all_tabs_and_leaves_no_trace(browser: Browser, console_server: Server) -> None:
+    data = console_server.log.with_suffix("")
+    command = [sys.executable, "-m", "pileus", "console", "--data", str(data)]
+    address = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    ticket = address.rpartition("=")[2]
+
+    result = browser.run("sign_in", ticket=ticket)
+
+    assert result["address"] == f"{console_server.url}/ui/1/1/instances"
+    assert ticket not in result["local"]
+    assert (result["stored"], result["errors"]) == (0, [])
+    assert "not valid" in result["refusal"]
+    assert ticket not in console_server.log.read_text()
+
+
+def test_a_key_signs_in_and_a_wrong_one_does_not(browser: Browser) -> None:
+    result = browser.run("key_sign_in")
+    assert "Invalid" in result["refusal"]
+    assert result["heading"] == "Networks"
+
+
+def test_an_instance_lives_by_mouse(browser: Browser, api: httpx.Client) -> None:
+    result = browser.run("life_by_mouse", name="by-mouse")
+
+    assert result["errors"] == []
+    assert "pileus instances create --name by-mouse --flavor g1-standard-1-2" in result["command"]
+    assert api.get(f"/cloud/v1/instances/1/1/{result['id']}").status_code == 404
+    actions = api.get("/cloud/v1/user_actions", params={"resource_id": result["id"]}).json()["results"]
+    assert [action["action_type"] for action in actions][:1] == ["delete"]
+
+
+def test_an_instance_lives_by_keyboard_alone(browser: Browser) -> None:
+    result = browser.run("life_by_keyboard", name="by-keyboard")
+    assert result == {"focused": True, "returned": "Stop", "errors": []}
+
+
+def test_two_editors_of_tags_lose_nothing(browser: Browser, api: httpx.Client, instance_id: str) -> None:
+    result = browser.run("two_editors", path=f"{PLACE}/instances/{instance_id}")
+    saved = api.get(f"/cloud/v1/instances/1/1/{instance_id}").json()["tags"]
+    tags = {tag["key"]: tag["value"] for tag in saved if not tag["read_only"]}
+
+    assert json.loads(result["patch"].partition("\n")[2]) == {"tags": {"own": "kept"}}
+    assert "theirs" in result["conflict"]
+    assert "mine" in result["conflict"]
+    assert tags == {"env": "prod", "team": "blue", "own": "mine", "other": "saved"}
+    assert result["errors"] == []
+
+
+def test_a_change_of_another_program_appears(browser: Browser) -> None:
+    assert browser.run("live_list", name="made-elsewhere")
+
+
+@pytest.mark.parametrize(("button", "state"), [("Release", "FINISHED"), ("Fail here", "ERROR")])
+def test_a_held_task_is_released_or_fails(browser: Browser, api: httpx.Client, button: str, state: str) -> None:
+    hold = {"kind": "hold", "task_type": "create_vm", "step": "spawn"}
+    api.post("/_pileus/faults", json=hold)
+    (task_id,) = api.post("/cloud/v2/instances/1/1", json=an_order(name="held")).json()["tasks"]
+
+    result = browser.run("held_task", path=f"{PLACE}/tasks/{task_id}", button=button, state=state)
+
+    assert result["errors"] == []
+    assert bool(result["error"]) == (state == "ERROR")
+    assert api.get("/_pileus/faults").json() == []
+
+
+def test_a_role_that_may_only_read_gets_the_reason(browser: Browser, api: httpx.Client) -> None:
+    key = api.post("/_pileus/tenants/1/keys", json={"name": "reader", "role": "Users"}).json()["token"]
+    result = browser.run("reader", readerKey=key, path=f"{PLACE}/instances")
+
+    assert result["reason"] == "Your role, Users, may only read."
+    assert result["address"].endswith("/instances")
+
+
+def test_the_preview_of_a_merge_patch_has_the_rule_of_the_server(browser: Browser) -> None:
+    cases = [
+        (current, patch, None if patch is None else merge_as_server(current, patch)) for current, patch in MERGE_CASES
+    ]
+    results = browser.run("merge_patches", cases=cases)
+
+    for (current, patch, merged), result in zip(cases, results, strict=True):
+        assert result["applied"] == merge_as_server(current, patch)
+        if merged is not None:
+            assert merge_as_server(current, result["made"]) == merged
+
+
+def test_every_operation_is_one_of_the_api_and_of_the_official_client(browser: Browser) -> None:
+    tables = browser.run("tables")
+    root = Path(__file__).parents[2]
+    paths = json.loads((root / "docs/openapi.json").read_text("utf-8"))["paths"]
+    served = {f"{method.upper()} {normalize(path)}" for path, verbs in paths.items() for method in verbs}
+    kinds = json.loads((root / "src/pileus/cli/resource_methods.json").read_text("utf-8"))["kinds"]
+    operations = [
+        (tables["NOUNS"][word], operation) for word, listed in tables["OPERATIONS"].items() for operation in listed
+    ]
+    operations += [(None, operation) for operation in tables["PART_OPERATIONS"].values()]
+
+    for noun, operation in operations:
+        assert f"{operation['method']} {normalize(operation['path'])}" in served, operation
+        command = operation.get("command") or (noun and noun["word"])
+        if operation["verb"] and command:
+            assert operation["verb"].replace("_", "-") in kinds[command]["verbs"], operation
+    for word, noun in tables["NOUNS"].items():
+        assert f"GET {normalize(noun['path'])}" in served, word
+        columns = [column["name"] for column in noun["columns"]]
+        filters = [entry["name"] for entry in noun.get("filters", []) if entry["kind"] != "tag"]
+        assert not {*columns, *filters} - {*tables["texts"]["fields"]}, word
+
+
+def merge_as_server(current: dict[str, str], patch: dict[str, str | None] | None) -> dict[str, str]:
+    """Return the tags after a patch by the server's own rule."""
+    return {name: tag.value for name, tag in merged_tags(make_tags(current.items()), patch).items()}
+
+
+def normalize(path: str) -> str:
+    """Return a path without the names of its parameters."""
+    return "/".join("{}" if part.startswith("{") else part for part in path.split("/"))
+
+
+def test_the_console_goes_on_when_the_server_is_back(browser: Browser, console_server: Server) -> None:
+    """The last test: it restarts the server."""
+    browser.run("lose_server")
+    data, port = console_server.log.with_suffix(""), int(console_server.url.rpartition(":")[2])
+    console_server.stop()
+    browser.run("say_lost")
+    again = start_server(data, port=port)
+    console_server.process = again.process
+    assert browser.run("go_on") == "Networks"
+    assert KEY not in console_server.log.read_text()
