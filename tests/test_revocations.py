@@ -46,3 +46,18 @@ def test_an_ended_token_is_refused_by_every_worker(two: Server, end: Callable[[S
     end(two, key["id"])
 
     assert (before, statuses(two, key["token"])) == ({200}, {401})
+
+
+def test_a_suspended_tenant_is_refused_by_every_worker_and_a_resumed_one_by_none(two: Server) -> None:
+    operator = {"Authorization": f"APIKey {KEY}"}
+    tenants = f"{two.url}/_pileus/tenants"
+    client_id = httpx.post(tenants, json={"name": "acme"}, headers=operator).raise_for_status().json()["id"]
+    key = httpx.post(f"{tenants}/{client_id}/keys", json={"name": "pipeline"}, headers=operator).raise_for_status()
+    token = key.json()["token"]
+
+    before = statuses(two, token)
+    httpx.post(f"{tenants}/{client_id}/suspend", headers=operator).raise_for_status()
+    suspended = statuses(two, token)
+    httpx.post(f"{tenants}/{client_id}/resume", headers=operator).raise_for_status()
+
+    assert (before, suspended, statuses(two, token)) == ({200}, {403}, {200})

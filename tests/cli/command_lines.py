@@ -235,6 +235,9 @@ LINES: tuple[CommandLine, ...] = (
     # Operators.
     CommandLine("tenants create acme"),
     CommandLine("tenants list", keep="tenant", field="-1.id"),
+    CommandLine("tenants suspend {tenant}"),
+    CommandLine("tenants list"),
+    CommandLine("tenants resume {tenant}"),
     CommandLine("tenants create-key {tenant} terraform --expires 90"),
     CommandLine("tenants keys {tenant}", keep="key", field="0.id"),
     CommandLine("tenants rotate-key {tenant} {key} --grace 1"),

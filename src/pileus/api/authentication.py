@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pileus.domain.account.api_keys import CACHE_SECONDS, parse_key_id
+from pileus.domain.account.clients import check_not_suspended
 from pileus.domain.account.login_sessions import TokenKind, parse_session_id
 from pileus.domain.errors import Unauthenticated
 from pileus.domain.places import Caller
@@ -61,7 +62,7 @@ class Authenticator:
         return cached.caller if cached is not None and cached.is_usable(now, self._clock()) else None
 
     async def authenticate(self, authorization_header: bytes, now: int) -> Caller:
-        """Return the caller of an Authorization header. Raises Unauthenticated."""
+        """Return the caller of an Authorization header. Raises Unauthenticated, or Forbidden if it is suspended."""
         caller = self.find_cached(authorization_header, now)
         return caller or (await self._read_caller(authorization_header, now, self._clock())).caller
 
@@ -71,6 +72,7 @@ class Authenticator:
         revocations = api_keys.REVOCATIONS.times
         async with self._db.read() as tx:
             caller, expires_at = await _FIND_CALLER[scheme](tx, token, now)
+        check_not_suspended(caller.client_id, is_suspended=caller.is_suspended)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
         cached = self._cache[header] = CachedCaller(caller, clock + CACHE_SECONDS, expires_at, revocations)

@@ -19,7 +19,7 @@ from pileus.api.authentication import Authenticator
 from pileus.api.errors import exception_class_of
 from pileus.api.lost_answers import CutAnswer, discard_answer, drop_connection
 from pileus.api.operations import ApiOperation, OperationIndex, can_match
-from pileus.domain.errors import Problem, Unauthenticated, Unavailable
+from pileus.domain.errors import Forbidden, Problem, Unauthenticated, Unavailable
 from pileus.domain.http_faults import MAX_DELAY_SECONDS, HttpFault, HttpFaultKind
 from pileus.services.http_faults import claim_http_faults
 from pileus.store import http_faults
@@ -120,7 +120,7 @@ class HttpFaults:
         header = dict(scope["headers"]).get(b"authorization", b"")
         try:
             return (await self._authenticator.authenticate(header, self._now())).client_id
-        except (Unauthenticated, Unavailable):
+        except (Forbidden, Unauthenticated, Unavailable):
             return None
 
     async def _pause(self, released: asyncio.Event, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""`pileus tenants`: create, rename and delete tenants, and their keys, on a running server, as an operator."""
+"""`pileus tenants`: tenants and their keys, on a running server, as an operator."""
 
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from pileus.cli.output import add_output_option, show_table
 from pileus.cli.sim import add_server_options
 
 PAGE = 1000
-TENANT_COLUMNS = ("id", "name", "created_at")
+TENANT_COLUMNS = ("id", "name", "created_at", "suspended_at")
 KEY_COLUMNS = ("id", "name", "role", "created_at", "expires_at", "previous_expires_at", "revoked_at")
 USER_COLUMNS = ("id", "email", "role", "can_log_in", "created_at")
 EXAMPLES = (
@@ -21,13 +21,14 @@ EXAMPLES = (
     ("Replace the token of key 7; the old one stays valid for a day", "pileus tenants rotate-key 2 7 --grace 24"),
     ("Revoke key 7", "pileus tenants revoke-key 2 7"),
     ("Rename tenant 2", "pileus tenants rename 2 acme-europe"),
+    ("Refuse the keys and logins of tenant 2; its machines go on", "pileus tenants suspend 2"),
     ("Delete tenant 2, which has nothing any more", "pileus tenants delete 2"),
 )
 
 
 @click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def tenants() -> None:
-    """Create, rename and delete tenants, and their keys.
+    """Create, rename, suspend, resume and delete tenants, and their keys.
 
     The commands use a running server and need an operator's key: GCORE_BASE_URL and GCORE_API_KEY as `pileus serve`
     prints them. `pileus keys` and `pileus users` work without a server, directly in the database.
@@ -62,7 +63,28 @@ def rename_numbered_tenant(control: ControlClient, tenant: int, name: str) -> No
     click.echo(f"Tenant {tenant} is renamed to {name}.")
 
 
-@tenants.command("delete", cls=SectionedCommand, examples=EXAMPLES[5:])
+@tenants.command("suspend", cls=SectionedCommand, examples=EXAMPLES[5:6])
+@click.argument("tenant", type=int)
+@add_server_options
+def suspend_numbered_tenant(control: ControlClient, tenant: int) -> None:
+    """Refuse the keys and logins of a TENANT. Its machines, schedules and tasks go on.
+
+    No server process accepts the keys and logins when the command ends.
+    """
+    control.call("POST", f"/tenants/{tenant}/suspend")
+    click.echo(f"Tenant {tenant} is suspended.")
+
+
+@tenants.command("resume", cls=SectionedCommand)
+@click.argument("tenant", type=int)
+@add_server_options
+def resume_numbered_tenant(control: ControlClient, tenant: int) -> None:
+    """Give a suspended TENANT access again, with the keys and logins that it had."""
+    control.call("POST", f"/tenants/{tenant}/resume")
+    click.echo(f"Tenant {tenant} has access again.")
+
+
+@tenants.command("delete", cls=SectionedCommand, examples=EXAMPLES[6:])
 @click.argument("tenant", type=int)
 @add_server_options
 def delete_empty_tenant(control: ControlClient, tenant: int) -> None:

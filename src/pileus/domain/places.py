@@ -12,10 +12,14 @@ class Place(Struct, frozen=True):
 
 
 class Caller(Struct, frozen=True, kw_only=True):
-    """The user of a request; `role` is an `access.Role`. `token_id` is the API key, or None after a login."""
+    """The user of a request; `role` is an `access.Role`. `token_id` is the API key, or None after a login.
+
+    `is_suspended` says whether operators have suspended the tenant: then no request gets so far.
+    """
 
     client_id: int
     user_id: int
     email: str
     token_id: int | None
     role: str
+    is_suspended: bool = False

@@ -1,6 +1,6 @@
-"""Create, rename and delete tenants."""
+"""Create, rename, suspend, resume and delete tenants."""
 
-from pileus.domain.account.clients import Client, check_deletable
+from pileus.domain.account.clients import Client, check_deletable, check_suspendable
 from pileus.domain.account.projects import Project
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
@@ -17,6 +17,22 @@ async def create_tenant(tx: Tx, name: str, now: int) -> Client:
 async def rename_tenant(tx: Tx, client_id: int, name: str) -> Client:
     """Save another name of a tenant. Raises NotFound."""
     return await clients.rename(tx, await clients.lock_present(tx, client_id), name)
+
+
+async def suspend_tenant(tx: Tx, ctx: Context, client_id: int) -> Client:
+    """Suspend a tenant, if it is not suspended yet. Raises NotFound or Conflict."""
+    client = await clients.lock_present(tx, client_id)
+    check_suspendable(client, operators_client_id=ctx.caller.client_id)
+    suspended = client.suspended(ctx.now())
+    await clients.save_suspension(tx, suspended)
+    return suspended
+
+
+async def resume_tenant(tx: Tx, client_id: int) -> Client:
+    """Give a suspended tenant access again. Raises NotFound."""
+    resumed = (await clients.lock_present(tx, client_id)).resumed()
+    await clients.save_suspension(tx, resumed)
+    return resumed
 
 
 async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[tuple[int, str]]:

@@ -31,7 +31,8 @@ NAME_OF_STARTS = "administrator"
 """The name of the keys that starts of servers create."""
 REVOCATIONS = RevocationCount()
 KEY_WITH_EMAIL = (
-    f"SELECT u.email, {TABLE.qualified_columns('k')} FROM api_keys k JOIN users u ON u.id = k.user_id WHERE k.id = :id"
+    f"SELECT u.email, c.suspended_at, {TABLE.qualified_columns('k')} FROM api_keys k"
+    " JOIN users u ON u.id = k.user_id JOIN clients c ON c.id = k.client_id WHERE k.id = :id"
 )
 
 
@@ -40,8 +41,15 @@ async def find_with_caller(tx: Tx, key_id: int) -> tuple[ApiKey, Caller] | None:
     row = await tx.one(KEY_WITH_EMAIL, id=key_id)
     if row is None:
         return None
-    key = TABLE.record_from_row(tx, row[1:])
-    caller = Caller(client_id=key.client_id, user_id=key.user_id, email=row[0], token_id=key.id, role=key.role)
+    key = TABLE.record_from_row(tx, row[2:])
+    caller = Caller(
+        client_id=key.client_id,
+        user_id=key.user_id,
+        email=row[0],
+        token_id=key.id,
+        role=key.role,
+        is_suspended=row[1] is not None,
+    )
     return key, caller
 
 

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from pileus.domain.account.clients import Client
 from pileus.domain.errors import not_found
 from pileus.store import counters, queries
+from pileus.store.account.api_keys import REVOCATIONS
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 
@@ -44,6 +45,14 @@ async def rename(tx: Tx, client: Client, name: str) -> Client:
     """Save another name."""
     await tx.send("UPDATE clients SET name = :name WHERE id = :id", id=client.id, name=name)
     return replace(client, name=name)
+
+
+async def save_suspension(tx: Tx, client: Client) -> None:
+    """Save whether a tenant is suspended. This process looks into the database for the next request of each caller."""
+    REVOCATIONS.times += 1
+    await tx.send(
+        "UPDATE clients SET suspended_at = :suspended_at WHERE id = :id", id=client.id, suspended_at=client.suspended_at
+    )
 
 
 async def mark_deleted(tx: Tx, client_id: int, now: int) -> None:

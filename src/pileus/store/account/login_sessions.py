@@ -10,8 +10,8 @@ TABLE = Table("login_sessions", LoginSession)
 add, save = TABLE.add, TABLE.save
 find = TABLE.find_by_id
 SESSION_WITH_USER = (
-    f"SELECT u.client_id, u.id, u.email, u.role, {TABLE.qualified_columns('s')}"
-    " FROM login_sessions s JOIN users u ON u.id = s.user_id WHERE s.id = :id"
+    f"SELECT u.client_id, u.id, u.email, u.role, c.suspended_at, {TABLE.qualified_columns('s')}"
+    " FROM login_sessions s JOIN users u ON u.id = s.user_id JOIN clients c ON c.id = u.client_id WHERE s.id = :id"
 )
 OLDER = "SELECT id FROM login_sessions WHERE user_id = :user_id ORDER BY created_at DESC, id LIMIT 1000000 OFFSET :kept"
 
@@ -21,9 +21,16 @@ async def find_with_caller(tx: Tx, session_id: str) -> tuple[LoginSession, Calle
     row = await tx.one(SESSION_WITH_USER, id=session_id)
     if row is None:
         return None
-    client_id, user_id, email, role = row[:4]
-    caller = Caller(client_id=client_id, user_id=user_id, email=email, token_id=None, role=role)
-    return TABLE.record_from_row(tx, row[4:]), caller
+    client_id, user_id, email, role, suspended_at = row[:5]
+    caller = Caller(
+        client_id=client_id,
+        user_id=user_id,
+        email=email,
+        token_id=None,
+        role=role,
+        is_suspended=suspended_at is not None,
+    )
+    return TABLE.record_from_row(tx, row[5:]), caller
 
 
 async def remove(tx: Tx, session_id: str) -> None:

@@ -80,11 +80,16 @@ async def _log_in(state: AppState, request: BodyDecodingRequest, data: LogIn) ->
     email, client = normalize_email(data.username), request.scope.get("client")
     peer = client[0] if client else ""
     state.login_limits.begin_login(email, peer, state.now())
-    tokens = None
+    is_right = False
     try:
         tokens = await _start_session(state, email, data.password)
+        is_right = tokens is not None
+    except Forbidden:
+        # The password is right, but the tenant is suspended.
+        is_right = True
+        raise
     finally:
-        state.login_limits.end_login(email, peer, succeeded=tokens is not None)
+        state.login_limits.end_login(email, peer, succeeded=is_right)
     return _show_tokens(tokens)
 
 

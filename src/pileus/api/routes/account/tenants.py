@@ -72,6 +72,27 @@ async def update_tenant(ctx: Ctx, tenant_id: FromPath[int], data: JSONBody[Updat
     return TenantView.of(await ctx.write(lambda tx: tenant_service.rename_tenant(tx, tenant_id, data.name)))
 
 
+@post(f"{TENANT}/suspend", opt=OPERATE, tags=["Operators"], status_code=200)
+async def suspend_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> TenantView:
+    """Suspend a tenant: requests with its keys and logins get 403, and its users cannot log in.
+
+    Everything else goes on: its machines run, its tasks end, its schedules take snapshots, its usage is recorded, and
+    subscribers get its audit log. Your own tenant and that of the operators cannot be suspended: 409. To suspend a
+    suspended tenant changes nothing.
+
+    When the answer arrives, no server process accepts the keys and logins. That takes a second.
+    """
+    client = await ctx.write(lambda tx: tenant_service.suspend_tenant(tx, ctx, tenant_id))
+    await wait_until_caches_expire()
+    return TenantView.of(client)
+
+
+@post(f"{TENANT}/resume", opt=OPERATE, tags=["Operators"], status_code=200)
+async def resume_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> TenantView:
+    """Give a suspended tenant access again: its keys and logins are as before."""
+    return TenantView.of(await ctx.write(lambda tx: tenant_service.resume_tenant(tx, tenant_id)))
+
+
 @delete(TENANT, opt=OPERATE, tags=["Operators"])
 async def delete_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> None:
     """Delete a tenant that has nothing: all its keys are revoked, and its users cannot log in any more.
@@ -203,6 +224,6 @@ async def _hash_password(ctx: Ctx, password: str) -> str:
 
 
 ROUTES = [
-    list_tenants, create_tenant, get_tenant, update_tenant, delete_tenant, list_users, create_user, set_user_password,
-    delete_user, list_keys, create_key, rotate_key, revoke_key,
+    list_tenants, create_tenant, get_tenant, update_tenant, suspend_tenant, resume_tenant, delete_tenant, list_users,
+    create_user, set_user_password, delete_user, list_keys, create_key, rotate_key, revoke_key,
 ]  # fmt: skip

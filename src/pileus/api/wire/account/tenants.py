@@ -63,16 +63,18 @@ class RotateKey(Struct, kw_only=True):
 
 
 class TenantView(Struct, kw_only=True):
-    """A tenant. Its id is the `client_id` of everything that belongs to it."""
+    """A tenant. Its id is the `client_id` of everything that belongs to it. `suspended_at` is null if it has access."""
 
     id: int
     name: str
     created_at: str
+    suspended_at: str | None
 
     @classmethod
     def of(cls, client: Client) -> "TenantView":
         """Make the view of a tenant."""
-        return make_view(cls, client, created_at=format_with_microseconds(client.created_at))
+        suspended_at = None if client.suspended_at is None else format_with_microseconds(client.suspended_at)
+        return make_view(cls, client, created_at=format_with_microseconds(client.created_at), suspended_at=suspended_at)
 
 
 class UserView(Struct, kw_only=True):
