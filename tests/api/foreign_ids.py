@@ -43,6 +43,8 @@ TEXT_IDS = (
     "keypair_id",
     "l7_policy_id",
     "l7_rule_id",
+    "listener_id",
+    "load_balancer_id",
     "member_id",
     "network_id",
     "pool_id",

@@ -11,6 +11,7 @@ from pileus.domain import limits
 from pileus.domain.compute.instances import Instance
 from pileus.store.compute import instances
 from pileus.store.database import Tx
+from tests.api.listener_limit_orders import LISTENER_ORDERS
 from tests.api.pool_limit_orders import POOL_ORDERS
 from tests.builders import (
     BARE_METAL,
@@ -291,6 +292,7 @@ async def _send_lists(tenant: Tenant, count: int) -> httpx.Response:
 
 
 ORDERS: dict[limits.Limit, Order] = {
+    **LISTENER_ORDERS,
     **POOL_ORDERS,
     limits.TAGS: _tag_up_to,
     limits.TAG_CHANGES: _remove_tags,

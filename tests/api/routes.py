@@ -33,6 +33,15 @@ BODIES: dict[str, Any] = {
     "POST /cloud/v1/usage_report": PERIOD,
     "POST /iam/auth/jwt/refresh": {"refresh": "x"},
     "PUT /_pileus/machines/{instance_id}": {"status": "ERROR"},
+    "POST /cloud/v1/lblisteners/{project_id}/{region_id}": {
+        "name": "web",
+        "protocol": "HTTP",
+        "protocol_port": 80,
+        "load_balancer_id": MISSING,
+    },
+    "POST /cloud/v1/loadbalancers/{project_id}/{region_id}/{load_balancer_id}/resize": {"flavor": "lb1-2-4"},
+    "POST /cloud/v1/pricing/{project_id}/{region_id}/loadbalancers": {"flavor": "lb1-1-2"},
+    "POST /cloud/v2/pricing/{project_id}/{region_id}/loadbalancers": {"flavor": "lb1-1-2"},
     "POST /cloud/v1/lbpools/{project_id}/{region_id}": {
         "name": "web",
         "protocol": "HTTP",

@@ -8,6 +8,7 @@ from gcore import ConflictError, NotFoundError
 from gcore.types.cloud import LoadBalancerListenerDetail
 
 from pileus.domain.faults import FaultKind
+from pileus.store import faults
 from tests.api.test_load_balancers import HTTP, NOTHING, create
 from tests.builders import driver_of, inject_fault
 from tests.tenants import Tenant
@@ -95,8 +96,8 @@ async def test_a_listener_is_renamed_at_once(tenant: Tenant) -> None:
 async def test_a_task_on_a_listener_locks_the_whole_load_balancer(tenant: Tenant) -> None:
     balancer = await create(tenant, listeners=[HTTP])
     listener_id = balancer.listeners[0].id
-    fault = await inject_fault(tenant, FaultKind.HOLD, "patch_lblistener")
-    held = await tenant.api.patch(tenant.path("lblisteners", listener_id, version=2), json={"name": "next"})
+    await inject_fault(tenant, FaultKind.HOLD, "patch_lblistener")
+    change = await tenant.api.patch(tenant.path("lblisteners", listener_id, version=2), json={"name": "next"})
 
     view = await tenant.sdk.cloud.load_balancers.get(balancer.id)
     refusals = [
@@ -108,10 +109,10 @@ async def test_a_task_on_a_listener_locks_the_whole_load_balancer(tenant: Tenant
         await tenant.api.post(tenant.path("loadbalancers", balancer.id, "resize"), json={"flavor": "lb1-2-4"}),
         await tenant.api.delete(tenant.path("loadbalancers", balancer.id)),
     ]
-    await tenant.operator.delete(f"/pileus/v1/faults/{fault}")
-    await tenant.wait_for_task(held.json()["tasks"][0])
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_for_task(change.json()["tasks"][0])
 
-    assert (view.provisioning_status, view.task_id) == ("PENDING_UPDATE", held.json()["tasks"][0])
+    assert (view.provisioning_status, view.task_id) == ("PENDING_UPDATE", change.json()["tasks"][0])
     assert [answer.status_code for answer in refusals] == [409] * 5
     assert "currently locked by running task `patch_lblistener`" in refusals[0].json()["message"]
     after = await tenant.sdk.cloud.load_balancers.listeners.get(listener_id)

@@ -13,6 +13,7 @@ from pileus.store.storage import snapshots, volumes
 from pileus.store.tables import OWN
 from pileus.tasks.operations import OPERATIONS
 from tests.api.test_projects import ALL, create, delete_project, error_of, list_names
+from tests.balancers import a_balanced_tree
 from tests.builders import (
     a_ddos_profile,
     a_floating_ip,
@@ -58,6 +59,7 @@ async def fill_project(tenant: Tenant) -> None:
     await a_ddos_profile(tenant, (await list_addresses(tenant, (await list_ports(tenant, instance))[0]))[0])
     await a_placement_group(tenant)
     await a_lifecycle_policy(tenant)
+    await a_balanced_tree(tenant)
     await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})
     image = Image(**updated_record_fields(tenant), name="mine", os_distro="debian", os_version="12")
     await tenant.running.app_state.db.write(lambda tx: images.TABLE.add(tx, image))

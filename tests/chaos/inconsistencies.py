@@ -32,7 +32,9 @@ HALF_DONE = {
     " WHERE port_id IS NOT NULL)",
     "floating IPs without an address": "SELECT id FROM floating_ips WHERE id NOT IN (SELECT floating_ip_id"
     " FROM addresses WHERE floating_ip_id IS NOT NULL)",
-    "ports that nothing uses": "SELECT id FROM ports WHERE instance_id IS NULL AND reserved = 0",
+    "ports that nothing uses": (
+        "SELECT id FROM ports WHERE instance_id IS NULL AND load_balancer_id IS NULL AND reserved = 0"
+    ),
     "instances without a port": "SELECT id FROM instances WHERE id NOT IN (SELECT instance_id FROM ports"
     " WHERE instance_id IS NOT NULL)",
     "volumes whose status differs from their attachments": (
@@ -50,6 +52,7 @@ DRIVER_TABLES = {
     "instances": "simulated_machines",
     "volumes": "simulated_volumes",
     "networks": "simulated_network_parts WHERE kind = 'network'",
+    "load_balancers": "simulated_network_parts WHERE kind = 'load_balancer'",
 }
 """The tables of the simulated driver that correspond to those of the records."""
 QUOTA_COUNTS = {
@@ -60,7 +63,9 @@ QUOTA_COUNTS = {
     "floating_count_usage": "SELECT count(*) FROM floating_ips",
     "external_ip_count_usage": (
         "SELECT count(*) FROM ports WHERE network_id IN (SELECT id FROM networks WHERE external = 1)"
+        " AND vrrp_role IS NULL"
     ),
+    "loadbalancer_count_usage": "SELECT count(*) FROM load_balancers",
     "firewall_count_usage": "SELECT count(*) FROM security_groups",
     "network_count_usage": "SELECT count(*) FROM networks WHERE project_id IS NOT NULL",
 }

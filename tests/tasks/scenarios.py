@@ -26,6 +26,7 @@ from tests.networks import a_routed_network, a_router
 from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
+from tests.tasks.load_balancer_scenarios import LOAD_BALANCER_SCENARIOS
 from tests.tasks.network_scenarios import NETWORK_SCENARIOS
 from tests.tasks.pool_scenarios import POOL_SCENARIOS
 from tests.tasks.scenario import Path, Scenario, SendRequest, request
@@ -309,6 +310,7 @@ SCENARIOS: dict[str, Scenario] = {
     "create_snapshot": Scenario(_create_snapshot),
     "delete_snapshot": Scenario(_delete_snapshot, irreversible=True),
     **NETWORK_SCENARIOS,
+    **LOAD_BALANCER_SCENARIOS,
     **POOL_SCENARIOS,
     **ADDRESS_SCENARIOS,
     **SECURITY_GROUP_SCENARIOS,

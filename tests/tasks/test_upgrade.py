@@ -30,7 +30,7 @@ from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.engine import Engine
-from pileus.tasks.load_balancers import pools
+from pileus.tasks.load_balancers import listeners, load_balancers, pools
 from pileus.tasks.operations import OPERATIONS
 from tests.domain.builders import NOW
 from tests.image_server import image_url
@@ -43,7 +43,9 @@ EMPTY = re.compile(r'"\w+":\[\],?')
 NEWER_FIELDS = {"floating_ips": re.compile(r',"network_id":"[^"]*"')}
 """Fields, by table of the simulated driver, that the previous version did not have."""
 DAY = 86_400_000_000
-NEWER_TYPES: set[str] = {operation.task_type.name for operation in pools.OPERATIONS}
+NEWER_TYPES: set[str] = {
+    operation.task_type.name for operation in (*load_balancers.OPERATIONS, *listeners.OPERATIONS, *pools.OPERATIONS)
+}
 """Task types that the previous version did not have."""
 NAMES = sorted(set(OPERATIONS) - NEWER_TYPES)
 FINAL_STATES = {"new": "FINISHED", "begun": "FINISHED", "undoing": "ERROR"}

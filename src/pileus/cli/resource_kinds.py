@@ -162,6 +162,47 @@ _ALL = (
         created_kind="ports",
     ),
     ResourceKind(
+        word="load-balancers",
+        path="load_balancers",
+        help="Load balancers.",
+        columns=("id", "name", "vip_address", "provisioning_status", "operating_status", "tags_v2"),
+        id_parameter="load_balancer_id",
+        created_kind="loadbalancers",
+        extra_methods={"metrics": "metrics.list"},
+        defaults={"time_interval": 1, "time_unit": "hour"},
+        columns_of_verbs={
+            "metrics": ("time", "cpu_util", "memory_util", "network_Bps_ingress", "network_Bps_egress"),
+        },
+        examples=(
+            (
+                "Create one with a listener",
+                "pileus load-balancers create --name web --listeners name=http,protocol=HTTP,protocol_port=80",
+            ),
+        ),
+    ),
+    ResourceKind(
+        word="load-balancer-statuses",
+        path="load_balancers.statuses",
+        help="Statuses of load balancers and of all their parts.",
+        columns=("id", "name", "provisioning_status", "operating_status"),
+        id_parameter="load_balancer_id",
+    ),
+    ResourceKind(
+        word="load-balancer-flavors",
+        path="load_balancers.flavors",
+        help="Sizes of load balancers.",
+        columns=("flavor_id", "flavor_name", "vcpus", "ram"),
+        id_field="flavor_id",
+    ),
+    ResourceKind(
+        word="listeners",
+        path="load_balancers.listeners",
+        help="Ports and protocols of load balancers.",
+        columns=("id", "name", "protocol", "protocol_port", "provisioning_status", "operating_status"),
+        id_parameter="listener_id",
+        created_kind="listeners",
+    ),
+    ResourceKind(
         word="security-groups",
         path="security_groups",
         help="Firewall rules of instances, in groups.",

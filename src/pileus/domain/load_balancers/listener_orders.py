@@ -11,6 +11,7 @@ from pileus.domain import limits
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.load_balancers.listeners import Listener, ListenerProtocol, ListenerUser
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.pool_orders import NewPool
 
 DEFAULT_CONNECTION_LIMIT = 100_000
 NO_CONNECTION_LIMIT = -1
@@ -23,7 +24,7 @@ WITH_SECRETS = frozenset({ListenerProtocol.TERMINATED_HTTPS, ListenerProtocol.PR
 
 
 class NewListener(Struct, frozen=True, kw_only=True):
-    """A listener to create. Fields of None have their defaults."""
+    """A listener to create, with its default pool if given. Fields of None have their defaults."""
 
     name: str
     protocol: str
@@ -37,6 +38,7 @@ class NewListener(Struct, frozen=True, kw_only=True):
     sni_secret_ids: list[str] = field(default_factory=list)
     allowed_cidrs: list[str] | None = None
     user_list: list[ListenerUser] = field(default_factory=list)
+    pool: NewPool | None = None
 
 
 class ListenerPatch(TypedDict, total=False):
@@ -116,7 +118,7 @@ def check_listener(listener: Listener, addresses: Iterable[str]) -> None:
             raise invalid(allowed_cidrs=f"The load balancer has no address of the family of {cidr}")
 
 
-def check_port_is_free(listener: Listener, others: Iterable[Listener]) -> None:
+def check_listener_port_is_free(listener: Listener, others: Iterable[Listener]) -> None:
     """Raise Conflict if another listener of the load balancer has the port, in the same transport protocol."""
     for other in others:
         if other.id != listener.id and _socket(other) == _socket(listener):

@@ -65,6 +65,9 @@ class Parts(Struct, frozen=True, kw_only=True, omit_defaults=True):
             l7_rules=[rule for rule in self.l7_rules if rule.l7_policy_id in policy_ids],
         )
 
+    def __add__(self, other: "Parts") -> "Parts":
+        return Parts(**{name: [*getattr(self, name), *getattr(other, name)] for name in self.__struct_fields__})
+
     def mapped(self, change: Callable[[Any], Any]) -> "Parts":
         """Apply a change to each part."""
         return Parts(**{name: [change(part) for part in getattr(self, name)] for name in self.__struct_fields__})

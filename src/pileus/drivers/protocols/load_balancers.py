@@ -175,7 +175,7 @@ class SupportsLoadBalancers(Protocol, metaclass=AbilityMeta):
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
         """Delete a load balancer."""
 
-    async def balanced_traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+    async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
         """Return the counters of each listener that has any."""
 
     async def load_balancer_samples(

@@ -18,7 +18,7 @@ class SimulatedLoadBalancers(SimulatedNetworks):
         """Delete a load balancer."""
         await self.remove_part(PartKind.LOAD_BALANCER, load_balancer_id)
 
-    async def balanced_traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+    async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
         """Return counters of 0, because no traffic is carried."""
         load_balancer = await self.find_load_balancer(load_balancer_id)
         return {listener.id: BalancedTraffic() for listener in load_balancer.listeners} if load_balancer else {}

@@ -14,18 +14,21 @@ from pileus.domain.load_balancers.listener_orders import (
     NewListener,
     check_listener,
     check_listener_count,
-    check_port_is_free,
+    check_listener_port_is_free,
     new_listener_record,
     patched_listener,
 )
 from pileus.domain.load_balancers.listeners import Listener
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.pool_protocols import check_pool_accepted
+from pileus.domain.load_balancers.pools import Pool
 from pileus.domain.load_balancers.task_types import CREATE_LISTENER, DELETE_LISTENER, UPDATE_LISTENER
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.load_balancers.certificates import check_secrets
-from pileus.services.load_balancers.changes import lock_load_balancer, start_change
+from pileus.services.load_balancers.changes import NOTHING, lock_load_balancer, start_change
+from pileus.services.load_balancers.pools import plan_checked_pool
 from pileus.store.database import Tx
 from pileus.store.load_balancers import listeners, load_balancers, pools, trees
 from pileus.store.network import ports
@@ -34,14 +37,19 @@ AUDIT_GROUP = "lblistener"
 
 
 async def plan_listeners(tx: Tx, ctx: Context, load_balancer: LoadBalancer, orders: Sequence[NewListener]) -> Parts:
-    """Return the records of the listeners that are created with a load balancer. Raises Invalid or NotFound."""
-    planned: list[Listener] = []
+    """Return the records of the listeners that are created with a load balancer, and of their pools.
+
+    Raises Invalid, Conflict or NotFound.
+    """
+    planned = NOTHING
     for position, order in enumerate(orders):
         with nest_field_errors("listeners", position):
-            listener = new_listener_record(ctx.new_id(), load_balancer, order, ctx.now())
-            await _check_new_listener(tx, ctx, load_balancer, listener, planned)
-        planned.append(listener)
-    return Parts(listeners=planned)
+            pool_parts = await _plan_default_pool(tx, ctx, load_balancer, order)
+            pool_id = next((pool.id for pool in pool_parts.pools), None)
+            listener = new_listener_record(ctx.new_id(), load_balancer, order, ctx.now(), pool_id)
+            await _check_new_listener(tx, ctx, load_balancer, listener, planned.listeners)
+        planned += pool_parts + Parts(listeners=[listener])
+    return planned
 
 
 async def create_listener(
@@ -60,7 +68,8 @@ async def create_listener(
     others = await listeners.list_by_load_balancer(tx, load_balancer_id)
     await _check_new_listener(tx, ctx, load_balancer, listener, others)
     if default_pool_id is not None:
-        await _check_default_pool(tx, listener, default_pool_id)
+        pool = await _require_pool_of_load_balancer(tx, load_balancer, default_pool_id)
+        check_pool_accepted(listener.protocol, pool, "default_pool_id")
     return await start_change(
         tx,
         ctx,
@@ -139,15 +148,26 @@ async def _check_new_listener(
     tx: Tx, ctx: Context, load_balancer: LoadBalancer, listener: Listener, others: Sequence[Listener]
 ) -> None:
     check_listener_count(others, listener)
-    check_port_is_free(listener, others)
+    check_listener_port_is_free(listener, others)
     await _check_listener(tx, ctx, load_balancer, listener)
 
 
-async def _check_default_pool(tx: Tx, listener: Listener, pool_id: str) -> None:
-    """Raise Invalid if the pool does not exist in the load balancer of the listener."""
+async def _plan_default_pool(tx: Tx, ctx: Context, load_balancer: LoadBalancer, order: NewListener) -> Parts:
+    if order.pool is None:
+        return NOTHING
+    with nest_field_errors("pools", 0):
+        parts = await plan_checked_pool(tx, ctx, load_balancer, order.pool)
+        for pool in parts.pools:
+            check_pool_accepted(order.protocol, pool)
+    return parts
+
+
+async def _require_pool_of_load_balancer(tx: Tx, load_balancer: LoadBalancer, pool_id: str) -> Pool:
+    """Return a pool. Raises Invalid if the load balancer does not have it."""
     pool = await pools.find(tx, pool_id)
-    if pool is None or pool.load_balancer_id != listener.load_balancer_id:
-        raise invalid(default_pool_id=f"Load balancer {listener.load_balancer_id} has no pool {pool_id}")
+    if pool is None or pool.load_balancer_id != load_balancer.id:
+        raise invalid(default_pool_id=f"Load balancer {load_balancer.id} has no pool {pool_id}")
+    return pool
 
 
 async def _check_listener(

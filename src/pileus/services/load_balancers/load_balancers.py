@@ -62,23 +62,18 @@ async def create_load_balancer(
     await projects.require_active(tx, ctx.place)
     flavor, new_tags = choose_flavor(ctx.catalogue, order.flavor_name), make_tags(validate_tags(order.tags).items())
     await check_quotas(tx, ctx, count_demand(order))
-    load_balancer_id = ctx.new_id()
-    vip = await _create_vip(tx, ctx, order, load_balancer_id, task_id)
-    load_balancer = _new_load_balancer(ctx, order, flavor, vip, load_balancer_id).creating(task_id)
-    await load_balancers.add(tx, load_balancer)
-    await add_tags(tx, ctx, load_balancers.KIND, load_balancer_id, new_tags)
-    vip_subnets = [await subnets.require(tx, line.subnet_id) for line in await ports.list_addresses(tx, vip.port.id)]
-    await add_machine_ports(tx, ctx, load_balancer, vip_subnets, task_id)
+    load_balancer, vip = await _save_load_balancer(tx, ctx, order, flavor, task_id)
+    await add_tags(tx, ctx, load_balancers.KIND, load_balancer.id, new_tags)
     parts = await plan_listeners(tx, ctx, load_balancer, order.listeners)
     await trees.add_parts(tx, parts.mapped(lambda part: part.creating(task_id)))
     args = CreateLoadBalancerArgs(
-        load_balancer_id=load_balancer_id,
+        load_balancer_id=load_balancer.id,
         new_floating_ip_id=vip.floating_ip.id if vip.floating_ip and vip.new_floating_ip else None,
         kept_floating_ip_ids=vip.kept_floating_ips,
         created=parts.created_ids,
     )
-    data = {"load_balancer_id": load_balancer_id, "name": order.name, "flavor": flavor.name}
-    entry = AuditEntry(AUDIT_GROUP, "create", load_balancer_id, audit_data)
+    data = {"load_balancer_id": load_balancer.id, "name": order.name, "flavor": flavor.name}
+    entry = AuditEntry(AUDIT_GROUP, "create", load_balancer.id, audit_data)
     return await start_task(tx, ctx, task_id, CREATE_LOAD_BALANCER, args, data=data, entry=entry)
 
 
@@ -115,8 +110,8 @@ async def update_load_balancer_record(tx: Tx, ctx: Context, load_balancer_id: st
 
 async def resize_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, flavor_name: str, task_id: str) -> Task:
     """Start the task that gives a load balancer another flavor. Raises NotFound, Invalid or Conflict."""
-    flavor = choose_flavor(ctx.catalogue, flavor_name)
     before = await load_balancers.get(tx, ctx.place, load_balancer_id)
+    flavor = choose_flavor(ctx.catalogue, flavor_name)
     if before.flavor_name == flavor.name:
         raise invalid(flavor=f"Load balancer {load_balancer_id} has flavor {flavor.name} already")
     await lock_load_balancer(tx, ctx, load_balancer_id, task_id)
@@ -165,11 +160,18 @@ async def delete_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, task
     return await start_task(tx, ctx, task_id, DELETE_LOAD_BALANCER, args, data=data, entry=entry)
 
 
-async def _create_vip(
-    tx: Tx, ctx: Context, order: NewLoadBalancer, load_balancer_id: str, task_id: str
-) -> AttachedInterface:
+async def _save_load_balancer(
+    tx: Tx, ctx: Context, order: NewLoadBalancer, flavor: LoadBalancerFlavor, task_id: str
+) -> tuple[LoadBalancer, AttachedInterface]:
+    """Insert a load balancer with the port of its address and those of its machines."""
+    load_balancer_id = ctx.new_id()
     owner = InterfaceOwner(task_id=task_id, load_balancer_id=load_balancer_id, port_security=False)
-    return await create_or_take_over_port(tx, ctx, owner, plan_vip(order), (), 0)
+    vip = await create_or_take_over_port(tx, ctx, owner, plan_vip(order), (), 0)
+    load_balancer = _new_load_balancer(ctx, order, flavor, vip, load_balancer_id).creating(task_id)
+    await load_balancers.add(tx, load_balancer)
+    vip_subnets = [await subnets.require(tx, line.subnet_id) for line in await ports.list_addresses(tx, vip.port.id)]
+    await add_machine_ports(tx, ctx, load_balancer, vip_subnets, task_id)
+    return load_balancer, vip
 
 
 def _new_load_balancer(

@@ -21,7 +21,6 @@ class LoadBalancerFilter(Struct, frozen=True, kw_only=True):
     """Filters of a place's load balancers; None and empty add no condition."""
 
     name: str | None = None
-    operating_status: str | None = None
     provisioning_status: str | None = None
     has_floating_ip: bool | None = None
     logging_enabled: bool | None = None
@@ -31,7 +30,7 @@ class LoadBalancerFilter(Struct, frozen=True, kw_only=True):
     def where(self, place: Place) -> queries.Where:
         """Return the filters as conditions."""
         where = queries.Where.of_place(place).equal("name", self.name)
-        where.equal("operating_status", self.operating_status).equal("provisioning_status", self.provisioning_status)
+        where.equal("provisioning_status", self.provisioning_status)
         if self.has_floating_ip is not None:
             where.add(WITH_FLOATING_IP if self.has_floating_ip else f"NOT {WITH_FLOATING_IP}")
         if self.logging_enabled is not None:

@@ -2,7 +2,7 @@
 
 What has been deleted is not restored: after a failure the project stays with what is left in it, and can be deleted
 again. Instances without a machine, and volumes, images and snapshots whose deletion had begun, are then in error; DDoS
-profiles that were removed are inactive. Networks, routers and security groups are restored.
+profiles that were removed are inactive. Networks, routers, security groups and load balancers are restored.
 """
 
 from functools import partial
@@ -14,6 +14,7 @@ from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.protocols.images import SupportsImages
+from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
 from pileus.drivers.protocols.network import (
     NetworkSpec,
     SubnetSpec,
@@ -29,6 +30,7 @@ from pileus.store.account import metering, projects
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ddos_profiles, networks, router_interfaces, routers, security_groups, subnets
+from pileus.tasks.load_balancers.changes import ensure_load_balancer, load_tree
 from pileus.tasks.network.routers import add_interfaces, internal_interfaces, router_spec
 from pileus.tasks.network.security_groups import apply_group
 from pileus.tasks.operation import Operation, Step, TaskContext
@@ -45,6 +47,18 @@ async def _destroy_machines(ctx: ProjectContext) -> None:
 async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> None:
     if instance := await instances.find(tx, instance_id):
         await instances.save(tx, instance, instance.with_status(Status.DELETED, ctx.now()))
+
+
+async def _destroy_load_balancers(ctx: ProjectContext) -> None:
+    if isinstance(ctx.driver, SupportsLoadBalancers):
+        for load_balancer_id in await _list_ids(ctx, "load_balancers"):
+            await ctx.driver.ensure_no_load_balancer(load_balancer_id)
+
+
+async def _restore_load_balancers(ctx: ProjectContext) -> None:
+    if isinstance(ctx.driver, SupportsLoadBalancers):
+        for load_balancer_id in await _list_ids(ctx, "load_balancers"):
+            await ensure_load_balancer(ctx, await load_tree(ctx, load_balancer_id))
 
 
 async def _destroy_snapshots(ctx: ProjectContext) -> None:
@@ -182,6 +196,7 @@ OPERATIONS = (
         DELETE_PROJECT,
         steps=(
             Step("remove servers", _destroy_machines),
+            Step("remove load balancers", _destroy_load_balancers, undo=_restore_load_balancers),
             Step("remove snapshots", _destroy_snapshots),
             Step("remove volumes", _destroy_volumes),
             Step("remove security groups", _destroy_security_groups, undo=_restore_security_groups),

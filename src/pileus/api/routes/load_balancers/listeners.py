@@ -16,6 +16,7 @@ from pileus.api.wire.load_balancers.stats import StatsView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.load_balancers.listeners import Listener
+from pileus.domain.load_balancers.operating_statuses import part_status
 from pileus.drivers.protocols.load_balancers import BalancedTraffic
 from pileus.services.load_balancers import listeners as listener_service
 from pileus.store.account import projects
@@ -129,7 +130,7 @@ async def _build_views(
     return [
         ListenerView.of(
             listener,
-            listener.operating_status,
+            part_status(listener),
             pool_counts[listener.id],
             StatsView.of(traffic.get(listener.id, BalancedTraffic())) if show_stats else None,
         )

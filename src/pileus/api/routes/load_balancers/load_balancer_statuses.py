@@ -6,15 +6,17 @@ from litestar import get, post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import READ
-from pileus.api.context import Ctx
+from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.load_balancers.load_balancer_views import require_load_balancer_driver
 from pileus.api.routes.load_balancers.load_balancers import ALL, ONE, TAGS
+from pileus.api.routes.load_balancers.operating_statuses import read_load_balancer_statuses, read_pool_contents
 from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.load_balancers.metrics import LoadBalancerMetricsSample
 from pileus.api.wire.load_balancers.statuses import LoadBalancerStatusView
 from pileus.api.wire.paging import Page
 from pileus.domain.errors import Conflict
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
+from pileus.domain.load_balancers.operating_statuses import part_status
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tags
 from pileus.store.account import projects
@@ -29,7 +31,7 @@ async def list_load_balancer_statuses(ctx: Ctx) -> Page[LoadBalancerStatusView]:
     ctx.require_region()
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
-        views = await _build_views(tx, await load_balancers.list_all(tx, place))
+        views = await _build_views(tx, ctx, await load_balancers.list_all(tx, place))
         return Page(count=len(views), results=views)
 
 
@@ -37,7 +39,7 @@ async def list_load_balancer_statuses(ctx: Ctx) -> Page[LoadBalancerStatusView]:
 async def get_load_balancer_status(ctx: Ctx, load_balancer_id: FromPath[str]) -> LoadBalancerStatusView:
     """Get the statuses of a load balancer and of its parts. Pools that no listener uses are not shown."""
     async with ctx.db.read() as tx:
-        (view,) = await _build_views(tx, [await load_balancers.get(tx, ctx.place, load_balancer_id)])
+        (view,) = await _build_views(tx, ctx, [await load_balancers.get(tx, ctx.place, load_balancer_id)])
     return view
 
 
@@ -56,12 +58,18 @@ async def list_load_balancer_metrics(
     return Page(count=len(samples), results=[LoadBalancerMetricsSample.of(sample) for sample in samples])
 
 
-async def _build_views(tx: Tx, records: Sequence[LoadBalancer]) -> list[LoadBalancerStatusView]:
+async def _build_views(tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer]) -> list[LoadBalancerStatusView]:
     tags_by_id = await tags.list_by_resources(tx, [record.id for record in records])
+    balancer_statuses = await read_load_balancer_statuses(tx, ctx, records)
     views = []
     for tree in await trees.load_all(tx, records):
         await take_turn_for(len(records))
-        views.append(LoadBalancerStatusView.of(tree, tags_by_id[tree.load_balancer.id], {}))
+        statuses: dict[str, str] = {**balancer_statuses}
+        for listener in tree.parts.listeners:
+            statuses[listener.id] = part_status(listener)
+        for contents in await read_pool_contents(tx, ctx, tree.parts.pools):
+            statuses |= contents.statuses
+        views.append(LoadBalancerStatusView.of(tree, tags_by_id[tree.load_balancer.id], statuses))
     return views
 
 

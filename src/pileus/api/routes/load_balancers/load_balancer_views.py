@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from pileus.api.context import RequestContext
+from pileus.api.paging import LARGEST
+from pileus.api.routes.load_balancers.operating_statuses import read_load_balancer_statuses
 from pileus.api.routes.network.floating_ip_views import build_floating_ip_views
 from pileus.api.wire.load_balancers.load_balancers import LoadBalancerContents, LoadBalancerView
 from pileus.api.wire.load_balancers.stats import StatsView
@@ -13,6 +15,7 @@ from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.network.ports import AssignedAddress
+from pileus.domain.places import Place
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.load_balancers import BalancedTraffic, SupportsLoadBalancers
 from pileus.store import tags
@@ -30,6 +33,13 @@ class ViewOptions(Struct, frozen=True, kw_only=True):
     with_ddos: bool = False
 
 
+class StatusFilter(Struct, frozen=True, kw_only=True):
+    """The operating status that a list is filtered by, and the column and direction of its order."""
+
+    operating_status: str | None = None
+    order_by: str
+
+
 RECORDS_ALONE = ViewOptions()
 
 
@@ -38,6 +48,7 @@ async def build_load_balancer_views(
 ) -> list[LoadBalancerView]:
     """Return the views of load balancers."""
     ids = [record.id for record in records]
+    statuses = await read_load_balancer_statuses(tx, ctx, records)
     vip_port_ids = [record.vip_port_id for record in records]
     tags_by_id, listener_ids = (
         await tags.list_by_resources(tx, ids),
@@ -53,7 +64,7 @@ async def build_load_balancer_views(
         LoadBalancerView.of(
             record,
             LoadBalancerContents(
-                operating_status=record.operating_status,
+                operating_status=statuses[record.id],
                 flavor=ctx.catalogue.load_balancer_flavor(record.flavor_name),
                 listener_ids=listener_ids[record.id],
                 vip_addresses=vip_addresses[record.vip_port_id],
@@ -67,6 +78,33 @@ async def build_load_balancer_views(
         )
         for record in records
     )
+
+
+async def read_page(
+    tx: Tx,
+    ctx: RequestContext,
+    place: Place,
+    filters: load_balancers.LoadBalancerFilter,
+    status_filter: StatusFilter,
+    *,
+    limit: int,
+    offset: int,
+) -> tuple[int, list[LoadBalancer]]:
+    """Return the number of matching load balancers and one page of them.
+
+    The operating status follows from the members and their monitors when it is read: the database can neither filter
+    nor sort by it. A quota keeps the number of load balancers low.
+    """
+    order_by, status = status_filter.order_by, status_filter.operating_status
+    is_sorted_by_status = order_by.startswith("operating_status")
+    if status is None and not is_sorted_by_status:
+        return await load_balancers.page(tx, place, filters, order_by, limit=limit, offset=offset)
+    _, records = await load_balancers.page(tx, place, filters, order_by, limit=LARGEST, offset=0)
+    statuses = await read_load_balancer_statuses(tx, ctx, records)
+    matching = [record for record in records if status in (None, statuses[record.id])]
+    if is_sorted_by_status:
+        matching.sort(key=lambda record: statuses[record.id], reverse=order_by.endswith(".desc"))
+    return len(matching), matching[offset : offset + limit]
 
 
 async def read_load_balancer_view(
@@ -89,7 +127,7 @@ def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
 async def read_traffic(ctx: RequestContext, load_balancer_id: str) -> dict[str, BalancedTraffic]:
     """Return the counters of a load balancer's listeners by id. Raises Unavailable or Conflict."""
     try:
-        return await require_load_balancer_driver(ctx).balanced_traffic_by_listener_id(load_balancer_id)
+        return await require_load_balancer_driver(ctx).traffic_by_listener_id(load_balancer_id)
     except DriverError as error:
         raise Conflict(str(error)) from error
 

@@ -8,9 +8,11 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.load_balancers.load_balancer_views import (
+    StatusFilter,
     ViewOptions,
     build_load_balancer_views,
     read_load_balancer_view,
+    read_page,
 )
 from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.load_balancers.load_balancer_requests import (
@@ -60,7 +62,6 @@ async def list_load_balancers(  # the query parameters
     """
     filters = load_balancers.LoadBalancerFilter(
         name=name,
-        operating_status=operating_status,
         provisioning_status=provisioning_status,
         has_floating_ip=assigned_floating,
         logging_enabled=logging_enabled,
@@ -71,7 +72,8 @@ async def list_load_balancers(  # the query parameters
     options = ViewOptions(show_stats=show_stats, with_ddos=with_ddos)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
-        count, records = await load_balancers.page(tx, place, filters, order_by, limit=limit, offset=offset)
+        status_filter = StatusFilter(operating_status=operating_status, order_by=order_by)
+        count, records = await read_page(tx, ctx, place, filters, status_filter, limit=limit, offset=offset)
         return Page(count=count, results=await build_load_balancer_views(tx, ctx, records, options))
 
 

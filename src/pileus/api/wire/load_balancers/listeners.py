@@ -3,10 +3,12 @@
 from typing import Annotated, Any, Literal, cast
 
 from msgspec import UNSET, Meta, Struct, UnsetType
+from msgspec.structs import replace
 
 from pileus.api.wire.common import make_view
 from pileus.api.wire.constraints import END, Name, Uuid
 from pileus.api.wire.legacy import LegacyField, LegacyInput
+from pileus.api.wire.load_balancers.pool_requests import CreateListenerPool
 from pileus.api.wire.load_balancers.stats import StatsView
 from pileus.api.wire.patches import sent_fields
 from pileus.domain import limits
@@ -96,9 +98,7 @@ class ListenerView(Struct, kw_only=True):
         )
 
 
-class CreateInlineListener(Struct, kw_only=True):
-    """A listener to create with its load balancer."""
-
+class _NewListener(Struct, kw_only=True):
     name: Name
     protocol: ListenerProtocolName
     protocol_port: ListenerPort
@@ -130,7 +130,18 @@ class CreateInlineListener(Struct, kw_only=True):
         )
 
 
-class CreateListener(CreateInlineListener, kw_only=True):
+class CreateInlineListener(_NewListener, kw_only=True):
+    """A listener to create with its load balancer, and with its default pool if there is one in `pools`."""
+
+    pools: Annotated[list[CreateListenerPool], Meta(max_length=1)] | None = None
+
+    def to_new_listener(self) -> NewListener:
+        """Return the listener to create."""
+        pools = [pool.to_new_pool() for pool in self.pools or ()]
+        return replace(super().to_new_listener(), pool=pools[0] if pools else None)
+
+
+class CreateListener(_NewListener, kw_only=True):
     """A listener to create. `loadbalancer_id` is the older name of `load_balancer_id`."""
 
     load_balancer_id: Uuid | None = None
