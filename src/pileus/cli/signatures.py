@@ -64,7 +64,7 @@ def sample_arguments(parameters: Iterable[MethodParameter]) -> dict[str, Any]:
 def describe_request(request: httpx.Request, arguments: Mapping[str, Any]) -> RecordedRequest:
     """Describe a request that a method has sent for sample arguments."""
     body = json.loads(request.content) if request.content else {}
-    names = {str(value): name for name, value in arguments.items()}
+    names = {str(value): name for name, value in arguments.items() if value != ""}
     names |= {str(PROJECT): "project_id", str(REGION): "region_id"}
     parts = [f"{{{names[part]}}}" if part in names else part for part in request.url.path.split("/")]
     locations: dict[str, Location] = dict.fromkeys(request.url.params, "query")

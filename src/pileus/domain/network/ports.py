@@ -52,6 +52,18 @@ class Port(TenantResource, frozen=True, kw_only=True):
         """Reserve the port, under the name that reserved fixed IPs have."""
         return replace(self, reserved=True, name=f"reserved_fixed_ip_{next(iter(addresses), '')}")
 
+    def released(self, now: int) -> "Port":
+        """Return a reserved port that nothing uses, unlocked."""
+        return replace(
+            self,
+            instance_id=None,
+            load_balancer_id=None,
+            position=0,
+            interface_name=None,
+            task_id=None,
+            updated_at=now,
+        )
+
     def with_address_pairs(self, pairs: Iterable[AddressPair], now: int) -> "Port":
         """Set the allowed address pairs; the port's MAC address is the default.
 

@@ -162,19 +162,7 @@ async def remove_or_release_port(
             await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     if port.reserved and port.id not in deleted_port_ids:
         await security_groups.remove_all_from_port(tx, port.id)
-        await ports.save(
-            tx,
-            port,
-            replace(
-                port,
-                instance_id=None,
-                load_balancer_id=None,
-                position=0,
-                interface_name=None,
-                task_id=None,
-                updated_at=now,
-            ),
-        )
+        await ports.save(tx, port, port.released(now))
     else:
         await metering.save_usage_until_now(tx, [port] if was_used else [], now)
         await ports.remove(tx, port.id)

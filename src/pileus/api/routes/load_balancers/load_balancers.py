@@ -1,6 +1,7 @@
 """Routes of load balancers."""
 
 from litestar import delete, get, patch, post
+from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, JSONBody
 from msgspec import to_builtins
 
@@ -32,7 +33,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.load_balancers import load_balancers as load_balancer_service
 from pileus.store.account import projects
-from pileus.store.load_balancers import load_balancers
+from pileus.store.load_balancers.load_balancers import LoadBalancerFilter
 
 PLACE = "loadbalancers/{project_id:int}/{region_id:int}"
 ALL = f"/cloud/v1/{PLACE}"
@@ -41,15 +42,32 @@ ONE_V2 = f"/cloud/v2/{PLACE}/{{load_balancer_id:str}}"
 TAGS = ["Load Balancers"]
 
 
-@get(ALL, opt=READ, tags=TAGS)
-async def list_load_balancers(  # the query parameters
-    ctx: Ctx,
+def provide_load_balancer_filter(
     tag_filter: TagFilterParameter,
     name: FromQuery[str | None] = None,
-    operating_status: FromQuery[OperatingStatusName | None] = None,
     provisioning_status: FromQuery[ProvisioningStatusName | None] = None,
     assigned_floating: FromQuery[bool | None] = None,
     logging_enabled: FromQuery[bool | None] = None,
+) -> LoadBalancerFilter:
+    """Read the filter of a list from its query parameters."""
+    return LoadBalancerFilter(
+        name=name,
+        provisioning_status=provisioning_status,
+        has_floating_ip=assigned_floating,
+        logging_enabled=logging_enabled,
+        tag_keys=tag_filter.keys,
+        tag_pairs=tag_filter.pairs,
+    )
+
+
+FILTER_DEPENDENCIES = {"load_balancer_filter": Provide(provide_load_balancer_filter, sync_to_thread=False)}
+
+
+@get(ALL, opt=READ, dependencies=FILTER_DEPENDENCIES, tags=TAGS)
+async def list_load_balancers(
+    ctx: Ctx,
+    load_balancer_filter: NamedDependency[LoadBalancerFilter],
+    operating_status: FromQuery[OperatingStatusName | None] = None,
     order_by: FromQuery[LoadBalancerOrder] = "created_at.desc",
     show_stats: FromQuery[bool] = False,  # a query parameter
     with_ddos: FromQuery[bool] = False,  # a query parameter
@@ -60,20 +78,14 @@ async def list_load_balancers(  # the query parameters
 
     `stats` and `ddos_profile` are null unless `show_stats` and `with_ddos` are true.
     """
-    filters = load_balancers.LoadBalancerFilter(
-        name=name,
-        provisioning_status=provisioning_status,
-        has_floating_ip=assigned_floating,
-        logging_enabled=logging_enabled,
-        tag_keys=tag_filter.keys,
-        tag_pairs=tag_filter.pairs,
-    )
     ctx.require_region()
     options = ViewOptions(show_stats=show_stats, with_ddos=with_ddos)
+    status_filter = StatusFilter(operating_status=operating_status, order_by=order_by)
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
-        status_filter = StatusFilter(operating_status=operating_status, order_by=order_by)
-        count, records = await read_page(tx, ctx, place, filters, status_filter, limit=limit, offset=offset)
+        count, records = await read_page(
+            tx, ctx, place, load_balancer_filter, status_filter, limit=limit, offset=offset
+        )
         return Page(count=count, results=await build_load_balancer_views(tx, ctx, records, options))
 
 
