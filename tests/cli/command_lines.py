@@ -128,6 +128,40 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("listeners list"),
     CommandLine("listeners show {listener}"),
     CommandLine("listeners update {listener} --name www"),
+    # Pools.
+    CommandLine(
+        "pools create --name web --protocol HTTP --lb-algorithm ROUND_ROBIN --listener-id {listener}", keep="pool"
+    ),
+    CommandLine("pools list"),
+    CommandLine("pools show {pool}"),
+    CommandLine("pools update {pool} --lb-algorithm LEAST_CONNECTIONS"),
+    CommandLine("pool-members create {pool} --address 192.0.2.9 --protocol-port 80", keep="member"),
+    CommandLine("pool-members list {pool}"),
+    CommandLine("pool-members show {member} --pool-id {pool}"),
+    CommandLine("pool-members update {member} --pool-id {pool} --weight 9"),
+    CommandLine("pool-members replace {pool} --body address=192.0.2.9,protocol_port=80,weight=5"),
+    CommandLine("sim member {member} down"),
+    CommandLine("sim member {member} up"),
+    CommandLine("health-monitors create {pool} --type TCP --delay 10 --api-timeout 5 --max-retries 2"),
+    CommandLine("health-monitors show {pool}"),
+    CommandLine("health-monitors update {pool} --delay 20"),
+    CommandLine("health-monitors delete {pool}"),
+    CommandLine("pool-members delete {member} --pool-id {pool}"),
+    CommandLine("l7-policies create --action REJECT --listener-id {listener}", keep="l7_policy"),
+    CommandLine("l7-policies list"),
+    CommandLine("l7-policies show {l7_policy}"),
+    CommandLine("l7-policies update {l7_policy} --action REJECT --name closed"),
+    CommandLine(
+        "l7-rules create {l7_policy} --type PATH --compare-type STARTS_WITH --value /admin", keep="l7_rule"
+    ),
+    CommandLine("l7-rules list {l7_policy}"),
+    CommandLine("l7-rules show {l7_rule} --l7policy-id {l7_policy}"),
+    CommandLine(
+        "l7-rules replace {l7_rule} --l7policy-id {l7_policy} --type PATH --compare-type EQUAL_TO --value /admin"
+    ),
+    CommandLine("l7-rules delete {l7_rule} --l7policy-id {l7_policy}"),
+    CommandLine("l7-policies delete {l7_policy}"),
+    CommandLine("pools delete {pool}"),
     CommandLine("listeners delete {listener}"),
     CommandLine("load-balancers delete {load_balancer}"),
     # Floating IPs.

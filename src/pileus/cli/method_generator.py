@@ -177,6 +177,8 @@ def _locate(parameter: MethodParameter, request: RecordedRequest) -> MethodParam
     dashed = parameter.name.replace("_", "-")
     if parameter.name not in request.locations and dashed in request.locations:
         return replace(parameter, location=request.locations[dashed], sent_name=dashed)
+    if parameter.name not in request.locations and (sent_name := request.sent_names.get(parameter.name)):
+        return replace(parameter, location=request.locations[sent_name], sent_name=sent_name)
     return replace(parameter, location=request.locations[parameter.name])
 
 

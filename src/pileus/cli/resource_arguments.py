@@ -12,7 +12,7 @@ from pileus.cli.commands import UsageError
 from pileus.cli.names import kind_of_parameter, resolve_names
 from pileus.cli.param_types import ObjectParamType, TagParamType, flatten, merge_maps
 from pileus.cli.resource_kinds import ResourceKind
-from pileus.cli.resource_methods import MethodParameter, ResourceMethod, Variant, fill_path
+from pileus.cli.resource_methods import WHOLE_BODY, MethodParameter, ResourceMethod, Variant, fill_path
 from pileus.cli.value_completion import complete_value
 
 PLAIN_TYPES: dict[str, click.ParamType[Any]] = {
@@ -31,7 +31,7 @@ class ApiRequest(Struct, frozen=True):
     path: str
     path_values: dict[str, Any]
     query: dict[str, Any]
-    body: dict[str, Any] | None
+    body: dict[str, Any] | list[Any] | None
 
 
 def find_subject(method: ResourceMethod) -> MethodParameter | None:
@@ -90,13 +90,9 @@ def build_request(api: ApiClient, kind: ResourceKind, method: ResourceMethod, op
     for parameter in given:
         by_place[parameter.location][parameter.sent_name or parameter.name] = values[parameter.name]
     has_body = bool(by_place["body"]) or any(parameter.location == "body" for parameter in method.parameters)
-    return ApiRequest(
-        method.method,
-        fill_path(method.path, by_place["path"]),
-        by_place["path"],
-        by_place["query"],
-        by_place["body"] if has_body else None,
-    )
+    body = by_place["body"].get(WHOLE_BODY, by_place["body"]) if has_body else None
+    path = fill_path(method.path, by_place["path"])
+    return ApiRequest(method.method, path, by_place["path"], by_place["query"], body)
 
 
 def _param_type(parameter: MethodParameter) -> click.ParamType[Any]:

@@ -15,6 +15,8 @@ from msgspec import Struct
 FILE = "resource_methods.json"
 Location = Literal["path", "query", "body"]
 ParameterType = Literal["text", "integer", "number", "boolean", "object", "tags"]
+WHOLE_BODY = "body"
+"""The argument of methods whose body is a list."""
 
 
 class MethodParameter(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -81,10 +81,16 @@ def _created_ids(kind: ResourceKind, task: Record) -> list[str]:
 
 def _find_resources(api: ApiClient, kind: ResourceKind, values: Mapping[str, Any], ids: Sequence[str]) -> list[Record]:
     """Return the resources with these ids that exist: a deleted one does not."""
-    if "show" in methods_of(kind.word):
+    if _is_shown_by_id(kind):
         return [resource for id_ in ids for resource in _show_if_exists(api, kind, id_)]
     candidates = _list_siblings(api, kind, values)
     return [resource for resource in candidates if str(resource_id(kind, resource)) in ids]
+
+
+def _is_shown_by_id(kind: ResourceKind) -> bool:
+    """Return whether a resource can be shown by its id, without that of its parent."""
+    method: ResourceMethod | None = methods_of(kind.word).get("show")
+    return method is not None and sum(parameter.location == "path" for parameter in method.parameters) == 1
 
 
 def _show_if_exists(api: ApiClient, kind: ResourceKind, id_: str) -> list[Record]:

@@ -11,7 +11,7 @@ import httpx
 from msgspec import Struct
 from msgspec.structs import replace
 
-from pileus.cli.resource_methods import Location, MethodParameter, ParameterType, Variant
+from pileus.cli.resource_methods import WHOLE_BODY, Location, MethodParameter, ParameterType, Variant
 
 HIDDEN_PARAMETERS = frozenset(
     {"self", "project_id", "region_id", "extra_headers", "extra_query", "extra_body", "timeout"}
@@ -28,11 +28,15 @@ Method = Callable[..., Any]
 
 
 class RecordedRequest(Struct, frozen=True):
-    """The request that a method sends: its path is a template, and locations are by the names that are sent."""
+    """The request that a method sends: its path is a template, and locations are by the names that are sent.
+
+    `sent_names` are the names under which arguments with unique values are sent.
+    """
 
     method: str
     path: str
     locations: Mapping[str, Location]
+    sent_names: Mapping[str, str] = {}
 
 
 def read_parameters(method: Method, id_parameter: str = "") -> list[MethodParameter]:
@@ -68,8 +72,11 @@ def describe_request(request: httpx.Request, arguments: Mapping[str, Any]) -> Re
     names |= {str(PROJECT): "project_id", str(REGION): "region_id"}
     parts = [f"{{{names[part]}}}" if part in names else part for part in request.url.path.split("/")]
     locations: dict[str, Location] = dict.fromkeys(request.url.params, "query")
+    if isinstance(body, list):
+        body = {WHOLE_BODY: body}
     locations |= dict.fromkeys(body, "body")
-    return RecordedRequest(request.method, "/".join(parts), locations)
+    sent_names = {names[str(value)]: name for name, value in body.items() if str(value) in names}
+    return RecordedRequest(request.method, "/".join(parts), locations, sent_names)
 
 
 def plain_sentence(text: str) -> str:
