@@ -112,7 +112,7 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("instances enable-port-security {port}"),
     # Load balancers.
     CommandLine("load-balancer-flavors list"),
-    CommandLine("load-balancers create --name web", keep="load_balancer"),
+    CommandLine("load-balancers create --name web --tags env=prod", keep="load_balancer"),
     CommandLine("load-balancers list"),
     CommandLine("load-balancers show {load_balancer}"),
     CommandLine("load-balancers update {load_balancer} --name www"),

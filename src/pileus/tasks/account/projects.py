@@ -50,14 +50,15 @@ async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> N
 
 
 async def _destroy_load_balancers(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, SupportsLoadBalancers):
-        for load_balancer_id in await _list_ids(ctx, "load_balancers"):
-            await ctx.driver.ensure_no_load_balancer(load_balancer_id)
+    for region_id, load_balancer_id in await _list_regions_and_ids(ctx, "load_balancers"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsLoadBalancers):
+            await driver.ensure_no_load_balancer(load_balancer_id)
 
 
 async def _restore_load_balancers(ctx: ProjectContext) -> None:
-    if isinstance(ctx.driver, SupportsLoadBalancers):
-        for load_balancer_id in await _list_ids(ctx, "load_balancers"):
+    for region_id, load_balancer_id in await _list_regions_and_ids(ctx, "load_balancers"):
+        if isinstance(ctx.drivers.require(region_id), SupportsLoadBalancers):
             await ensure_load_balancer(ctx, await load_tree(ctx, load_balancer_id))
 
 

@@ -29,7 +29,7 @@ async def load_tree(ctx: TaskContext[object], load_balancer_id: str) -> LoadBala
 
 async def ensure_load_balancer(ctx: TaskContext[object], tree: LoadBalancerTree) -> None:
     """Create or update a load balancer in the driver."""
-    driver = require_load_balancer_support(ctx.driver)
+    driver = require_load_balancer_support(ctx.drivers.require(tree.load_balancer.region_id))
     async with ctx.db.read() as tx:
         vip = await _load_nic(tx, tree.load_balancer.vip_port_id)
         unused_ids = await _list_unused_machine_ports(tx, tree.load_balancer, tree.parts.members)
