@@ -54,6 +54,7 @@ from pileus.store.database import Database, Tx
 from pileus.store.database_checks import DatabaseChecks
 from pileus.store.schema import open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore, StoredRecords
+from pileus.store.sqlite import Sqlite
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
 from pileus.tasks.clocks import CloudClock
@@ -170,6 +171,7 @@ def _make_engine(
         lease=int(settings.lease_seconds * 1_000_000),
         fault_injector=StoredFaultInjector(prepared.db),
         on_task_end=on_task_end,
+        is_instant=isinstance(prepared.db, Sqlite) and drivers.all_have(SupportsFirstRecords),
     )
 
 

@@ -66,7 +66,7 @@ async def list_queues_in_order_of_claims(*engines: Engine) -> list[str]:
         claimed = [await engine._claim(own) for engine, own in zip(engines, slots, strict=True)]  # noqa: SLF001  # the order of claims is not visible otherwise
         if not any(claimed):
             return queues
-        queues += [task.queue for task in claimed if task is not None]
+        queues += [claims.task.queue for claims in claimed if claims is not None and claims.task is not None]
 
 
 async def test_a_tenants_task_does_not_wait_behind_those_of_another_tenant(bench: Workbench) -> None:

@@ -4,7 +4,7 @@ A new operation is tested as soon as it is registered; it needs a scenario in `s
 """
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,16 +32,17 @@ from pileus.tasks.clocks import CloudClock
 from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine
 from pileus.tasks.epochs import Epochs
-from pileus.tasks.operation import SAVE_INTERVAL, CreatedResources, Operation, Step, StepFunction, TaskContext
+from pileus.tasks.operation import CreatedResources, Operation, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.resets import CloudResets
 from pileus.tasks.states import CloudStates
 from tests.databases import BACKENDS, database_url
 from tests.simulated_cloud import a_driver, drivers_of_regions
 from tests.tasks.db_snapshot import Rows, delete_tenant_rows, diff_rows, load_all_rows, locked_rows
+from tests.tasks.modified_steps import KilledError, doubled, failing, forbidden, killed_once, lasting, with_step
 from tests.tasks.scenario import SendRequest
 from tests.tasks.scenarios import SCENARIOS
-from tests.tasks.workers import LEASE, Clock, final_error
+from tests.tasks.workers import LEASE, Clock
 from tests.tenants import Tenant, new_tenant
 
 NAMES = sorted(SCENARIOS)
@@ -53,13 +54,6 @@ WITHOUT_LOCKS = {"update_port"}
 # Operations that create something new each time, and may be requested again meanwhile.
 REPEATABLE = WITHOUT_LOCKS | {name for name in NAMES if name.startswith("create_")} | {"download_image"}
 REPEATABLE -= {"create_ddos_profile", "create_image", "create_subnet"}
-AnyStep = Step[Any]
-Do = StepFunction[Any]
-Modify = Callable[[AnyStep], AnyStep]
-
-
-class KilledError(BaseException):
-    """The worker ends here and releases nothing."""
 
 
 @dataclass(slots=True)
@@ -91,10 +85,11 @@ class IdleCloud:
         async with self.tenant.running.app_state.db.read() as tx:
             return await tasks.get(tx, self.tenant.client_id, task_id)
 
-    async def run_engine(self, operation: Operation[Any]) -> None:
+    async def run_engine(self, operation: Operation[Any], *, is_instant: bool = False) -> None:
         """Run the engine with this operation until it is idle, then let its leases expire."""
         operations = {**OPERATIONS, operation.task_type.name: operation}
-        await replace(self.tenant.running.engine, operations=operations).run_until_idle()
+        engine = replace(self.tenant.running.engine, operations=operations, is_instant=is_instant)
+        await engine.run_until_idle()
         self.clock.advance(LEASE + 1)
 
 
@@ -157,71 +152,6 @@ async def start_scenario(idle: IdleCloud, name: str) -> tuple[SendRequest, Task]
     send = await SCENARIOS[name].prepare(idle.tenant)
     idle.before = await idle.load_all_rows()
     return send, await idle.start(send)
-
-
-def with_step(name: str, index: int | None, modify: Modify) -> Operation[Any]:
-    """Return the operation with one step modified, or all if `index` is None."""
-    steps = [modify(step) if index in (None, number) else step for number, step in enumerate(OPERATIONS[name].steps)]
-    return replace(OPERATIONS[name], steps=tuple(steps))
-
-
-def twice(do: Do) -> Do:
-    async def do_twice(ctx: TaskContext[Any]) -> None:
-        await do(ctx)
-        await do(ctx)
-
-    return do_twice
-
-
-def doubled(step: AnyStep) -> AnyStep:
-    return replace(step, do=twice(step.do), undo=None if step.undo is None else twice(step.undo))
-
-
-def failing(*, after_effect: bool) -> Modify:
-    async def fail(_: TaskContext[Any]) -> None:
-        raise final_error("injected")
-
-    return lambda step: replace(step, do=_after(step.do, fail) if after_effect else fail)
-
-
-def killed_once(*, undoing: bool = False) -> Modify:
-    """Kill the worker after the effect of the step, before the progress is saved."""
-    kills = [KilledError()]
-
-    async def kill(_: TaskContext[Any]) -> None:
-        if kills:
-            raise kills.pop()
-
-    def modify(step: AnyStep) -> AnyStep:
-        if undoing:
-            return replace(step, undo=kill if step.undo is None else _after(step.undo, kill))
-        return replace(step, do=_after(step.do, kill))
-
-    return modify
-
-
-def lasting(clock: Clock) -> Modify:
-    """Let a step take so long that it is saved."""
-
-    async def wait(_: TaskContext[Any]) -> None:
-        clock.advance(SAVE_INTERVAL)
-
-    return lambda step: replace(step, do=_after(step.do, wait))
-
-
-def forbidden(step: AnyStep) -> AnyStep:
-    async def fail(_: TaskContext[Any]) -> None:
-        raise AssertionError(f"{step.name!r} has finished already")
-
-    return replace(step, do=fail)
-
-
-def _after(first: Do, then: Do) -> Do:
-    async def both(ctx: TaskContext[Any]) -> None:
-        await first(ctx)
-        await then(ctx)
-
-    return both
 
 
 async def check_finished(idle: IdleCloud, name: str, task: Task) -> None:
@@ -290,6 +220,32 @@ async def test_each_step_is_idempotent(idle: IdleCloud, name: str) -> None:
 
     await check_finished(idle, name, task)
     assert _shape(diff_rows(idle.before, await idle.load_all_rows())) == once
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_an_instant_engine_leaves_what_another_one_leaves(idle: IdleCloud, name: str) -> None:
+    _, task = await start_scenario(idle, name)
+    await idle.run_engine(OPERATIONS[name])
+    changes = _shape(diff_rows(idle.before, await idle.load_all_rows()))
+
+    _, task = await start_scenario(idle, name)
+    await idle.run_engine(OPERATIONS[name], is_instant=True)
+
+    await check_finished(idle, name, task)
+    assert (await idle.load_task(task.id)).lease_token is None
+    assert _shape(diff_rows(idle.before, await idle.load_all_rows())) == changes
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if OPERATIONS[name].steps])
+async def test_a_failure_of_an_instant_engine_leaves_nothing_behind(idle: IdleCloud, name: str) -> None:
+    send, task = await start_scenario(idle, name)
+    last = len(OPERATIONS[name].steps) - 1
+    await idle.run_engine(with_step(name, last, failing(after_effect=True)), is_instant=True)
+
+    await check_undone(idle, name, task)
+    task = await idle.start(send)
+    await idle.run_engine(OPERATIONS[name], is_instant=True)
+    await check_finished(idle, name, task)
 
 
 @pytest.mark.parametrize(("name", "index"), STEPS)

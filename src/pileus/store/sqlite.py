@@ -32,6 +32,7 @@ from pileus.store.database import (
     Work,
     pending_migrations,
 )
+from pileus.store.open_transactions import JOINED
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, ThreadedTx, connect
@@ -98,11 +99,15 @@ class Sqlite:
 
     def read(self) -> AbstractAsyncContextManager[Tx]:
         """Look up single records on the event loop."""
-        return self._reader
+        joined = JOINED.get()
+        return self._reader if joined is None else nullcontext(joined.require_tx())
 
     @asynccontextmanager
     async def scan(self) -> AsyncIterator[Tx]:
         """Read lists in a thread, from one snapshot."""
+        if (joined := JOINED.get()) is not None:
+            yield joined.require_tx()
+            return
         async with self._scan_slots.occupy():
             scanner = self._scanners.pop()
             try:
@@ -113,7 +118,12 @@ class Sqlite:
                 self._scanners.append(scanner)
 
     async def write(self, work: Work[T]) -> T:
-        """Queue a write and wait for its commit; raises Unavailable if the database is closed."""
+        """Queue a write and wait for its commit; raises Unavailable if the database is closed.
+
+        Work that has joined a transaction does not wait: see `open_transactions.py`.
+        """
+        if (joined := JOINED.get()) is not None:
+            return await joined.require_tx().attempt(work)
         if self._closed:
             raise Unavailable("The database is closed")
         return await self._enqueue(work)

@@ -3,17 +3,19 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import OUT_OF_RANGE, Row, Stamped
 from pileus.store.secrets import SecretBox
+from pileus.store.table_counts import write_count_changes
 from pileus.store.write_ahead_log import KEPT_SIZE
 
+T = TypeVar("T")
 OUT_OF_RANGE_ERRORS = (OverflowError, UnicodeEncodeError)
 SWITCH_PAUSE = 0.002
 """Seconds until a new file is tried again that others switch to WAL."""
@@ -76,6 +78,20 @@ class DirectTx(Stamped):
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
         """Return all rows."""
         return self._execute(sql, values).fetchall()
+
+    async def attempt(self, work: "Callable[[DirectTx], Awaitable[T]]") -> T:
+        """Run work as a part of this transaction with counts of its own; an exception undoes only this part."""
+        self._connection.execute("SAVEPOINT part")
+        part, is_whole = DirectTx(self._connection, self.secrets), False
+        try:
+            result = await work(part)
+            await write_count_changes(part)
+            is_whole = True
+        finally:
+            if not is_whole:
+                self._connection.execute("ROLLBACK TO part")
+            self._connection.execute("RELEASE part")
+        return result
 
 
 class ThreadedTx(Stamped):

@@ -13,6 +13,7 @@ from pileus.domain.clocks import ClockSetting
 from pileus.domain.tasks import Task
 from pileus.store import clocks
 from pileus.store.database import Tx
+from pileus.store.open_transactions import check_may_wait
 
 SECOND = 1_000_000
 """Microseconds."""
@@ -73,6 +74,7 @@ class CloudClock:
             self.sleeping_task_ids.discard(task_time.task_id)
 
     async def _wait_for_change(self, seconds: float | None) -> None:
+        check_may_wait()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), seconds)
 

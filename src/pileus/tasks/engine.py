@@ -10,6 +10,9 @@ A free slot goes to the tenants in turn: see `slots.py`. A task that an injected
 A task of a region or of a type that this process does not know is left to others: a server with a newer catalogue or
 a newer version has started it.
 
+An engine that is `instant` ends a task in the transaction that claims it, if nothing has to wait and nothing fails.
+Otherwise only the claim remains of that, and the worker performs the task step by step.
+
 A step that is not yet done gives the slot back, and is called again after the seconds that its driver names. While a
 driver or the database does not answer, a task waits in the same way and goes on as soon as they do; neither counts as
 an attempt. A step that fails is retried after growing delays if its failure is retryable. Otherwise the steps that have
@@ -32,8 +35,10 @@ from pileus.drivers.protocols.errors import NotYetDone
 from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
+from pileus.store.open_transactions import run_joined
 from pileus.store.tasks import LeaseLostError
 from pileus.tasks.cancellation import cancel_and_wait, complete
+from pileus.tasks.claims import Claims, TaskClaimer
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
@@ -51,14 +56,6 @@ class FaultInjector(Protocol):
 
     async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
         """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
-
-
-class OthersTaskError(Exception):
-    """A claimed task is of a region or of a type that this process does not know."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task.id)
-        self.task = task
 
 
 OnTaskEnd = Callable[[Task, str], None]
@@ -80,8 +77,9 @@ class Engine:
     fault_injector: FaultInjector | None = None
     on_task_end: OnTaskEnd | None = None
     slot_counts: Mapping[SlotClass, int] = field(default_factory=lambda: SLOT_COUNTS)
+    is_instant: bool = False
     _slots: list[Slots] = field(init=False)
-    _others: tasks.OthersTasks = field(init=False, default=tasks.NO_OTHERS)
+    _claimer: TaskClaimer = field(init=False)
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _claim_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "No task could be claimed"))
@@ -90,6 +88,9 @@ class Engine:
 
     def __post_init__(self) -> None:
         self._slots = [Slots(slot_class, count) for slot_class, count in self.slot_counts.items()]
+        self._claimer = TaskClaimer(
+            self.db, self.operations, self.drivers, self.clock, self.new_id, self.lease, self._end_at_once
+        )
 
     def nudge(self) -> None:
         """Look for claimable tasks at once."""
@@ -118,8 +119,9 @@ class Engine:
     async def run_until_idle(self) -> None:
         """Perform all claimable tasks, one after the other."""
         for slots in self._slots:
-            while task := await self._claim(slots):
-                await self.perform(task)
+            while claims := await self._claim(slots):
+                if claims.task is not None:
+                    await self.perform(claims.task)
 
     async def _start_claimable(self) -> None:
         """Fill the free slots; the classes take turns, so that many tasks of one class do not delay the others."""
@@ -133,11 +135,12 @@ class Engine:
             self._claim_failures.clear()
 
     async def _start_next(self, slots: Slots) -> bool:
-        """Start a task, and return whether there was a free slot and a task for it."""
-        if not slots.free or (task := await self._claim(slots)) is None:
+        """Start tasks, and return whether there may be a free slot and another task for it."""
+        if not slots.free or (claims := await self._claim(slots)) is None:
             return False
-        self._start(task, slots)
-        return True
+        if claims.task is not None:
+            self._start(claims.task, slots)
+        return not claims.is_last
 
     async def _wait_for_nudge(self) -> None:
         try:
@@ -159,53 +162,40 @@ class Engine:
         if was_limited:
             self.nudge()
 
-    async def _claim(self, slots: Slots) -> Task | None:
-        """Claim the task whose turn it is; go to the next queue if other workers take all of a queue at this moment."""
-        passed: set[str] = set()
-        while (queue := await self._find_next_queue(slots)) is not None and queue not in passed:
-            slots.last_queue = queue
-            try:
-                if task := await self.db.write(partial(self._claim_from_queue, slots.slot_class, queue)):
-                    return task
-                passed.add(queue)
-            except OthersTaskError as error:
-                self._leave_to_others(error.task)
-        # No queue waits, so the next look can begin with the first one.
-        slots.last_queue = ""
-        return None
+    async def _claim(self, slots: Slots) -> Claims | None:
+        claims = await self._claimer.claim(slots)
+        for task in claims.ended if claims else ():
+            self._notify(task, TaskState.FINISHED)
+        return claims
 
-    async def _find_next_queue(self, slots: Slots) -> str | None:
-        excluded = slots.list_clients_at_limit()
-        async with self.db.read() as tx:
-            return await tasks.find_next_queue(
-                tx, slots.slot_class, slots.last_queue, self.clock.system_now(), excluded, self._others
-            )
+    async def _end_at_once(self, tx: Tx, task: Task) -> bool:
+        """End a task in the transaction that claims it; return False, and nothing is done, if that is impossible."""
+        has_begun = task.step or task.undoing or task.attempts or task.interrupted
+        if not self.is_instant or has_begun or task.slot_class != SlotClass.QUICK:
+            return False
+        try:
+            await run_joined(tx, partial(self._perform_joined, task))
+        except Exception as failure:  # the worker performs the task again, and handles its failure
+            LOG.debug("A task cannot end at once", extra={"task_id": task.id}, exc_info=failure)
+            return False
+        return True
 
-    async def _claim_from_queue(self, slot_class: SlotClass, queue: str, tx: Tx) -> Task | None:
-        now, system_now = self.clock.now(), self.clock.system_now()
-        lease = tasks.Lease(self.new_id(), system_now, system_now + self.lease)
-        task = await tasks.claim(tx, slot_class, queue, lease, now, self._others)
-        if task is not None and not (self._knows_type(task) and self._serves_region(task)):
-            # The exception undoes the claim.
-            raise OthersTaskError(task)
-        return task
+    async def _perform_joined(self, task: Task) -> None:
+        operation = self.operations[task.task_type]
+        ctx = self._make_context(operation, task, convert(task.args, operation.task_type.args))
+        try:
+            with tasks.performing(task):
+                if failure := await self._run_steps(operation, ctx):
+                    raise failure
+                await self._save_finished(operation, ctx)
+        finally:
+            ctx.pending.close()
 
-    def _knows_type(self, task: Task) -> bool:
-        return task.task_type in self.operations
-
-    def _serves_region(self, task: Task) -> bool:
-        return task.region_id is None or self.drivers.find(task.region_id) is not None
-
-    def _leave_to_others(self, task: Task) -> None:
-        """Claim no task of this kind again."""
-        LOG.warning(
-            "Tasks are left to other servers",
-            extra={"task_id": task.id, "task_type": task.task_type, "region_id": task.region_id},
-        )
-        if not self._knows_type(task):
-            self._others = replace(self._others, task_types=self._others.task_types | {task.task_type})
-        elif task.region_id is not None:
-            self._others = replace(self._others, region_ids=self._others.region_ids | {task.region_id})
+    def _make_context(self, operation: Operation[A], task: Task, args: A) -> TaskContext[A]:
+        task, names = replace(task, step=operation.find_step(task)), operation.step_names
+        ctx = TaskContext(task, args, self.db, self.drivers, self.catalogue, self.clock, self.lease, names)
+        ctx.time.begin()
+        return ctx
 
     async def _perform_and_log_failure(self, task: Task) -> None:
         try:
@@ -242,11 +232,7 @@ class Engine:
             self._notify(task, TaskState.ERROR)
 
     async def _perform_with_lease(self, operation: Operation[A], task: Task, args: A) -> None:
-        task = replace(task, step=operation.find_step(task))
-        ctx = TaskContext(
-            task, args, self.db, self.drivers, self.catalogue, self.clock, self.lease, operation.step_names
-        )
-        ctx.time.begin()
+        ctx = self._make_context(operation, task, args)
         heartbeat = asyncio.create_task(self._renew_lease_repeatedly(task))
         try:
             with tasks.performing(task):
@@ -351,20 +337,22 @@ class Engine:
 
     async def _finish(self, operation: Operation[A], ctx: TaskContext[A]) -> Exception | None:
         """End the task as FINISHED; return the failure that prevented this, or None."""
-
-        async def write(tx: Tx) -> None:
-            created = await operation.done(tx, ctx)
-            changes = {"state": TaskState.FINISHED, "created_resources": created, "step": ctx.task.step}
-            await self._save_end(tx, ctx.task, ctx.now(), **changes)
-
         try:
-            await ctx.write(write)
+            await self._save_finished(operation, ctx)
         except LeaseLostError:
             raise
         except Exception as failure:  # noqa: BLE001  # like any failure of a step
             return failure
         self._notify(ctx.task, TaskState.FINISHED)
         return None
+
+    async def _save_finished(self, operation: Operation[A], ctx: TaskContext[A]) -> None:
+        async def write(tx: Tx) -> None:
+            created = await operation.done(tx, ctx)
+            changes = {"state": TaskState.FINISHED, "created_resources": created, "step": ctx.task.step}
+            await self._save_end(tx, ctx.task, ctx.now(), **changes)
+
+        await ctx.write(write)
 
     async def _fail(self, operation: Operation[A], ctx: TaskContext[A]) -> None:
         """End the task as ERROR, after its steps have been undone."""

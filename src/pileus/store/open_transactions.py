@@ -1,0 +1,82 @@
+"""Work that is part of a transaction which is open already: its reads and writes join the transaction.
+
+Such work may not wait for anything, because nobody else can write meanwhile, and it may not take long. Otherwise it is
+stopped, and nothing of it remains. Only SQLite has such transactions: the statements of PostgreSQL always wait.
+"""
+
+import time
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pileus.store.database import Tx
+from pileus.store.sqlite_transactions import DirectTx
+
+T = TypeVar("T")
+Joining = Callable[[], Coroutine[Any, Any, T]]
+LONGEST_SECONDS = 0.02
+"""The CPU time after which work may neither read nor write any more."""
+
+
+class WouldWaitError(Exception):
+    """The work would wait, or takes too long, while a transaction is open."""
+
+
+@dataclass(slots=True)
+class OpenTransaction:
+    """A transaction that the current work has joined, and how long the work may use it."""
+
+    tx: DirectTx
+    has_ended: bool = False
+    _deadline: float = field(init=False)
+    _cpu_deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._deadline, self._cpu_deadline = time.monotonic() + LONGEST_SECONDS, time.thread_time() + LONGEST_SECONDS
+
+    def require_tx(self) -> DirectTx:
+        """Return the transaction. Raises WouldWaitError if the work takes too long."""
+        if self.has_ended or self._is_late():
+            raise WouldWaitError
+        return self.tx
+
+    def _is_late(self) -> bool:
+        # A look at the CPU time takes microseconds, one at the clock does not.
+        return time.monotonic() > self._deadline and time.thread_time() > self._cpu_deadline
+
+
+JOINED: ContextVar[OpenTransaction | None] = ContextVar("joined_transaction", default=None)
+"""The transaction that the current work has joined."""
+
+
+def check_may_wait() -> None:
+    """Raise WouldWaitError if the caller has joined a transaction: call this before anything that starts to wait."""
+    if JOINED.get() is not None:
+        raise WouldWaitError
+
+
+async def run_joined(tx: Tx, work: Joining[T]) -> T:
+    """Run work as a part of a transaction. If this raises WouldWaitError, or what the work raises, nothing remains."""
+    if not isinstance(tx, DirectTx):
+        raise WouldWaitError
+
+    async def run(part: DirectTx) -> T:
+        return _run_without_waiting(work(), OpenTransaction(part))
+
+    return await tx.attempt(run)
+
+
+def _run_without_waiting(coroutine: Coroutine[Any, Any, T], joined: OpenTransaction) -> T:
+    # A context of its own: what the work sets does not last, and what it starts cannot use the transaction later.
+    context = copy_context()
+    context.run(JOINED.set, joined)
+    try:
+        context.run(coroutine.send, None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        context.run(coroutine.close)
+        joined.has_ended = True
+    raise WouldWaitError

@@ -1,0 +1,166 @@
+"""Tasks that a worker ends in the transaction that claims them, on SQLite."""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pileus.domain.tasks import Task, queue_name
+from pileus.store import counters, open_transactions
+from pileus.store.open_transactions import WouldWaitError
+from pileus.store.schema import open_database
+from pileus.tasks.operation import Step, TaskContext
+from tests.simulated_cloud import a_driver
+from tests.tasks.workers import NoArgs, Workbench, a_task, final_error, retryable_error
+
+Context = TaskContext[NoArgs]
+
+
+@pytest.fixture
+async def bench(tmp_path: Path) -> AsyncIterator[Workbench]:
+    """A workbench on a file."""
+    db = await open_database("", tmp_path)
+    yield Workbench(db, a_driver(db))
+    await db.close()
+
+
+def committed_states(folder: Path) -> list[str]:
+    """Return what another process sees."""
+    with sqlite3.connect(folder / "pileus.db") as connection:
+        return [row[0] for row in connection.execute("SELECT state FROM tasks ORDER BY created_at")]
+
+
+async def count_a_write(ctx: Context) -> None:
+    """Write in a step."""
+    await ctx.write(lambda tx: counters.increment(tx, "step"))
+
+
+def counting_step(bench: Workbench) -> Step[NoArgs]:
+    """Return a step that writes to the database and then to the journal."""
+
+    async def do(ctx: Context) -> None:
+        await count_a_write(ctx)
+        await bench.journal.record("step")
+
+    return Step("step", do)
+
+
+async def perform(bench: Workbench, *tasks: Task, step: Step[NoArgs] | None = None, **changes: Any) -> list[Task]:
+    """Perform tasks by an instant engine, and return them as they are saved."""
+    await bench.add_tasks(*tasks)
+    operation = bench.journal.operation(step or counting_step(bench))
+    await bench.engine(operation, is_instant=True, **changes).run_until_idle()
+    return [await bench.reload(task) for task in tasks]
+
+
+async def test_a_task_ends_in_the_transaction_that_claims_it(bench: Workbench, tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def look() -> None:
+        seen.extend(committed_states(tmp_path))
+
+    bench.journal.callbacks["step"] = look
+    ended: list[tuple[list[str], str]] = []
+
+    (task,) = await perform(
+        bench, a_task(), on_task_end=lambda _, state: ended.append((committed_states(tmp_path), state))
+    )
+
+    assert seen == ["NEW"]
+    assert (task.state, task.step, task.lease_token) == ("FINISHED", 1, None)
+    assert ended == [(["FINISHED"], "FINISHED")]
+    assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+async def test_several_tasks_end_in_one_transaction_and_tenants_take_turns(bench: Workbench, tmp_path: Path) -> None:
+    tasks = [a_task(client_id=client_id, queue=queue_name(client_id, 1)) for client_id in (1, 1, 1, 2, 2)]
+    ended: list[Task] = []
+    counts: list[Counter[str]] = []
+
+    def note(task: Task, _: str) -> None:
+        ended.append(task)
+        counts.append(Counter(committed_states(tmp_path)))
+
+    await perform(bench, *tasks, on_task_end=note)
+
+    assert [task.client_id for task in ended] == [1, 2, 1, 2, 1]
+    assert counts == [Counter(FINISHED=5)] * 5
+
+
+async def test_a_task_that_waits_is_performed_step_by_step(bench: Workbench) -> None:
+    async def do(ctx: Context) -> None:
+        await count_a_write(ctx)
+        await bench.journal.record("step")
+        await asyncio.sleep(0)
+
+    (task,) = await perform(bench, a_task(), step=Step("step", do))
+
+    assert task.state == "FINISHED"
+    assert bench.journal.lines == ["step", "step", "done"]
+    assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+async def test_a_wait_on_the_clock_of_the_cloud_does_not_even_begin(bench: Workbench) -> None:
+    problems: list[Exception] = []
+
+    async def do(_: Context) -> None:
+        if problems:
+            return
+        try:
+            await bench.cloud_clock.sleep(1)
+        except WouldWaitError as problem:
+            problems.append(problem)
+            raise
+
+    (task,) = await perform(bench, a_task(), step=Step("step", do))
+
+    assert len(problems) == 1
+    assert task.state == "FINISHED"
+
+
+async def test_a_task_that_takes_long_is_performed_step_by_step(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_transactions, "LONGEST_SECONDS", -1)
+
+    (task,) = await perform(bench, a_task())
+
+    assert task.state == "FINISHED"
+    assert bench.journal.lines == ["step", "done"]
+    assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+async def test_a_failure_is_handled_step_by_step(bench: Workbench) -> None:
+    bench.journal.fail("step", retryable_error(), retryable_error())
+
+    (task,) = await perform(bench, a_task())
+
+    assert (task.state, task.attempts, bench.journal.lines) == ("RUNNING", 1, ["step", "step"])
+    await bench.run_with_retries(bench.engine(bench.journal.operation(counting_step(bench)), is_instant=True))
+    assert (await bench.reload(task)).state == "FINISHED"
+
+
+async def test_a_final_failure_ends_only_its_own_task(bench: Workbench) -> None:
+    bench.journal.fail("step", final_error(), final_error())
+
+    tasks = await perform(bench, *(a_task() for _ in range(3)))
+
+    assert sorted(task.state for task in tasks) == ["ERROR", "FINISHED", "FINISHED"]
+    assert await bench.end_counts() == {"done": 2, "failed": 1, "step": 3}
+
+
+async def test_what_a_step_has_scheduled_cannot_use_the_transaction_later(bench: Workbench) -> None:
+    late: list[asyncio.Task[int]] = []
+
+    async def do(ctx: Context) -> None:
+        late.append(asyncio.ensure_future(ctx.db.write(lambda tx: counters.increment(tx, "late"))))
+
+    await perform(bench, a_task(), step=Step("step", do))
+
+    with pytest.raises(WouldWaitError):
+        await late[0]
+    assert "late" not in await bench.end_counts()
