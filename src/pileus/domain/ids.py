@@ -9,6 +9,7 @@ random bits (T time, R random, C cell, V variant):
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 CELLS = 1 << 16
@@ -34,6 +35,7 @@ def make_ordered_id(micros: int, random_bytes: bytes, cell: int = 0) -> str:
     return f"{time[:8]}-{time[8:12]}-4{time[12]}{digits[14:16]}-{_tail(digits, cell)}"
 
 
+@lru_cache(maxsize=1024)
 def derive_catalogue_id(name: str) -> str:
     """Return the id of an entry of the catalogue: the same for the same name, in each process."""
     return _to_version_4(str(uuid5(CATALOGUE, name)))

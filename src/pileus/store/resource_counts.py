@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pileus.domain.places import Place
-from pileus.store.count_changes import CountKey, CountScope
+from pileus.store.count_changes import CountScope
 from pileus.store.database import Tx
 from pileus.store.rows import in_list_placeholders
 
 Counts = dict[tuple[str, str], int]
 """Counts by name and part."""
-LIST = f"SELECT {', '.join(CountKey._fields)}, value FROM resource_counts"
+LIST = "SELECT name, part, value FROM resource_counts"
 BY_REGION = """
 SELECT region_id, part, sum(value) FROM resource_counts WHERE scope = 'shard' AND name = :name
 GROUP BY region_id, part HAVING sum(value) <> 0 ORDER BY region_id, part
@@ -59,9 +59,10 @@ async def count_of_project(tx: Tx, place: Place, name: str, parts: Sequence[str]
 async def _list(tx: Tx, condition: Mapping[str, Any]) -> Counts:
     """Return the sums of the counts whose key has some values."""
     where = " AND ".join(f"{column} = :{column}" for column in condition)
-    written = [(CountKey(*row[:-1]), int(row[-1])) for row in await tx.all(f"{LIST} WHERE {where}", **condition)]
-    unwritten = [item for item in tx.count_changes.items() if condition.items() <= item[0]._asdict().items()]
     counts: Counts = {}
-    for key, value in (*written, *unwritten):
-        counts[key.name, key.part] = counts.get((key.name, key.part), 0) + value
+    for name, part, value in await tx.all(f"{LIST} WHERE {where}", **condition):
+        counts[name, part] = counts.get((name, part), 0) + int(value)
+    for key, difference in tx.count_changes.items():
+        if all(getattr(key, column) == value for column, value in condition.items()):
+            counts[key.name, key.part] = counts.get((key.name, key.part), 0) + difference
     return counts

@@ -49,7 +49,8 @@ class Table(Generic[R]):
         for field in self.secrets:
             values[field] = tx.secrets.decrypt(values[field])
         for field, decode in self._decoders.items():
-            values[field] = decode(values[field])
+            if (value := values[field]) is not None:
+                values[field] = decode(value)
         return self._record(**values)
 
     def records_from_rows(self, tx: Tx, rows: Iterable[Row]) -> list[R]:
@@ -191,8 +192,7 @@ def _is_plain(hint: Any) -> bool:
 def _decoder(hint: Any) -> Callable[[Any], Any]:
     if hint is bool:
         return bool
-    decoder = msgspec.json.Decoder(hint)
-    return lambda text: None if text is None else decoder.decode(text)
+    return msgspec.json.Decoder(hint).decode
 
 
 def in_list_placeholders(name: str, values: Sequence[Any]) -> tuple[str, dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import chain, islice
 from operator import itemgetter
@@ -75,9 +76,7 @@ class Subnet(OwnedOrPublicResource, frozen=True, kw_only=True):
     @property
     def assignable_address_count(self) -> int:
         """The number of assignable addresses."""
-        cidr = ip_network(self.cidr)
-        reserved = {address for address in self.unassignable_addresses(cidr) if address in cidr}
-        return cidr.num_addresses - len(reserved)
+        return _count_assignable(self.cidr, self.gateway_ip)
 
     def available_address_count(self, used: int) -> int:
         """Return the number of available addresses to show: those of DHCP servers count as used."""
@@ -85,13 +84,29 @@ class Subnet(OwnedOrPublicResource, frozen=True, kw_only=True):
 
     def can_assign_address(self, ip: str) -> bool:
         """Return whether `ip` can be assigned to a port. Raises ValueError if it is no address."""
-        address, cidr = ip_address(ip), ip_network(self.cidr)
-        return address in cidr and address not in self.unassignable_addresses(cidr)
+        address = ip_address(ip)
+        return address in parse_cidr(self.cidr) and address not in self.unassignable_addresses
 
-    def unassignable_addresses(self, cidr: Cidr) -> set[Address]:
-        """Return the addresses that are never assigned: network, broadcast and gateway."""
-        gateway = () if self.gateway_ip is None else (ip_address(self.gateway_ip),)
-        return {cidr.network_address, cidr.broadcast_address, *gateway}
+    @property
+    def unassignable_addresses(self) -> frozenset[Address]:
+        """The addresses that are never assigned: network, broadcast and gateway."""
+        return _list_unassignable(self.cidr, self.gateway_ip)
+
+
+parse_cidr = lru_cache(maxsize=1024)(ip_network)
+"""Parse an address range; networks never change. Raises ValueError."""
+
+
+@lru_cache(maxsize=1024)
+def _list_unassignable(cidr: str, gateway_ip: str | None) -> frozenset[Address]:
+    network, gateway = parse_cidr(cidr), () if gateway_ip is None else (ip_address(gateway_ip),)
+    return frozenset({network.network_address, network.broadcast_address, *gateway})
+
+
+@lru_cache(maxsize=1024)
+def _count_assignable(cidr: str, gateway_ip: str | None) -> int:
+    network = parse_cidr(cidr)
+    return network.num_addresses - sum(address in network for address in _list_unassignable(cidr, gateway_ip))
 
 
 def canonical_ip(ip: str) -> str:
@@ -102,7 +117,7 @@ def canonical_ip(ip: str) -> str:
 def next_free_address(subnet: Subnet, used: Container[str], after: str | None = None) -> str | None:
     """Return the next unused address after `after`, wrapping around; None if all are in use."""
     gateway = ip_address(subnet.gateway_ip) if subnet.gateway_ip is not None else None
-    for address in _addresses_after(ip_network(subnet.cidr), after):
+    for address in _addresses_after(parse_cidr(subnet.cidr), after):
         text = str(address)
         if address != gateway and text not in used:
             return text
@@ -153,14 +168,13 @@ def iterate_segmentation_ids(network_type: str, seed: str) -> Iterator[int]:
 
 def first_candidate_address(subnet: Subnet, seed: str) -> str:
     """Return the address at which the search for a free one starts. The seed determines it."""
-    cidr = ip_network(subnet.cidr)
+    cidr = parse_cidr(subnet.cidr)
     offset = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]) % max(subnet.assignable_address_count, 1)
     return str(cidr.network_address + offset)
 
 
 def next_candidate_addresses(subnet: Subnet, after: str, count: int) -> list[str]:
     """Return the next assignable addresses after `after`, wrapping around."""
-    cidr = ip_network(subnet.cidr)
-    reserved = subnet.unassignable_addresses(cidr)
-    assignable = (address for address in _addresses_after(cidr, after) if address not in reserved)
+    reserved = subnet.unassignable_addresses
+    assignable = (address for address in _addresses_after(parse_cidr(subnet.cidr), after) if address not in reserved)
     return [str(address) for address in islice(assignable, count)]

@@ -16,8 +16,8 @@ from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.store.rows import in_list_placeholders
 
-CANDIDATE_COUNTS = (16, 512)
-"""Sizes of the candidate ranges that are checked in one query; only in a full subnet are both all in use."""
+CANDIDATE_COUNTS = (4, 32, 512)
+"""Sizes of the candidate ranges that are checked in one query; only in a full subnet are all of them in use."""
 
 IN_USE = """
 SELECT s.id, (

@@ -41,9 +41,10 @@ async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str
     for group_id in group_ids:
         async with ctx.db.read() as tx:
             group = await security_groups.find(tx, group_id)
+            if group is None or not group.is_default or group.task_id is not None:
+                continue
             rules = await security_groups.list_rules(tx, group_id)
-        if group is not None and group.is_default and group.task_id is None:
-            await apply_group(ctx.driver, group, rules)
+        await apply_group(ctx.driver, group, rules)
 
 
 async def _apply_saved(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
