@@ -13,6 +13,7 @@ from pileus.api.operations import OperationIndex, list_operations_of
 from pileus.api.request_log.exchanges import record_exchanges
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
+from pileus.api.route_registration import Application, RouteCollection
 from pileus.api.routes import (
     consoles,
     health,
@@ -37,9 +38,9 @@ def create_app(
     """
     has_simulation = state is None or state.drivers.any_has(SupportsSimulation)
     has_consoles = state is None or state.drivers.any_has(SupportsScreenStreams)
-    app = Litestar(
+    app = Application(
         route_handlers=[
-            *routes.ROUTES,
+            RouteCollection(routes.ROUTES),
             health.make_metrics_route(key_required=settings.metrics_key_required),
             machine_access.ROUTER,
             *other_families.ROUTES,
