@@ -12,7 +12,7 @@ from bench.population import order_body
 from bench.results import Goal, Result, at_least, format_number
 from bench.servers import Server, free_port, run_floor, run_pileus
 
-FLOOR, BARE, PILEUS = "floor", "bare", "Pileus"
+FLOOR, BARE, LOGGING, PILEUS = "floor", "bare", "with the request log", "Pileus"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class SideBySide:
     servers: dict[str, Server]
 
     def measure(self, name: str, load: Callable[[str, int], Load], goals: dict[str, Goal | None]) -> Iterator[Result]:
-        """Yield the CPU time of each floor divided by that of Pileus; a load gets a URL and the number of its round."""
+        """Yield the CPU time of each other server divided by that of Pileus; a load gets a URL and its round."""
         cpu: dict[str, list[float]] = {kind: [] for kind in (*goals, PILEUS)}
         rates: list[float] = []
         for turn in range(self.clouds.sizes.rounds):
@@ -43,22 +43,25 @@ class SideBySide:
 
 
 @contextmanager
-def _run_side_by_side(clouds: Clouds) -> Iterator[SideBySide]:
+def _run_side_by_side(clouds: Clouds, *, with_logging: bool = False) -> Iterator[SideBySide]:
     data = clouds.standard_data()
+    copy = clouds.copy_of(data) if with_logging else None
     with ExitStack() as stack:
         pileus = stack.enter_context(run_pileus(data, free_port()))
         body = clouds.save_canned_body(pileus)
         floor = stack.enter_context(run_floor(body, free_port()))
         bare = stack.enter_context(run_floor(body, free_port(), bare=True))
-        yield SideBySide(clouds, data, {FLOOR: floor, BARE: bare, PILEUS: pileus})
+        servers = {FLOOR: floor, BARE: bare, PILEUS: pileus}
+        if copy:
+            servers[LOGGING] = stack.enter_context(run_pileus(copy, free_port(), "--request-log", "on"))
+        yield SideBySide(clouds, data, servers)
 
 
 def measure_get(clouds: Clouds) -> Iterator[Result]:
-    """Measure GET of one instance."""
-    with _run_side_by_side(clouds) as servers:
-        yield from servers.measure(
-            "GET", partial(_load_instances, clouds, "GET", 16), {FLOOR: at_least(1), BARE: at_least(0.5)}
-        )
+    """Measure GET of one instance, also with the request log."""
+    with _run_side_by_side(clouds, with_logging=True) as servers:
+        load = partial(_load_instances, clouds, "GET", 16)
+        yield from servers.measure("GET", load, {FLOOR: at_least(1), BARE: at_least(0.5), LOGGING: None})
 
 
 def measure_patch(clouds: Clouds) -> Iterator[Result]:

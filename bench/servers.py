@@ -75,9 +75,9 @@ class Server:
 
 @contextmanager
 def run_pileus(data: Path, port: int, *options: str) -> Iterator[Server]:
-    """Run a Pileus server on a data directory, without request logs."""
+    """Run a Pileus server on a data directory, without logs of requests unless the options want them."""
     command = [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port)]
-    with _run([*command, "--log-level", "warning", *options], port) as server:
+    with _run([*command, "--log-level", "warning", "--request-log", "off", *options], port) as server:
         yield server
 
 
