@@ -12,16 +12,18 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.ports import Port
 from pileus.domain.network.routers import Router
+from pileus.domain.network.secrets import Secret, SecretPayload
 from pileus.domain.network.security_groups import SecurityGroup
+from pileus.domain.storage.file_shares import FileShare
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Snapshot, Volume
 from pileus.domain.tasks import Task
 from pileus.store import tasks
 from pileus.store.compute import images, instances, placement_groups, ssh_keys
 from pileus.store.load_balancers import l7_policies, listeners, load_balancers, pools
-from pileus.store.network import floating_ips, networks, ports, routers, security_groups, subnets
+from pileus.store.network import floating_ips, networks, ports, routers, secrets, security_groups, subnets
 from pileus.store.rows import Table
-from pileus.store.storage import schedules, snapshots, volumes
+from pileus.store.storage import file_shares, schedules, snapshots, volumes
 from tests.domain.builders import an_instance
 from tests.load_balancers import a_listener, a_load_balancer
 
@@ -101,6 +103,18 @@ TABLES: dict[str, tuple[Table[Any], Make, dict[str, Any]]] = {
         security_groups.TABLE,
         lambda client_id, name: SecurityGroup(id=name, name=name, **stamped(client_id)),
         {"name": "renamed"},
+    ),
+    "file_shares": (
+        file_shares.TABLE,
+        lambda client_id, name: FileShare(id=name, name=name, size=10, type_name="vast", **stamped(client_id)),
+        {"size": 25},
+    ),
+    "secrets": (
+        secrets.TABLE,
+        lambda client_id, name: Secret(
+            id=name, name=name, secret_type="opaque", payload=SecretPayload(), **place_of(client_id)
+        ),
+        {"status": "ACTIVE"},
     ),
     "networks": (
         networks.TABLE,

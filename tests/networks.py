@@ -5,16 +5,27 @@ from typing import Any
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.ports import AssignedAddress, derive_mac_address
 from pileus.domain.network.routers import Router, RouterInterface, RouterPort, RouterStatus
+from pileus.domain.network.secrets import Secret, SecretPayload, SecretStatus
 from pileus.store.database import Tx
-from pileus.store.network import addresses, networks, ports, router_interfaces, routers, subnets
+from pileus.store.network import addresses, networks, ports, router_interfaces, routers, secrets, subnets
 from pileus.tasks.network.routers import internal_interfaces, nic_spec, router_spec
 from tests.builders import a_network, driver_of, record_fields, updated_record_fields
+from tests.certificates import CERTIFICATE
 from tests.tenants import REGION, Tenant
 
 
 def get_external_network_id(tenant: Tenant) -> str:
     """Return the id of the external network."""
     return tenant.running.app_state.catalogue.external_network_id(REGION)
+
+
+async def a_secret(tenant: Tenant, **changes: Any) -> Secret:
+    """Add a certificate with its private key."""
+    payload = SecretPayload(certificate=CERTIFICATE.text, private_key=CERTIFICATE.private_key)
+    fields = {"name": "www", "secret_type": "certificate", "payload": payload, "status": SecretStatus.ACTIVE.value}
+    secret = Secret(**{**fields, **record_fields(tenant), **changes})
+    await tenant.running.app_state.db.write(lambda tx: secrets.add(tx, secret))
+    return secret
 
 
 async def a_router(tenant: Tenant, *attached_subnets: Subnet, with_gateway: bool = True, **changes: Any) -> Router:

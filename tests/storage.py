@@ -3,22 +3,28 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.instances import Instance
 from pileus.domain.faults import Fault, FaultKind
+from pileus.domain.network.networks import Subnet
+from pileus.domain.storage.file_shares import AccessRule, FileShare, FileShareStatus, ShareSettings
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import Interval, Schedule
 from pileus.domain.storage.volumes import Attachment, Snapshot, Volume, VolumeStatus, device_name
 from pileus.domain.tags import make_tags
-from pileus.drivers.protocols.storage import DiskSpec
+from pileus.drivers.protocols.storage import DiskSpec, FileShareSpec, ShareAccess
 from pileus.store import faults, tags
 from pileus.store.account import user_actions
 from pileus.store.database import Tx
-from pileus.store.storage import attachments, lifecycle_policies, schedules, snapshots, volumes
+from pileus.store.network import addresses
+from pileus.store.storage import attachments, file_shares, lifecycle_policies, schedules, snapshots, volumes
 from tests.builders import driver_of, place_of, record_fields, updated_record_fields
 from tests.tenants import Tenant
+
+CREATOR = "00000000-0000-4000-8000-00000000000c"
+"""A task that is not there any more."""
 
 
 async def a_volume(
@@ -40,6 +46,58 @@ async def a_volume(
     if instance:
         await driver.ensure_volume_attachment(instance.id, disk)
     return volume
+
+
+async def a_file_share(
+    tenant: Tenant, subnet: Subnet | None = None, *, labels: dict[str, str] | None = None, **changes: Any
+) -> FileShare:
+    """Add a file share of 10 GiB with `labels`: a standard one in a subnet, or a VAST one."""
+    place = {"network_id": subnet.network_id, "subnet_id": subnet.id} if subnet else {}
+    fields = {
+        "name": "data",
+        "size": 10,
+        "status": FileShareStatus.AVAILABLE.value,
+        "creator_task_id": CREATOR,
+        **place,
+    }
+    fields |= {"type_name": "standard"} if subnet else {"type_name": "vast", "share_settings": ShareSettings()}
+    share = FileShare(**{**fields, **updated_record_fields(tenant), **changes})
+
+    async def write(tx: Tx) -> str | None:
+        await file_shares.add(tx, share)
+        await tags.add(tx, file_shares.KIND, place_of(tenant), share.id, make_tags((labels or {}).items()))
+        return await addresses.allocate(tx, subnet, file_share_id=share.id) if subnet else None
+
+    ip_address = await tenant.running.app_state.db.write(write)
+    settings = asdict(share.share_settings) if share.share_settings else {}
+    spec = FileShareSpec(
+        id=share.id,
+        client_id=share.client_id,
+        size=share.size,
+        type_name=share.type_name,
+        network_id=share.network_id,
+        ip_address=ip_address,
+        settings=settings,
+    )
+    connection_point = await driver_of(tenant.running).ensure_file_share(spec)
+    return await tenant.running.app_state.db.write(
+        lambda tx: file_shares.save(tx, share, replace(share, connection_point=connection_point))
+    )
+
+
+async def an_access_rule(tenant: Tenant, share: FileShare, access_to: str = "10.0.0.0/24") -> AccessRule:
+    """Add read access to a file share."""
+    rule = AccessRule(
+        id=tenant.running.app_state.new_id(),
+        file_share_id=share.id,
+        access_to=access_to,
+        access_level="ro",
+        state="active",
+        created_at=0,
+    )
+    await tenant.running.app_state.db.write(lambda tx: file_shares.add_rules(tx, [rule]))
+    await driver_of(tenant.running).ensure_share_access(ShareAccess.of(rule))
+    return rule
 
 
 async def a_snapshot(

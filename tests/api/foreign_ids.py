@@ -6,6 +6,7 @@ from typing import Any
 from pileus.domain.account.quotas import LimitRequest, QuotaThreshold
 from pileus.domain.compute.images import Image
 from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.domain.network.networks import Subnet
 from pileus.store import counters, tasks
 from pileus.store.account import quotas
 from pileus.store.compute import images
@@ -26,16 +27,18 @@ from tests.builders import (
     record_fields,
     updated_record_fields,
 )
-from tests.networks import a_router
-from tests.storage import a_lifecycle_policy, a_snapshot, a_volume
+from tests.networks import a_router, a_secret
+from tests.storage import a_file_share, a_lifecycle_policy, a_snapshot, a_volume, an_access_rule
 from tests.tasks.workers import a_task
 from tests.tenants import REGION, Tenant
 
 SECRET = "only-its-owner-knows"
 MISSING = "00000000-0000-4000-8000-000000000000"
 TEXT_IDS = (
+    "access_rule_id",
     "console_type",
     "fault_id",
+    "file_share_id",
     "floating_ip_id",
     "group_id",
     "image_id",
@@ -53,6 +56,7 @@ TEXT_IDS = (
     "router_id",
     "rule_id",
     "schedule_id",
+    "secret_id",
     "servergroup_id",
     "snapshot_id",
     "ssh_key_id",
@@ -130,6 +134,7 @@ async def create_everything(tenant: Tenant) -> Ids:
         "group_id": (group := await a_security_group(tenant, SECRET)).id,
         "rule_id": (await a_rule(tenant, group)).id,
         "servergroup_id": (await a_placement_group(tenant, name=SECRET)).id,
+        **await _create_file_share_and_secret(tenant, subnet),
         "task_id": task.id,
         "client_id": tenant.client_id,
         "request_id": await a_limit_request(tenant),
@@ -142,6 +147,12 @@ async def create_everything(tenant: Tenant) -> Ids:
         **(await a_balanced_tree(tenant, name=SECRET)),
     }
     return Ids(missing_ids().values | ids)
+
+
+async def _create_file_share_and_secret(tenant: Tenant, subnet: Subnet) -> dict[str, str]:
+    share = await a_file_share(tenant, subnet, name=SECRET)
+    rule, secret = await an_access_rule(tenant, share), await a_secret(tenant, name=SECRET)
+    return {"file_share_id": share.id, "access_rule_id": rule.id, "secret_id": secret.id}
 
 
 def _fields(record: Any) -> dict[str, Any]:

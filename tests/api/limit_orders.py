@@ -291,6 +291,27 @@ async def _send_lists(tenant: Tenant, count: int) -> httpx.Response:
     return await tenant.api.patch(tenant.path("instances", instance.id), json=body)
 
 
+async def _let_many_mount(tenant: Tenant, count: int) -> httpx.Response:
+    network, _ = await a_network(tenant)
+    rules = [{"ip_address": f"10.0.0.{number}", "access_mode": "ro"} for number in range(count)]
+    body = {"name": "data", "protocol": "NFS", "size": 1, "network": {"network_id": network.id}, "access": rules}
+    return await tenant.api.post(tenant.path("file_shares"), json=body)
+
+
+async def _save_secret(tenant: Tenant, count: int) -> httpx.Response:
+    return await _create_secret(tenant, payload=base64.b64encode(b"x" * count).decode())
+
+
+async def _name_secret(tenant: Tenant, count: int) -> httpx.Response:
+    return await _create_secret(tenant, name="x" * count)
+
+
+async def _create_secret(tenant: Tenant, **changes: Any) -> httpx.Response:
+    body = {"name": "key", "payload": "c2VjcmV0", "secret_type": "opaque", "payload_content_encoding": "base64"}
+    body |= {"payload_content_type": "application/octet-stream", **changes}
+    return await tenant.api.post(tenant.path("secrets"), json=body)
+
+
 ORDERS: dict[limits.Limit, Order] = {
     **LISTENER_ORDERS,
     **POOL_ORDERS,
@@ -316,6 +337,9 @@ ORDERS: dict[limits.Limit, Order] = {
     limits.ROUTER_INTERFACES: _attach_subnets,
     limits.VIRTUAL_IP_PORTS: _connect_ports,
     limits.ALLOWED_ADDRESS_PAIRS: _allow_pairs,
+    limits.SHARE_ACCESS_RULES: _let_many_mount,
+    limits.SECRET_PAYLOAD: _save_secret,
+    limits.SECRET_TEXT: _name_secret,
     limits.DDOS_FIELDS: _answer_ddos_fields,
     limits.LIFECYCLE_POLICIES: _create_last_policy,
     limits.POLICY_SCHEDULES: _schedule,

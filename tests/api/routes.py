@@ -16,6 +16,7 @@ from pileus.domain.account.access import Access
 from pileus.settings import Settings
 from tests.api.foreign_ids import MISSING, Ids
 from tests.api.samples import minimal_value
+from tests.certificates import A_CERTIFICATE
 
 PARAMETER = re.compile(r"{(\w+)}")
 ENDLESS = {"GET /_pileus/requests/stream", "GET /ui/changes"}
@@ -26,6 +27,24 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 PERIOD = {"time_from": "2026-01-01T00:00:00Z", "time_to": "2026-01-02T00:00:00Z"}
 A_MEMBER = {"address": "203.0.113.9", "protocol_port": 80}
 BODIES: dict[str, Any] = {
+    "POST /cloud/v1/file_shares/{project_id}/{region_id}": {
+        "name": "data",
+        "protocol": "NFS",
+        "size": 1,
+        "network": {"network_id": "00000000-0000-4000-8000-000000000000"},
+    },
+    "POST /cloud/v1/file_shares/{project_id}/{region_id}/{file_share_id}/access_rule": {
+        "ip_address": "10.0.0.1",
+        "access_mode": "ro",
+    },
+    "POST /cloud/v2/secrets/{project_id}/{region_id}": A_CERTIFICATE,
+    "POST /cloud/v1/secrets/{project_id}/{region_id}": {
+        "name": "key",
+        "payload": "c2VjcmV0",
+        "payload_content_type": "application/octet-stream",
+        "payload_content_encoding": "base64",
+        "secret_type": "opaque",
+    },
     "POST /_pileus/tenants/{tenant_id}/users": {"email": "ann@example.com", "password": "correct horse"},
     "POST /cloud/v1/cost_report/totals": PERIOD,
     "POST /cloud/v1/cost_report/resources": PERIOD,

@@ -35,6 +35,7 @@ from pileus.store.database import Tx
 from pileus.store.network import networks, security_groups
 from pileus.store.schema import open_database
 from pileus.store.sqlite_transactions import connect
+from tests.certificates import A_CERTIFICATE
 from tests.counted_tables import TABLES
 from tests.tenants import client_of
 
@@ -57,7 +58,7 @@ BOUNDED = {
 """Parts of statements that may grow, with the reason."""
 LISTS = (
     "instances", "volumes", "snapshots", "networks", "routers", "floatingips", "securitygroups",
-    "servergroups", "ddos/profiles", "lifecycle_policy", "reserved_fixed_ips",
+    "servergroups", "secrets", "file_shares", "ddos/profiles", "lifecycle_policy", "reserved_fixed_ips",
 )  # fmt: skip
 ITEM_LISTS = (*LISTS, "subnets", "availablenetworks", "images", "projectimages", "availablefloatingips", "bminstances")
 
@@ -130,6 +131,7 @@ async def change_everything(client: Client) -> None:
         "routers", {"name": "rrr", "interfaces": [{"type": "subnet", "subnet_id": subnet_id}]}
     )
     await change_instances(client, network_id)
+    await change_file_shares(client, network_id)
     await client.send("DELETE", f"/cloud/v1/routers/1/1/{router_id}")
     await client.send("DELETE", f"/cloud/v1/subnets/1/1/{subnet_id}")
     await client.send("DELETE", f"/cloud/v1/networks/1/1/{network_id}")
@@ -163,6 +165,18 @@ async def change_instances(client: Client, network_id: str) -> None:
     await change_addresses(client, server_id)
     await client.send("DELETE", instance)
     await client.send("DELETE", f"{instances}/{instance_id(3)}", volumes=volume_id(3))
+
+
+async def change_file_shares(client: Client, network_id: str) -> None:
+    order = {"name": "sss", "protocol": "NFS", "size": 1, "network": {"network_id": network_id}, "tags": {"a": "b"}}
+    share = f"/cloud/v1/file_shares/1/1/{await client.create('file_shares', order)}"
+    rule = await client.send("POST", f"{share}/access_rule", {"ip_address": "10.9.0.9", "access_mode": "ro"})
+    await client.send("DELETE", f"{share}/access_rule/{rule['id']}")
+    await client.send("POST", f"{share}/extend", {"size": 2})
+    await client.send("PATCH", share, {"name": "renamed"})
+    await client.send("DELETE", share)
+    secret_id = await client.create("secrets", A_CERTIFICATE, version=2)
+    await client.send("DELETE", f"/cloud/v1/secrets/1/1/{secret_id}")
 
 
 async def change_images(client: Client, server_id: str) -> None:

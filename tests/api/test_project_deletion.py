@@ -28,9 +28,9 @@ from tests.builders import (
     reload_instance,
     updated_record_fields,
 )
-from tests.networks import a_router
+from tests.networks import a_router, a_secret
 from tests.simulated_cloud import count_machines_volumes_and_nics
-from tests.storage import a_lifecycle_policy
+from tests.storage import a_file_share, a_lifecycle_policy, an_access_rule
 from tests.tenants import REGION, Tenant
 
 
@@ -58,6 +58,9 @@ async def fill_project(tenant: Tenant) -> None:
     await a_floating_ip(tenant, inner)
     await a_ddos_profile(tenant, (await list_addresses(tenant, (await list_ports(tenant, instance))[0]))[0])
     await a_placement_group(tenant)
+    await a_secret(tenant)
+    await an_access_rule(tenant, await a_file_share(tenant, subnet, labels={"env": "prod"}))
+    await a_file_share(tenant)
     await a_lifecycle_policy(tenant)
     await a_balanced_tree(tenant)
     await tenant.api.post(f"/cloud/v1/ssh_keys/{tenant.project_id}", json={"name": "key"})

@@ -22,11 +22,13 @@ WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body_type() is not N
 GUESSED_NAMES = ("password", "admin_password", "apiKey", "client_secret", "private_key", "auth-token", "credentials")
 TEXTS_WITHOUT_SECRETS = {
     "operation", "path", "time",
-    "alarm_state", "attachment_tag", "auth_header_name", "cidr", "day", "day_of_week", "description",
-    "destination", "destination_ip", "dns_nameservers", "email", "exchange", "field", "field_value",
+    "alarm_state", "algorithm", "attachment_tag", "certificate", "certificate_chain",
+    "auth_header_name", "cidr", "day", "day_of_week", "description",
+    "destination", "destination_ip", "dns_nameservers", "email", "exchange", "expiration", "field", "field_value",
     "fixed_ip_address", "flavor", "gateway_ip", "global_limits", "hour", "instance_id_to_attach_to",
-    "interface_name", "ip_address", "key", "keypair_name", "message", "metadata", "minute", "month", "name",
-    "name_template", "name_templates", "names", "nexthop", "os_distro", "os_version", "profile_template_name",
+    "interface_name", "ip_address", "key", "keypair_name", "message", "metadata", "minute", "mode", "month", "name",
+    "name_template", "name_templates", "names", "nexthop", "os_distro", "os_version", "payload_content_type",
+    "profile_template_name",
     "public_key", "reason", "regional_limits", "remote_ip_prefix", "resource_name_template", "routing_key",
     "sorting", "ssh_key_name", "sshkey_name", "status", "step", "tags", "task_type", "time_from", "time_to",
     "timezone", "username", "value", "values", "vm_state", "week",

@@ -51,6 +51,7 @@ STATEMENTS = DANGLING | LOCKS | HALF_DONE
 DRIVER_TABLES = {
     "instances": "simulated_machines",
     "volumes": "simulated_volumes",
+    "file_shares": "simulated_file_shares",
     "networks": "simulated_network_parts WHERE kind = 'network'",
     "load_balancers": "simulated_network_parts WHERE kind = 'load_balancer'",
 }
@@ -66,6 +67,9 @@ QUOTA_COUNTS = {
         " AND vrrp_role IS NULL"
     ),
     "loadbalancer_count_usage": "SELECT count(*) FROM load_balancers",
+    "sfs_count_usage": "SELECT count(*) FROM file_shares",
+    "sfs_size_usage": "SELECT coalesce(sum(size), 0) FROM file_shares",
+    "secret_count_usage": "SELECT count(*) FROM secrets",
     "firewall_count_usage": "SELECT count(*) FROM security_groups",
     "network_count_usage": "SELECT count(*) FROM networks WHERE project_id IS NOT NULL",
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 
+from tests.certificates import A_CERTIFICATE
 from tests.chaos.references import Request, covers
 from tests.orders import an_order
 from tests.tenants import REGION, Tenant
@@ -317,6 +318,35 @@ async def deliver_change(tenant: Tenant) -> tuple[Request, Request]:
     return use, ("POST", "/cloud/v1/user_actions/unsubscribe", None)
 
 
+SHARE = {"name": "data", "protocol": "NFS", "size": 1}
+
+
+@covers("file_shares.network_id")
+async def create_file_share_in_network(tenant: Tenant) -> tuple[Request, Request]:
+    network_id = await create_network(tenant)
+    await create_subnet(tenant, network_id)
+    use = ("POST", tenant.path("file_shares"), {**SHARE, "network": {"network_id": network_id}})
+    return use, deletion(tenant, "networks", network_id)
+
+
+@covers("file_shares.subnet_id")
+async def create_file_share_in_subnet(tenant: Tenant) -> tuple[Request, Request]:
+    network_id = await create_network(tenant)
+    subnet_id = await create_subnet(tenant, network_id)
+    network = {"network_id": network_id, "subnet_id": subnet_id}
+    return ("POST", tenant.path("file_shares"), {**SHARE, "network": network}), deletion(tenant, "subnets", subnet_id)
+
+
+@covers("share_access_rules.file_share_id")
+async def let_an_address_mount_a_file_share(tenant: Tenant) -> tuple[Request, Request]:
+    network_id = await create_network(tenant)
+    await create_subnet(tenant, network_id)
+    share_id = await create(tenant, "file_shares", {**SHARE, "network": {"network_id": network_id}})
+    path = tenant.path("file_shares", share_id, "access_rule")
+    body = {"ip_address": "10.9.0.9", "access_mode": "ro"}
+    return ("POST", path, body), deletion(tenant, "file_shares", share_id)
+
+
 IN_PROJECT: dict[str, tuple[str, Any]] = {
     "instances": ("/cloud/v2/instances/{place}", an_order()),
     "volumes": ("/cloud/v1/volumes/{place}", {"name": "data", "source": "new-volume", "size": 1}),
@@ -330,6 +360,8 @@ IN_PROJECT: dict[str, tuple[str, Any]] = {
     ),
     "placement_groups": ("/cloud/v1/servergroups/{place}", {"name": "apart", "policy": "affinity"}),
     "ssh_keys": ("/cloud/v1/ssh_keys/{project_id}", {"name": "laptop"}),
+    "secrets": ("/cloud/v2/secrets/{place}", A_CERTIFICATE),
+    "file_shares": ("/cloud/v1/file_shares/{place}", {**SHARE, "type_name": "vast"}),
     "lifecycle_policies": (
         "/cloud/v1/lifecycle_policy/{place}",
         {"name": "hourly", "action": "volume_snapshot", "schedules": [EVERY_HOUR]},

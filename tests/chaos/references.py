@@ -26,6 +26,7 @@ RACES: list[Race] = []
 NO_REFERENCES = {
     "segmentation_id": "the number of a VLAN or tunnel",
     "fingerprint_id": "part of a key",
+    "holder_id": "a listener or a pool, which removes its uses of secrets when it is deleted",
     "home_id": "names the data directory of a server",
     "owner_id": "the owner of a count: a count whose owner is gone is 0",
 }
@@ -39,6 +40,7 @@ NEVER_DELETED = {
 }
 """Columns of any table."""
 NO_RACE = {
+    "addresses.file_share_id": "written with its file share and deleted with it",
     "addresses.floating_ip_id": "written with its floating IP and deleted with it",
     "addresses.router_port_id": "written with its router port and deleted with it",
     "deliveries.action_id": "the audit log is never deleted",
@@ -68,7 +70,11 @@ NO_RACE = {
     "ports.load_balancer_id": "written with its load balancer, and cleared or deleted with it",
     "routers.external_network_id": "external networks belong to the catalogue, which keeps what is in use",
     "routers.network_id": "written with its network, and cleared when that is deleted",
+    "listeners.secret_id": "the same secret as in `secret_uses.secret_id`",
+    "pools.secret_id": "the same secret as in `secret_uses.secret_id`",
+    "secret_uses.secret_id": "`test_a_secret_is_either_used_or_deleted` races the service: no request uses a secret",
     "simulated_network_parts.parent_id": "state of the driver, which tasks change while they lock the resources",
+    "simulated_share_rules.file_share_id": "state of the driver, which deletes the rules with the file share",
     "simulated_snapshots.volume_id": "state of the driver: simulated snapshots survive their volume",
     "simulated_volumes.machine_id": "state of the driver, which tasks change while they lock volume and instance",
     "snapshots.lifecycle_policy_id": "a fact of the past: snapshots survive their policy",

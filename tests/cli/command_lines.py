@@ -283,6 +283,26 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("costs detailed --time-from {month} --time-to {today}"),
     # The end.
     CommandLine("instances delete {instance}"),
+    CommandLine(
+        "secrets upload-tls-certificate --name www --payload @{folder}/certificate.json --expiration 2098-01-01T00:00Z",
+        keep="secret",
+    ),
+    CommandLine("secrets list"),
+    CommandLine("secrets show {secret}"),
+    CommandLine("secrets delete {secret}"),
+    CommandLine(
+        "file-shares create --name data --size 10 --protocol NFS --network network_id={plain}"
+        " --access ip_address=10.0.0.0/24,access_mode=ro",
+        keep="share",
+    ),
+    CommandLine("file-shares list"),
+    CommandLine("file-shares show {share}"),
+    CommandLine("file-shares update {share} --name data-2 --tags env=prod"),
+    CommandLine("file-shares resize {share} --size 20"),
+    CommandLine("file-share-access-rules create {share} --ip-address 10.0.1.0/24 --access-mode rw", keep="access"),
+    CommandLine("file-share-access-rules list {share}"),
+    CommandLine("file-share-access-rules delete {share} {access}"),
+    CommandLine("file-shares delete {share}"),
     CommandLine("placement-groups delete {apart}"),
     CommandLine("ssh-keys delete {ssh_key}"),
     CommandLine("subnets delete {lone}"),

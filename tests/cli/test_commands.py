@@ -18,6 +18,7 @@ from msgspec import Struct
 from pileus.cli import task_progress
 from pileus.cli.commands import LazySectionedGroup
 from pileus.cli.main import pileus
+from tests.certificates import A_CERTIFICATE
 from tests.cli.command_lines import ELSEWHERE, LINES, CommandLine
 from tests.cli.conftest import invoke_without_variables
 from tests.image_server import image_url
@@ -81,6 +82,7 @@ def steps(cloud: Server, tmp_path_factory: pytest.TempPathFactory) -> list[Step]
     month = (now - timedelta(days=28)).isoformat()
     values = {"today": now.isoformat(), "month": month, "image_url": image_url()}
     values["folder"] = str(tmp_path_factory.mktemp("files"))
+    Path(values["folder"], "certificate.json").write_text(json.dumps(A_CERTIFICATE["payload"]))
     return [run_step(line, values) for line in LINES]
 
 

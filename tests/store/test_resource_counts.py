@@ -288,7 +288,7 @@ LATER_COLUMNS = {
     ("instances", "stamp"),
 }  # fmt: skip
 """The columns that this migration and later ones add."""
-LATER_TABLES = {"load_balancers", "listeners", "pools", "l7_policies"}
+LATER_TABLES = {"load_balancers", "listeners", "pools", "l7_policies", "secrets", "file_shares"}
 """The tables that later migrations add."""
 
 

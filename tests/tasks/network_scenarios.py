@@ -1,7 +1,8 @@
 """Scenarios of the operations on networks, subnets and routers."""
 
 from tests.builders import a_network
-from tests.networks import a_router
+from tests.certificates import A_CERTIFICATE
+from tests.networks import a_router, a_secret
 from tests.tasks.scenario import Scenario, SendRequest, request
 from tests.tenants import Tenant
 
@@ -73,6 +74,14 @@ async def _delete_router(tenant: Tenant) -> SendRequest:
     return request("DELETE", tenant.path("routers", router.id))
 
 
+async def _create_secret(tenant: Tenant) -> SendRequest:
+    return request("POST", tenant.path("secrets", version=2), A_CERTIFICATE)
+
+
+async def _delete_secret(tenant: Tenant) -> SendRequest:
+    return request("DELETE", tenant.path("secrets", (await a_secret(tenant)).id))
+
+
 NETWORK_SCENARIOS: dict[str, Scenario] = {
     "create_network": Scenario(_create_network),
     "update_network": Scenario(_update_network),
@@ -83,4 +92,6 @@ NETWORK_SCENARIOS: dict[str, Scenario] = {
     "create_router": Scenario(_create_router),
     "update_router": Scenario(_update_router),
     "delete_router": Scenario(_delete_router),
+    "create_secret": Scenario(_create_secret),
+    "delete_secret": Scenario(_delete_secret),
 }

@@ -25,6 +25,7 @@ from tests.builders import (
 from tests.networks import a_routed_network, a_router
 from tests.storage import a_snapshot, a_volume, list_snapshots
 from tests.tasks.address_scenarios import ADDRESS_SCENARIOS
+from tests.tasks.file_share_scenarios import FILE_SHARE_SCENARIOS
 from tests.tasks.image_scenarios import IMAGE_SCENARIOS
 from tests.tasks.load_balancer_scenarios import LOAD_BALANCER_SCENARIOS
 from tests.tasks.network_scenarios import NETWORK_SCENARIOS
@@ -315,6 +316,7 @@ SCENARIOS: dict[str, Scenario] = {
     **ADDRESS_SCENARIOS,
     **SECURITY_GROUP_SCENARIOS,
     **IMAGE_SCENARIOS,
+    **FILE_SHARE_SCENARIOS,
     "update_port_allowed_address_pairs": Scenario(_update_port),
     "put_into_server_group": Scenario(_put_into_group),
     "remove_from_server_group": Scenario(_remove_from_group),

@@ -32,6 +32,7 @@ from pileus.tasks.clocks import CloudClock
 from pileus.tasks.engine import Engine
 from pileus.tasks.load_balancers import listeners, load_balancers, pools
 from pileus.tasks.operations import OPERATIONS
+from pileus.tasks.storage import file_shares
 from tests.domain.builders import NOW
 from tests.image_server import image_url
 from tests.tasks.workers import Clock
@@ -43,9 +44,9 @@ EMPTY = re.compile(r'"\w+":\[\],?')
 NEWER_FIELDS = {"floating_ips": re.compile(r',"network_id":"[^"]*"')}
 """Fields, by table of the simulated driver, that the previous version did not have."""
 DAY = 86_400_000_000
-NEWER_TYPES: set[str] = {
-    operation.task_type.name for operation in (*load_balancers.OPERATIONS, *listeners.OPERATIONS, *pools.OPERATIONS)
-}
+FAMILIES = (file_shares, listeners, load_balancers, pools)
+NEWER_TYPES = {operation.task_type.name for family in FAMILIES for operation in family.OPERATIONS}
+NEWER_TYPES |= {"create_secret", "delete_secret"}
 """Task types that the previous version did not have."""
 NAMES = sorted(set(OPERATIONS) - NEWER_TYPES)
 FINAL_STATES = {"new": "FINISHED", "begun": "FINISHED", "undoing": "ERROR"}

@@ -38,7 +38,6 @@ SECTIONS = {
         "tenants": "pileus.cli.tenants:tenants",
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
-        "secrets": "pileus.cli.secrets:secrets",
         "db": "pileus.cli.db:db",
         "backup": "pileus.cli.backups:backup",
         "restore": "pileus.cli.backups:restore",

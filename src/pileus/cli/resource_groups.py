@@ -7,6 +7,7 @@ from pileus.cli.machine_access import machine_access_commands
 from pileus.cli.resource_commands import make_resource_command
 from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.cli.resource_methods import methods_of
+from pileus.cli.secrets import rotate
 from pileus.cli.task_commands import task_wait_command
 
 
@@ -32,6 +33,8 @@ class ResourceCommandGroup(LazySectionedGroup):
         """Return the commands that are not operations of the API."""
         if self.kind.word == "instances":
             return machine_access_commands()
+        if self.kind.word == "secrets":
+            return {"rotate": rotate}
         return {"wait": task_wait_command()} if self.kind.word == "tasks" else {}
 
 

@@ -36,6 +36,14 @@ NIGHTLY = (
     "pileus snapshot-schedules create --name nightly --action volume_snapshot "
     "--schedules type=cron,hour=3,max_quantity=7 --volume-ids data"
 )
+UPLOAD = (
+    "pileus secrets upload-tls-certificate --name www "
+    """--payload '{"certificate": "…", "private_key": "…", "certificate_chain": ""}'"""
+)
+SHARE = (
+    "pileus file-shares create --name data --size 10 --protocol NFS --network network_id=inside "
+    "--access ip_address=10.0.0.0/24,access_mode=rw"
+)
 _ALL = (
     ResourceKind(
         word="instances",
@@ -262,6 +270,31 @@ _ALL = (
         id_parameter="rule_id",
         created_kind="security_group_rules",
         parent_field="security_group_rules",
+    ),
+    ResourceKind(
+        word="secrets",
+        path="secrets",
+        help="Certificates with their private keys, and other secrets; and the keys that encrypt them.",
+        columns=("id", "name", "secret_type", "status", "expiration"),
+        id_parameter="secret_id",
+        created_kind="secrets",
+        examples=(("Upload the certificate of a listener", UPLOAD),),
+    ),
+    ResourceKind(
+        word="file-shares",
+        path="file_shares",
+        help="File systems that instances mount over NFS.",
+        columns=("id", "name", "status", "size", "type_name", "connection_point"),
+        id_parameter="file_share_id",
+        created_kind="file_shares",
+        examples=(("Create one in a network, for all addresses of a range", SHARE),),
+    ),
+    ResourceKind(
+        word="file-share-access-rules",
+        path="file_shares.access_rules",
+        help="Who may mount a file share.",
+        columns=("id", "access_to", "access_level", "state"),
+        id_parameter="access_rule_id",
     ),
     ResourceKind(
         word="ssh-keys",

@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from pileus.cli.commands import CommandError, LazySectionedGroup
+from pileus.cli.commands import CommandError
 from pileus.cli.database_access import explain_errors, find_server_settings
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import GivenSettingValue
@@ -19,20 +19,15 @@ EXAMPLES = (
 DATABASE = ("data", "database", "secrets_key")
 
 
-@click.group(cls=LazySectionedGroup, examples=EXAMPLES)
-def secrets() -> None:
-    """Rotate the keys of secrets in the database.
-
-    They encrypt the targets of subscriptions, the first-boot data of instances, and the URLs of downloads.
-    """
-
-
-@secrets.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES)
+@click.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES)
 @click.option(
     "--new-key/--no-new-key", default=True, show_default=True, help="Whether to put a new key into the file first."
 )
 def rotate(given: dict[str, GivenSettingValue], new_key: bool) -> None:  # noqa: FBT001  # click passes options so
     """Encrypt all secrets in the database by the newest key, the first line of the file.
+
+    These are the payloads of secrets, the targets of subscriptions, the first-boot data of instances, and the URLs of
+    downloads.
 
     Servers may run meanwhile: they read the file again when it has changed. Keep the older lines of the file until the
     command with --no-new-key finds no secret to encrypt, and a copy of them as long as you keep backups of the

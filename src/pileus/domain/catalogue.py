@@ -55,6 +55,8 @@ class Prices(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     external_ip_per_hour: Decimal = Decimal(0)
     snapshot_per_gib_month: Decimal = Decimal(0)
     image_per_gib_month: Decimal = Decimal(0)
+    standard_file_share_per_gib_month: Decimal = Decimal(0)
+    vast_file_share_per_gib_month: Decimal = Decimal(0)
     ddos_profile_per_hour: Decimal = Decimal(0)
     egress_virtual_per_gb: Decimal = Decimal(0)
     egress_baremetal_per_gb: Decimal = Decimal(0)

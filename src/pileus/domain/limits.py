@@ -63,6 +63,13 @@ VIRTUAL_IP_PORTS = Limit(name="virtual_ip_ports", value=100, bounds="Ports conne
 ALLOWED_ADDRESS_PAIRS = Limit(
     name="allowed_address_pairs", value=10, bounds="Allowed address pairs of one port", source=PUBLISHED
 )
+SHARE_ACCESS_RULES = Limit(name="share_access_rules", value=100, bounds="Access rules of one file share")
+SECRET_PAYLOAD = Limit(
+    name="secret_payload", value=20_000, bounds="The payload of a secret, in bytes after decoding", source=OPENSTACK
+)
+SECRET_TEXT = Limit(
+    name="secret_text", value=255, bounds="Name, algorithm and mode of a secret, in characters", source=OPENSTACK
+)
 DDOS_FIELDS = Limit(name="ddos_fields", value=100, bounds="Fields of a DDoS profile")
 LIFECYCLE_POLICIES = Limit(name="lifecycle_policies", value=100, bounds="Lifecycle policies of a project in one region")
 POLICY_SCHEDULES = Limit(

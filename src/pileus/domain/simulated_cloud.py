@@ -41,6 +41,25 @@ class SimulatedSnapshot(Struct, frozen=True, kw_only=True):
     size: int
 
 
+class SimulatedFileShare(Struct, frozen=True, kw_only=True):
+    """A file share: `size` in GiB, and the settings of its type."""
+
+    id: str
+    size: int
+    type_name: str
+    settings: dict[str, str | bool]
+    connection_point: str
+
+
+class SimulatedShareRule(Struct, frozen=True, kw_only=True):
+    """Access to a file share."""
+
+    id: str
+    file_share_id: str
+    access_to: str
+    access_level: str
+
+
 class SimulatedImage(Struct, frozen=True, kw_only=True):
     """The properties of an image; it has no content."""
 

@@ -17,7 +17,7 @@ R = TypeVar("R", bound=Struct)
 LOCKABLE = (
     "instances", "volumes", "snapshots", "images", "networks", "subnets", "routers", "ports", "floating_ips",
     "security_groups", "placement_groups", "ddos_profiles", "load_balancers", "pools", "listeners", "members",
-    "health_monitors", "l7_policies", "l7_rules",
+    "health_monitors", "l7_policies", "l7_rules", "secrets", "file_shares",
 )  # fmt: skip
 """Tables of resources that a project owns and a task can lock."""
 

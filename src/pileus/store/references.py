@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 TARGETS: Mapping[str, str] = {
     "external_network_id": "networks",
+    "file_share_id": "file_shares",
     "floating_ip_id": "floating_ips",
     "instance_id": "instances",
     "default_pool_id": "pools",
@@ -22,6 +23,7 @@ TARGETS: Mapping[str, str] = {
     "router_id": "routers",
     "router_port_id": "router_ports",
     "schedule_id": "schedules",
+    "secret_id": "secrets",
     "security_group_id": "security_groups",
     "subnet_id": "subnets",
     "subscription_id": "subscriptions",
@@ -38,9 +40,12 @@ TAGGED = (
     "floating_ips",
     "security_groups",
     "load_balancers",
+    "file_shares",
 )
 """The tables whose records have tags."""
 REFERENCES = (
+    "addresses.file_share_id", "file_shares.network_id", "file_shares.project_id", "file_shares.subnet_id",
+    "share_access_rules.file_share_id",
     "addresses.floating_ip_id", "addresses.port_id", "addresses.router_port_id", "addresses.subnet_id",
     "attachments.instance_id", "attachments.volume_id", "ddos_profiles.project_id", "deliveries.subscription_id",
     "floating_ips.port_id", "floating_ips.project_id", "floating_ips.router_id", "health_monitors.load_balancer_id",
@@ -54,6 +59,7 @@ REFERENCES = (
     "port_security_groups.port_id", "port_security_groups.security_group_id", "ports.instance_id",
     "ports.load_balancer_id", "ports.network_id", "ports.project_id", "router_ports.network_id",
     "router_ports.router_id", "routers.external_network_id", "routers.network_id", "routers.project_id",
+    "secret_uses.secret_id", "secrets.project_id", "listeners.secret_id", "pools.secret_id",
     "schedules.lifecycle_policy_id", "schedules.project_id", "security_group_rules.remote_group_id",
     "security_group_rules.security_group_id", "security_groups.project_id", "snapshots.project_id",
     "snapshots.volume_id", "ssh_keys.project_id", "subnets.network_id", "subnets.project_id", "tags.project_id",
@@ -65,6 +71,7 @@ MAY_DANGLE: Mapping[str, str] = {
     "due_snapshots.volume_id": "a due snapshot whose volume is gone is dropped by the next poll",
     "http_faults.project_id": "an operator may select requests of a project that does not exist",
     "members.instance_id": "a member keeps the address of an instance that is gone",
+    "simulated_share_rules.file_share_id": "a part of the simulated cloud, which may differ from the records",
     "simulated_snapshots.volume_id": "a part of the simulated cloud, which may differ from the records",
     "snapshots.lifecycle_policy_id": "a fact of the past: snapshots survive their policy",
     "snapshots.schedule_id": "a fact of the past: snapshots survive their schedule",

@@ -9,10 +9,16 @@ from pileus.store import tasks
 from pileus.store.account import subscriptions
 from pileus.store.compute import instances
 from pileus.store.database import Database, Row, Tx
+from pileus.store.network import secrets
 from pileus.store.rows import Table
 from pileus.store.secrets import SecretsKeyError
 
-FIRST_IDS: Mapping[Table[Any], str | int] = {subscriptions.TABLE: 0, instances.TABLE: "", tasks.TABLE: ""}
+FIRST_IDS: Mapping[Table[Any], str | int] = {
+    subscriptions.TABLE: 0,
+    instances.TABLE: "",
+    tasks.TABLE: "",
+    secrets.TABLE: "",
+}
 """The tables with encrypted columns, each with a value that precedes all ids."""
 TABLE_OF_DIGEST = "secret_keys"
 PAGE = 500

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 from msgspec import Struct
 
 from pileus.domain.simulated_cloud import (
+    SimulatedFileShare,
     SimulatedImage,
     SimulatedMachine,
     SimulatedMachineState,
     SimulatedNetworkPart,
     SimulatedProtection,
     SimulatedSetting,
+    SimulatedShareRule,
     SimulatedSnapshot,
     SimulatedVolume,
 )
@@ -29,6 +31,8 @@ SNAPSHOTS = Table("simulated_snapshots", SimulatedSnapshot)
 IMAGES = Table("simulated_images", SimulatedImage)
 NETWORK_PARTS = Table("simulated_network_parts", SimulatedNetworkPart)
 PROTECTIONS = Table("simulated_protections", SimulatedProtection)
+FILE_SHARES = Table("simulated_file_shares", SimulatedFileShare)
+SHARE_RULES = Table("simulated_share_rules", SimulatedShareRule)
 SETTINGS = Table("simulated_settings", SimulatedSetting)
 TABLES: dict[type[Struct], Table[Any]] = {
     SimulatedMachine: MACHINES,
@@ -38,6 +42,8 @@ TABLES: dict[type[Struct], Table[Any]] = {
     SimulatedImage: IMAGES,
     SimulatedNetworkPart: NETWORK_PARTS,
     SimulatedProtection: PROTECTIONS,
+    SimulatedFileShare: FILE_SHARES,
+    SimulatedShareRule: SHARE_RULES,
     SimulatedSetting: SETTINGS,
 }
 KEYS: dict[type[Struct], tuple[str, ...]] = {

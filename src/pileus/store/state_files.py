@@ -35,6 +35,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("subscription_id", "created_at", "action_id"),
     "tags": ("resource_id", "key"),
     "port_security_groups": ("port_id", "security_group_id"),
+    "secret_uses": ("secret_id", "holder_id"),
     "addresses": ("subnet_id", "ip"),
     "due_snapshots": ("schedule_id", "volume_id"),
     "policy_volumes": ("lifecycle_policy_id", "volume_id"),

@@ -99,6 +99,12 @@ COUNTS: Mapping[str, tuple[Count, ...]] = {
     "ports": (Count(TENANT, "external_ip_count", condition="external"),),
     "placement_groups": (Count(TENANT, "servergroup_count"), Count(PROJECT, "placement_groups")),
     "security_groups": (Count(TENANT, "firewall_count"), Count(PROJECT, "security_groups")),
+    "file_shares": (
+        Count(TENANT, "sfs_count"),
+        Count(TENANT, "sfs_size", amount="size"),
+        Count(PROJECT, "file_shares"),
+    ),
+    "secrets": (Count(TENANT, "secret_count"), Count(PROJECT, "secrets")),
     "networks": (Count(TENANT, "network_count"), Count(PROJECT, "networks")),
     "subnets": (Count(TENANT, "subnet_count"),),
     "routers": (Count(TENANT, "router_count"), Count(PROJECT, "routers")),

@@ -8,13 +8,15 @@ from enum import StrEnum
 from msgspec import Struct
 
 TAGGED_KINDS = (
-    "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group', 'load_balancer'"
+    "'instance', 'volume', 'snapshot', 'image', 'network', 'subnet', 'floating_ip', 'security_group', 'load_balancer',"
+    " 'file_share'"
 )
 """All kinds of resources with tags: naming them selects the index."""
 OWN = "project_id = :project_id"
 IDS = "SELECT id FROM {table} WHERE project_id = :project_id"
 PORTS = f"port_id IN ({IDS.format(table='ports')})"
 FLOATING_IPS = f"floating_ip_id IN ({IDS.format(table='floating_ips')})"
+FILE_SHARES = f"file_share_id IN ({IDS.format(table='file_shares')})"
 ROUTERS = f"router_id IN ({IDS.format(table='routers')})"
 ROUTER_PORTS = f"router_port_id IN (SELECT id FROM router_ports WHERE {ROUTERS})"
 GROUPS = f"security_group_id IN ({IDS.format(table='security_groups')})"
@@ -105,14 +107,20 @@ STORED_TABLES = (
     *_tables(Content.RESOURCES, "ports", "floating_ips", of_project=OWN),
     *_tables(Content.RESOURCES, "load_balancers", "pools", "listeners", "members", of_project=OWN),
     *_tables(Content.RESOURCES, "health_monitors", "l7_policies", "l7_rules", of_project=OWN),
+    _resources("secrets", OWN),
+    _resources("secret_uses", f"secret_id IN ({IDS.format(table='secrets')})"),
     _resources("security_group_rules", GROUPS),
     _resources("port_security_groups", f"{PORTS} OR {GROUPS}"),
     _resources("router_ports", ROUTERS),
-    _resources("addresses", f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS}"),
+    _resources("file_shares", OWN),
+    _resources("share_access_rules", FILE_SHARES),
+    _resources("addresses", f"{PORTS} OR {FLOATING_IPS} OR {ROUTER_PORTS} OR {FILE_SHARES}"),
     *_tables(Content.RESOURCES, "due_snapshots", "policy_volumes", "attachments", of_project=VOLUMES),
     _simulated("machines", _of_records("instances")),
     _simulated("volumes", _of_records("volumes")),
     _simulated("snapshots", _of_records("snapshots")),
+    _simulated("file_shares", _of_records("file_shares")),
+    _simulated("share_rules", FILE_SHARES),
     _simulated("images", _of_records("images")),
     _simulated("network_parts", NETWORK_PARTS),
     _simulated("protections", PROTECTIONS),

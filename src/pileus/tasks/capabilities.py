@@ -15,6 +15,7 @@ from pileus.drivers.protocols.network import (
     SupportsRouters,
 )
 from pileus.drivers.protocols.storage import (
+    SupportsFileShares,
     SupportsSnapshots,
     SupportsVolumeResize,
     SupportsVolumeRetype,
@@ -26,6 +27,13 @@ def require_volume_support(driver: Compute) -> SupportsVolumes:
     """Return a driver of volumes."""
     if not isinstance(driver, SupportsVolumes):
         raise _unsupported("The driver of this region keeps no volumes")
+    return driver
+
+
+def require_file_share_support(driver: Compute) -> SupportsFileShares:
+    """Return a driver of file shares."""
+    if not isinstance(driver, SupportsFileShares):
+        raise _unsupported("This cloud's driver has no file shares")
     return driver
 
 

@@ -13,11 +13,12 @@ from pileus.tasks.network import (
     ports,
     reserved_fixed_ips,
     routers,
+    secrets,
     security_groups,
     subnets,
 )
 from pileus.tasks.operation import Operation, Operations
-from pileus.tasks.storage import snapshots, volumes
+from pileus.tasks.storage import file_shares, snapshots, volumes
 
 _ALL: tuple[Operation[Any], ...] = (
     *projects.OPERATIONS,
@@ -27,6 +28,7 @@ _ALL: tuple[Operation[Any], ...] = (
     *images.OPERATIONS,
     *volumes.OPERATIONS,
     *snapshots.OPERATIONS,
+    *file_shares.OPERATIONS,
     *networks.OPERATIONS,
     *subnets.OPERATIONS,
     *routers.OPERATIONS,
@@ -35,6 +37,7 @@ _ALL: tuple[Operation[Any], ...] = (
     *floating_ips.OPERATIONS,
     *reserved_fixed_ips.OPERATIONS,
     *security_groups.OPERATIONS,
+    *secrets.OPERATIONS,
     *ddos_profiles.OPERATIONS,
     *load_balancers.OPERATIONS,
     *listeners.OPERATIONS,

@@ -11,7 +11,7 @@ from pileus.domain.tasks import SECRET_ARGS
 
 REDACTED = "(hidden)"
 SECRET_NAMES = SECRET_ARGS | {
-    "access", "app_config", "auth_header_value", "connection_string", "refresh", "ticket", "user_data",
+    "access", "app_config", "auth_header_value", "connection_string", "payload", "refresh", "ticket", "user_data",
 }  # fmt: skip
 """Names of fields that hold secrets, and do not say so; `tests/api/test_request_log_secrets.py` decides on each."""
 SECRET_WORD = re.compile(

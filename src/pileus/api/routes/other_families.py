@@ -29,12 +29,10 @@ CLOUD_FAMILIES = {
     "Billing reservations": ["reservations"],
     "Container registries": ["registries"],
     "Databases": ["dbaas"],
-    "File shares": ["file_shares", f"{PRICES}/file_shares"],
     "Functions": ["faas"],
     "Inference": ["inference", "inferences"],
     "Kubernetes clusters": ["k8s"],
     "Logging": ["laas"],
-    "Secrets": ["secrets"],
     "Users and their roles": ["users"],
 }
 """Prefixes of paths after the version, of other families of the cloud."""

@@ -14,6 +14,7 @@ from pileus.domain.compute.images import GIB
 from pileus.domain.compute.instance_orders import ResourceDemand
 from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
+from pileus.domain.storage.file_shares import FileShareType
 
 HOURS_PER_MONTH = 730
 AMOUNT_PRECISION = Decimal("0.000001")
@@ -79,6 +80,16 @@ def volume_price(catalogue: Catalogue, size_gib: int, type_name: str) -> Price:
     """Return the price of a volume of `size_gib` GiB. A type that has left the catalogue costs nothing."""
     volume_type = catalogue.volume_type(type_name)
     return Price(size_gib * volume_type.price_per_gib_month) if volume_type else Price()
+
+
+def file_share_price(catalogue: Catalogue, size_gib: int, type_name: str) -> Price:
+    """Return the price of a file share of `size_gib` GiB."""
+    prices = catalogue.prices
+    by_type = {
+        FileShareType.STANDARD: prices.standard_file_share_per_gib_month,
+        FileShareType.VAST: prices.vast_file_share_per_gib_month,
+    }
+    return Price(size_gib * by_type[FileShareType(type_name)])
 
 
 def snapshot_price(catalogue: Catalogue, size_gib: int) -> Price:

@@ -12,7 +12,8 @@ QUOTAS = frozenset(
         "baremetal_storage_count", "cpu_count", "external_ip_count", "firewall_count", "floating_count", "gpu_count",
         "gpu_virtual_a100_count", "gpu_virtual_h100_count", "gpu_virtual_h200_count", "gpu_virtual_l40s_count",
         "image_count", "image_size", "keypair_count", "loadbalancer_count", "network_count", "project_count", "ram",
-        "router_count", "servergroup_count", "shared_vm_count", "snapshot_schedule_count", "subnet_count", "vm_count",
+        "router_count", "secret_count", "servergroup_count", "sfs_count", "sfs_size", "shared_vm_count",
+        "snapshot_schedule_count", "subnet_count", "vm_count",
         "volume_count", "volume_size", "volume_snapshots_count", "volume_snapshots_size",
     }
 )  # fmt: skip

@@ -26,6 +26,7 @@ class BilledResourceType(StrEnum):
 
     BAREMETAL = "baremetal"
     EXTERNAL_IP = "external_ip"
+    FILE_SHARE = "file_share"
     FLOATING_IP = "floatingip"
     IMAGE = "image"
     INSTANCE = "instance"
@@ -34,16 +35,48 @@ class BilledResourceType(StrEnum):
     VOLUME = "volume"
 
 
-SIZE_UNITS = {BilledResourceType.IMAGE: "bytes", BilledResourceType.SNAPSHOT: "GiB", BilledResourceType.VOLUME: "GiB"}
+SIZE_UNITS = {
+    BilledResourceType.FILE_SHARE: "GiB",
+    BilledResourceType.IMAGE: "bytes",
+    BilledResourceType.SNAPSHOT: "GiB",
+    BilledResourceType.VOLUME: "GiB",
+}
 """Types that are charged by size, with the unit of their `last_size`."""
 PRICE_FACTS = {
     BilledResourceType.BAREMETAL: "flavor",
+    BilledResourceType.FILE_SHARE: "file_share_type",
     BilledResourceType.INSTANCE: "flavor",
     BilledResourceType.LOAD_BALANCER: "flavor",
     BilledResourceType.SNAPSHOT: "volume_type",
     BilledResourceType.VOLUME: "volume_type",
 }
 """The fact that determines the price of a resource of a type."""
+
+
+def _flavor_price(catalogue: Catalogue, facts: Mapping[str, Any]) -> Price | None:
+    flavor = catalogue.flavor(facts["flavor"])
+    return prices.flavor_price(flavor) if flavor else None
+
+
+def _load_balancer_price(catalogue: Catalogue, facts: Mapping[str, Any]) -> Price | None:
+    flavor = catalogue.load_balancer_flavor(facts["flavor"])
+    return prices.load_balancer_price(flavor) if flavor else None
+
+
+PRICES: Mapping[BilledResourceType, Callable[[Catalogue, Mapping[str, Any]], Price | None]] = {
+    BilledResourceType.BAREMETAL: _flavor_price,
+    BilledResourceType.EXTERNAL_IP: lambda catalogue, _: prices.external_ip_price(catalogue),
+    BilledResourceType.FILE_SHARE: lambda catalogue, facts: prices.file_share_price(
+        catalogue, 1, facts["file_share_type"]
+    ),
+    BilledResourceType.FLOATING_IP: lambda catalogue, _: prices.floating_ip_price(catalogue),
+    BilledResourceType.IMAGE: lambda catalogue, _: prices.image_price(catalogue, GIB),
+    BilledResourceType.INSTANCE: _flavor_price,
+    BilledResourceType.LOAD_BALANCER: _load_balancer_price,
+    BilledResourceType.SNAPSHOT: lambda catalogue, _: prices.snapshot_price(catalogue, 1),
+    BilledResourceType.VOLUME: lambda catalogue, facts: prices.volume_price(catalogue, 1, facts["volume_type"]),
+}
+"""The price of one unit per month, by the catalogue and the facts of a usage record."""
 
 
 class UsageRecord(Struct, frozen=True, kw_only=True):
@@ -86,28 +119,7 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
 
     def _price(self, catalogue: Catalogue) -> Price | None:
         """Return the price of one unit per month."""
-        match BilledResourceType(self.type):
-            case BilledResourceType.INSTANCE | BilledResourceType.BAREMETAL | BilledResourceType.LOAD_BALANCER:
-                return self._flavor_price(catalogue)
-            case BilledResourceType.VOLUME:
-                return prices.volume_price(catalogue, 1, self.facts["volume_type"])
-            case BilledResourceType.SNAPSHOT:
-                return prices.snapshot_price(catalogue, 1)
-            case BilledResourceType.IMAGE:
-                return prices.image_price(catalogue, GIB)
-            case BilledResourceType.FLOATING_IP:
-                return prices.floating_ip_price(catalogue)
-            case BilledResourceType.EXTERNAL_IP:
-                return prices.external_ip_price(catalogue)
-
-    def _flavor_price(self, catalogue: Catalogue) -> Price | None:
-        """Return the price of the flavor, or None if there is none."""
-        name = self.facts["flavor"]
-        if self.type == BilledResourceType.LOAD_BALANCER:
-            load_balancer_flavor = catalogue.load_balancer_flavor(name)
-            return prices.load_balancer_price(load_balancer_flavor) if load_balancer_flavor else None
-        flavor = catalogue.flavor(name)
-        return prices.flavor_price(flavor) if flavor else None
+        return PRICES[BilledResourceType(self.type)](catalogue, self.facts)
 
 
 class TimeWindow(Struct, frozen=True):

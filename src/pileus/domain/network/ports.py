@@ -87,13 +87,14 @@ class Port(TenantResource, frozen=True, kw_only=True):
 
 
 class AssignedAddress(Struct, frozen=True, kw_only=True):
-    """An address in use, and the port, floating IP or router port that has it."""
+    """An address in use, and the port, floating IP, router port or file share that has it."""
 
     subnet_id: str
     ip: str
     port_id: str | None = None
     floating_ip_id: str | None = None
     router_port_id: str | None = None
+    file_share_id: str | None = None
 
 
 def derive_mac_address(port_id: str) -> str:

@@ -149,6 +149,12 @@ class UpdateSecurityGroupArgs(SecurityGroupTaskArgs, frozen=True, kw_only=True, 
     created: str | None = None
 
 
+class SecretTaskArgs(Struct, frozen=True, kw_only=True):
+    """A secret."""
+
+    secret_id: str
+
+
 class ChangeDdosProfileArgs(Struct, frozen=True, kw_only=True):
     """A DDoS profile and its state before the task; None for a new one."""
 
@@ -182,6 +188,8 @@ UPDATE_SECURITY_GROUP = TaskType("update_security_group", UpdateSecurityGroupArg
 CREATE_SECURITY_GROUP_RULE = TaskType("create_security_group_rule", UpdateSecurityGroupArgs)
 DELETE_SECURITY_GROUP_RULE = TaskType("delete_security_group_rule", UpdateSecurityGroupArgs)
 DELETE_SECURITY_GROUP = TaskType("delete_security_group", SecurityGroupTaskArgs)
+CREATE_SECRET = TaskType("create_secret", SecretTaskArgs)
+DELETE_SECRET = TaskType("delete_secret", SecretTaskArgs)
 CREATE_DDOS_PROFILE = TaskType("create_ddos_profile", ChangeDdosProfileArgs)
 UPDATE_DDOS_PROFILE = TaskType("update_ddos_profile", ChangeDdosProfileArgs)
 ACTIVATE_DDOS_PROFILE = TaskType("activate_ddos_profile", ChangeDdosProfileArgs)

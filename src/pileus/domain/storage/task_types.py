@@ -1,7 +1,8 @@
-"""Task types on volumes and snapshots, and their arguments."""
+"""Task types on volumes, snapshots and file shares, and their arguments."""
 
 from msgspec import Struct
 
+from pileus.domain.storage.file_shares import FileSharePatch
 from pileus.domain.tasks import SlotClass, TaskType
 
 
@@ -63,6 +64,24 @@ class DeleteSnapshotArgs(SnapshotTaskArgs, frozen=True, kw_only=True):
     lifecycle_policy_id: int | None = None
 
 
+class FileShareTaskArgs(Struct, frozen=True, kw_only=True):
+    """A file share."""
+
+    file_share_id: str
+
+
+class UpdateFileShareArgs(FileShareTaskArgs, frozen=True, kw_only=True):
+    """A file share and the changes to it."""
+
+    patch: FileSharePatch
+
+
+class ExtendFileShareArgs(FileShareTaskArgs, frozen=True, kw_only=True):
+    """A file share and its size in GiB before the task."""
+
+    size: int
+
+
 CREATE_VOLUME = TaskType("create_volume", CreateVolumeArgs)
 DELETE_VOLUME = TaskType("delete_volume", VolumeTaskArgs)
 ATTACH_VOLUME = TaskType("attach_volume", AttachOrDetachVolumeArgs)
@@ -72,3 +91,7 @@ RETYPE_VOLUME = TaskType("retype_volume", RetypeVolumeArgs)
 REVERT_VOLUME = TaskType("revert_volume", RevertVolumeArgs, SlotClass.SLOW)
 CREATE_SNAPSHOT = TaskType("create_snapshot", CreateSnapshotArgs, SlotClass.SLOW)
 DELETE_SNAPSHOT = TaskType("delete_snapshot", DeleteSnapshotArgs)
+CREATE_FILE_SHARE = TaskType("create_sfs", FileShareTaskArgs)
+UPDATE_FILE_SHARE = TaskType("update_sfs", UpdateFileShareArgs)
+EXTEND_FILE_SHARE = TaskType("extend_sfs", ExtendFileShareArgs)
+DELETE_FILE_SHARE = TaskType("delete_sfs", FileShareTaskArgs)

@@ -1,9 +1,10 @@
-"""Volumes and their snapshots."""
+"""Volumes, their snapshots, and file shares."""
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 from msgspec import Struct
 
+from pileus.domain.storage.file_shares import AccessRule
 from pileus.drivers.protocols.abilities import AbilityMeta
 
 
@@ -68,3 +69,58 @@ class SupportsSnapshots(Protocol, metaclass=AbilityMeta):
 
     async def ensure_reverted_volume(self, volume_id: str, snapshot_id: str, request_id: str) -> None:
         """Give a detached volume the content of a snapshot, completely or not at all, once for each `request_id`."""
+
+
+class FileShareSpec(Struct, frozen=True, kw_only=True):
+    """A file share of `size` GiB of a client.
+
+    A standard one has `ip_address` in a network of the client, others are reached on the storage network of the cloud.
+    `settings` are those of its type.
+    """
+
+    id: str
+    client_id: int | None = None
+    size: int
+    type_name: str
+    network_id: str | None = None
+    ip_address: str | None = None
+    settings: dict[str, str | bool] = {}
+
+
+class ShareAccess(Struct, frozen=True, kw_only=True):
+    """Access to a file share for an address or a range: to read (`ro`), or to read and write (`rw`)."""
+
+    id: str
+    file_share_id: str
+    access_to: str
+    access_level: str
+
+    @classmethod
+    def of(cls, rule: AccessRule) -> Self:
+        """Make the specification of an access rule."""
+        return cls(
+            id=rule.id,
+            file_share_id=rule.file_share_id,
+            access_to=rule.access_to,
+            access_level=rule.access_level,
+        )
+
+
+@runtime_checkable
+class SupportsFileShares(Protocol, metaclass=AbilityMeta):
+    """Keeps file shares that machines mount over the network."""
+
+    async def ensure_file_share(self, share: FileShareSpec) -> str:
+        """Create a file share, or change the size and the settings of an existing one.
+
+        A smaller size undoes an extension. Returns the connection point, which clients mount.
+        """
+
+    async def ensure_no_file_share(self, share_id: str) -> None:
+        """Delete a file share with all access to it."""
+
+    async def ensure_share_access(self, access: ShareAccess) -> None:
+        """Grant access to a file share. Raises DriverError if it does not exist."""
+
+    async def ensure_no_share_access(self, share_id: str, access_id: str) -> None:
+        """Revoke access to a file share."""

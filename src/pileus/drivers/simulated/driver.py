@@ -16,6 +16,7 @@ from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 from pileus.drivers.protocols.records import Records, RecordStore
+from pileus.drivers.simulated.file_shares import SimulatedFileShares
 from pileus.drivers.simulated.former_file import FORMER_FILE, import_former_file
 from pileus.drivers.simulated.images import SimulatedImages
 from pileus.drivers.simulated.load_balancers import SimulatedLoadBalancers
@@ -28,7 +29,7 @@ from pileus.drivers.simulated.storage import SimulatedStorage
 CONSOLES = {"spice-html5": "spice", "novnc": "vnc", "vnc": "vnc", "serial": "serial"}
 
 
-class Simulated(SimulatedMachines, SimulatedStorage, SimulatedImages, SimulatedLoadBalancers):
+class Simulated(SimulatedMachines, SimulatedStorage, SimulatedFileShares, SimulatedImages, SimulatedLoadBalancers):
     """The driver; it fulfils all Protocols but those of real machines."""
 
     SERVES_ALL_ITS_REGIONS = True

@@ -10,7 +10,7 @@ SECONDS = {
     "create": 25.0, "delete": 15.0, "start": 5.0, "stop": 8.0, "suspend": 6.0, "restart": 7.0, "resize": 30.0,
     "migrate": 20.0, "volume": 5.0, "attach": 3.0, "extend": 4.0, "retype": 6.0, "snapshot": 5.0, "revert": 6.0,
     "interface": 2.0, "protect": 4.0, "network": 8.0, "subnet": 8.0, "router": 5.0, "router_interface": 2.0,
-    "floating_ip": 5.0, "security_group": 1.0, "image": 20.0, "load_balancer": 15.0,
+    "floating_ip": 5.0, "security_group": 1.0, "image": 20.0, "load_balancer": 15.0, "file_share": 75.0,
 }  # fmt: skip
 """Seconds that each change takes in realistic time."""
 TIME, REALISTIC = "time", "realistic"

@@ -54,6 +54,13 @@ async def check_global_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -
     await _check_demand(tx, ctx.catalogue, ctx.place, used, demand, ctx.now(), None)
 
 
+async def list_exceeded_quotas(tx: Tx, ctx: Context, demand: Mapping[str, int]) -> dict[str, int]:
+    """Return three numbers of each quota that `demand` would exceed in the region of the request."""
+    used = await quota_usage.count_by_quota(tx, ctx.place, ctx.catalogue)
+    limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
+    return quota_checks.report_exceeded_quotas(limits, used, demand)
+
+
 async def set_quotas(tx: Tx, ctx: Context, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
     """Set limits of a tenant, by `<quota>_limit`; ALL_REGIONS stands for the global quotas.
 

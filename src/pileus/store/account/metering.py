@@ -14,13 +14,14 @@ from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.ports import Port
+from pileus.domain.storage.file_shares import FileShare
 from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, VolumeStatus
 from pileus.store import retention, tags
 from pileus.store.database import Tx
 from pileus.store.loop_turns import build_in_turns, take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
 
-Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port | LoadBalancer
+Billed = Instance | Volume | Snapshot | Image | FloatingIP | Port | LoadBalancer | FileShare
 TABLE = Table("usage_records", UsageRecord, key="resource_id")
 PUBLIC = "external = 1"
 """Private addresses are free."""
@@ -40,6 +41,7 @@ BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
     (Table("snapshots", Snapshot), "1 = 1"),
     (Table("images", Image), "1 = 1"),
     (Table("floating_ips", FloatingIP), "1 = 1"),
+    (Table("file_shares", FileShare), "1 = 1"),
     (Table("ports", Port), PUBLIC),
     (Table("load_balancers", LoadBalancer), "1 = 1"),
 )
@@ -171,11 +173,18 @@ def _facts(resource: Billed, related: dict[str, Any]) -> tuple[BilledResourceTyp
             volume_type = related.get(f"type of {resource.volume_id}", "standard")
             facts = {"volume_type": volume_type, "last_size": resource.size, "source_volume_uuid": resource.volume_id}
             return BilledResourceType.SNAPSHOT, facts
-        case Image():
-            return BilledResourceType.IMAGE, {"last_size": resource.size or 0}
+        case Image() | FileShare():
+            return _size_facts(resource)
         case LoadBalancer():
             return BilledResourceType.LOAD_BALANCER, {"flavor": resource.flavor_name}
     return _address_facts(resource, related)
+
+
+def _size_facts(resource: Image | FileShare) -> tuple[BilledResourceType, dict[str, Any]]:
+    if isinstance(resource, Image):
+        return BilledResourceType.IMAGE, {"last_size": resource.size or 0}
+    facts = {"file_share_type": resource.type_name, "last_size": resource.size}
+    return BilledResourceType.FILE_SHARE, facts
 
 
 def _server_type(instance: Instance) -> BilledResourceType:

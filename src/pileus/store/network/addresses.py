@@ -1,4 +1,4 @@
-"""Addresses in use, each assigned to a port, floating IP or router port."""
+"""Addresses in use, each assigned to a port, floating IP, router port or file share."""
 
 from collections.abc import Sequence
 
@@ -35,6 +35,7 @@ async def allocate(
     port_id: str | None = None,
     floating_ip_id: str | None = None,
     router_port_id: str | None = None,
+    file_share_id: str | None = None,
     requested_ip: str | None = None,
 ) -> str:
     """Allocate an address of a subnet: the requested one, or any that is free.
@@ -44,10 +45,15 @@ async def allocate(
     """
     if subnet.retired:
         raise Invalid(f"Subnet {subnet.id} gives no new addresses: it is not offered any more")
-    seed = port_id or floating_ip_id or router_port_id or ""
+    seed = port_id or floating_ip_id or router_port_id or file_share_id or ""
     ip = await _choose_free(tx, subnet, seed) if requested_ip is None else await _require_free(tx, subnet, requested_ip)
     address = AssignedAddress(
-        subnet_id=subnet.id, ip=ip, port_id=port_id, floating_ip_id=floating_ip_id, router_port_id=router_port_id
+        subnet_id=subnet.id,
+        ip=ip,
+        port_id=port_id,
+        floating_ip_id=floating_ip_id,
+        router_port_id=router_port_id,
+        file_share_id=file_share_id,
     )
     await ports.add_address(tx, address)
     return ip

@@ -133,5 +133,7 @@ async def list_ports_with_instances(tx: Tx, place: Place, network_id: str) -> li
 
 
 async def has_ports(tx: Tx, network_id: str) -> bool:
-    """Return whether a network has ports, router ports not counted."""
-    return await tx.one("SELECT 1 FROM ports WHERE network_id = :id LIMIT 1", id=network_id) is not None
+    """Return whether a network has ports or file shares, router ports not counted."""
+    tables = ("ports", "file_shares")
+    statement = " UNION ALL ".join(f"SELECT 1 FROM {table} WHERE network_id = :id" for table in tables)
+    return await tx.one(f"{statement} LIMIT 1", id=network_id) is not None

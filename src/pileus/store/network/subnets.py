@@ -78,7 +78,7 @@ async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list
 
 
 async def has_ports(tx: Tx, subnet_id: str) -> bool:
-    """Return whether a port or floating IP has an address of a subnet; router ports are not counted."""
+    """Return whether a port, floating IP or file share has an address of a subnet; router ports are not counted."""
     row = await tx.one("SELECT 1 FROM addresses WHERE subnet_id = :id AND router_port_id IS NULL LIMIT 1", id=subnet_id)
     return row is not None
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pileus.domain.account.task_types import DELETE_PROJECT, DeleteProjectArgs
 from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
+from pileus.domain.storage.file_shares import FileShareStatus
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
 from pileus.drivers.protocols.images import SupportsImages
 from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
@@ -24,7 +25,7 @@ from pileus.drivers.protocols.network import (
     SupportsRouters,
     SupportsSecurityGroups,
 )
-from pileus.drivers.protocols.storage import SupportsSnapshots, SupportsVolumes
+from pileus.drivers.protocols.storage import SupportsFileShares, SupportsSnapshots, SupportsVolumes
 from pileus.store import project_contents
 from pileus.store.account import metering, projects
 from pileus.store.compute import instances
@@ -76,6 +77,14 @@ async def _destroy_volumes(ctx: ProjectContext) -> None:
         if isinstance(driver, SupportsVolumes):
             await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
             await driver.ensure_no_volume(volume_id)
+
+
+async def _destroy_file_shares(ctx: ProjectContext) -> None:
+    for region_id, share_id in await _list_regions_and_ids(ctx, "file_shares"):
+        driver = ctx.drivers.require(region_id)
+        if isinstance(driver, SupportsFileShares):
+            await _set_status(ctx, "file_shares", share_id, FileShareStatus.DELETING)
+            await driver.ensure_no_file_share(share_id)
 
 
 async def _destroy_images(ctx: ProjectContext) -> None:
@@ -183,6 +192,7 @@ async def _save_deletion_failed(tx: Tx, ctx: ProjectContext) -> None:
         await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()))
     for table, before, after in (
         ("volumes", VolumeStatus.DELETING, VolumeStatus.ERROR_DELETING),
+        ("file_shares", FileShareStatus.DELETING, FileShareStatus.ERROR_DELETING),
         ("images", ImageStatus.DELETING, ImageStatus.ERROR),
         ("snapshots", SnapshotStatus.DELETING, SnapshotStatus.ERROR_DELETING),
     ):
@@ -200,6 +210,7 @@ OPERATIONS = (
             Step("remove load balancers", _destroy_load_balancers, undo=_restore_load_balancers),
             Step("remove snapshots", _destroy_snapshots),
             Step("remove volumes", _destroy_volumes),
+            Step("remove file shares", _destroy_file_shares),
             Step("remove security groups", _destroy_security_groups, undo=_restore_security_groups),
             Step("remove images", _destroy_images),
             Step("remove routers", _destroy_routers, undo=_restore_routers),

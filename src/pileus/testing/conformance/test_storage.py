@@ -1,5 +1,7 @@
 """Conformance of volumes, snapshots and images, if they are implemented."""
 
+from uuid import uuid4
+
 import pytest
 from msgspec.structs import replace
 
@@ -7,6 +9,9 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource, SupportsImages
 from pileus.drivers.protocols.storage import (
+    FileShareSpec,
+    ShareAccess,
+    SupportsFileShares,
     SupportsSnapshots,
     SupportsVolumeResize,
     SupportsVolumeRetype,
@@ -162,3 +167,19 @@ async def test_images_are_stored_from_volumes_and_from_addresses(driver: Compute
         for source in (ImageSource(volume_id="nobody"), ImageSource(url=f"{address}/missing")):
             with pytest.raises(DriverError):
                 await image_driver.ensure_image("image-2", source, on_progress)
+
+
+async def test_file_share_life_cycle(driver: Compute) -> None:
+    share_driver = require_capability(driver, SupportsFileShares)
+    share = FileShareSpec(id=str(uuid4()), size=1, type_name="standard", ip_address="10.0.0.9")
+    access = ShareAccess(id=str(uuid4()), file_share_id=share.id, access_to="10.0.0.0/24", access_level="rw")
+
+    points = [await share_driver.ensure_file_share(replace(share, size=size)) for size in (1, 1, 2, 1)]
+    await call_twice(share_driver.ensure_share_access, access)
+    await call_twice(share_driver.ensure_share_access, replace(access, access_level="ro"))
+    await call_twice(share_driver.ensure_no_share_access, share.id, access.id)
+    await call_twice(share_driver.ensure_no_file_share, share.id)
+
+    assert len(set(points)) == 1
+    with pytest.raises(DriverError):
+        await share_driver.ensure_share_access(access)

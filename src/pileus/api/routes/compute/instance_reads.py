@@ -35,8 +35,9 @@ from pileus.domain.errors import Conflict, Locked, Unavailable, invalid
 from pileus.drivers.protocols.consoles import SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
+from pileus.services.account import quotas as quota_service
 from pileus.services.locks import describe_lock
-from pileus.store.account import projects, quota_usage, quotas
+from pileus.store.account import projects
 from pileus.store.compute import instance_search, instances
 from pileus.store.database import Tx
 from pileus.store.storage import attachments, snapshots
@@ -198,9 +199,7 @@ async def find_exceeded_quotas(ctx: RequestContext, data: InstanceQuotaCheckRequ
     async with ctx.db.read() as tx:
         await projects.require_existing(tx, ctx.place)
         demand = count_resource_demand(flavor, await _new_disks(tx, ctx, data.volumes), interfaces, count)
-        used = await quota_usage.count_by_quota(tx, ctx.place, ctx.catalogue)
-        limits = await quotas.get_limits(tx, ctx.place, ctx.catalogue)
-    return quota_checks.report_exceeded_quotas(limits, used, quota_checks.count_demand_by_quota(demand))
+        return await quota_service.list_exceeded_quotas(tx, ctx, quota_checks.count_demand_by_quota(demand))
 
 
 def _require_flavor(ctx: RequestContext, flavor_id: str) -> Flavor:

@@ -1,0 +1,63 @@
+"""Access rules of file shares: each request returns when the driver has applied it."""
+
+from litestar import delete, get, post
+from litestar.params import FromPath, JSONBody
+from msgspec.structs import replace
+
+from pileus.api.authorization import READ, WRITE
+from pileus.api.context import Ctx
+from pileus.api.paging import Limit, Offset
+from pileus.api.routes.storage.file_shares import ONE, require_file_shares
+from pileus.api.wire.paging import Page
+from pileus.api.wire.storage.file_share_requests import CreateAccessRule
+from pileus.api.wire.storage.file_shares import AccessRuleView
+from pileus.domain.errors import Unavailable
+from pileus.domain.storage.file_shares import AccessRuleState
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import ShareAccess
+from pileus.services.storage import share_access_rules as access_rule_service
+from pileus.store.storage import file_shares
+
+ALL = f"{ONE}/access_rule"
+
+
+@get(ALL, opt=READ, tags=["File Shares"])
+async def list_access_rules(
+    ctx: Ctx, file_share_id: FromPath[str], limit: Limit = 1000, offset: Offset = 0
+) -> Page[AccessRuleView]:
+    """List the access rules of a file share, oldest first."""
+    async with ctx.db.read() as tx:
+        await file_shares.get(tx, ctx.place, file_share_id)
+        rules = await file_shares.list_rules(tx, file_share_id)
+    return Page(count=len(rules), results=[AccessRuleView.of(rule) for rule in rules[offset : offset + limit]])
+
+
+@post(ALL, opt=WRITE, status_code=200, tags=["File Shares"])
+async def create_access_rule(
+    ctx: Ctx, file_share_id: FromPath[str], data: JSONBody[CreateAccessRule]
+) -> AccessRuleView:
+    """Let an address or a range mount a standard file share, to read (`ro`) or to read and write (`rw`)."""
+    new, driver = data.to_new_rule(), require_file_shares(ctx)
+    rule = await ctx.write(lambda tx: access_rule_service.add_access_rule(tx, ctx, file_share_id, new))
+    try:
+        await driver.ensure_share_access(ShareAccess.of(rule))
+    except DriverError as error:
+        await ctx.write(lambda tx: file_shares.remove_rule(tx, rule.id))
+        raise Unavailable(str(error)) from error
+    await ctx.write(lambda tx: file_shares.set_rule_state(tx, rule.id, AccessRuleState.ACTIVE))
+    return AccessRuleView.of(replace(rule, state=AccessRuleState.ACTIVE.value))
+
+
+@delete(f"{ALL}/{{access_rule_id:str}}", opt=WRITE, status_code=204, tags=["File Shares"])
+async def delete_access_rule(ctx: Ctx, file_share_id: FromPath[str], access_rule_id: FromPath[str]) -> None:
+    """Delete an access rule: its addresses can no longer mount the file share."""
+    driver = require_file_shares(ctx)
+    rule = await ctx.write(lambda tx: access_rule_service.start_to_deny(tx, ctx, file_share_id, access_rule_id))
+    try:
+        await driver.ensure_no_share_access(file_share_id, rule.id)
+    except DriverError as error:
+        raise Unavailable(str(error)) from error
+    await ctx.write(lambda tx: file_shares.remove_rule(tx, rule.id))
+
+
+ROUTES = [list_access_rules, create_access_rule, delete_access_rule]
