@@ -8,6 +8,7 @@ import pytest
 
 from pileus.domain.compute.instances import FirstBootData, Status
 from pileus.drivers.protocols.compute import Compute, MachineSpec
+from pileus.drivers.protocols.network import NetworkSpec, NicSpec, SubnetSpec, SupportsNetworks
 from pileus.drivers.protocols.storage import DiskSpec, SupportsVolumes
 
 SECRET = "a-password-nobody-may-find"  # noqa: S105  # made up
@@ -49,6 +50,23 @@ async def run_operating_system(driver: Compute, image_id: str | None) -> Machine
         machine = new_machine(ram=256, disks=[disk])
     await driver.ensure_running_machine(machine)
     return machine
+
+
+async def create_network_with_subnet(driver: Compute) -> str:
+    """Create the network 10.0.0.0/24, if the driver has networks, and return its id."""
+    network_id = str(uuid.uuid4())
+    if isinstance(driver, SupportsNetworks):
+        await driver.ensure_network(NetworkSpec(id=network_id, name="inside", region_id=1, type="vxlan", mtu=1450))
+        subnet = SubnetSpec(
+            id=str(uuid.uuid4()), network_id=network_id, cidr="10.0.0.0/24", gateway_ip="10.0.0.1", enable_dhcp=False
+        )
+        await driver.ensure_subnet(subnet)
+    return network_id
+
+
+def new_nic(network_id: str, mac_address: str, address: str) -> NicSpec:
+    """Return a port of a network."""
+    return NicSpec(port_id=str(uuid.uuid4()), network_id=network_id, mac_address=mac_address, addresses=[address])
 
 
 async def statuses_by_machine_id(driver: Compute) -> dict[str, str]:

@@ -5,6 +5,7 @@ import uuid
 import pytest
 from msgspec.structs import replace
 
+from pileus.domain.catalogue import derive_external_network_id
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
@@ -12,7 +13,6 @@ from pileus.drivers.protocols.metrics import SupportsRouterMetrics
 from pileus.drivers.protocols.network import (
     FloatingIPSpec,
     NetworkSpec,
-    NicSpec,
     RouterSpec,
     SecurityGroupSpec,
     SubnetSpec,
@@ -23,13 +23,19 @@ from pileus.drivers.protocols.network import (
     SupportsRouters,
     SupportsSecurityGroups,
 )
-from pileus.testing.conformance.helpers import HOUR, call_twice, require_capability, run_operating_system
+from pileus.testing.conformance.helpers import (
+    HOUR,
+    call_twice,
+    create_network_with_subnet,
+    new_machine,
+    new_nic,
+    require_capability,
+    run_operating_system,
+)
 
+EXTERNAL_NETWORK = "pub_net"
+"""The external network of the built-in catalogue."""
 pytestmark = pytest.mark.asyncio(loop_scope="session")
-
-
-def _new_nic(mac_address: str, address: str) -> NicSpec:
-    return NicSpec(port_id=str(uuid.uuid4()), network_id="n-1", mac_address=mac_address, addresses=[address])
 
 
 async def test_interface_life_cycle(driver: Compute, system_image_id: str | None) -> None:
@@ -37,7 +43,7 @@ async def test_interface_life_cycle(driver: Compute, system_image_id: str | None
         require_capability(driver, SupportsInterfaces),
         await run_operating_system(driver, system_image_id),
     )
-    nic = _new_nic("00:16:3e:00:00:01", "10.0.0.5")
+    nic = new_nic(await create_network_with_subnet(driver), "00:16:3e:00:00:01", "10.0.0.5")
 
     await call_twice(interface_driver.ensure_interface, machine.id, nic)
     await call_twice(interface_driver.ensure_no_interface, machine.id, nic.port_id)
@@ -69,25 +75,48 @@ async def test_routers_get_and_lose_interfaces(driver: Compute) -> None:
         require_capability(driver, SupportsRouters),
         RouterSpec(id=str(uuid.uuid4()), name="crossing"),
     )
-    nic = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
+    nic = new_nic(await create_network_with_subnet(driver), "00:16:3e:00:00:02", "10.0.0.1")
 
     with pytest.raises(DriverError):
         await router_driver.ensure_router_interface(router.id, nic)
     await call_twice(router_driver.ensure_router, router)
     await call_twice(router_driver.ensure_router_interface, router.id, nic)
     await call_twice(router_driver.ensure_no_router_interface, router.id, nic.port_id)
+    await call_twice(router_driver.ensure_router_interface, router.id, nic)
     await call_twice(router_driver.ensure_no_router, router.id)
 
 
 async def test_floating_ip_life_cycle(driver: Compute) -> None:
-    floating_ip_driver, floating_ip_id = require_capability(driver, SupportsFloatingIPs), str(uuid.uuid4())
+    """A floating IP moves from the port of a machine to a virtual IP, whose port is at no machine."""
+    floating_ip_driver, machine = require_capability(driver, SupportsFloatingIPs), new_machine()
+    network_id = await create_network_with_subnet(driver)
+    await _connect_to_external_network(driver, network_id)
+    nic = new_nic(network_id, "00:16:3e:00:00:05", "10.0.0.5")
+    await driver.ensure_running_machine(machine)
+    if isinstance(driver, SupportsInterfaces):
+        await driver.ensure_interface(machine.id, nic)
     floating_ip = FloatingIPSpec(
-        id=floating_ip_id, region_id=1, ip_address="198.18.0.9", port_id="p-1", fixed_ip_address="10.0.0.5"
+        id=str(uuid.uuid4()),
+        region_id=1,
+        ip_address="198.18.0.9",
+        port_id=nic.port_id,
+        fixed_ip_address="10.0.0.5",
     )
+    virtual_ip = replace(floating_ip, port_id=str(uuid.uuid4()), fixed_ip_address="10.0.0.7", network_id=network_id)
 
     await call_twice(floating_ip_driver.ensure_floating_ip, floating_ip)
-    await call_twice(floating_ip_driver.ensure_floating_ip, replace(floating_ip, port_id="p-2", network_id="n-1"))
-    await call_twice(floating_ip_driver.ensure_no_floating_ip, floating_ip_id)
+    await call_twice(floating_ip_driver.ensure_floating_ip, virtual_ip)
+    await call_twice(floating_ip_driver.ensure_floating_ip, floating_ip)
+    await call_twice(floating_ip_driver.ensure_no_floating_ip, floating_ip.id)
+
+
+async def _connect_to_external_network(driver: Compute, network_id: str) -> None:
+    """Create a router between a network and the external network of the catalogue, if the driver has routers."""
+    if isinstance(driver, SupportsRouters):
+        outside = new_nic(derive_external_network_id(1, EXTERNAL_NETWORK), "00:16:3e:00:00:03", "198.18.0.7")
+        router = RouterSpec(id=str(uuid.uuid4()), name="crossing", outside=outside)
+        await driver.ensure_router(router)
+        await driver.ensure_router_interface(router.id, new_nic(network_id, "00:16:3e:00:00:02", "10.0.0.1"))
 
 
 async def test_security_groups_have_exactly_the_rules_that_were_set(driver: Compute) -> None:
@@ -113,7 +142,7 @@ async def test_the_traffic_of_a_router_is_measured_for_each_of_its_interfaces(dr
         RouterSpec(id=str(uuid.uuid4()), name="crossing"),
     )
     router_driver = require_capability(driver, SupportsRouters)
-    inner = _new_nic("00:16:3e:00:00:02", "10.0.0.1")
+    inner = new_nic("n-1", "00:16:3e:00:00:02", "10.0.0.1")
     outer = replace(inner, port_id=str(uuid.uuid4()), network_id="n-2", addresses=["198.18.0.7"])
 
     with pytest.raises(DriverError):
