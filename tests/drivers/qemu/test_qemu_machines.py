@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.cloud_init import valid_host_name
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import MachineMetadata
 from pileus.drivers.protocols.network import SecurityGroupSpec
@@ -21,7 +22,6 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric_updates import FABRIC
 from pileus.drivers.qemu.log_files import LOG_LIMIT, former_machine_logs, serial_log, truncate_log
 from pileus.drivers.qemu.monitor import COMMANDS, MonitorUnavailable, open_monitor
-from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.tasks.cancellation import cancel_and_wait
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.user_data import decode_user_data
+from pileus.drivers.cloud_init import valid_host_name
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward
@@ -24,7 +25,6 @@ from pileus.drivers.qemu.fabric.state import (
 )
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
-from pileus.drivers.qemu.seed_disks import valid_host_name
 from pileus.drivers.qemu.state import QemuStateFile
 
 LOG = logging.getLogger(__name__)
