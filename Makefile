@@ -10,7 +10,7 @@ METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture lock clean
+.PHONY: help setup serve guest test test-openstack record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -47,6 +47,13 @@ chaos: $(VENV)/.dev ## Kill, overload and attack servers at length: make chaos M
 test-container: $(VENV)/.dev ## Build the container without a builder, and test its server (needs root and debootstrap)
 	@scripts/need debootstrap
 	PILEUS_TEST_CONTAINER=1 $(BIN)/python -m pytest -rs tests/packaging/test_container.py
+
+# Recordings are only made anew if they are asked for.
+test-openstack record-openstack: $(VENV)/.dev
+	scripts/openstack/run-tests $(if $(filter record-openstack,$@),--record) $(ARGS)
+
+test-openstack: ## Bring up a real OpenStack and run the conformance suite of drivers on it (needs root and Debian 12)
+record-openstack: ## The same, and record its answers for the normal tests
 
 coverage: ## List the files that the last `make test` did not cover completely
 	@$(BIN)/coverage report

@@ -46,6 +46,7 @@ EXCEPTIONS: dict[str, set[str]] = {
     "cli.backups": {"backups"},
     "cli.env": {"client_variables", "settings"},
     "cli.catalog": {"domain", "region_drivers", "settings"},
+    "cli.openstack": {"domain", "drivers.openstack", "drivers.protocols", "drivers.registry"},
     # The pattern of API keys, the default of a limit, and the settings of drivers.
     "settings": {
         "domain.account.api_keys",
@@ -56,12 +57,15 @@ EXCEPTIONS: dict[str, set[str]] = {
         "setting_files",
         "setting_groups",
     },
+    # What to install if a driver needs an extra.
+    "drivers.registry": {"install_hints"},
     "setting_fields": set(),
     "testing.server_threads": {"app", "server.process", "server.start_steps", "tasks.cancellation"},
     "setting_files": {"setting_fields"},
     "setting_groups": {"setting_fields"},
     # Drivers define their set-up for the conformance suite.
     "drivers.qemu.testing": {"testing.conformance.harnesses"},
+    "drivers.openstack.testing": {"testing.conformance.harnesses"},
     "testing.clouds": {"client_variables", "initial_data", "server.http_server"},
     "testing.conformance.fixtures": {"store.schema", "store.simulated_cloud"},
     "__main__": {"cli"},

@@ -158,7 +158,7 @@ def a_wrong_catalogue(path: Path) -> list[str]:
         (
             lambda path: ["--data", str(path), "--driver", "wishful"],
             2,
-            "There is no driver wishful; there is qemu, simulated",
+            "There is no driver wishful; there is openstack, qemu, simulated",
         ),
         (lambda path: ["--data", str(path), "--host", "192.0.2.1"], 1, "choose another address with --host"),
         (lambda path: ["--data", str(path), "--host", "nowhere.invalid"], 1, "Cannot listen on nowhere.invalid"),

@@ -13,7 +13,8 @@ from msgspec import NODEFAULT, Meta, Struct
 NETWORK, STORAGE, MACHINES, REAL_MACHINES = "Network", "Storage", "Machines", "Real machines (QEMU)"
 ACCESS, OUTPUT, LIMITS = "Access", "Output", "Limits"
 CLIENT_TESTS, RETENTION = "Tests of clients", "Retention"
-SECTIONS = (NETWORK, STORAGE, MACHINES, REAL_MACHINES, ACCESS, OUTPUT, LIMITS, CLIENT_TESTS, RETENTION)
+OPENSTACK = "OpenStack"
+SECTIONS = (NETWORK, STORAGE, MACHINES, REAL_MACHINES, OPENSTACK, ACCESS, OUTPUT, LIMITS, CLIENT_TESTS, RETENTION)
 """The sections of the built-in settings, in their order in the reference."""
 HIDDEN = "(hidden)"
 

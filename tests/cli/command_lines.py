@@ -18,6 +18,8 @@ ELSEWHERE = {
     "serve": "test_serve.py",
     "demo": "test_demo.py",
     "instances ssh": "test_machine_access.py",
+    "openstack check": "../drivers/openstack/test_preparation.py",
+    "openstack catalogue": "../drivers/openstack/test_preparation.py",
 }
 """Commands that run for long, read standard input or replace the process, and the tests that run them."""
 

@@ -26,6 +26,7 @@ SECTIONS = {
         "demo": "pileus.cli.demo:demo",
         "settings": "pileus.cli.settings:settings",
         "catalog": "pileus.cli.catalog:catalog",
+        "openstack": "pileus.cli.openstack:openstack",
     },
     "Use": {word: f"pileus.cli.resource_groups:{word}" for word in RESOURCE_KINDS}
     | {

@@ -16,15 +16,22 @@ BUILT_IN: dict[str, dict[str, str]] = {
     DRIVERS: {
         "simulated": "pileus.drivers.simulated.driver:Simulated",
         "qemu": "pileus.drivers.qemu.driver:Qemu",
+        "openstack": "pileus.drivers.openstack.driver:Openstack",
     },
     SETTINGS: {
         "simulated": "pileus.drivers.simulated.settings:SimulatedSettings",
         "qemu": "pileus.drivers.qemu.settings:QemuSettings",
+        "openstack": "pileus.drivers.openstack.settings:OpenstackSettings",
     },
     TESTING: {
         "qemu": "pileus.drivers.qemu.testing:QemuTestHarness",
+        "openstack": "pileus.drivers.openstack.testing:OpenstackTestHarness",
     },
 }
+
+
+EXTRAS = {"openstack": "openstack", "keystoneauth1": "openstack"}
+"""The extras of Pileus that drivers need, by the modules that are missing without them."""
 
 
 class NoSettings(Struct, frozen=True):
@@ -61,7 +68,11 @@ def load_object(location: str) -> Any:
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError) as problem:
-        raise UnknownDriver(f"{location} cannot be loaded: {problem}") from problem
+        from pileus.install_hints import install_command  # noqa: PLC0415  # slow to import, and seldom needed
+
+        extra = EXTRAS.get((problem.name or "").partition(".")[0])
+        hint = f". Install it: {install_command(extra)}" if extra else ""
+        raise UnknownDriver(f"{location} cannot be loaded: {problem}{hint}") from problem
 
 
 def load_driver_settings_type(name: str) -> type[Struct]:

@@ -1,0 +1,1 @@
+"""OpenStack: machines, volumes, images and networks of an existing OpenStack cloud."""

@@ -1,0 +1,81 @@
+"""Security groups, known in OpenStack by their names, with exactly the rules of Pileus."""
+
+from pileus.domain.network.security_rules import NewRule
+from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.names import engine_name
+from pileus.drivers.protocols.network import SecurityGroupSpec
+
+FIELDS = (
+    "direction",
+    "ethertype",
+    "protocol",
+    "port_range_min",
+    "port_range_max",
+    "remote_ip_prefix",
+    "remote_group_id",
+)
+ENGINE_PROTOCOLS = {"any": None, "ipencap": "4"}
+"""Protocols with another name in OpenStack."""
+ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+
+Rule = tuple[str | None, ...]
+
+
+class NeutronSecurityGroups:
+    """Creates security groups and sets their rules."""
+
+    def __init__(self, cloud: OpenstackCloud) -> None:
+        self._cloud = cloud
+
+    async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
+        """Create a group, or change its rules. New rules are added before old ones are removed."""
+        engine_id = await self.ensure_group_id(group.id)
+        existing = (await self._cloud.get("network", f"/security-groups/{engine_id}"))["security_group"]
+        intended = {_rule_key(order): order for order in [await self._rule_order(rule) for rule in group.rules]}
+        present = {_rule_key(rule): rule["id"] for rule in existing["security_group_rules"]}
+        new = [order | {"security_group_id": engine_id} for key, order in intended.items() if key not in present]
+        if new:
+            await self._cloud.post("network", "/security-group-rules", {"security_group_rules": new})
+        for key, rule_id in present.items():
+            if key not in intended:
+                await self._cloud.delete("network", f"/security-group-rules/{rule_id}")
+        if existing["description"] != group.name:
+            change = {"security_group": {"description": group.name}}
+            await self._cloud.put("network", f"/security-groups/{engine_id}", change)
+
+    async def ensure_no_security_group(self, group_id: str) -> None:
+        """Delete a group."""
+        if (group := await self._find(group_id)) is not None:
+            await self._cloud.delete("network", f"/security-groups/{group['id']}")
+
+    async def ensure_group_id(self, group_id: str) -> str:
+        """Return the id of a group in OpenStack; one that does not exist yet is created without rules."""
+        group = await self._find(group_id)
+        if group is None:
+            order = {"name": engine_name(group_id)}
+            group = (await self._cloud.post("network", "/security-groups", {"security_group": order}))["security_group"]
+            # OpenStack gives each new group rules of its own.
+            for rule in group["security_group_rules"]:
+                await self._cloud.delete("network", f"/security-group-rules/{rule['id']}")
+        return str(group["id"])
+
+    async def _rule_order(self, rule: NewRule) -> Json:
+        group_id = rule.remote_group_id
+        return {
+            "direction": rule.direction,
+            "ethertype": rule.ethertype or "IPv4",
+            "protocol": ENGINE_PROTOCOLS.get(rule.protocol or "any", rule.protocol),
+            "port_range_min": rule.port_range_min,
+            "port_range_max": rule.port_range_max,
+            "remote_ip_prefix": None if rule.remote_ip_prefix in ANYWHERE else rule.remote_ip_prefix,
+            "remote_group_id": await self.ensure_group_id(group_id) if group_id else None,
+        }
+
+    async def _find(self, group_id: str) -> Json | None:
+        groups = (await self._cloud.get("network", "/security-groups", name=engine_name(group_id)))["security_groups"]
+        return next(iter(groups), None)
+
+
+def _rule_key(rule: Json) -> Rule:
+    """Return what makes two rules equal."""
+    return tuple(None if rule[name] is None else str(rule[name]) for name in FIELDS)

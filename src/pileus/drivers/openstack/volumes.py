@@ -1,0 +1,123 @@
+"""Volumes, known in OpenStack by their names."""
+
+from collections.abc import Callable
+from functools import partial
+
+from pileus.drivers.openstack.catalogue_names import CatalogueNames
+from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.names import engine_name
+from pileus.drivers.openstack.waits import Waits
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.storage import DiskSpec
+
+MIGRATION = "os-vol-mig-status-attr:migstat"
+COPY_STATES = ("target:", "deleting")
+"""Migration states of the copy that a volume is moved by; it has the volume's name."""
+IDLE = frozenset({"available", "in-use"})
+
+
+class CinderVolumes:
+    """Creates, changes and deletes volumes."""
+
+    def __init__(self, cloud: OpenstackCloud, waits: Waits, names: CatalogueNames) -> None:
+        self._cloud, self._waits, self._names = cloud, waits, names
+
+    async def ensure_volume(self, disk: DiskSpec) -> None:
+        """Create a volume: blank, or with the content of an image or a snapshot."""
+        volume = await self.find(disk.id)
+        if volume is None:
+            order = {"name": engine_name(disk.id), "size": disk.size, "volume_type": disk.type_name}
+            order |= await self._source(disk)
+            volume = (await self._cloud.post("block-storage", "/volumes", {"volume": order}))["volume"]
+        await self.wait_until_idle(volume)
+
+    async def ensure_no_volume(self, volume_id: str) -> None:
+        """Delete a volume, and a second one of a creation that ran twice."""
+        for volume in await self._list(volume_id):
+            await self.wait(volume, _can_be_deleted, f"volume {volume['id']}")
+            await self._cloud.delete("block-storage", f"/volumes/{volume['id']}")
+            read = partial(self._cloud.find, "block-storage", f"/volumes/{volume['id']}")
+            gone = await self._waits.wait_until(read, _is_gone_or_failed, f"the deletion of volume {volume['id']}")
+            if gone is not None:
+                raise DriverError(f"OpenStack cannot delete volume {volume_id}", retryable=False)
+
+    async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
+        """Extend a volume. It cannot shrink in OpenStack, so it keeps a larger size."""
+        volume = await self.wait_until_idle(await self.require(volume_id))
+        if volume["size"] < size_gib:
+            await self.act(volume, {"os-extend": {"new_size": size_gib}})
+            volume = await self.wait_until_idle(volume)
+        if volume["size"] < size_gib:
+            raise DriverError(f"OpenStack has not extended volume {volume_id}", retryable=False)
+
+    async def ensure_volume_type(self, volume_id: str, type_name: str) -> None:
+        """Move a volume to another type."""
+        volume = await self.wait_until_idle(await self.require(volume_id))
+        if volume["volume_type"] == type_name:
+            return
+        await self.act(volume, {"os-retype": {"new_type": type_name, "migration_policy": "on-demand"}})
+        if (await self.wait_until_idle(volume))["volume_type"] != type_name:
+            raise DriverError(f"OpenStack has not moved volume {volume_id} to type {type_name}", retryable=False)
+
+    async def find(self, volume_id: str) -> Json | None:
+        """Return a volume, or None: the oldest one if a creation ran twice."""
+        volumes = await self._list(volume_id)
+        return min(volumes, key=lambda volume: (volume["created_at"], volume["id"]), default=None)
+
+    async def require(self, volume_id: str) -> Json:
+        """Return a volume. Raises DriverError if there is none."""
+        volume = await self.find(volume_id)
+        if volume is None:
+            raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
+        return volume
+
+    async def make_bootable(self, volume: Json) -> None:
+        """Let machines boot from a volume."""
+        if volume["bootable"] != "true":
+            await self.act(volume, {"os-set_bootable": {"bootable": True}})
+
+    async def act(self, volume: Json, action: Json) -> Json:
+        """Start an action, which goes on in the background."""
+        return await self._cloud.post("block-storage", f"/volumes/{volume['id']}/action", action)
+
+    async def wait_until_idle(self, volume: Json) -> Json:
+        """Wait until nothing happens to a volume. Raises DriverError if it has an error."""
+        volume = await self.wait(volume, _is_idle_or_failed, f"volume {volume['id']}")
+        if volume["status"] not in IDLE:
+            raise DriverError(f"The volume has the status {volume['status']} in OpenStack", retryable=False)
+        return volume
+
+    async def wait(self, volume: Json, is_reached: Callable[[Json], bool], subject: str) -> Json:
+        """Wait for a condition of a volume."""
+        return await self._waits.wait_until(partial(self._read, volume["id"]), is_reached, subject)
+
+    async def _source(self, disk: DiskSpec) -> Json:
+        if disk.snapshot_id is not None:
+            snapshots = await self._cloud.get("block-storage", "/snapshots", name=engine_name(disk.snapshot_id))
+            if not snapshots["snapshots"]:
+                raise DriverError(f"Snapshot {disk.snapshot_id} does not exist", retryable=False)
+            return {"snapshot_id": snapshots["snapshots"][0]["id"]}
+        if disk.image_id is not None:
+            return {"imageRef": await self._names.require_image_id(disk.image_id)}
+        return {}
+
+    async def _list(self, volume_id: str) -> list[Json]:
+        """Return the volumes of this name, without the copies that OpenStack makes to move a volume."""
+        volumes = (await self._cloud.get("block-storage", "/volumes/detail", name=engine_name(volume_id)))["volumes"]
+        return [volume for volume in volumes if not str(volume.get(MIGRATION) or "").startswith(COPY_STATES)]
+
+    async def _read(self, engine_id: str) -> Json:
+        volume: Json = (await self._cloud.get("block-storage", f"/volumes/{engine_id}"))["volume"]
+        return volume
+
+
+def _is_idle_or_failed(volume: Json) -> bool:
+    return volume["status"] in IDLE or volume["status"].startswith("error")
+
+
+def _can_be_deleted(volume: Json) -> bool:
+    return _is_idle_or_failed(volume) or volume["status"] == "deleting"
+
+
+def _is_gone_or_failed(answer: Json | None) -> bool:
+    return answer is None or answer["volume"]["status"].startswith("error")
