@@ -146,7 +146,7 @@ const SCENARIOS = {
     const refusal = await page.getByRole("alert").textContent();
     await page.getByLabel("API key").fill(key);
     await page.keyboard.press("Enter");
-    await settle(page);
+    await page.getByRole("heading", { name: "Networks", level: 1 }).waitFor();
     return { refusal, heading: await page.locator("h1").textContent() };
   },
 

@@ -55,7 +55,7 @@ def list_pages(browser: Browser, instance_id: str, api: httpx.Client) -> list[st
         f"networks/{network}",
     ]
     dialogs = [f"{PLACE}/volumes?do=create", f"{PLACE}/instances/{instance_id}?do=delete"]
-    lists = [f"{PLACE}/{noun}" for noun in nouns]
+    lists = [f"{PLACE}/{noun}" for noun in (*nouns, "costs", "quotas", "requests")]
     return [*lists, *(f"{PLACE}/{path}" for path in details), *tabs, *dialogs, f"{PLACE}/instances/new"]
 
 

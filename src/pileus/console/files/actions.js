@@ -181,10 +181,10 @@ function Outcome({ state, word, operation, onClose }) {
   const { task, answer } = state;
   const hasFailed = task?.state === "ERROR";
   useEffect(() => {
-    if (!hasFailed && !answer?.private_key) onClose();
+    if (!hasFailed && !secretOf(answer)) onClose();
     if (!hasFailed && operation.name === "delete") navigate(addressOf(word), { replace: true });
   }, []);
-  if (answer?.private_key) return html`<${PrivateKey} answer=${answer} />`;
+  if (secretOf(answer)) return html`<${Secret} text=${secretOf(answer)} />`;
   return html`<div>
     <p class=${hasFailed ? "error" : ""}>
       ${task ? (hasFailed ? texts.dialog.failed(task.task_type, task.error) : texts.dialog.finished(task.task_type)) : texts.dialog.done}
@@ -193,10 +193,13 @@ function Outcome({ state, word, operation, onClose }) {
   </div>`;
 }
 
-function PrivateKey({ answer }) {
+/** Return what an answer shows only once: the private key of a pair, or the token of an API key. */
+const secretOf = (answer) => answer?.private_key || answer?.token || "";
+
+function Secret({ text }) {
   return html`<div>
-    <p class="warning">${texts.warnings.private_key}</p>
-    <pre tabindex="0">${answer.private_key}</pre>
+    <p class="warning">${texts.warnings.secret}</p>
+    <pre tabindex="0">${text}</pre>
   </div>`;
 }
 

@@ -15,7 +15,11 @@ import { texts } from "./texts.js";
 import { ThemeChoice, applyTheme } from "./themes.js";
 
 /** Pages that are no lists: their modules are loaded when they are opened. */
-const PAGES = {};
+const PAGES = {
+  costs: () => import("./costs.js"),
+  quotas: () => import("./quotas.js"),
+  requests: () => import("./requests.js"),
+};
 /** Pages of one record with a look of their own, and pages that make one. */
 const DETAILS = { tasks: () => import("./task.js") };
 const CREATIONS = { instances: () => import("./create_instance.js") };

@@ -1,5 +1,6 @@
 // The nouns of the console: where each is listed, its columns, filters, tabs and actions. Lists and details are drawn
 // from this table; the texts of a noun are those of texts.js with the same name.
+import { caller } from "./caller.js";
 
 const REGIONAL = "{project}/{region}";
 
@@ -370,6 +371,35 @@ export const NOUNS = {
     ],
     query: { project_id: "{project}" },
   },
+  keys: {
+    group: "account",
+    path: "/_pileus/tenants/{client}/keys",
+    word: "",
+    sdk: "",
+    hasDetail: false,
+    columns: [
+      { ...id, isHidden: false }, { name: "name" }, { name: "role" }, created, { name: "expires_at", kind: "time" },
+      { name: "revoked_at", kind: "time" },
+    ],
+  },
+  users: {
+    group: "account",
+    path: "/_pileus/tenants/{client}/users",
+    word: "",
+    sdk: "",
+    hasDetail: false,
+    columns: [
+      { name: "email" }, { name: "role" }, { name: "can_log_in", kind: "boolean" }, created, { ...id, isHidden: false },
+    ],
+  },
+  subscriptions: {
+    group: "account",
+    path: "/cloud/v1/user_actions/subscriptions_list",
+    word: "",
+    sdk: "",
+    hasDetail: false,
+    columns: [{ name: "url" }, { name: "auth_header_name" }, { ...id, isHidden: false }],
+  },
 };
 
 /** The groups of the navigation, with their nouns and the pages that are no lists. */
@@ -379,8 +409,8 @@ export const NAVIGATION = {
   network: [
     "networks", "subnets", "routers", "floating_ips", "reserved_fixed_ips", "security_groups", "ddos_profiles",
   ],
-  account: ["tasks", "projects", "audit_log"],
-  workbench: [],
+  account: ["tasks", "costs", "quotas", "projects", "keys", "users", "audit_log", "subscriptions"],
+  workbench: ["requests"],
 };
 
 /** Return a path with the place, and the id of a record, filled in. */
@@ -388,6 +418,7 @@ export function fillPath(path, place, recordId = "") {
   return path
     .replace("{project}", String(place.project))
     .replace("{region}", String(place.region))
+    .replace("{client}", String(caller.value.client_id))
     .replace("{id}", encodeURIComponent(recordId));
 }
 

@@ -310,6 +310,24 @@ export const OPERATIONS = {
   ],
 };
 
+OPERATIONS.keys = [
+  create(NOUNS.keys.path, [
+    text("name", true),
+    { name: "role", kind: "select", options: ["Engineers", "Administrators", "Users"], isRequired: true },
+  ], { verb: "", access: "operate" }),
+];
+OPERATIONS.users = [
+  create(NOUNS.users.path, [
+    text("email", true), { ...text("password", true), kind: "password" },
+    { name: "role", kind: "select", options: ["Engineers", "Administrators", "Users"], isRequired: true },
+  ], { verb: "", access: "operate" }),
+];
+OPERATIONS.subscriptions = [
+  create("/cloud/v1/user_actions/subscribe", [
+    text("url", true), text("auth_header_name", true), { ...text("auth_header_value", true), kind: "password" },
+  ], { verb: "", access: "administer" }),
+];
+
 /** Operations on parts of a record, which their tabs offer. */
 export const PART_OPERATIONS = {
   detach_volume: {
