@@ -59,11 +59,11 @@ def send_compressed_file(
 
 
 def strip_comments(script: bytes) -> bytes:
-    """Return a script without indentation and lines of comments, whose places stay empty: lines keep their numbers.
+    """Return a script without indentation, empty lines and lines of comments.
 
     It expects no lines in strings, and no line of code that begins as a comment does.
     """
-    return b"\n".join(b"" if COMMENT.match(line) else line.strip() for line in script.split(b"\n"))
+    return b"".join(line.strip() + b"\n" for line in script.splitlines() if line.strip() and not COMMENT.match(line))
 
 
 def _require_file(folder: Path, path: str) -> Path:

@@ -15,7 +15,6 @@ const CHARTS = [
   ["cpu", ["cpu_util"], percent],
   ["memory", ["memory_util"], percent],
   ["network", ["network_Bps_ingress", "network_Bps_egress"], rate],
-  ["packets", ["network_pps_ingress", "network_pps_egress"], (value) => `${value.toFixed(0)}/s`],
 ];
 
 /** The tab of figures. */

@@ -41,7 +41,6 @@ const id = { name: "id", kind: "code", isHidden: true };
 const status = { name: "status", kind: "status" };
 const tags = { name: "tags", kind: "tags" };
 const created = { name: "created_at", kind: "time" };
-const updated = { name: "updated_at", kind: "time", isHidden: true };
 const region = { name: "region", isHidden: true };
 const nameFilter = { name: "name", kind: "text" };
 const tagFilter = { name: "tag_key_value", kind: "tag" };
@@ -106,8 +105,6 @@ export const NOUNS = {
       { name: "os_version" },
       { name: "size", kind: "bytes" },
       { name: "visibility" },
-      { name: "architecture", isHidden: true },
-      { name: "min_disk", kind: "size", isHidden: true },
       { ...tags, name: "tags_v2" },
       { ...created, isHidden: true },
       id,
@@ -135,7 +132,6 @@ export const NOUNS = {
       { name: "ram", kind: "megabytes" },
       { name: "price_per_hour", kind: "money" },
       { name: "price_per_month", kind: "money" },
-      { name: "architecture", isHidden: true },
       { name: "disabled", kind: "boolean", isHidden: true },
     ],
     filters: [{ name: "disabled", kind: "boolean" }],
@@ -181,7 +177,6 @@ export const NOUNS = {
       tags,
       created,
       { name: "bootable", kind: "boolean", isHidden: true },
-      updated,
       id,
     ],
     filters: [
@@ -228,7 +223,7 @@ export const NOUNS = {
     tagsField: "tags",
     columns: [
       name, { name: "type" }, { name: "external", kind: "boolean" }, { name: "subnets", kind: "count" },
-      { name: "mtu", kind: "number", isHidden: true }, tags, created, id,
+      tags, created, id,
     ],
     filters: [nameFilter, { name: "external", kind: "boolean" }, tagFilter],
     query: { owned_by: "any" },
@@ -244,7 +239,7 @@ export const NOUNS = {
     columns: [
       name, { name: "cidr", kind: "code" }, { name: "gateway_ip", kind: "code" },
       { name: "network_id", kind: "link", noun: "networks" }, { name: "enable_dhcp", kind: "boolean", isHidden: true },
-      { name: "available_ips", kind: "number", isHidden: true }, tags, created, id,
+      tags, created, id,
     ],
     filters: [{ name: "network_id", kind: "text" }, tagFilter],
     tabs: ["overview", "tags", "history"],
