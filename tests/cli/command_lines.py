@@ -153,9 +153,7 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("l7-policies list"),
     CommandLine("l7-policies show {l7_policy}"),
     CommandLine("l7-policies update {l7_policy} --action REJECT --name closed"),
-    CommandLine(
-        "l7-rules create {l7_policy} --type PATH --compare-type STARTS_WITH --value /admin", keep="l7_rule"
-    ),
+    CommandLine("l7-rules create {l7_policy} --type PATH --compare-type STARTS_WITH --value /admin", keep="l7_rule"),
     CommandLine("l7-rules list {l7_policy}"),
     CommandLine("l7-rules show {l7_rule} --l7policy-id {l7_policy}"),
     CommandLine(
