@@ -118,10 +118,7 @@ async def create_everything(tenant: Tenant) -> Ids:
     await db.write(lambda tx: tasks.add(tx, task))
     port = await a_port(tenant, name=SECRET)
     network, (subnet,) = await a_network(tenant, name=SECRET)
-    policy_id, schedule_id = await a_lifecycle_policy(tenant, name=SECRET)
     ids = {
-        "policy_id": policy_id,
-        "schedule_id": schedule_id,
         "project_id": tenant.project_id,
         "region_id": REGION,
         "instance_id": instance.id,
@@ -134,7 +131,7 @@ async def create_everything(tenant: Tenant) -> Ids:
         "group_id": (group := await a_security_group(tenant, SECRET)).id,
         "rule_id": (await a_rule(tenant, group)).id,
         "servergroup_id": (await a_placement_group(tenant, name=SECRET)).id,
-        **await _create_file_share_and_secret(tenant, subnet),
+        **await _create_file_share_secret_and_policy(tenant, subnet),
         "task_id": task.id,
         "client_id": tenant.client_id,
         "request_id": await a_limit_request(tenant),
@@ -149,10 +146,17 @@ async def create_everything(tenant: Tenant) -> Ids:
     return Ids(missing_ids().values | ids)
 
 
-async def _create_file_share_and_secret(tenant: Tenant, subnet: Subnet) -> dict[str, str]:
+async def _create_file_share_secret_and_policy(tenant: Tenant, subnet: Subnet) -> dict[str, Any]:
     share = await a_file_share(tenant, subnet, name=SECRET)
     rule, secret = await an_access_rule(tenant, share), await a_secret(tenant, name=SECRET)
-    return {"file_share_id": share.id, "access_rule_id": rule.id, "secret_id": secret.id}
+    policy_id, schedule_id = await a_lifecycle_policy(tenant, name=SECRET)
+    return {
+        "file_share_id": share.id,
+        "access_rule_id": rule.id,
+        "secret_id": secret.id,
+        "policy_id": policy_id,
+        "schedule_id": schedule_id,
+    }
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -148,7 +148,7 @@ async def test_a_failed_change_restores_the_listener(tenant: Tenant) -> None:
         ({"load_balancer_id": NOTHING}, 404, "could not be found"),
         ({"default_pool_id": NOTHING}, 400, "has no pool"),
         ({"protocol": "TERMINATED_HTTPS"}, 400, "need a certificate"),
-        ({"protocol": "TERMINATED_HTTPS", "secret_id": NOTHING}, 404, "could not be found"),
+        ({"protocol": "TERMINATED_HTTPS", "secret_id": NOTHING}, 400, "could not be found"),
         ({"protocol": "TCP", "insert_x_forwarded": True}, 400, "insert_x_forwarded"),
         ({"protocol": "TCP", "user_list": [USER]}, 400, "user_list"),
         ({"user_list": [USER, USER]}, 400, "given once only"),

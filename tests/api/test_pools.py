@@ -337,10 +337,11 @@ async def test_a_secret_for_tls_to_members_must_exist(tenant: Tenant, field: str
 
     answer = await tenant.api.post(tenant.path(POOLS), json={**POOL, "listener_id": listener.id, field: UNKNOWN})
 
-    assert (answer.status_code, answer.json()["message"]) == (404, f"Secret {UNKNOWN} could not be found")
+    message = f"Could not retrieve certificate: Secret {UNKNOWN} could not be found"
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
     pool_id = await create_pool(tenant, listener)
     changed = await tenant.api.patch(tenant.path(POOLS, pool_id, version=2), json={field: UNKNOWN})
-    assert changed.status_code == 404
+    assert changed.status_code == 400
 
 
 async def test_a_pool_of_another_project_is_not_found(tenant: Tenant, stranger: Tenant) -> None:

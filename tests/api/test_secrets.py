@@ -3,8 +3,8 @@
 import asyncio
 import base64
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import gcore
@@ -13,12 +13,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat
 from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
-from pileus.domain.errors import Conflict, Invalid, NotFound
-from pileus.domain.network.secrets import Secret, TlsCertificate
+from pileus.domain.errors import Invalid
+from pileus.domain.faults import FaultKind
+from pileus.domain.network.secrets import Secret, SecretPayload, TlsCertificate
 from pileus.services.network.pkcs12_reader import read_pkcs12
-from pileus.services.network.secrets import save_secret_uses
 from pileus.store.network import secrets
-from tests.builders import context_of, list_user_actions
+from tests.api.test_load_balancers import create as create_load_balancer
+from tests.builders import inject_fault, list_user_actions
 from tests.certificates import A_CERTIFICATE, CERTIFICATE, make_certificate
 from tests.networks import a_secret
 from tests.storage import set_quotas
@@ -50,14 +51,6 @@ async def create(tenant: Tenant, body: Any, *, version: int = 1) -> Secret:
     (secret_id,) = task["created_resources"]["secrets"]
     async with tenant.running.app_state.db.read() as tx:
         return await secrets.require(tx, secret_id)
-
-
-async def use(tenant: Tenant, holder_id: str, secret_ids: Sequence[str]) -> list[Secret]:
-    """Use secrets like a listener."""
-    ctx = context_of(tenant)
-    return await tenant.running.app_state.db.write(
-        lambda tx: save_secret_uses(tx, ctx, "listener", holder_id, secret_ids)
-    )
 
 
 async def test_the_official_sdk_uploads_lists_reads_and_deletes_certificates(tenant: Tenant, stranger: Tenant) -> None:
@@ -238,58 +231,106 @@ async def test_a_file_that_takes_long_to_decrypt_is_given_up() -> None:
 
 async def test_an_expired_secret_stays_and_can_be_deleted_but_not_used_anew(tenant: Tenant) -> None:
     secret = await create(tenant, {**A_CERTIFICATE, "expiration": in_an_hour()}, version=2)
-    await use(tenant, "old", [secret.id])
+    balancer = await create_load_balancer(tenant, listeners=[https(443, secret)])
+    path = tenant.path("lblisteners", balancer.listeners[0].id)
     (await tenant.operator.post("/_pileus/clock/advance", json={"seconds": 7200})).raise_for_status()
 
     view = (await tenant.api.get(tenant.path(NOUN, secret.id))).json()
-    await use(tenant, "old", [secret.id])
-    with pytest.raises(Invalid, match="has expired"):
-        await use(tenant, "new", [secret.id])
-    await use(tenant, "old", [])
+    renamed = await tenant.api.patch(path, json={"name": "next"})
+    refused = await tenant.api.post(
+        tenant.path("lblisteners"), json={**https(444, secret), "load_balancer_id": balancer.id}
+    )
+    await tenant.wait_until_finished(await tenant.api.delete(path))
     await tenant.wait_until_finished(await tenant.api.delete(tenant.path(NOUN, secret.id)))
 
-    assert view["status"] == "EXPIRED"
+    assert (view["status"], renamed.status_code, refused.status_code) == ("EXPIRED", 200, 400)
+    assert refused.json()["message"] == f"Secret {secret.id} has expired"
 
 
 def in_an_hour() -> str:
     return (datetime.now(UTC) + timedelta(hours=1)).isoformat()
 
 
+def https(port: int, secret: Secret, **changes: Any) -> dict[str, Any]:
+    """Return the body of a listener that ends TLS with a secret."""
+    fields = {"name": "www", "protocol": "TERMINATED_HTTPS", "protocol_port": port, "secret_id": secret.id}
+    return {**fields, **changes}
+
+
+async def is_deleted(tenant: Tenant, secret: Secret) -> bool:
+    """Delete a secret; return whether nothing uses it."""
+    answer = await tenant.api.delete(tenant.path(NOUN, secret.id))
+    if answer.status_code == 400:
+        assert answer.json()["exception_class"] == "ValidationError"
+        assert answer.json()["message"].startswith(f"Secret {secret.id} is in use by ")
+        return False
+    await tenant.wait_until_finished(answer)
+    return True
+
+
 async def test_a_secret_in_use_is_not_deleted(tenant: Tenant, stranger: Tenant) -> None:
-    secret, foreign = await a_secret(tenant), await a_secret(stranger)
-    await use(tenant, "one", [secret.id, secret.id])
-    await use(tenant, "two", [secret.id])
-
-    refused = await tenant.api.delete(tenant.path(NOUN, secret.id))
-    await use(tenant, "one", [])
-    again = await tenant.api.delete(tenant.path(NOUN, secret.id))
-    await use(tenant, "two", [])
-    await tenant.wait_until_finished(await tenant.api.delete(tenant.path(NOUN, secret.id)))
-
-    assert (refused.status_code, refused.json()["exception_class"]) == (400, "ValidationError")
-    assert (refused.json()["message"], again.json()["message"]) == (
-        f"Secret {secret.id} is in use by listener one",
-        f"Secret {secret.id} is in use by listener two",
+    first, second, foreign = await a_secret(tenant), await a_secret(tenant), await a_secret(stranger)
+    balancer = await create_load_balancer(
+        tenant, listeners=[https(443, first), https(444, second, sni_secret_id=[first.id])]
     )
-    for missing in (secret.id, foreign.id):
-        with pytest.raises(Invalid, match=f"Secret {missing} could not be found"):
-            await use(tenant, "three", [missing])
+    listeners = [await tenant.sdk.cloud.load_balancers.listeners.get(listener.id) for listener in balancer.listeners]
+    by_port = {listener.protocol_port: listener.id for listener in listeners}
+    path = partial(tenant.path, "lblisteners", version=2)
+
+    assert not await is_deleted(tenant, first)
+    refused = await tenant.api.patch(path(by_port[443]), json={"secret_id": foreign.id})
+    await tenant.wait_until_finished(await tenant.api.patch(path(by_port[443]), json={"secret_id": second.id}))
+    assert not await is_deleted(tenant, first)
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("lblisteners", by_port[444])))
+    assert await is_deleted(tenant, first)
+    assert not await is_deleted(tenant, second)
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("loadbalancers", balancer.id)))
+    assert await is_deleted(tenant, second)
+
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        f"Could not retrieve certificate: Secret {foreign.id} could not be found",
+    )
+
+
+async def test_a_failed_change_uses_the_secrets_from_before(tenant: Tenant) -> None:
+    first, second = await a_secret(tenant), await a_secret(tenant)
+    balancer = await create_load_balancer(tenant, listeners=[https(443, first)])
+    listener_path = tenant.path("lblisteners", balancer.listeners[0].id, version=2)
+    await inject_fault(tenant, FaultKind.FAIL, "patch_lblistener")
+
+    change = await tenant.api.patch(listener_path, json={"secret_id": second.id})
+    task = await tenant.wait_for_task(change.json()["tasks"][0])
+
+    assert task["state"] == "ERROR"
+    assert not await is_deleted(tenant, first)
+    assert await is_deleted(tenant, second)
+
+
+async def test_a_listener_needs_a_certificate_with_its_key(tenant: Tenant) -> None:
+    opaque = await a_secret(tenant, payload=SecretPayload(content="eA=="), secret_type="opaque")
+    balancer = await create_load_balancer(tenant)
+
+    answer = await tenant.api.post(
+        tenant.path("lblisteners"), json={**https(443, opaque), "load_balancer_id": balancer.id}
+    )
+
+    message = f"Could not retrieve certificate: secret {opaque.id} holds no certificate with a private key"
+    assert (answer.status_code, answer.json()["message"]) == (400, message)
 
 
 async def test_a_secret_is_either_used_or_deleted(tenant: Tenant) -> None:
+    balancer = await create_load_balancer(tenant)
     for number in range(10):
         secret = await a_secret(tenant)
+        body = {**https(1000 + number, secret), "load_balancer_id": balancer.id}
         used, deleted = await asyncio.gather(
-            use(tenant, f"holder-{number}", [secret.id]),
+            tenant.api.post(tenant.path("lblisteners"), json=body),
             tenant.api.delete(tenant.path(NOUN, secret.id)),
-            return_exceptions=True,
         )
 
-        assert not isinstance(deleted, BaseException)
-        assert isinstance(used, Conflict | Invalid | NotFound) == (deleted.status_code == 200)
-        assert deleted.status_code in (200, 400)
-        if deleted.status_code == 200:
-            await tenant.wait_until_finished(deleted)
+        assert sorted((used.status_code == 200, deleted.status_code == 200)) == [False, True]
+        await tenant.wait_until_finished(used if used.status_code == 200 else deleted)
 
 
 async def test_the_quota_limits_secrets(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:

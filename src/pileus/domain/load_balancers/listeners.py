@@ -44,3 +44,8 @@ class Listener(LoadBalancerPart, frozen=True, kw_only=True):
     sni_secret_ids: list[str] = field(default_factory=list)
     allowed_cidrs: list[str] | None = None
     user_list: list[ListenerUser] = field(default_factory=list)
+
+    @property
+    def secret_ids(self) -> list[str]:
+        """The ids of its secrets, each once: the default certificate first."""
+        return list(dict.fromkeys(secret_id for secret_id in (self.secret_id, *self.sni_secret_ids) if secret_id))

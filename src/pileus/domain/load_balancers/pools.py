@@ -62,3 +62,9 @@ class Pool(LoadBalancerPart, frozen=True, kw_only=True):
     timeout_client_data: int | None = None
     timeout_member_connect: int | None = None
     timeout_member_data: int | None = None
+
+    @property
+    def secret_ids(self) -> list[str]:
+        """The ids of its secrets, each once."""
+        ids = (self.secret_id, self.ca_secret_id, self.crl_secret_id)
+        return list(dict.fromkeys(secret_id for secret_id in ids if secret_id))

@@ -26,7 +26,7 @@ from pileus.domain.load_balancers.task_types import CREATE_LISTENER, DELETE_LIST
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
 from pileus.services.account.user_actions import write_audit_entry
-from pileus.services.load_balancers.certificates import check_secrets
+from pileus.services.load_balancers.certificates import check_listener_secrets
 from pileus.services.load_balancers.changes import NOTHING, lock_load_balancer, start_change
 from pileus.services.load_balancers.pools import plan_checked_pool
 from pileus.store.database import Tx
@@ -176,6 +176,4 @@ async def _check_listener(
     """Check the fields of a listener, and the secrets that the `known` one did not have."""
     addresses = [line.ip for line in await ports.list_addresses(tx, load_balancer.vip_port_id)]
     check_listener(listener, addresses)
-    known_ids = [] if known is None else [known.secret_id, *known.sni_secret_ids]
-    new_ids = [secret_id for secret_id in (listener.secret_id, *listener.sni_secret_ids) if secret_id not in known_ids]
-    await check_secrets(tx, ctx, new_ids)
+    await check_listener_secrets(tx, ctx, listener, known)

@@ -27,7 +27,7 @@ from pileus.domain.load_balancers.pools import Pool
 from pileus.domain.load_balancers.task_types import CREATE_POOL, DELETE_POOL, UPDATE_POOL
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.certificates import check_secrets
+from pileus.services.load_balancers.certificates import check_pool_secrets
 from pileus.services.load_balancers.changes import (
     NOTHING,
     lock_load_balancer,
@@ -78,7 +78,7 @@ async def plan_checked_pool(tx: Tx, ctx: Context, load_balancer: LoadBalancer, o
     parts = plan_pool(new_part_origin(ctx, load_balancer), order)
     with nest_field_errors("members"):
         await check_member_targets(tx, ctx, parts.members)
-    await _check_secrets(tx, ctx, parts.pools[0])
+    await check_pool_secrets(tx, ctx, parts.pools[0])
     return parts
 
 
@@ -123,7 +123,7 @@ async def update_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str, change: 
     load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
     existing = await _load_parts(tx, pool)
     after = await _plan_pool(tx, existing, change)
-    await _check_secrets(tx, ctx, after, known=pool)
+    await check_pool_secrets(tx, ctx, after, known=pool)
     member_changes = await _plan_members(tx, ctx, load_balancer, existing, change.members)
     monitor = _plan_monitor(ctx, load_balancer, after, existing.monitor, change.health_monitor)
     if after == pool and member_changes.is_empty and monitor == existing.monitor:
@@ -168,13 +168,6 @@ async def delete_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str) -> Task:
         data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", pool_id, name=pool.name),
     )
-
-
-async def _check_secrets(tx: Tx, ctx: Context, pool: Pool, known: Pool | None = None) -> None:
-    """Raise NotFound if a secret does not exist that the `known` pool did not have."""
-    known_ids = [] if known is None else [known.secret_id, known.ca_secret_id, known.crl_secret_id]
-    ids = (pool.secret_id, pool.ca_secret_id, pool.crl_secret_id)
-    await check_secrets(tx, ctx, [secret_id for secret_id in ids if secret_id not in known_ids])
 
 
 async def _find_load_balancer_id(tx: Tx, ctx: Context, listener_id: str | None, load_balancer_id: str | None) -> str:

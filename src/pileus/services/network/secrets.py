@@ -1,11 +1,9 @@
-"""Create and delete secrets, and save what uses them."""
-
-from collections.abc import Iterable
+"""Create, delete and use secrets."""
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Invalid, NotFound
-from pileus.domain.network.secrets import Secret, SecretFacts, SecretPayload, SecretUse, check_unused, new_secret
+from pileus.domain.network.secrets import Secret, SecretFacts, SecretPayload, check_unused, new_secret
 from pileus.domain.network.task_types import CREATE_SECRET, DELETE_SECRET, SecretTaskArgs
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
@@ -39,31 +37,10 @@ async def delete_secret(tx: Tx, ctx: Context, secret_id: str, task_id: str) -> T
     return await start_task(tx, ctx, task_id, DELETE_SECRET, SecretTaskArgs(secret_id=secret_id), entry=entry)
 
 
-async def save_secret_uses(
-    tx: Tx, ctx: Context, holder_kind: str, holder_id: str, secret_ids: Iterable[str]
-) -> list[Secret]:
-    """Save that a listener or a pool uses these secrets and no others, which therefore cannot be deleted.
-
-    Returns the secrets. Those that the holder uses already may have expired. Raises Conflict or Invalid.
-    """
-    uses = await secrets.list_uses_by_holder(tx, holder_id)
-    held_ids = {use.secret_id for use in uses}
-    used_secrets = [
-        await _require_usable(tx, ctx, secret_id, is_held=secret_id in held_ids)
-        for secret_id in dict.fromkeys(secret_ids)
-    ]
-    await secrets.remove_uses(tx, holder_id)
-    await secrets.add_uses(
-        tx,
-        [SecretUse(secret_id=secret.id, holder_id=holder_id, holder_kind=holder_kind) for secret in used_secrets],
-    )
-    return used_secrets
-
-
-async def _require_usable(tx: Tx, ctx: Context, secret_id: str, *, is_held: bool) -> Secret:
-    """Return a secret that nobody deletes until the transaction ends. Raises Conflict or Invalid."""
+async def require_usable_secret(tx: Tx, ctx: Context, secret_id: str) -> Secret:
+    """Return a secret for a new use; nobody deletes it until the transaction ends. Raises Conflict or Invalid."""
     try:
         secret = await secrets.get_for_use(tx, ctx.place, secret_id)
     except NotFound as problem:
         raise Invalid(f"Could not retrieve certificate: {problem}") from None
-    return secret if is_held else secret.require_usable(ctx.now())
+    return secret.require_usable(ctx.now())

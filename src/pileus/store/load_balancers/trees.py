@@ -18,7 +18,9 @@ from pileus.store.load_balancers import (
     load_balancers,
     members,
     pools,
+    secret_uses,
 )
+from pileus.store.network import secrets
 from pileus.store.rows import Table, in_list_placeholders
 
 TABLES: Mapping[str, Table[Any]] = {
@@ -63,6 +65,7 @@ async def add_parts(tx: Tx, parts: Parts) -> None:
     """Insert parts, those first that others refer to."""
     for name, table in TABLES.items():
         await table.add_all(tx, getattr(parts, name))
+    await secret_uses.add_uses(tx, parts)
 
 
 async def save_parts(tx: Tx, before: Parts, after: Parts) -> None:
@@ -70,6 +73,7 @@ async def save_parts(tx: Tx, before: Parts, after: Parts) -> None:
     for name, table in TABLES.items():
         for existing, changed in zip(getattr(before, name), getattr(after, name), strict=True):
             await table.save(tx, existing, changed)
+    await secret_uses.add_uses(tx, after)
 
 
 async def restore_parts(tx: Tx, parts: Parts) -> None:
@@ -78,20 +82,26 @@ async def restore_parts(tx: Tx, parts: Parts) -> None:
         for part in getattr(parts, name):
             existing = await table.require_by_id(tx, part.id)
             await table.save(tx, existing, replace(part, revision=existing.revision))
+    await secret_uses.replace_uses(tx, parts)
 
 
 async def remove_parts(tx: Tx, load_balancer_id: str, task_id: str, status: ProvisioningStatus) -> None:
     """Delete the parts that a task has locked and that have a provisioning status, those first that refer to others."""
     where = "load_balancer_id = :load_balancer_id AND task_id = :task_id AND provisioning_status = :status"
     values = {"load_balancer_id": load_balancer_id, "task_id": task_id, "status": status.value}
-    for table in reversed(list(TABLES.values())):
-        await table.remove_all(tx, where, **values)
+    await _remove_parts_where(tx, where, **values)
 
 
 async def remove_all_parts(tx: Tx, load_balancer_id: str) -> None:
     """Delete all parts of a load balancer."""
+    await _remove_parts_where(tx, "load_balancer_id = :load_balancer_id", load_balancer_id=load_balancer_id)
+
+
+async def _remove_parts_where(tx: Tx, where: str, **values: Any) -> None:
+    for table in (listeners.TABLE, pools.TABLE):
+        await secrets.remove_uses_of_holders(tx, f"SELECT id FROM {table.name} WHERE {where}", **values)
     for table in reversed(list(TABLES.values())):
-        await table.remove_all(tx, "load_balancer_id = :load_balancer_id", load_balancer_id=load_balancer_id)
+        await table.remove_all(tx, where, **values)
 
 
 async def unlock(

@@ -1,6 +1,8 @@
 """Secrets of tenants, and what uses them. The payload is encrypted."""
 
-from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import asdict
 
 from pileus.domain.network.secrets import Secret, SecretUse
 from pileus.domain.places import Place
@@ -40,16 +42,20 @@ async def list_uses(tx: Tx, secret_id: str) -> list[SecretUse]:
     return await USES.find(tx, "secret_id = :id ORDER BY holder_id", id=secret_id)
 
 
-async def list_uses_by_holder(tx: Tx, holder_id: str) -> list[SecretUse]:
-    """Return the uses of secrets by a holder."""
-    return await USES.find(tx, "holder_id = :id ORDER BY secret_id", id=holder_id)
-
-
-async def add_uses(tx: Tx, uses: Iterable[SecretUse]) -> None:
-    """Insert uses of secrets."""
-    await USES.add_all(tx, list(uses))
+async def add_use(tx: Tx, use: SecretUse) -> None:
+    """Insert the use of a secret, unless there is one by the same holder."""
+    await tx.send(
+        "INSERT INTO secret_uses (secret_id, holder_id, holder_kind) VALUES (:secret_id, :holder_id, :holder_kind)"
+        " ON CONFLICT (secret_id, holder_id) DO NOTHING",
+        **asdict(use),
+    )
 
 
 async def remove_uses(tx: Tx, holder_id: str) -> None:
     """Delete all uses of secrets by a holder."""
     await USES.remove_all(tx, "holder_id = :holder_id", holder_id=holder_id)
+
+
+async def remove_uses_of_holders(tx: Tx, holders: str, **values: Any) -> None:
+    """Delete the uses by the holders whose ids a subquery returns."""
+    await USES.remove_all(tx, f"holder_id IN ({holders})", **values)

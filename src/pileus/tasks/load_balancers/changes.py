@@ -15,7 +15,7 @@ from pileus.domain.tasks import TaskType, created_resources_by_kind
 from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
 from pileus.drivers.protocols.network import NicSpec
 from pileus.store.database import Tx
-from pileus.store.load_balancers import load_balancers, members, trees
+from pileus.store.load_balancers import load_balancers, members, secret_uses, trees
 from pileus.store.network import ports
 from pileus.tasks.capabilities import require_load_balancer_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
@@ -76,6 +76,7 @@ async def _save_changed(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> CreatedRes
     args, task_id = ctx.args, ctx.task.id
     load_balancer = await load_balancers.require(tx, args.load_balancer_id)
     await trees.remove_parts(tx, load_balancer.id, task_id, ProvisioningStatus.PENDING_DELETE)
+    await secret_uses.remove_former_uses(tx, args.previous)
     await _remove_unused_machine_ports(tx, load_balancer)
     await trees.unlock(tx, load_balancer, task_id, ctx.now())
     return None if args.created is None else created_resources_by_kind(**args.created)
