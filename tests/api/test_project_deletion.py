@@ -234,7 +234,7 @@ async def test_a_volume_that_could_not_be_destroyed_is_in_status_error(
         raise OSError(volume_id)
 
     monkeypatch.setattr(driver_of(tenant.running), "ensure_no_volume", stuck)
-    monkeypatch.setattr("pileus.tasks.engine.MAX_ATTEMPTS", 1)
+    monkeypatch.setattr("pileus.tasks.retries.MAX_ATTEMPTS", 1)
 
     failed = await tenant.wait_for_task((await delete_project(tenant, second.project_id)).json()["tasks"][0])
 

@@ -32,6 +32,8 @@ TEXTS_WITHOUT_SECRETS = {
     "public_key", "reason", "regional_limits", "remote_ip_prefix", "resource_name_template", "routing_key",
     "sorting", "ssh_key_name", "sshkey_name", "status", "step", "tags", "task_type", "time_from", "time_to",
     "timezone", "username", "value", "values", "vm_state", "week",
+    "address", "allowed_cidrs", "cookie_name", "domain_name", "expected_codes", "id", "monitor_address",
+    "persistence_granularity", "redirect_prefix", "redirect_url", "topic_name", "url_path",
 }  # fmt: skip
 """Fields of bodies that hold text, and no secrets. Names, descriptions and tags are no place for secrets."""
 

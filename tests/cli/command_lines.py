@@ -301,7 +301,7 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("file-shares resize {share} --size 20"),
     CommandLine("file-share-access-rules create {share} --ip-address 10.0.1.0/24 --access-mode rw", keep="access"),
     CommandLine("file-share-access-rules list {share}"),
-    CommandLine("file-share-access-rules delete {share} {access}"),
+    CommandLine("file-share-access-rules delete {access} --file-share-id {share}"),
     CommandLine("file-shares delete {share}"),
     CommandLine("placement-groups delete {apart}"),
     CommandLine("ssh-keys delete {ssh_key}"),
