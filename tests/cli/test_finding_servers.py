@@ -65,8 +65,10 @@ def test_commands_find_the_running_server(run: Run, tmp_path: Path) -> None:
         listed = json.loads(run("keys", "list", "-o", "json").stdout)
         variables = json.loads(run("env", "--format", "json", "--api-key", "1_12345678").stdout)
         variables_of_server = json.loads(run("env", "--format", "json").stdout)
+        console = run("console", "--data", str(tmp_path / "here")).stdout
     after = run("keys", "list")
 
+    assert console.startswith(f"{server.url}/#ticket=")
     assert created.exit_code == 0, created.stderr
     assert "found" in [key["name"] for key in listed]
     assert variables["GCORE_API_KEY"] == "1_12345678"

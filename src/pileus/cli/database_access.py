@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
@@ -65,9 +66,12 @@ def find_server_settings(
 
     Raises CommandError if several run, or if the database of the only one cannot be known.
     """
-    if any(name in given for name in (*DATABASE, *setting_names)):
+    if any(name in given for name in (*DATABASE, *setting_names) if name != "data"):
         return given
     servers = list_running_servers()
+    if "data" in given:
+        data = str(Path(str(given["data"].value)).absolute())
+        servers = [server for server in servers if server.data == data][:1]
     if len(servers) > 1:
         places = ", ".join(server.data for server in servers)
         raise CommandError(f"Several servers run on this machine: name the directory of one with --data ({places}).")
@@ -78,4 +82,4 @@ def find_server_settings(
         raise CommandError("The running server uses PostgreSQL: name its database with --database or PILEUS_DATABASE.")
     values = {name: getattr(server, name) for name in setting_names if getattr(server, name, "")}
     origin = f"the running server in {server.data}"
-    return {**given, **{name: GivenSettingValue(value, origin) for name, value in values.items()}}
+    return {**{name: GivenSettingValue(value, origin) for name, value in values.items()}, **given}
