@@ -26,7 +26,7 @@ PASSWORD, USER_DATA = "first-boot-secret-4714", "dXNlci1kYXRhLTQ3MTU="
 SECRETS = (HEADER, BROKER, DOWNLOAD, PASSWORD, USER_DATA)
 ARGUMENTS_WITHOUT_SECRETS = {
     "before", "created", "description", "floating_ips", "host", "kept_floating_ips", "name", "new", "old", "ports",
-    "refusal", "tags", "vm_state", "volume_type", "volumes",
+    "flavor_name", "previous_status", "refusal", "tags", "vm_state", "volume_type", "volumes",
 }  # fmt: skip
 """Arguments of tasks that contain text and are not named as ids. The others of this kind are secret."""
 OPTIONS = ("--subscribers", "any")

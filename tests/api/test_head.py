@@ -8,12 +8,12 @@ import pytest
 
 from pileus.domain.account.access import Role
 from tests.api.conftest import Owner
-from tests.api.routes import ENDPOINTS, Endpoint
+from tests.api.routes import ENDLESS, ENDPOINTS, Endpoint
 from tests.builders import an_instance
 from tests.servers import KEY, Server
 from tests.tenants import Tenant, client_of
 
-READS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET"]
+READS = [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET" and endpoint.name not in ENDLESS]
 CHANGING = {"request_id", "x-request-id", "date"}
 VOLATILE = {
     # Each request is counted, and each console has its own ticket.
@@ -38,6 +38,13 @@ async def test_head_answers_as_get_without_the_body(owner: Owner, endpoint: Endp
     if endpoint.name not in VOLATILE:
         assert stable_headers(head) == stable_headers(whole)
     assert head.headers.keys() == whole.headers.keys()
+
+
+async def test_head_of_a_stream_ends(tenant: Tenant) -> None:
+    answer = await tenant.api.head("/ui/changes")
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")
 
 
 async def test_head_needs_the_access_of_get(tenant: Tenant, stranger: Tenant) -> None:

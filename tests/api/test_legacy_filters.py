@@ -9,6 +9,7 @@ import pytest
 from pileus.domain.network.networks import Network, Subnet
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.storage.volumes import Snapshot
+from tests.api.test_load_balancers import create as create_load_balancer
 from tests.builders import (
     BARE_METAL,
     a_floating_ip,
@@ -54,6 +55,7 @@ LISTS: dict[str, tuple[Callable[[Tenant], Awaitable[Any]], str]] = {
     "subnets": (a_subnet, "subnets"),
     "securitygroups": (a_named_group, "securitygroups"),
     "floatingips": (a_floating_ip, "floatingips"),
+    "loadbalancers": (create_load_balancer, "loadbalancers"),
 }
 """For each list: what adds a resource, and where its tags are changed."""
 

@@ -123,6 +123,7 @@ const SCENARIOS = {
   async sign_in({ ticket }) {
     const { page, context, notes } = await openPage({ signedIn: false });
     await page.goto(`${base}/#ticket=${ticket}`);
+    await page.waitForURL(/\/ui\//);
     await settle(page);
     const address = page.url();
     const second = await context.newPage();

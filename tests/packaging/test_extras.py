@@ -22,7 +22,7 @@ TEXTS = [
     *ROOT.glob("*.yml"),
     *(ROOT / "docs").rglob("*.md"),
     *(path for path in (ROOT / "examples").rglob("*") if path.is_file()),
-    *(ROOT / "scripts").iterdir(),
+    *(path for path in (ROOT / "scripts").rglob("*") if path.is_file()),
     *(ROOT / "src").rglob("*.py"),
 ]
 INSTALL_HINT = re.compile(r"(?:(?:pip3?|pipx|uv tool|uv pip) install|uvx|uv add|pipx run)((?: [^\s`\n)]+)+)")

@@ -30,7 +30,10 @@ def test_regions_with_the_same_driver_and_options_share_it_and_the_setting_is_th
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('driver = "nowhere"', "regions[1].driver: There is no driver nowhere; there is memory, qemu, simulated"),
+        (
+            'driver = "nowhere"',
+            "regions[1].driver: There is no driver nowhere; there is memory, openstack, qemu",
+        ),
         ('driver = "memory"\ndriver_options = { row = 1 }', "regions[1].driver_options.row: The driver memory has no"),
         ("driver_options = { rack = 'b' }", "regions[1].driver_options.rack: The driver simulated has no such option"),
         ('driver = "memory"\ndriver_options = { vcpus = "many" }', "Expected 'int', got 'str' - at '$.vcpus'"),

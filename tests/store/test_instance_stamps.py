@@ -200,7 +200,9 @@ async def own(running: RunningCloud) -> AsyncIterator[Tenant]:
 async def world(own: Tenant) -> World:
     """An instance with a volume, tags, and a private port with a group and a protected floating IP."""
     placement_group = await a_placement_group(own)
-    instance = await an_instance(own, labels=LABELS, placement_group_id=placement_group.id)
+    instance = await an_instance(
+        own, labels=LABELS, placement_group_id=placement_group.id, outage_began_at=1, outage_ended_at=2
+    )
     network, (subnet, *_) = await a_network(own)
     port = await a_port(own, subnet, instance, position=1, interface_name="inner")
     floating = await a_floating_ip(own, port)

@@ -98,7 +98,7 @@ def test_settings_are_given_by_name() -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"simulatedtime": "realistic"}, r"no setting simulatedtime; did you mean simulated_time\?"),
+        ({"simulatedtime": "realistic"}, r"no setting simulatedtime: did you mean simulated_time\?"),
         ({"simulated_time": "slow"}, "simulated_time wants"),
         ({"catalogue": "missing.toml"}, "missing.toml"),
     ],

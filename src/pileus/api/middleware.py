@@ -1,14 +1,16 @@
 """Give each request an id, count it for Prometheus and log it; answer HEAD as GET."""
 
+import asyncio
 import logging
 import os
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from litestar.enums import HttpMethod, ScopeType
 from litestar.handlers import HTTPRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Send
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -158,13 +160,16 @@ def answer_head_as_get(app: ASGIApp) -> ASGIApp:
         if scope["type"] != ScopeType.HTTP or scope["method"] not in ("HEAD", "OPTIONS"):
             await app(scope, receive, send)
             return
-        method = scope["method"]
+        method, has_ended = scope["method"], asyncio.Event()
 
         async def send_for_method(message: Message) -> None:
             # The HTTP server sends a body or none by the method in the scope, which it shares with us.
             scope["method"] = method
             if message["type"] == "http.response.body" and method == "HEAD":
-                message["body"] = b""
+                if has_ended.is_set():
+                    return
+                has_ended.set()
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
             elif message["type"] == "http.response.start":
                 message["headers"] = [_with_head(name, value) for name, value in message["headers"]]
             await send(message)
@@ -172,12 +177,23 @@ def answer_head_as_get(app: ASGIApp) -> ASGIApp:
         if method == "HEAD":
             scope["method"] = HttpMethod.GET
         try:
-            await app(scope, receive, send_for_method)
+            await app(scope, partial(_receive_until, receive, has_ended), send_for_method)
         finally:
             # Metrics and logs name the method of the request.
             scope["method"] = method
 
     return handle
+
+
+async def _receive_until(receive: Receive, has_ended: asyncio.Event) -> ReceiveMessage:
+    """Receive a message, or say that the client has gone once the answer has ended: a stream then ends as well."""
+    receiving, ending = asyncio.ensure_future(receive()), asyncio.ensure_future(has_ended.wait())
+    try:
+        await asyncio.wait((receiving, ending), return_when=asyncio.FIRST_COMPLETED)
+        return receiving.result() if receiving.done() else {"type": "http.disconnect"}
+    finally:
+        receiving.cancel()
+        ending.cancel()
 
 
 def allowed_methods_with_head(value: str) -> str:

@@ -20,6 +20,7 @@ CAPABILITIES = {
 }
 FULFILLED = {
     "SupportsCapacity", "SupportsConsoles", "SupportsDiskSpace", "SupportsFloatingIPs", "SupportsHealthCheck",
+    "SupportsMachineInventory",
     "SupportsImages", "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
     "SupportsPortForwards", "SupportsRouters", "SupportsScreenStreams", "SupportsSecurityGroups", "SupportsSerialLogs",
     "SupportsSnapshots", "SupportsVolumeResize", "SupportsVolumeRetype", "SupportsVolumes", "SupportsWatching",
