@@ -25,6 +25,8 @@ UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 IN_OWN_PROJECT, IN_OTHER_PROJECT, IN_BODY = "thing", "project and thing", "body and query"
 WAYS = (IN_OWN_PROJECT, IN_OTHER_PROJECT, IN_BODY)
 """Where a request names what belongs to another tenant."""
+ANY_ADDRESS = "access_to"
+"""A column that holds any address: a tenant may let the address of another one mount its own file share."""
 
 
 @dataclass(slots=True)
@@ -104,6 +106,10 @@ def _shape(answer: httpx.Response) -> Any:
     return sorted(view) if isinstance(view, dict) else type(view).__name__
 
 
+def _cells(names: list[str], row: Any) -> set[str]:
+    return {str(value) for name, value in zip(names, row, strict=True) if name != ANY_ADDRESS}
+
+
 def _query_value(value: Any) -> Any:
     return value if isinstance(value, str | list) else str(value).lower()
 
@@ -138,7 +144,7 @@ class Owner:
         async with db.read() as tx:
             rows = {table: await tx.all(f"SELECT {', '.join(names)} FROM {table}") for table, names in tables.items()}
         return {
-            table: sorted(repr(row) for row in rows[table] if self._is_own(names, row) or secrets & set(map(str, row)))
+            table: sorted(repr(row) for row in rows[table] if self._is_own(names, row) or secrets & _cells(names, row))
             for table, names in tables.items()
             if table not in {"user_actions", "tasks", "counters"}
         }
