@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 TARGETS: Mapping[str, str] = {
+    "ca_secret_id": "secrets",
+    "crl_secret_id": "secrets",
     "external_network_id": "networks",
     "file_share_id": "file_shares",
     "floating_ip_id": "floating_ips",
@@ -60,6 +62,7 @@ REFERENCES = (
     "ports.load_balancer_id", "ports.network_id", "ports.project_id", "router_ports.network_id",
     "router_ports.router_id", "routers.external_network_id", "routers.network_id", "routers.project_id",
     "secret_uses.secret_id", "secrets.project_id", "listeners.secret_id", "pools.secret_id",
+    "pools.ca_secret_id", "pools.crl_secret_id",
     "schedules.lifecycle_policy_id", "schedules.project_id", "security_group_rules.remote_group_id",
     "security_group_rules.security_group_id", "security_groups.project_id", "snapshots.project_id",
     "snapshots.volume_id", "ssh_keys.project_id", "subnets.network_id", "subnets.project_id", "tags.project_id",
