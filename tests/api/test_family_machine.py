@@ -27,7 +27,7 @@ DANGLING = {
     "an address of no port": GONE.format(table="addresses", column="port_id", other="ports"),
     "an address of no floating IP": GONE.format(table="addresses", column="floating_ip_id", other="floating_ips"),
     "an address of nobody": "SELECT ip FROM addresses"
-    " WHERE port_id IS NULL AND floating_ip_id IS NULL AND router_port_id IS NULL",
+    " WHERE port_id IS NULL AND floating_ip_id IS NULL AND router_port_id IS NULL AND file_share_id IS NULL",
     "an address twice": "SELECT ip FROM addresses GROUP BY subnet_id, ip HAVING count(*) > 1",
 }
 
