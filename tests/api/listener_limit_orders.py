@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 
 from pileus.domain import limits
+from tests.api.foreign_ids import MISSING
 from tests.balancers import a_balanced_listener
+from tests.networks import a_secret
 from tests.tenants import Tenant
 
 
@@ -30,19 +32,15 @@ async def name_listener_users(tenant: Tenant, count: int) -> httpx.Response:
 
 async def name_certificates(tenant: Tenant, count: int) -> httpx.Response:
     """Name certificates in a change of a listener that has them already."""
-    existing = [_secret_id(number) for number in range(limits.SNI_SECRETS.value)]
+    existing = [(await a_secret(tenant)).id for _ in range(limits.SNI_SECRETS.value)]
     listener = await a_balanced_listener(tenant, protocol="TERMINATED_HTTPS", sni_secret_ids=existing)
     path = tenant.path("lblisteners", listener.id, version=2)
-    return await tenant.api.patch(path, json={"sni_secret_id": [_secret_id(number) for number in range(count)]})
+    return await tenant.api.patch(path, json={"sni_secret_id": [*existing, MISSING][:count]})
 
 
 async def _create_listener(tenant: Tenant, **body: Any) -> httpx.Response:
     listener = {"name": "web", "protocol": "HTTP", "protocol_port": 80, **body}
     return await tenant.api.post(tenant.path("loadbalancers"), json={"name": "web", "listeners": [listener]})
-
-
-def _secret_id(number: int) -> str:
-    return f"00000000-0000-4000-8000-{number:012}"
 
 
 LISTENER_ORDERS: dict[limits.Limit, Callable[[Tenant, int], Awaitable[httpx.Response]]] = {
