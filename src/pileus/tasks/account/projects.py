@@ -14,6 +14,7 @@ from pileus.domain.compute.images import ImageStatus
 from pileus.domain.compute.instances import Status
 from pileus.domain.storage.file_shares import FileShareStatus
 from pileus.domain.storage.volumes import SnapshotStatus, VolumeStatus
+from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.images import SupportsImages
 from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
 from pileus.drivers.protocols.network import (
@@ -40,8 +41,8 @@ ProjectContext = TaskContext[DeleteProjectArgs]
 
 
 async def _destroy_machines(ctx: ProjectContext) -> None:
-    for region_id, instance_id in await _list_regions_and_ids(ctx, "instances"):
-        await ctx.drivers.require(region_id).ensure_no_machine(instance_id)
+    for driver, instance_id in await _list_with_drivers(ctx, "instances"):
+        await driver.ensure_no_machine(instance_id)
         await ctx.write(partial(_save_machine_gone, ctx, instance_id))
 
 
@@ -51,45 +52,40 @@ async def _save_machine_gone(ctx: ProjectContext, instance_id: str, tx: Tx) -> N
 
 
 async def _destroy_load_balancers(ctx: ProjectContext) -> None:
-    for region_id, load_balancer_id in await _list_regions_and_ids(ctx, "load_balancers"):
-        driver = ctx.drivers.require(region_id)
+    for driver, load_balancer_id in await _list_with_drivers(ctx, "load_balancers"):
         if isinstance(driver, SupportsLoadBalancers):
             await driver.ensure_no_load_balancer(load_balancer_id)
 
 
 async def _restore_load_balancers(ctx: ProjectContext) -> None:
-    for region_id, load_balancer_id in await _list_regions_and_ids(ctx, "load_balancers"):
-        if isinstance(ctx.drivers.require(region_id), SupportsLoadBalancers):
+    for driver, load_balancer_id in await _list_with_drivers(ctx, "load_balancers"):
+        if isinstance(driver, SupportsLoadBalancers):
             await ensure_load_balancer(ctx, await load_tree(ctx, load_balancer_id))
 
 
 async def _destroy_snapshots(ctx: ProjectContext) -> None:
-    for region_id, snapshot_id in await _list_regions_and_ids(ctx, "snapshots"):
-        driver = ctx.drivers.require(region_id)
+    for driver, snapshot_id in await _list_with_drivers(ctx, "snapshots"):
         if isinstance(driver, SupportsSnapshots):
             await _set_status(ctx, "snapshots", snapshot_id, SnapshotStatus.DELETING)
             await driver.ensure_no_snapshot(snapshot_id)
 
 
 async def _destroy_volumes(ctx: ProjectContext) -> None:
-    for region_id, volume_id in await _list_regions_and_ids(ctx, "volumes"):
-        driver = ctx.drivers.require(region_id)
+    for driver, volume_id in await _list_with_drivers(ctx, "volumes"):
         if isinstance(driver, SupportsVolumes):
             await _set_status(ctx, "volumes", volume_id, VolumeStatus.DELETING)
             await driver.ensure_no_volume(volume_id)
 
 
 async def _destroy_file_shares(ctx: ProjectContext) -> None:
-    for region_id, share_id in await _list_regions_and_ids(ctx, "file_shares"):
-        driver = ctx.drivers.require(region_id)
+    for driver, share_id in await _list_with_drivers(ctx, "file_shares"):
         if isinstance(driver, SupportsFileShares):
             await _set_status(ctx, "file_shares", share_id, FileShareStatus.DELETING)
             await driver.ensure_no_file_share(share_id)
 
 
 async def _destroy_images(ctx: ProjectContext) -> None:
-    for region_id, image_id in await _list_regions_and_ids(ctx, "images"):
-        driver = ctx.drivers.require(region_id)
+    for driver, image_id in await _list_with_drivers(ctx, "images"):
         if isinstance(driver, SupportsImages):
             await _set_status(ctx, "images", image_id, ImageStatus.DELETING)
             await driver.ensure_no_image(image_id)
@@ -97,12 +93,10 @@ async def _destroy_images(ctx: ProjectContext) -> None:
 
 async def _destroy_security_groups(ctx: ProjectContext) -> None:
     """Destroy the security groups, and unassign the floating IPs."""
-    for region_id, floating_ip_id in await _list_regions_and_ids(ctx, "floating_ips"):
-        driver = ctx.drivers.require(region_id)
+    for driver, floating_ip_id in await _list_with_drivers(ctx, "floating_ips"):
         if isinstance(driver, SupportsFloatingIPs):
             await driver.ensure_no_floating_ip(floating_ip_id)
-    for region_id, group_id in await _list_regions_and_ids(ctx, "security_groups"):
-        driver = ctx.drivers.require(region_id)
+    for driver, group_id in await _list_with_drivers(ctx, "security_groups"):
         if isinstance(driver, SupportsSecurityGroups):
             await driver.ensure_no_security_group(group_id)
 
@@ -117,8 +111,7 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
 
 
 async def _destroy_routers(ctx: ProjectContext) -> None:
-    for region_id, router_id in await _list_regions_and_ids(ctx, "routers"):
-        driver = ctx.drivers.require(region_id)
+    for driver, router_id in await _list_with_drivers(ctx, "routers"):
         if isinstance(driver, SupportsRouters):
             await driver.ensure_no_router(router_id)
 
@@ -135,8 +128,7 @@ async def _restore_routers(ctx: ProjectContext) -> None:
 
 
 async def _destroy_networks(ctx: ProjectContext) -> None:
-    for region_id, network_id in await _list_regions_and_ids(ctx, "networks"):
-        driver = ctx.drivers.require(region_id)
+    for driver, network_id in await _list_with_drivers(ctx, "networks"):
         if isinstance(driver, SupportsNetworks):
             await driver.ensure_no_network(network_id)
 
@@ -172,9 +164,11 @@ async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status:
     await ctx.write(lambda tx: project_contents.set_status(tx, table, resource_id, status))
 
 
-async def _list_regions_and_ids(ctx: ProjectContext, table: str) -> list[tuple[int, str]]:
+async def _list_with_drivers(ctx: ProjectContext, table: str) -> list[tuple[Compute, str]]:
+    """Return the ids of what the project has in a table, each with the driver of its region."""
     async with ctx.db.scan() as tx:
-        return await project_contents.list_regions_and_ids(tx, table, ctx.args.project_id)
+        regions_and_ids = await project_contents.list_regions_and_ids(tx, table, ctx.args.project_id)
+    return [(ctx.drivers.require(region_id), resource_id) for region_id, resource_id in regions_and_ids]
 
 
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:
