@@ -77,10 +77,15 @@ async def change_tags(
 
 def without_tag(key: str | None, existing: Tags) -> Tags:
     """Return the tags without one of them. Raises NotFound, Invalid without a key, or Forbidden if it is read-only."""
+    return merged_tags(existing, {require_own_tag(existing, key).key: None})
+
+
+def require_own_tag(existing: Tags, key: str | None) -> Tag:
+    """Return the tag with a key, which is not read-only. Raises NotFound, Invalid or Forbidden."""
     tag = require_tag(existing, key)
     if tag.read_only:
         raise Forbidden(f"Tag {tag.key} is read-only")
-    return merged_tags(existing, {tag.key: None})
+    return tag
 
 
 def require_tag(existing: Tags, key: str | None) -> Tag:

@@ -13,12 +13,12 @@ from pileus.domain.load_balancers.task_types import (
 from pileus.domain.tags import Tags, check_tag_count, merged_tags
 from pileus.domain.tasks import Task, TaskType
 from pileus.services.load_balancers.changes import lock_load_balancer
-from pileus.services.tags import require_tag, without_tag
+from pileus.services.load_balancers.load_balancers import AUDIT_GROUP
+from pileus.services.tags import require_own_tag
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.database import Tx
 
-AUDIT_GROUP = "loadbalancer"
 TagsTaskType = TaskType[UpdateLoadBalancerTagsArgs]
 
 
@@ -41,8 +41,7 @@ async def replace_tags(tx: Tx, ctx: Context, load_balancer_id: str, new: Mapping
 async def delete_tag(tx: Tx, ctx: Context, load_balancer_id: str, key: str | None, task_id: str) -> Task:
     """Start the task that deletes a tag. Raises NotFound, Invalid, Forbidden or Conflict."""
     existing = await _lock_and_list_tags(tx, ctx, load_balancer_id, task_id)
-    without_tag(key, existing)
-    patch = {require_tag(existing, key).key: None}
+    patch = {require_own_tag(existing, key).key: None}
     return await _start(tx, ctx, load_balancer_id, existing, patch, task_id, DELETE_LOAD_BALANCER_TAG, "delete")
 
 

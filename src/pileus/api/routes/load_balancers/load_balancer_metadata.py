@@ -11,13 +11,14 @@ from pileus.api.wire.tags import NewTags, TagChanges
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.tags import validate_tags
 from pileus.services.load_balancers import load_balancer_tags
+from pileus.services.load_balancers.load_balancers import AUDIT_GROUP
 from pileus.store.load_balancers import load_balancers
 
 LOAD_BALANCER = MetadataRouteConfig(
     path=ONE,
     tag="Load Balancers",
     kind=load_balancers.KIND,
-    group="loadbalancer",
+    group=AUDIT_GROUP,
     get=load_balancers.get,
     lock=load_balancers.TABLE.lock,
 )
