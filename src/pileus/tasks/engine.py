@@ -5,10 +5,8 @@ lasts, and when it gives the task back. When the worker dies, the lease expires 
 resumes after the last saved step. The steps that had begun since run again, which is why every step is idempotent. No
 transaction is open while a driver works, and a worker that has lost its lease cannot write.
 
-A free slot goes to the tenants in turn: see `slots.py`. A task that an injected fault holds gives its slot back.
-
-A task of a region or of a type that this process does not know is left to others: a server with a newer catalogue or
-a newer version has started it.
+A free slot goes to the tenants in turn: see `slots.py`, and `claims.py` for which tasks are claimed. A task that an
+injected fault holds gives its slot back.
 
 An engine that is `instant` ends a task in the transaction that claims it, if nothing has to wait and nothing fails.
 Otherwise only the claim remains of that, and the worker performs the task step by step.
