@@ -5,13 +5,12 @@ from ipaddress import ip_address, ip_network
 from typing import TypedDict
 
 from msgspec import Struct, field
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
 from pileus.domain import limits
 from pileus.domain.errors import Conflict, invalid
 from pileus.domain.load_balancers.listeners import Listener, ListenerProtocol, ListenerUser
-from pileus.domain.load_balancers.load_balancers import LoadBalancer
-from pileus.domain.load_balancers.pool_orders import NewPool
+from pileus.domain.load_balancers.pool_orders import NewPool, PartOrigin
 
 DEFAULT_CONNECTION_LIMIT = 100_000
 NO_CONNECTION_LIMIT = -1
@@ -56,14 +55,10 @@ class ListenerPatch(TypedDict, total=False):
     user_list: list[ListenerUser] | None
 
 
-def new_listener_record(
-    listener_id: str, load_balancer: LoadBalancer, order: NewListener, now: int, default_pool_id: str | None = None
-) -> Listener:
+def new_listener_record(origin: PartOrigin, order: NewListener, default_pool_id: str | None = None) -> Listener:
     """Return the record of a new listener with its defaults, unchecked."""
     listener = Listener(
-        id=listener_id,
-        **asdict(load_balancer.place),
-        load_balancer_id=load_balancer.id,
+        **origin.part_fields(),
         name=order.name,
         protocol=order.protocol,
         protocol_port=order.protocol_port,
@@ -77,8 +72,6 @@ def new_listener_record(
         sni_secret_ids=order.sni_secret_ids,
         allowed_cidrs=order.allowed_cidrs,
         user_list=order.user_list,
-        created_at=now,
-        updated_at=now,
     )
     return _normalized(listener)
 

@@ -18,10 +18,10 @@ from pileus.domain.load_balancers.task_types import (
 )
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import lock_load_balancer, start_change
-from pileus.services.load_balancers.pools import new_part_origin, require_changeable_pool
+from pileus.services.load_balancers.changes import require_changeable_part, start_change
+from pileus.services.load_balancers.pools import new_part_origin
 from pileus.store.database import Tx
-from pileus.store.load_balancers import health_monitors
+from pileus.store.load_balancers import health_monitors, pools
 
 AUDIT_GROUP = "lb_health_monitor"
 
@@ -31,11 +31,10 @@ async def create_health_monitor(tx: Tx, ctx: Context, pool_id: str, settings: Mo
 
     Raises NotFound, Invalid or Conflict.
     """
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     if await health_monitors.find_by_pool(tx, pool_id) is not None:
         raise Conflict(f"Pool {pool_id} has a health monitor already")
     monitor = plan_health_monitor(new_part_origin(ctx, load_balancer), pool, settings)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -53,10 +52,9 @@ async def create_health_monitor(tx: Tx, ctx: Context, pool_id: str, settings: Mo
 
 async def update_health_monitor(tx: Tx, ctx: Context, pool_id: str, patch: Mapping[str, Any], task_id: str) -> Task:
     """Start the task that changes the monitor of a pool. Raises NotFound, Invalid or Conflict."""
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     monitor = await health_monitors.require_by_pool(tx, pool_id)
     after = monitor_with_patch(monitor, patch, pool.protocol)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -72,9 +70,8 @@ async def update_health_monitor(tx: Tx, ctx: Context, pool_id: str, patch: Mappi
 
 async def delete_health_monitor(tx: Tx, ctx: Context, pool_id: str, task_id: str) -> Task:
     """Start the task that deletes the monitor of a pool. Raises NotFound or Conflict."""
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     monitor = await health_monitors.require_by_pool(tx, pool_id)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,

@@ -16,16 +16,11 @@ from pileus.domain.load_balancers.l7_orders import (
 )
 from pileus.domain.load_balancers.l7_policies import L7Policy
 from pileus.domain.load_balancers.listeners import Listener
-from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.pool_protocols import check_has_l7_policies, check_pool_accepted
 from pileus.domain.load_balancers.task_types import CREATE_L7_POLICY, DELETE_L7_POLICY, UPDATE_L7_POLICY
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import (
-    lock_load_balancer,
-    require_changeable_load_balancer,
-    start_change,
-)
+from pileus.services.load_balancers.changes import require_changeable_part, start_change
 from pileus.services.load_balancers.pools import new_part_origin
 from pileus.store.database import Tx
 from pileus.store.load_balancers import l7_policies, l7_rules, listeners, pools
@@ -35,9 +30,7 @@ AUDIT_GROUP = "lb_l7policy"
 
 async def create_l7_policy(tx: Tx, ctx: Context, order: NewL7Policy, task_id: str) -> Task:
     """Save a policy at its position, and start the task that creates it. Raises NotFound, Invalid or Conflict."""
-    load_balancer_id = (await listeners.get(tx, ctx.place, order.listener_id)).load_balancer_id
-    load_balancer = await lock_load_balancer(tx, ctx, load_balancer_id, task_id)
-    listener = await listeners.get(tx, ctx.place, order.listener_id)
+    load_balancer, listener = await require_changeable_part(tx, ctx, listeners.get, order.listener_id)
     check_has_l7_policies(listener)
     existing = await l7_policies.list_by_listener(tx, listener.id)
     policy = plan_l7_policy(new_part_origin(ctx, load_balancer), order, existing)
@@ -60,14 +53,13 @@ async def create_l7_policy(tx: Tx, ctx: Context, order: NewL7Policy, task_id: st
 
 async def update_l7_policy(tx: Tx, ctx: Context, policy_id: str, patch: L7PolicyPatch, task_id: str) -> Task:
     """Start the task that changes a policy and moves it to its position. Raises NotFound, Invalid or Conflict."""
-    load_balancer, policy = await require_changeable_l7_policy(tx, ctx, policy_id)
+    load_balancer, policy = await require_changeable_part(tx, ctx, l7_policies.get, policy_id)
     listener = await listeners.get(tx, ctx.place, policy.listener_id)
     existing = await l7_policies.list_by_listener(tx, listener.id)
     after = l7_policy_with_patch(policy, patch, len(existing))
     await _check_redirect_pool(tx, ctx, listener, after)
     others = [(before, moved) for before, moved in _find_moved(existing, positioned_policies(existing, after))]
     changed = [(policy, after), *((before, moved) for before, moved in others if before.id != policy_id)]
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -83,11 +75,10 @@ async def update_l7_policy(tx: Tx, ctx: Context, policy_id: str, patch: L7Policy
 
 async def delete_l7_policy(tx: Tx, ctx: Context, policy_id: str, task_id: str) -> Task:
     """Start the task that deletes a policy with its rules. Raises NotFound or Conflict."""
-    load_balancer, policy = await require_changeable_l7_policy(tx, ctx, policy_id)
+    load_balancer, policy = await require_changeable_part(tx, ctx, l7_policies.get, policy_id)
     listener = await listeners.get(tx, ctx.place, policy.listener_id)
     others = [other for other in await l7_policies.list_by_listener(tx, listener.id) if other.id != policy_id]
     moved = _find_moved(others, positioned_policies(others))
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -100,13 +91,6 @@ async def delete_l7_policy(tx: Tx, ctx: Context, policy_id: str, task_id: str) -
         data={"load_balancer_id": load_balancer.id, "listener_id": listener.id, "l7_policy_id": policy_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", policy_id, name=policy.name),
     )
-
-
-async def require_changeable_l7_policy(tx: Tx, ctx: Context, policy_id: str) -> tuple[LoadBalancer, L7Policy]:
-    """Return a policy and its load balancer, which nobody else changes or locks. Raises NotFound or Conflict."""
-    load_balancer_id = (await l7_policies.get(tx, ctx.place, policy_id)).load_balancer_id
-    load_balancer = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
-    return load_balancer, await l7_policies.get(tx, ctx.place, policy_id)
 
 
 async def _check_redirect_pool(tx: Tx, ctx: Context, listener: Listener, policy: L7Policy) -> None:

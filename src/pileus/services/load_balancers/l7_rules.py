@@ -8,21 +8,19 @@ from pileus.domain.load_balancers.l7_orders import L7RulePatch, NewL7Rule, l7_ru
 from pileus.domain.load_balancers.task_types import CREATE_L7_RULE, DELETE_L7_RULE, REPLACE_L7_RULE
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import lock_load_balancer, start_change
-from pileus.services.load_balancers.l7_policies import require_changeable_l7_policy
+from pileus.services.load_balancers.changes import require_changeable_part, start_change
 from pileus.services.load_balancers.pools import new_part_origin
 from pileus.store.database import Tx
-from pileus.store.load_balancers import l7_rules
+from pileus.store.load_balancers import l7_policies, l7_rules
 
 AUDIT_GROUP = "lb_l7rule"
 
 
 async def create_l7_rule(tx: Tx, ctx: Context, policy_id: str, order: NewL7Rule, task_id: str) -> Task:
     """Save a rule, and start the task that adds it to its policy. Raises NotFound, Invalid or Conflict."""
-    load_balancer, policy = await require_changeable_l7_policy(tx, ctx, policy_id)
+    load_balancer, policy = await require_changeable_part(tx, ctx, l7_policies.get, policy_id)
     rule_count = len(await l7_rules.list_by_policy(tx, policy_id))
     rule = plan_l7_rule(new_part_origin(ctx, load_balancer), policy_id, order, rule_count)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -38,14 +36,11 @@ async def create_l7_rule(tx: Tx, ctx: Context, policy_id: str, order: NewL7Rule,
     )
 
 
-async def replace_l7_rule(  # the ids of policy, rule and task
-    tx: Tx, ctx: Context, policy_id: str, rule_id: str, patch: L7RulePatch, task_id: str
-) -> Task:
+async def replace_l7_rule(tx: Tx, ctx: Context, policy_id: str, rule_id: str, patch: L7RulePatch, task_id: str) -> Task:
     """Start the task that changes a rule of a policy. Raises NotFound, Invalid or Conflict."""
-    load_balancer, policy = await require_changeable_l7_policy(tx, ctx, policy_id)
+    load_balancer, policy = await require_changeable_part(tx, ctx, l7_policies.get, policy_id)
     rule = await l7_rules.require_of_policy(tx, policy_id, rule_id)
     after = l7_rule_with_patch(rule, patch)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -61,9 +56,8 @@ async def replace_l7_rule(  # the ids of policy, rule and task
 
 async def delete_l7_rule(tx: Tx, ctx: Context, policy_id: str, rule_id: str, task_id: str) -> Task:
     """Start the task that deletes a rule of a policy. Raises NotFound or Conflict."""
-    load_balancer, policy = await require_changeable_l7_policy(tx, ctx, policy_id)
+    load_balancer, policy = await require_changeable_part(tx, ctx, l7_policies.get, policy_id)
     rule = await l7_rules.require_of_policy(tx, policy_id, rule_id)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,

@@ -27,8 +27,13 @@ from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
 from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.load_balancers.certificates import check_listener_secrets
-from pileus.services.load_balancers.changes import NOTHING, lock_load_balancer, start_change
-from pileus.services.load_balancers.pools import plan_checked_pool
+from pileus.services.load_balancers.changes import (
+    NOTHING,
+    require_changeable_load_balancer,
+    require_changeable_part,
+    start_change,
+)
+from pileus.services.load_balancers.pools import new_part_origin, plan_checked_pool
 from pileus.store.database import Tx
 from pileus.store.load_balancers import listeners, load_balancers, pools, trees
 from pileus.store.network import ports
@@ -46,7 +51,7 @@ async def plan_listeners(tx: Tx, ctx: Context, load_balancer: LoadBalancer, orde
         with nest_field_errors("listeners", position):
             pool_parts = await _plan_default_pool(tx, ctx, load_balancer, order)
             pool_id = next((pool.id for pool in pool_parts.pools), None)
-            listener = new_listener_record(ctx.new_id(), load_balancer, order, ctx.now(), pool_id)
+            listener = new_listener_record(new_part_origin(ctx, load_balancer), order, pool_id)
             await _check_new_listener(tx, ctx, load_balancer, listener, planned.listeners)
         planned += pool_parts + Parts(listeners=[listener])
     return planned
@@ -63,8 +68,8 @@ async def create_listener(
     audit_data: dict[str, Any],
 ) -> Task:
     """Save a listener, and start the task that creates it. Raises NotFound, Invalid or Conflict."""
-    load_balancer = await lock_load_balancer(tx, ctx, load_balancer_id, task_id)
-    listener = new_listener_record(ctx.new_id(), load_balancer, order, ctx.now(), default_pool_id)
+    load_balancer = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
+    listener = new_listener_record(new_part_origin(ctx, load_balancer), order, default_pool_id)
     others = await listeners.list_by_load_balancer(tx, load_balancer_id)
     await _check_new_listener(tx, ctx, load_balancer, listener, others)
     if default_pool_id is not None:
@@ -88,7 +93,7 @@ async def update_listener(tx: Tx, ctx: Context, listener_id: str, patch: Listene
 
     Older clients need a task for an empty patch. Raises NotFound, Invalid or Conflict.
     """
-    load_balancer, listener = await _lock_listener(tx, ctx, listener_id, task_id)
+    load_balancer, listener = await require_changeable_part(tx, ctx, listeners.get, listener_id)
     after = patched_listener(listener, patch, ctx.now())
     await _check_listener(tx, ctx, load_balancer, after, known=listener)
     return await start_change(
@@ -119,7 +124,7 @@ async def delete_listener(tx: Tx, ctx: Context, listener_id: str, task_id: str, 
 
     Other listeners and L7 policies then no longer have that pool. Raises NotFound or Conflict.
     """
-    load_balancer, listener = await _lock_listener(tx, ctx, listener_id, task_id)
+    load_balancer, listener = await require_changeable_part(tx, ctx, listeners.get, listener_id)
     parts = (await trees.load(tx, load_balancer.id)).parts
     pool_id = listener.default_pool_id if with_default_pool else None
     deleted = parts.of_listener(listener_id, pool_id)
@@ -136,12 +141,6 @@ async def delete_listener(tx: Tx, ctx: Context, listener_id: str, task_id: str, 
         data={"listener_id": listener_id, "load_balancer_id": load_balancer.id},
         entry=AuditEntry(AUDIT_GROUP, "delete", listener_id, name=listener.name),
     )
-
-
-async def _lock_listener(tx: Tx, ctx: Context, listener_id: str, task_id: str) -> tuple[LoadBalancer, Listener]:
-    listener = await listeners.get(tx, ctx.place, listener_id)
-    load_balancer = await lock_load_balancer(tx, ctx, listener.load_balancer_id, task_id)
-    return load_balancer, await listeners.get(tx, ctx.place, listener_id)
 
 
 async def _check_new_listener(

@@ -16,27 +16,25 @@ from pileus.domain.load_balancers.pool_orders import NewMember
 from pileus.domain.load_balancers.task_types import CREATE_MEMBER, DELETE_MEMBER, UPDATE_MEMBER
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import lock_load_balancer, start_change
+from pileus.services.load_balancers.changes import require_changeable_part, start_change
 from pileus.services.load_balancers.member_targets import check_single_member_target
 from pileus.services.load_balancers.pools import (
     PoolChange,
     new_part_origin,
-    require_changeable_pool,
     update_pool,
 )
 from pileus.store.database import Tx
-from pileus.store.load_balancers import members
+from pileus.store.load_balancers import members, pools
 
 AUDIT_GROUP = "lbpool_member"
 
 
 async def create_member(tx: Tx, ctx: Context, pool_id: str, order: NewMember, task_id: str) -> Task:
     """Save a member, and start the task that adds it to the pool. Raises NotFound, Invalid or Conflict."""
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     existing = await members.list_by_pool(tx, pool_id)
     member = plan_member_addition(new_part_origin(ctx, load_balancer), pool_id, existing, order)
     await check_single_member_target(tx, ctx, member)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -56,12 +54,11 @@ async def update_member(
     tx: Tx, ctx: Context, pool_id: str, member_id: str, patch: MemberPatch, task_id: str
 ) -> Task | None:
     """Start the task that changes a member; return None if nothing changes. Raises NotFound, Invalid or Conflict."""
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     member = require_member(await members.list_by_pool(tx, pool_id), member_id)
     after = member_with_patch(member, patch)
     if after == member:
         return None
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,
@@ -77,9 +74,8 @@ async def update_member(
 
 async def delete_member(tx: Tx, ctx: Context, pool_id: str, member_id: str, task_id: str) -> Task:
     """Start the task that removes a member from its pool. Raises NotFound or Conflict."""
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     member = require_member(await members.list_by_pool(tx, pool_id), member_id)
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     return await start_change(
         tx,
         ctx,

@@ -30,8 +30,8 @@ from pileus.domain.tasks import Task
 from pileus.services.load_balancers.certificates import check_pool_secrets
 from pileus.services.load_balancers.changes import (
     NOTHING,
-    lock_load_balancer,
     require_changeable_load_balancer,
+    require_changeable_part,
     start_change,
 )
 from pileus.services.load_balancers.member_targets import check_member_targets
@@ -66,13 +66,6 @@ def new_part_origin(ctx: Context, load_balancer: LoadBalancer) -> PartOrigin:
     return PartOrigin(load_balancer=load_balancer, now=ctx.now(), new_id=ctx.new_id)
 
 
-async def require_changeable_pool(tx: Tx, ctx: Context, pool_id: str) -> tuple[LoadBalancer, Pool]:
-    """Return a pool and its load balancer, which nobody else changes or locks. Raises NotFound or Conflict."""
-    load_balancer_id = (await pools.get(tx, ctx.place, pool_id)).load_balancer_id
-    load_balancer = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
-    return load_balancer, await pools.get(tx, ctx.place, pool_id)
-
-
 async def plan_checked_pool(tx: Tx, ctx: Context, load_balancer: LoadBalancer, order: NewPool) -> Parts:
     """Return the records of a new pool whose members refer to what exists. Raises Invalid or NotFound."""
     parts = plan_pool(new_part_origin(ctx, load_balancer), order)
@@ -90,7 +83,7 @@ async def create_pool(
     Raises NotFound, Invalid or Conflict.
     """
     place_id = await _find_load_balancer_id(tx, ctx, listener_id, load_balancer_id)
-    load_balancer = await lock_load_balancer(tx, ctx, place_id, task_id)
+    load_balancer = await require_changeable_load_balancer(tx, ctx, place_id)
     pool_count = await pools.count_by_load_balancer(tx, load_balancer.id)
     limits.check_count("load_balancer_id", pool_count + 1, limits.LOAD_BALANCER_POOLS.value)
     parts = await plan_checked_pool(tx, ctx, load_balancer, order)
@@ -120,7 +113,7 @@ async def update_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str, change: 
 
     Members that keep address and port keep their ids. The task names all members from before and after as created.
     """
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     existing = await _load_parts(tx, pool)
     after = await _plan_pool(tx, existing, change)
     await check_pool_secrets(tx, ctx, after, known=pool)
@@ -128,7 +121,6 @@ async def update_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str, change: 
     monitor = _plan_monitor(ctx, load_balancer, after, existing.monitor, change.health_monitor)
     if after == pool and member_changes.is_empty and monitor == existing.monitor:
         return None
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     new_monitors = [] if monitor is None or existing.monitor is not None else [monitor]
     changed_monitors = [] if monitor is None or existing.monitor is None else [monitor]
     return await start_change(
@@ -152,9 +144,8 @@ async def delete_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str) -> Task:
 
     Raises NotFound, or Conflict while an L7 policy redirects to it.
     """
-    load_balancer, pool = await require_changeable_pool(tx, ctx, pool_id)
+    load_balancer, pool = await require_changeable_part(tx, ctx, pools.get, pool_id)
     check_pool_removable(pool, await l7_policies.list_by_pool(tx, pool_id))
-    await lock_load_balancer(tx, ctx, load_balancer.id, task_id)
     existing = await _load_parts(tx, pool)
     return await start_change(
         tx,
