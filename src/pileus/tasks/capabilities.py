@@ -33,7 +33,7 @@ def require_volume_support(driver: Compute) -> SupportsVolumes:
 def require_file_share_support(driver: Compute) -> SupportsFileShares:
     """Return a driver of file shares."""
     if not isinstance(driver, SupportsFileShares):
-        raise _unsupported("This cloud's driver has no file shares")
+        raise _unsupported("The driver of this region has no file shares")
     return driver
 
 
@@ -110,7 +110,7 @@ def require_ddos_protection_support(driver: Compute) -> SupportsDdosProtection:
 def require_load_balancer_support(driver: Compute) -> SupportsLoadBalancers:
     """Return a driver of load balancers."""
     if not isinstance(driver, SupportsLoadBalancers):
-        raise _unsupported("This cloud's driver has no load balancers")
+        raise _unsupported("The driver of this region has no load balancers")
     return driver
 
 

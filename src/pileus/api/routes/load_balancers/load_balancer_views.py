@@ -120,7 +120,7 @@ async def read_load_balancer_view(
 def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
     """Return the driver of load balancers. Raises Unavailable."""
     if not isinstance(ctx.driver, SupportsLoadBalancers):
-        raise Unavailable("This cloud's driver has no load balancers")
+        raise Unavailable("The driver of this region has no load balancers")
     return ctx.driver
 
 

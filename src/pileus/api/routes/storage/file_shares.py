@@ -38,11 +38,11 @@ ONE = f"{ALL}/{{file_share_id:str}}"
 
 
 def require_file_shares(ctx: RequestContext) -> SupportsFileShares:
-    """Return the driver of file shares. Raises NotOffered if this cloud has none."""
+    """Return the driver of file shares. Raises NotOffered if the region has none."""
     driver = ctx.driver
     if not isinstance(driver, SupportsFileShares):
         raise NotOffered(
-            "This cloud's driver has no file shares: export a directory of an instance over NFS instead, or use a"
+            "The driver of this region has no file shares: export a directory of an instance over NFS instead, or use a"
             " driver with file shares, such as the simulated one"
         )
     return driver
