@@ -171,7 +171,7 @@ CHANGES: Mapping[str, Mapping[str, Change]] = {
         "a floating IP is deleted": lambda tx, w: floating_ips.remove(tx, w.floating_ips.id),
     },
     "security_groups": {
-        "a group is renamed at the end of its task": lambda tx, w: security_groups.save_unlocked(
+        "a group is renamed at the end of its task": lambda tx, w: security_groups.save_and_unlock(
             tx, w.security_groups, replace(w.security_groups, name="renamed")
         ),
     },

@@ -44,5 +44,5 @@ class TaskMeter:
                 self._measured_at = system_now
                 async with self.db.scan() as tx:
                     queues = await tasks.measure_queues(tx, system_now)
-                    self._latest = TaskFigures(await tasks.measure_unfinished(tx), queues, self.clock.now())
+                    self._latest = TaskFigures(await tasks.measure_open_tasks(tx), queues, self.clock.now())
             return self._latest

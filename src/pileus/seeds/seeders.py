@@ -81,7 +81,7 @@ async def _apply(http: httpx.AsyncClient, seeds: list[ProjectSeed], region_id: i
             project_id = projects.get(seed.project.name) or await _create_project(http, seed.project)
         project = ProjectSeeder(http, project_id, region_id)
         await project.load()
-        await project.create_missing(seed.entries)
+        await project.create_entries(seed.entries)
 
 
 async def _create_project(http: httpx.AsyncClient, entry: SeedEntry) -> int:
@@ -115,7 +115,7 @@ class ProjectSeeder:
             if not self._exists(entry):
                 self._add(entry.kind_name, entry.name, TO_BE_CREATED)
 
-    async def create_missing(self, entries: list[SeedEntry]) -> None:
+    async def create_entries(self, entries: list[SeedEntry]) -> None:
         """Create the entries that do not exist. Raises SeedError."""
         for entry in entries:
             if not self._exists(entry):

@@ -41,7 +41,7 @@ def serve_as_single_process(settings: Settings) -> None:
     async def main() -> None:
         stop = install_stop_signals()
         async with report_to_service_manager(stop):
-            await serve_until_stopped(settings, stop, exclusive=True)
+            await run_until_stop(settings, stop, exclusive=True)
 
     uvloop.run(main())
 
@@ -58,7 +58,7 @@ def serve_as_worker() -> None:
     async def main() -> None:
         stop = install_stop_signals()
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
-        await serve_until_stopped(settings, stop, exclusive=False)
+        await run_until_stop(settings, stop, exclusive=False)
 
     try:
         with explain_start_errors(settings):
@@ -68,7 +68,7 @@ def serve_as_worker() -> None:
         sys.exit(1)
 
 
-async def serve_until_stopped(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
+async def run_until_stop(settings: Settings, stop: asyncio.Event, *, exclusive: bool) -> None:
     """Serve until `stop` is set. A stop during the start ends the start."""
     started = asyncio.Event()
     serving = asyncio.create_task(serve_cloud(settings, stop, started, exclusive=exclusive))

@@ -97,7 +97,7 @@ async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
     )
 
 
-async def set_status_of_locked(tx: Tx, table: str, project_id: int, task_id: str, status: str) -> None:
+async def set_status_by_lock(tx: Tx, table: str, project_id: int, task_id: str, status: str) -> None:
     """Set the status of the resources of a project that a task has locked."""
     await tx.send(
         f"UPDATE {table} SET status = :status, revision = revision + 1"
@@ -137,7 +137,7 @@ async def list_records(tx: Tx, table: Table[R], project_id: int, status: str | N
     return await table.find(tx, str(where), **where.values)
 
 
-async def list_locked(tx: Tx, table: Table[R], project_id: int, task_id: str) -> list[R]:
+async def list_by_lock(tx: Tx, table: Table[R], project_id: int, task_id: str) -> list[R]:
     """Return the records of a project in a table that a task has locked."""
     where = f"{OWN} AND task_id = :task_id {FOR_CHANGE}"
     return await table.find(tx, where, project_id=project_id, task_id=task_id)

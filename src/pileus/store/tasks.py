@@ -253,7 +253,7 @@ async def is_over(tx: Tx, task_id: str) -> bool:
     return await tx.one("SELECT 1 FROM tasks WHERE id = :id AND finished_at IS NULL", id=task_id) is None
 
 
-async def measure_unfinished(tx: Tx) -> list[UnfinishedTasks]:
+async def measure_open_tasks(tx: Tx) -> list[UnfinishedTasks]:
     """Return the number and the age of the tasks that are new or running, by type and state."""
     rows = await tx.all(
         f"SELECT task_type, state, count(*), min(created_at) FROM tasks WHERE {UNFINISHED}"

@@ -25,10 +25,10 @@ async def release_records(tx: Tx, task: Task, now: int) -> None:
     """Unlock the records that a task has locked, and put them in error: nobody knows how far the task has come."""
     if task.project_id is None:
         return
-    for instance in await project_contents.list_locked(tx, instances.TABLE, task.project_id, task.id):
+    for instance in await project_contents.list_by_lock(tx, instances.TABLE, task.project_id, task.id):
         await instances.save(tx, instance, instance.with_status(Status.ERROR, now).unlocked())
     for table, status in ERROR_STATUSES.items():
-        await project_contents.set_status_of_locked(tx, table, task.project_id, task.id, status)
+        await project_contents.set_status_by_lock(tx, table, task.project_id, task.id, status)
     await project_contents.unlock(tx, task.project_id, task.id)
     project = await projects.TABLE.find_by_id(tx, task.project_id)
     if project is not None and project.task_id == task.id:

@@ -58,7 +58,7 @@ async def delete_tenant(tx: Tx, ctx: Context, client_id: int) -> list[tuple[int,
     await api_keys.revoke_all_of_client(tx, client_id, ctx.now())
     await login_sessions.remove_all_of_client(tx, client_id)
     await users.disable_all_of_client(tx, client_id)
-    await clients.mark_deleted(tx, client_id, ctx.now())
+    await clients.save_deletion(tx, client_id, ctx.now())
     return groups
 
 

@@ -55,7 +55,7 @@ async def save_suspension(tx: Tx, client: Client) -> None:
     )
 
 
-async def mark_deleted(tx: Tx, client_id: int, now: int) -> None:
+async def save_deletion(tx: Tx, client_id: int, now: int) -> None:
     """Save that a tenant is deleted."""
     await tx.send("UPDATE clients SET deleted_at = :now WHERE id = :id", id=client_id, now=now)
 

@@ -85,7 +85,7 @@ async def add(tx: Tx, group: SecurityGroup, rules: Sequence[SecurityGroupRule] =
     return group
 
 
-async def save_unlocked(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> None:
+async def save_and_unlock(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> None:
     """Save and unlock a group at the end of the task that has locked it, under the revision that its lock has given it.
 
     A change then counts once in the revision. Nobody else can have written the group: the lock has prevented it. Raises

@@ -82,7 +82,7 @@ async def _remove_deleted(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> No
 
 async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
     group = await security_groups.require(tx, ctx.args.group_id)
-    await security_groups.save_unlocked(tx, group, group)
+    await security_groups.save_and_unlock(tx, group, group)
 
 
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
@@ -104,7 +104,7 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> Cr
         description=group.description if args.description is UNSET else args.description,
         updated_at=ctx.now(),
     )
-    await security_groups.save_unlocked(tx, group, after)
+    await security_groups.save_and_unlock(tx, group, after)
     return created_resources_by_kind(security_group_rules=[args.created]) if args.created else None
 
 

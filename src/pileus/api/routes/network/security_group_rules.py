@@ -128,7 +128,7 @@ async def _submit_when_unlocked(
     third of three tasks of a second each is refused too often. After LOCK_PATIENCE the lock is reported.
     """
 
-    async def start_if_unlocked(tx: Tx, task_id: str) -> T:
+    async def start_without_lock(tx: Tx, task_id: str) -> T:
         group = await security_groups.get(tx, ctx.place, group_id)
         if group.task_id is not None:
             raise _GroupLockedError(group.task_id)
@@ -138,7 +138,7 @@ async def _submit_when_unlocked(
     deadline = loop.time() + min(LOCK_PATIENCE, ctx.app.patience)
     while (remaining := deadline - loop.time()) > 0:
         try:
-            return await submit(start_if_unlocked)
+            return await submit(start_without_lock)
         except _GroupLockedError as locked:
             await ctx.app.task_waiters.wait_for_task(ctx.db, locked.task_id, remaining)
     return await submit(start)
