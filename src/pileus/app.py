@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +32,7 @@ from pileus.driver_homes import check_driver_homes
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.protocols.records import SupportsFirstRecords
-from pileus.drivers.protocols.regions import RegionDrivers
+from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
 from pileus.initial_data import (
     PreparedDatabase,
     check_database_file,
@@ -52,7 +53,8 @@ from pileus.store.account import api_keys
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, Tx
 from pileus.store.database_checks import DatabaseChecks
-from pileus.store.schema import open_database
+from pileus.store.database_status import DatabaseStatus
+from pileus.store.schema import make_database, open_database
 from pileus.store.simulated_cloud import SimulatedCloudStore, StoredRecords
 from pileus.store.sqlite import Sqlite
 from pileus.tasks.account.deliveries import EventDeliverer
@@ -63,6 +65,7 @@ from pileus.tasks.controls import Controls
 from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.epochs import Epochs
 from pileus.tasks.fault_injection import StoredFaultInjector
+from pileus.tasks.leased_jobs import Job, LeasedJobs
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.resets import CloudResets
@@ -137,25 +140,40 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
             await db.write(lambda tx: reset_clock(tx, current_time_micros()))
         app = create_app(settings, app_state, metrics)
         await app_state.controls.refresh()
-        workers = _make_workers(app_state, engine, scheduler, retention)
+        workers = _make_workers(settings, app_state, engine, scheduler, retention)
         async with open_request_log(app_state.request_log), _run_in_background(*workers):
             yield RunningCloud(app, app_state, engine, drivers, prepared.first_token)
 
 
 def _make_workers(
-    app_state: AppState, engine: Engine, scheduler: Scheduler, retention: RetentionJob
+    settings: Settings, app_state: AppState, engine: Engine, scheduler: Scheduler, retention: RetentionJob
 ) -> list[Coroutine[Any, Any, None]]:
     """Return what runs in the background for as long as the cloud runs."""
     db = app_state.db
     deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
     jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
     workers = [job.run() for job in jobs]
-    for entry in app_state.drivers.running:
-        reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
-        workers.append(reconciler.run())
-        if isinstance(entry.driver, SupportsWatching):
-            workers.append(reconciler.watch_driver(entry.driver))
-    return workers
+    reconcilers: dict[str, Job] = {
+        f"reconciler of {entry.regions_text}": partial(_reconcile, db, engine.clock, entry)
+        for entry in app_state.drivers.running
+    }
+    if settings.has_other_processes:
+        return [*workers, _make_leased_jobs(settings, db, reconcilers).run()]
+    return [*workers, *(reconcile() for reconcile in reconcilers.values())]
+
+
+def _make_leased_jobs(settings: Settings, db: Database, jobs: Mapping[str, Job]) -> LeasedJobs:
+    holder = f"{socket.gethostname()} process {os.getpid()}"
+    return LeasedJobs(db, jobs, holder, IDS.new_id(), current_time_micros, settings.lease_seconds)
+
+
+async def _reconcile(db: Database, clock: CloudClock, entry: RunningDriver) -> None:
+    """Watch and reconcile the regions of a driver until cancelled."""
+    reconciler = Reconciler(db, entry.driver, clock.now, entry.region_ids)
+    work = [reconciler.run()]
+    if isinstance(entry.driver, SupportsWatching):
+        work.append(reconciler.watch_driver(entry.driver))
+    await asyncio.gather(*work)
 
 
 def _make_engine(
@@ -268,6 +286,17 @@ async def open_database_checks(settings: Settings) -> AsyncIterator[DatabaseChec
     """Open the checks of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         yield DatabaseChecks(db)
+
+
+@asynccontextmanager
+async def open_database_status(settings: Settings) -> AsyncIterator[DatabaseStatus]:
+    """Open the status of a database of any version, which is not migrated. Raises NoCloud."""
+    check_database_file(settings)
+    db = make_database(settings.database, settings.data)
+    try:
+        yield DatabaseStatus(db, current_time_micros)
+    finally:
+        await db.close()
 
 
 async def _read_clock(db: Database) -> int:

@@ -85,7 +85,13 @@ class Settings(NetworkSettings, frozen=True, kw_only=True):
     ] = "simulated"
     lease_seconds: Annotated[
         float,
-        setting(MACHINES, "Seconds without a sign of life after which a task gets another worker.", ge=1, le=3600),
+        setting(
+            MACHINES,
+            "Seconds without a sign of life after which a task gets another worker, and a region another process that "
+            "reconciles it.",
+            ge=1,
+            le=3600,
+        ),
     ] = 15
 
     task_poll_ms: Annotated[

@@ -179,7 +179,8 @@ async def test_a_driver_with_less_than_instances_use_has_no_room(tenant: Tenant)
     await create_instance(tenant, flavor=FLAVOR)
     drivers = drivers_of_regions(MemoryDriver(MemorySettings(vcpus=1), [REGION]), REGION)
 
-    figures = await InstallationMeter(state.db, state.catalogue, drivers).measure(await state.task_meter.measure())
+    meter = InstallationMeter(state.db, state.catalogue, drivers, state.clock)
+    figures = await meter.measure(await state.task_meter.measure())
 
     assert figures.capacity is not None
     assert figures.free is not None
@@ -209,6 +210,6 @@ async def test_a_scrape_reads_counts_and_unfinished_tasks_only(tenant: Tenant, m
     await scrape(tenant, monkeypatch)
 
     assert [statement.partition(" WHERE ")[0].rpartition(" ")[2] for statement in statements] == [
-        "tasks", "tasks", "resource_counts", "resource_counts",
+        "tasks", "tasks", "resource_counts", "resource_counts", "leases",
     ]  # fmt: skip
     assert all(tasks.UNFINISHED in statement for statement in statements[:2])

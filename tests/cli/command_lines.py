@@ -337,6 +337,7 @@ LINES: tuple[CommandLine, ...] = (
     CommandLine("tenants users 1"),
     CommandLine("users delete ann@example.com"),
     CommandLine("db check"),
+    CommandLine("db status"),
     CommandLine("backup {folder}/cloud.backup"),
     CommandLine("restore {folder}/cloud.backup --dry-run"),
     CommandLine("state save {folder}/cloud.state"),

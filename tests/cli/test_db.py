@@ -1,10 +1,11 @@
-"""`pileus db check`: wrong counts, dangling references and locks without a task, and the repair of counts."""
+"""`pileus db`: wrong counts, dangling references, locks without a task, the repair of counts, and the status."""
 
 import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from pileus.store.schema import load_migrations
 from tests.cli.conftest import Run
 
 NETWORK = """
@@ -60,3 +61,30 @@ def test_dangling_references_and_locks_are_shown_and_not_changed(run: Run, cloud
         {"check": "lock", "subject": "networks n-1", "problem": "task gone does not run"},
     ]
     assert [finding["check"] for finding in json.loads(result.stdout)] == ["count", "count", "reference", "lock"]
+
+
+def test_the_status_names_the_schema_and_who_holds_leases(run: Run, cloud_data: Path) -> None:
+    execute(cloud_data, "INSERT INTO leases VALUES ('reconciler of region 1', 'host-a process 7', 't', 1)")
+
+    lines = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
+
+    newest = load_migrations()[-1][0]
+    assert lines[0] == {
+        "subject": f"schema version {newest}",
+        "state": "current",
+        "details": f"this program has version {newest}",
+    }
+    assert (lines[1]["subject"], lines[1]["state"]) == ("reconciler of region 1", "expired")
+    assert lines[1]["details"].startswith("host-a process 7; expired ")
+
+
+def test_the_status_of_another_version_changes_nothing(run: Run, cloud_data: Path) -> None:
+    execute(cloud_data, "DROP TABLE leases")
+    execute(cloud_data, "DELETE FROM schema_versions WHERE version >= 30")
+
+    for _ in range(2):
+        (line,) = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
+        assert (line["subject"], line["state"]) == ("schema version 29", "older")
+    execute(cloud_data, "INSERT INTO schema_versions VALUES (9000, 'future')")
+    (line,) = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
+    assert line["state"] == "newer"

@@ -88,7 +88,7 @@ class AppState:
         self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
         self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.clock)
-        self.installation_meter = InstallationMeter(self.db, self.catalogue, self.drivers)
+        self.installation_meter = InstallationMeter(self.db, self.catalogue, self.drivers, self.clock)
         self.change_feeds = ChangeFeeds(self.db, self.now)
         self.epochs.add_listener(self.change_feeds.drop_all)
 

@@ -10,16 +10,18 @@ from pileus.domain.catalogue import Catalogue
 from pileus.drivers.protocols.guests import DiskSpace, SupportsCapacity, SupportsDiskSpace, TotalCapacity
 from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.services.compute.capacities import measure_used_capacity
-from pileus.store import resource_counts
-from pileus.store.database import Database
+from pileus.store import leases, resource_counts
+from pileus.store.database import Database, Tx
 from pileus.store.table_counts import INSTANCE_STATUSES
+from pileus.tasks.clocks import SECOND, CloudClock
 
 
 @dataclass(frozen=True, slots=True)
 class InstallationFigures:
     """Tasks, the instances by region and status, what they use, and what the drivers have together.
 
-    `capacity`, `free` and `disk_space` are those of the drivers that know them, and None if none does.
+    `capacity`, `free` and `disk_space` are those of the drivers that know them, and None if none does. `lease_seconds`
+    is the time until the leases of jobs expire, by their names.
     """
 
     tasks: TaskFigures
@@ -28,13 +30,15 @@ class InstallationFigures:
     capacity: TotalCapacity | None
     free: TotalCapacity | None
     disk_space: DiskSpace | None
+    lease_seconds: Mapping[str, float]
 
 
 class InstallationMeter:
     """Measures the installation. The figures are kept as long as those of the tasks."""
 
-    def __init__(self, db: Database, catalogue: Catalogue, drivers: RegionDrivers) -> None:
+    def __init__(self, db: Database, catalogue: Catalogue, drivers: RegionDrivers, clock: CloudClock) -> None:
         self._db = db
+        self._clock = clock
         self._catalogue = catalogue
         self._drivers = drivers
         self._latest: InstallationFigures | None = None
@@ -51,6 +55,7 @@ class InstallationMeter:
         async with self._db.scan() as tx:
             instances = await resource_counts.list_by_region(tx, INSTANCE_STATUSES)
             used = await measure_used_capacity(tx, self._catalogue)
+            lease_seconds = await self._measure_leases(tx)
             capacities = [
                 (
                     entry.driver.total_capacity(),
@@ -63,7 +68,12 @@ class InstallationMeter:
         if capacities:
             capacity = _sum_capacities(total for total, _ in capacities)
             free = _sum_capacities(_subtract(total, of_regions) for total, of_regions in capacities)
-        return InstallationFigures(tasks, instances, used, capacity, free, await self._measure_disk_space())
+        disk_space = await self._measure_disk_space()
+        return InstallationFigures(tasks, instances, used, capacity, free, disk_space, lease_seconds)
+
+    async def _measure_leases(self, tx: Tx) -> dict[str, float]:
+        now = self._clock.system_now()
+        return {lease.name: (lease.expires_at - now) / SECOND for lease in await leases.list_all(tx)}
 
     async def _measure_disk_space(self) -> DiskSpace | None:
         spaces: list[DiskSpace] = []

@@ -51,9 +51,15 @@ CAPACITY_DISK = Gauge("pileus_capacity_disk_bytes", "The size of the file system
 FREE_VCPUS = Gauge("pileus_free_vcpus", "The vCPUs that new instances can have.")
 FREE_MEMORY = Gauge("pileus_free_memory_bytes", "The memory that new instances can have.")
 FREE_DISK = Gauge("pileus_free_disk_bytes", "What is free of the file system of the disks.")
+LEASES = Gauge(
+    "pileus_lease_seconds",
+    "Seconds until the lease of a job that one process does for all expires, if no process renews it. Negative: no "
+    "process does the job. Only where several processes may share the database.",
+    ("lease",),
+)
 GAUGES = (
     BUILD, DATABASE_UP, INSTANCES, UNFINISHED, OLDEST_UNFINISHED, WAITING, OLDEST_WAITING, USED_VCPUS, USED_MEMORY,
-    CAPACITY_VCPUS, CAPACITY_MEMORY, CAPACITY_DISK, FREE_VCPUS, FREE_MEMORY, FREE_DISK,
+    CAPACITY_VCPUS, CAPACITY_MEMORY, CAPACITY_DISK, FREE_VCPUS, FREE_MEMORY, FREE_DISK, LEASES,
 )  # fmt: skip
 
 
@@ -86,6 +92,8 @@ def list_samples(figures: InstallationFigures | None) -> Iterator[Sample]:
         yield from _instance_samples(figures)
         yield from _task_samples(figures)
         yield from _capacity_samples(figures)
+        for name, seconds in figures.lease_seconds.items():
+            yield LEASES, (name,), seconds
 
 
 def _instance_samples(figures: InstallationFigures) -> Iterator[Sample]:

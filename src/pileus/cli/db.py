@@ -1,4 +1,4 @@
-"""`pileus db`: check the database."""
+"""`pileus db`: check the database, and show its status."""
 
 import click
 
@@ -9,15 +9,17 @@ from pileus.cli.output import add_output_option, show_table
 from pileus.settings import GivenSettingValue
 
 COLUMNS = ("check", "subject", "problem")
+STATUS_COLUMNS = ("subject", "state", "details")
 EXAMPLES = (
     ("Check the database of the server that runs here", "pileus db check"),
     ("Correct the counts in a PostgreSQL database", "PILEUS_DATABASE=postgresql://… pileus db check --repair"),
 )
+STATUS_EXAMPLES = (("Show which process reconciles each region", "PILEUS_DATABASE=postgresql://… pileus db status"),)
 
 
 @click.group(cls=LazySectionedGroup, examples=EXAMPLES)
 def db() -> None:
-    """Check what is stored in the database.
+    """Check what is stored in the database, and show its status.
 
     These commands use the database directly. Without options they find the server that you run on this machine;
     otherwise they need its --data or --database setting.
@@ -48,3 +50,18 @@ def check_database(ctx: click.Context, given: dict[str, GivenSettingValue], *, r
     show_table(rows, COLUMNS, output, "Everything is right.")
     if not all(repair and finding.is_repairable for finding in findings):
         ctx.exit(1)
+
+
+@db.command("status", cls=SettingsCommand, setting_names=DATABASE, examples=STATUS_EXAMPLES)
+@add_output_option
+def show_database_status(given: dict[str, GivenSettingValue], *, output: str) -> None:
+    """Show the version of the schema, and the processes that hold leases.
+
+    A lease belongs to a job that one process at a time does for all servers of the database, such as reconciling a
+    region. When a process dies, its leases expire, and another process takes them. The database is not changed, also
+    if its schema is older than this program.
+    """
+    lines = run_with_database(
+        given, lambda app, settings: app.open_database_status(settings), lambda status: status.read()
+    )
+    show_table([{column: getattr(line, column) for column in STATUS_COLUMNS} for line in lines], STATUS_COLUMNS, output)

@@ -49,6 +49,16 @@ async def read_schema_version(tx: Tx) -> int:
     return int(row[0]) if row else 0
 
 
+def make_database(url: str, data: Path, on_commit: OnCommit | None = None, *, secrets_key: str = "") -> Database:
+    """Create the object of a database, whose schema may be an older one."""
+    secrets = SecretBox(Path(secrets_key) if secrets_key else data / KEY_FILE)
+    if url.startswith(("postgresql://", "postgres://")):
+        from pileus.store.postgres import Postgres  # noqa: PLC0415  # servers with SQLite need not import psycopg
+
+        return Postgres(url, secrets, on_commit)
+    return Sqlite(data / DATABASE_FILE, secrets, on_commit)
+
+
 async def open_database(
     url: str,
     data: Path,
@@ -62,15 +72,9 @@ async def open_database(
     `secrets_key` is the file of the keys of its secrets, by default one in `data`. Without `with_secrets` it is not
     checked, and need not exist. Raises what `migrate` and `prepare_secrets` raise.
     """
-    secrets = SecretBox(Path(secrets_key) if secrets_key else data / KEY_FILE)
     if with_secrets or not url:
         data.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240  # once, at start
-    if url.startswith(("postgresql://", "postgres://")):
-        from pileus.store.postgres import Postgres  # noqa: PLC0415  # servers with SQLite need not import psycopg
-
-        database: Database = Postgres(url, secrets, on_commit)
-    else:
-        database = Sqlite(data / DATABASE_FILE, secrets, on_commit)
+    database = make_database(url, data, on_commit, secrets_key=secrets_key)
     async with AsyncExitStack() as cleanup:
         cleanup.push_async_callback(database.close)
         await database.migrate(load_migrations())

@@ -15,6 +15,11 @@ class RunningDriver(Struct, frozen=True, kw_only=True):
     driver: Compute
     region_ids: tuple[int, ...]
 
+    @property
+    def regions_text(self) -> str:
+        """The regions as a text, which is the same in all processes with the same catalogue."""
+        return f"region {', '.join(map(str, sorted(self.region_ids)))}"
+
 
 class RegionDrivers:
     """The drivers of all regions that this process serves. Regions with equal settings share a driver."""

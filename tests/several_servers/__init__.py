@@ -1,0 +1,1 @@
+"""Tests of several servers over one PostgreSQL database."""
