@@ -29,7 +29,7 @@ def test_the_wheel_contains_the_suite(wheel: Path) -> None:
 
     assert len([*(wheel / "pileus/testing/conformance").glob("test_*.py")]) == 3
     assert "pileus = pileus.testing.pytest_plugin" in (metadata / "entry_points.txt").read_text()
-    assert "Provides-Extra: pytest" in (metadata / "METADATA").read_text()
+    assert "Provides-Extra: conformance" in (metadata / "METADATA").read_text()
 
 
 def test_the_suite_runs_from_the_wheel_in_an_empty_directory(wheel: Path, tmp_path: Path) -> None:
@@ -37,6 +37,7 @@ def test_the_suite_runs_from_the_wheel_in_an_empty_directory(wheel: Path, tmp_pa
 
     assert run.returncode == 0, run.stdout
     assert re.search(r"\b5\d passed, 1 skipped in\b", run.stdout), run.stdout
+    assert run.stderr == ""
     assert "the driver does not implement SupportsMachineInventory" in run.stdout
     assert [*tmp_path.iterdir()] == []
 

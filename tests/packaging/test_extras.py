@@ -39,6 +39,12 @@ def bare(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory)
     return make_environment(folder.parent / "env", VERSION, str(shutil.copy(distributions.wheel, folder)))
 
 
+@pytest.fixture(scope="module")
+def with_pytest(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Pileus with the extra of tests."""
+    return make_environment(tmp_path_factory.mktemp("tests") / "env", VERSION, f"{distributions.wheel}[pytest]")
+
+
 def packages_named_in(text: str) -> set[str]:
     """Return the names of packages that install commands in a text get from an index."""
     words = [word.strip("'\",;") for arguments in INSTALL_HINT.findall(text) for word in arguments.split()]
@@ -104,6 +110,30 @@ with pileus.testing.cloud() as cloud:
 
     assert refused.stderr.splitlines()[-1].startswith("ModuleNotFoundError: a client of Pileus needs the official SDK")
     assert refused.stderr.strip().endswith(".whl[pytest]'")
+
+
+def test_the_first_tests_of_a_user_pass_without_a_warning(with_pytest: Environment, tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "testing.md").read_text("utf-8")
+    for name in ("test_instances.py", "test_asynchronous.py"):
+        code = re.search(rf'^```python title="{name}"\n(.*?)^```', guide, re.MULTILINE | re.DOTALL)
+        assert code is not None
+        (tmp_path / name).write_text(code[1])
+
+    finished = with_pytest.run("pytest", cwd=tmp_path)
+
+    assert finished.returncode == 0, finished.stdout
+    assert "2 passed in" in finished.stdout
+    assert (finished.stderr, "warning" in finished.stdout.lower()) == ("", False)
+
+
+def test_the_conformance_suite_names_the_extra_that_it_needs(with_pytest: Environment, tmp_path: Path) -> None:
+    arguments = ("--pileus-driver", "simulated", "--pyargs", "pileus.testing.conformance")
+
+    refused = with_pytest.run("pytest", *arguments, cwd=tmp_path)
+
+    assert refused.returncode == 4
+    assert "The conformance suite needs pytest-asyncio" in refused.stderr
+    assert ".whl[conformance]'" in refused.stderr
 
 
 def test_an_editable_checkout_stays_editable() -> None:

@@ -3,11 +3,15 @@
 Every run of pytest loads this module, so it imports the server only when a test uses a fixture.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pileus.install_hints import install_command
 
 if TYPE_CHECKING:
     from pileus.testing.clouds import Cloud, CloudProject
@@ -18,9 +22,17 @@ MARKER = (
 )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the marker, and prepare the conformance suite if it is meant to run. Raises UsageError."""
     config.addinivalue_line("markers", MARKER)
+    if not config.getoption("--pileus-driver"):
+        return
+    if find_spec("pytest_asyncio") is None:
+        raise pytest.UsageError(f"The conformance suite needs pytest-asyncio: {install_command('conformance')}")
+    # The suite says the scope of each of its fixtures, so that the default has no effect. pytest-asyncio warns without
+    # one when it is configured, which is after this.
+    warnings.filterwarnings("ignore", message='.*"asyncio_default_fixture_loop_scope" is unset')
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
