@@ -130,6 +130,37 @@ def test_an_answer_that_does_not_wait_for_the_body_closes_the_connection(server:
     assert b"connection: close" in answer
 
 
+def test_the_head_and_the_body_of_an_answer_arrive_together(server: Server) -> None:
+    with connect(server) as connection:
+        for _ in range(20):
+            connection.sendall(HEALTHZ)
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+
+            assert head.startswith(b"HTTP/1.1 200")
+            assert body
+
+
+def test_an_answer_without_a_body_does_not_wait_for_one(server: Server) -> None:
+    with connect(server) as connection:
+        for _ in range(2):
+            connection.sendall(HEALTHZ.replace(b"GET", b"HEAD"))
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+
+            assert b"content-length" in head
+            assert body == b""
+
+
+def test_a_client_that_expects_it_is_told_to_continue(server: Server) -> None:
+    head, _, body = SLOW_REQUEST.partition(b"\r\n\r\n")
+    with connect(server) as connection:
+        connection.sendall(head + b"\r\nExpect: 100-continue\r\n\r\n")
+        invitation = connection.recv(65536)
+        answer = ask(connection, body + b"}".rjust(19))
+
+    assert invitation == b"HTTP/1.1 100 Continue\r\n\r\n"
+    assert answer.startswith(b"HTTP/1.1 200")
+
+
 def test_requests_in_one_packet_are_answered_in_order(server: Server) -> None:
     with connect(server) as connection:
         answers = ask(connection, HEALTHZ * 2)

@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from pileus.api.lost_answers import TRANSPORT
@@ -29,6 +29,39 @@ NEVER = math.inf
 
 class RefusedError(Exception):
     """Stops the parser, because the request was refused."""
+
+
+class AnswerWriter:
+    """Writes the head of an answer together with what follows it: each write is a system call, and often a packet.
+
+    Takes the place of the transport in the library's object for one request and its answer. The head of a stream, whose
+    length is unknown, does not wait.
+    """
+
+    __slots__ = ("_head", "_transport", "_unstarted", "is_closing")
+
+    def __init__(self, transport: asyncio.Transport, cycle: RequestResponseCycle) -> None:
+        self._transport = transport
+        self._unstarted: RequestResponseCycle | None = cycle
+        self._head = b""
+        self.is_closing = transport.is_closing
+
+    def write(self, data: bytes) -> None:
+        """Write data, or keep it if it is a head that a body will follow."""
+        cycle = self._unstarted
+        if cycle is not None and cycle.response_started:
+            # The cycle refers to this object: both would wait for the garbage collector.
+            self._unstarted = None
+            if cycle.chunked_encoding is False and cycle.scope["method"] != "HEAD":
+                self._head = data
+                return
+        head, self._head = self._head, b""
+        self._transport.write(head + data if head else data)
+
+    def close(self) -> None:
+        """Close the connection, after what has been kept."""
+        self.write(b"")
+        self._transport.close()
 
 
 class HttpProtocol(HttpToolsProtocol):
@@ -98,6 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_handed_over():
             self._unanswered += 1
+            self.cycle.transport = AnswerWriter(self.transport, self.cycle)  # type: ignore[assignment]  # what it uses of it
             self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def on_message_complete(self) -> None:
