@@ -1,10 +1,11 @@
-"""The machines of a database are in one data directory."""
+"""The machines of a region are in one data directory."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 
+import httpx
 import pytest
 
 from pileus.driver_homes import ID_FILE
@@ -28,18 +29,28 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_another_data_directory_with_real_machines_is_refused(postgres: str, folder: Path, workers: str) -> None:
+def test_a_server_with_another_data_directory_leaves_real_machines_to_the_first_one(
+    postgres: str, folder: Path, workers: str
+) -> None:
     shared = ("--database", postgres, "--secrets-key", str(folder / "keys"), "--workers", workers)
-    start_server(folder / "one", *QEMU, *shared).stop()
-    start_server(folder / "one", *QEMU, *shared).stop()
+    first = start_server(folder / "one", *QEMU, *shared)
+    other = start_server(folder / "two", *QEMU, *shared)
+    ready = [httpx.get(f"{server.url}/readyz").json() for server in (first, other)]
+    other.stop()
+    first.stop()
 
-    refused = run_to_end("--data", str(folder / "two"), "--port", str(free_port()), *QEMU, *shared)
+    refused = run_to_end(
+        "--data", str(folder / "two"), "--port", str(free_port()), "--home-regions", "1", *QEMU, *shared
+    )
 
-    assert f"The machines of this database are in {folder / 'one'} on host " in refused.stderr
-    assert "start the server with it, or use another database" in refused.stderr
+    assert [view.get("regions_elsewhere") for view in ready] == [None, [1]]
+    assert f"The machines of region 1 are in {folder / 'one'} on host " in refused.stderr
+    assert "start the server with that directory" in refused.stderr
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     (folder / "one").rename(folder / "moved")
-    start_server(folder / "moved", *QEMU, *shared).stop()
+    moved = start_server(folder / "moved", *QEMU, *shared)
+    assert "regions_elsewhere" not in httpx.get(f"{moved.url}/readyz").json()
+    moved.stop()
 
 
 def test_each_database_file_has_machines_of_its_own(folder: Path) -> None:

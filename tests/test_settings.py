@@ -22,6 +22,8 @@ EXAMPLES = {
     "host": ("0.0.0.0", "0.0.0.0"),  # noqa: S104  # nothing listens
     "port": ("9000", 9000),
     "public_url": ("https://cloud.example.org/x", "https://cloud.example.org/x"),
+    "internal_url": ("https://node-1.internal:8443", "https://node-1.internal:8443"),
+    "home_regions": ("2,3", "2,3"),
     "trusted_proxies": ("127.0.0.1,10.0.0.0/8", "127.0.0.1,10.0.0.0/8"),
     "health_port": ("9090", 9090),
     "workers": ("4", 4),

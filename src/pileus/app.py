@@ -28,7 +28,7 @@ from pileus.domain.clocks import ClockSetting
 from pileus.domain.ids import IdMaker
 from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
-from pileus.driver_homes import check_driver_homes
+from pileus.driver_homes import plan_homes
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.protocols.records import SupportsFirstRecords
@@ -124,9 +124,10 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     metrics = ServerMetrics(CollectorRegistry())
     async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
         db, catalogue = prepared.db, prepared.catalogue
-        await check_driver_homes(db, settings, prepared.drivers, current_time_micros())
+        homes = await plan_homes(db, settings, prepared.drivers, current_time_micros())
         clock, task_waiters = CloudClock(current_time_micros, prepared.clock), TaskWaiters()
-        drivers = await start_region_drivers(prepared.drivers, settings, catalogue, SimulatedCloudStore(db), clock)
+        running = await start_region_drivers(homes.local, settings, catalogue, SimulatedCloudStore(db), clock)
+        drivers = RegionDrivers(running, homes.remote)
         engine = _make_engine(settings, prepared, drivers, clock, _on_task_end(metrics, task_waiters, clock.now))
         scheduler = Scheduler(db, catalogue, clock, IDS.new_id, IDS.new_ordered_id, engine.nudge)
         retention = _make_retention_job(settings, db, clock, metrics)

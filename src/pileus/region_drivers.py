@@ -11,7 +11,7 @@ from pileus.domain.errors import Invalid
 from pileus.drivers.protocols.compute import SupportsStart
 from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, DriverFactory
 from pileus.drivers.protocols.records import RecordStore
-from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
+from pileus.drivers.protocols.regions import RunningDriver
 from pileus.drivers.registry import UnknownDriver, find_driver_location, load_driver_settings_type, load_object
 from pileus.settings import Settings
 from pileus.tasks.clocks import CloudClock
@@ -88,7 +88,7 @@ async def start_region_drivers(
     catalogue: Catalogue,
     record_store: RecordStore,
     clock: CloudClock,
-) -> RegionDrivers:
+) -> Sequence[RunningDriver]:
     """Create and start the planned drivers. Raises OSError with a message for the operator if that fails."""
     limits = DownloadLimits(
         max_bytes=settings.image_limit << 30,
@@ -112,4 +112,4 @@ async def start_region_drivers(
         if isinstance(driver, SupportsStart):
             await driver.start()
         running.append(RunningDriver(name=plan.name, driver=driver, region_ids=plan.region_ids))
-    return RegionDrivers(running)
+    return running

@@ -119,6 +119,25 @@ class NetworkSettings(ClientTestSettings, frozen=True, kw_only=True):
             pattern=r"^(https?://[^\s/]+\S*)?$",
         ),
     ] = ""
+    internal_url: Annotated[
+        str,
+        setting(
+            NETWORK,
+            "The address at which other servers of the same database reach this one, if it is not http://HOST:PORT.",
+            "an address such as https://node-1.internal:8443",
+            pattern=r"^(https?://[^\s/]+\S*)?$",
+        ),
+    ] = ""
+    home_regions: Annotated[
+        str,
+        setting(
+            NETWORK,
+            "The regions whose machines are in the data directory of this server, where several servers share a "
+            "database and a driver keeps machines in such a directory. Without it, the first server has all of them.",
+            "none, or ids of regions separated by commas",
+            pattern=r"^(none|([0-9]{1,18}(, ?(?=[0-9])|$))*)$",
+        ),
+    ] = ""
     trusted_proxies: Annotated[
         str,
         setting(

@@ -11,6 +11,7 @@ from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
 from pathlib import Path
+from socket import gethostname
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -243,6 +244,20 @@ class Settings(NetworkSettings, frozen=True, kw_only=True):
         """Return the URL of the server, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def internal_address(self) -> str:
+        """Return the URL at which other servers reach this one, without a slash at its end."""
+        host = gethostname() if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104  # compared only
+        host = f"[{host}]" if ":" in host else host
+        return self.internal_url.rstrip("/") or f"http://{host}:{self.port}"
+
+    @property
+    def chosen_home_regions(self) -> frozenset[int] | None:
+        """Return the regions whose machines the data directory is to have; None if nothing was chosen."""
+        if not self.home_regions:
+            return None
+        return frozenset(int(text) for text in self.home_regions.split(",") if text != "none")
 
     @property
     def listens_on_loopback(self) -> bool:

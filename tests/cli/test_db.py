@@ -66,6 +66,8 @@ def test_dangling_references_and_locks_are_shown_and_not_changed(run: Run, cloud
 def test_the_status_names_the_schema_and_who_holds_leases(run: Run, cloud_data: Path) -> None:
     execute(cloud_data, "INSERT INTO leases VALUES ('reconciler of region 1', 'host-a process 7', 't', 1)")
 
+    execute(cloud_data, "INSERT INTO region_homes VALUES (2, 'qemu', 'id', '/data on host b', 'http://b:8080', 1)")
+
     lines = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
 
     newest = load_migrations()[-1][0]
@@ -74,12 +76,14 @@ def test_the_status_names_the_schema_and_who_holds_leases(run: Run, cloud_data: 
         "state": "current",
         "details": f"this program has version {newest}",
     }
-    assert (lines[1]["subject"], lines[1]["state"]) == ("reconciler of region 1", "expired")
-    assert lines[1]["details"].startswith("host-a process 7; expired ")
+    assert list(lines[1].values()) == ["machines of region 2", "local", "/data on host b; http://b:8080"]
+    assert (lines[2]["subject"], lines[2]["state"]) == ("reconciler of region 1", "expired")
+    assert lines[2]["details"].startswith("host-a process 7; expired ")
 
 
 def test_the_status_of_another_version_changes_nothing(run: Run, cloud_data: Path) -> None:
     execute(cloud_data, "DROP TABLE leases")
+    execute(cloud_data, "DROP TABLE region_homes")
     execute(cloud_data, "DELETE FROM schema_versions WHERE version >= 30")
 
     for _ in range(2):

@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from pileus.domain.ids import UUID_TEXT, IdMaker, canonical_id
+from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.drivers.simulated.former_file import FORMER_NETWORK_TABLES, import_former_file
 from pileus.initial_data import open_seeded_database
 from pileus.region_drivers import start_region_drivers
@@ -174,7 +175,7 @@ async def run_engine(data: Path) -> None:
     async with open_seeded_database(settings, exclusive=True) as home:
         clock = CloudClock(Clock(NOW + DAY))
         store = SimulatedCloudStore(home.db)
-        drivers = await start_region_drivers(home.drivers, settings, home.catalogue, store, clock)
+        drivers = RegionDrivers(await start_region_drivers(home.drivers, settings, home.catalogue, store, clock))
         new_id = IdMaker(clock.now, os.urandom).new_id
         await Engine(home.db, OPERATIONS, drivers, home.catalogue, clock, new_id).run_until_idle()
 

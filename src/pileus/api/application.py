@@ -8,6 +8,7 @@ from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
+from pileus.api.forwarded_requests import forward_requests
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.operations import OperationIndex, list_operations_of
 from pileus.api.request_log.exchanges import record_exchanges
@@ -33,8 +34,7 @@ def create_app(
 ) -> Litestar:
     """Make the application; without `state` it serves only to read its routes and its schema.
 
-    The routes of simulation and consoles exist only if a driver supports them; those of control are always there, and
-    refuse where the cloud may not be controlled. `dispatch` wraps the framework.
+    Routes of simulation and consoles exist if a driver supports them, those of control always. `dispatch` wraps all.
     """
     has_simulation = state is None or state.drivers.any_has(SupportsSimulation)
     has_consoles = state is None or state.drivers.any_has(SupportsScreenStreams)
@@ -64,7 +64,8 @@ def create_app(
         app.asgi_handler = instrument_requests(framework, metrics)
     else:
         state.http_faults.operations = OperationIndex(list_operations_of(app))
-        app.asgi_handler = instrument_requests(dispatch(app, state, framework), metrics, state.http_faults)
+        answer = forward_requests(dispatch(app, state, framework), state, settings.body_limit)
+        app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
         if state.request_log:
             app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
     return app

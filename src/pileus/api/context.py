@@ -115,7 +115,7 @@ class RequestContext(Context):
 
     @property
     def driver(self) -> Compute:
-        """The driver of the request's region. Raises NotFound."""
+        """The driver of the request's region. Raises NotFound or RegionElsewhere."""
         driver = self.app.drivers.find(self.place.region_id)
         if driver is None:
             raise not_found("Region", self.place.region_id)

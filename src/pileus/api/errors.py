@@ -21,9 +21,11 @@ from pileus.domain.errors import (
     NoCapacity,
     NotFound,
     NotOffered,
+    OutcomeUnknown,
     Problem,
     QuotaExceeded,
     QuotasExceeded,
+    RegionElsewhere,
     Stale,
     TooManyRequests,
     Unauthenticated,
@@ -46,15 +48,21 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     TooManyRequests: (429, "TooManyRequests"),
     NotOffered: (501, "NotImplemented"),
     Unavailable: (503, "ServiceUnavailable"),
+    RegionElsewhere: (503, "ServiceUnavailable"),
+    OutcomeUnknown: (503, "ServiceUnavailable"),
 }
 NO_RETRY = {"x-should-retry": "false"}
 """The official SDKs repeat requests that are answered with 5xx, unless they get this header."""
 MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
+REGION_ELSEWHERE = "region_elsewhere"
+"""The key of the scope with the region whose home can answer the request: see `forwarded_requests.py`."""
 INTERNAL = "Internal server error: tell the operator the request_id"
 
 
 def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Response[dict[str, Any]]:
     """Make the answer for a problem of the domain."""
+    if isinstance(problem, RegionElsewhere):
+        request.scope[REGION_ELSEWHERE] = problem.region_id  # type: ignore[literal-required]  # our own key
     status, name = HTTP_ERRORS[type(problem)]
     if isinstance(problem, Unauthenticated):
         name = problem.code
@@ -69,7 +77,7 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
 def _headers_of(problem: Problem) -> dict[str, str] | None:
     if problem.retry_after is not None:
         return {"retry-after": str(math.ceil(problem.retry_after))}
-    return NO_RETRY if isinstance(problem, NotOffered) else None
+    return NO_RETRY if isinstance(problem, NotOffered | OutcomeUnknown) else None
 
 
 def validation_error_response(request: Request[Any, Any, Any], error: ValidationException) -> Response[dict[str, Any]]:

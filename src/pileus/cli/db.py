@@ -55,7 +55,9 @@ def check_database(ctx: click.Context, given: dict[str, GivenSettingValue], *, r
 @db.command("status", cls=SettingsCommand, setting_names=DATABASE, examples=STATUS_EXAMPLES)
 @add_output_option
 def show_database_status(given: dict[str, GivenSettingValue], *, output: str) -> None:
-    """Show the version of the schema, and the processes that hold leases.
+    """Show the version of the schema, the homes of regions, and the processes that hold leases.
+
+    The home of a region is the data directory with its machines.
 
     A lease belongs to a job that one process at a time does for all servers of the database, such as reconciling a
     region. When a process dies, its leases expire, and another process takes them. The database is not changed, also

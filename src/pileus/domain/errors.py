@@ -141,6 +141,18 @@ class Unavailable(Problem):
     retry_after = 1.0
 
 
+class RegionElsewhere(Unavailable):
+    """Another server has the machines of the region; the request is forwarded to it, if it answers."""
+
+    def __init__(self, region_id: int | None) -> None:
+        super().__init__(f"Another server has the machines of region {region_id}")
+        self.region_id = region_id
+
+
+class OutcomeUnknown(Problem):
+    """Another server has not answered, and may have carried out the request: it must not be repeated unseen."""
+
+
 def invalid(**fields: str) -> Invalid:
     """Return the error for invalid fields, one text each, in the public API's format."""
     return field_errors({name: [text] for name, text in fields.items()})

@@ -63,11 +63,14 @@ async def find_resource(tx: Tx, project_id: int) -> str | None:
     """Return the name of a table with a resource of a project, or None. Default security groups do not count."""
     for table, of_project in DELETION_ORDER.items():
         if table in OWN_TABLES:
-            others = " AND is_default = 0" if table == "security_groups" else ""
-            statement = f"SELECT 1 FROM {table} WHERE {of_project}{others} LIMIT 1"
+            statement = f"SELECT 1 FROM {table} WHERE {of_project}{_without_default_groups(table)} LIMIT 1"
             if await tx.one(statement, project_id=project_id):
                 return table
     return None
+
+
+def _without_default_groups(table: str) -> str:
+    return " AND is_default = 0" if table == "security_groups" else ""
 
 
 async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
@@ -129,6 +132,14 @@ async def list_regions_and_ids(tx: Tx, table: str, project_id: int) -> list[tupl
     """Return the region and the id of each of a project's resources in a table."""
     rows = await tx.all(f"SELECT region_id, id FROM {table} WHERE {OWN} ORDER BY id", project_id=project_id)
     return [(row[0], row[1]) for row in rows]
+
+
+async def list_region_ids(tx: Tx, project_id: int) -> list[int]:
+    """Return the regions in which a project has resources. Default security groups do not count."""
+    selects = " UNION ".join(
+        f"SELECT region_id FROM {table} WHERE {OWN}{_without_default_groups(table)}" for table in LOCKABLE
+    )
+    return sorted(region_id for (region_id,) in await tx.all(selects, project_id=project_id))
 
 
 async def list_records(tx: Tx, table: Table[R], project_id: int, status: str | None = None) -> list[R]:

@@ -58,7 +58,10 @@ class TaskClaimer:
     new_id: Callable[[], str]
     lease: int
     end_at_once: Callable[[Tx, Task], Awaitable[bool]]
-    _others: tasks.OthersTasks = field(init=False, default=tasks.NO_OTHERS)
+    _others: tasks.OthersTasks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._others = tasks.OthersTasks(region_ids=self.drivers.remote_region_ids)
 
     async def claim(self, slots: Slots) -> Claims | None:
         """Claim tasks for the slots, or return None if no task waits.
@@ -119,7 +122,7 @@ class TaskClaimer:
         return task.task_type in self.operations
 
     def _serves_region(self, task: Task) -> bool:
-        return task.region_id is None or self.drivers.find(task.region_id) is not None
+        return task.region_id is None or self.drivers.find_here(task.region_id) is not None
 
     def _leave_to_others(self, task: Task) -> None:
         """Claim no task of this kind again."""

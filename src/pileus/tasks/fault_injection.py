@@ -22,7 +22,7 @@ class StoredFaultInjector:
 
     async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
         """Raise TaskHeldError if a hold matches the step, or DriverError if a failure matches."""
-        driver = ctx.drivers.find(ctx.task.region_id)
+        driver = ctx.drivers.find_here(ctx.task.region_id)
         if driver is not None and not isinstance(driver, SupportsSimulation):
             return
         candidates = await ctx.read_once("faults", partial(_list_candidates, ctx.task))

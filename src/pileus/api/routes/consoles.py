@@ -5,6 +5,7 @@ neither sent with the page nor logged; the WebSocket takes it as a parameter.
 """
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ from litestar.exceptions import WebSocketDisconnect
 from litestar.params import FromPath
 
 from pileus.api.authorization import OPEN
-from pileus.api.context import AppState  # noqa: TC001  # the type of a local variable
+from pileus.api.context import AppState  # the type of a local variable
+from pileus.api.remote_screens import FORWARDED, RemoteScreen, open_remote_screen
 from pileus.api.static_files import send_file
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
@@ -72,13 +74,25 @@ async def relay_console_websocket(socket: Socket) -> None:
     state: AppState = socket.app.state.app_state
     await socket.accept(subprotocols="binary")
     streams = await _open_stream(socket, state.drivers) if _is_same_origin(socket) else None
-    if streams is None:
+    if streams is not None:
+        try:
+            await _relay(_copy_to_machine(socket, streams[1]), _copy_to_browser(socket, streams[0]))
+        finally:
+            streams[1].close()
+    elif not await _relay_to_home(socket, state):
         await socket.close(FORBIDDEN)
-        return
-    try:
-        await _relay(socket, *streams)
-    finally:
-        streams[1].close()
+
+
+async def _relay_to_home(socket: Socket, state: AppState) -> bool:
+    """Relay data between a browser and a machine that another server has; return False for a wrong ticket."""
+    is_allowed = _is_same_origin(socket) and FORWARDED not in socket.query_params
+    if not (is_allowed and state.drivers.any_remote_has(SupportsScreenStreams)):
+        return False
+    async with open_remote_screen(state.db, socket.query_params.get("ticket", "")) as screen:
+        if screen is None:
+            return False
+        await _relay(_copy_to_home(socket, screen), _copy_from_home(socket, screen))
+    return True
 
 
 async def _open_stream(
@@ -98,12 +112,9 @@ def _is_same_origin(socket: Socket) -> bool:
     return origin is None or urlsplit(origin).netloc == socket.headers.get("host")
 
 
-async def _relay(socket: Socket, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _relay(*directions: Coroutine[Any, Any, None]) -> None:
     """Copy data in both directions until one side closes."""
-    copies = [
-        asyncio.create_task(_copy_to_machine(socket, writer)),
-        asyncio.create_task(_copy_to_browser(socket, reader)),
-    ]
+    copies = [asyncio.create_task(direction) for direction in directions]
     try:
         await asyncio.wait(copies, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -112,7 +123,8 @@ async def _relay(socket: Socket, reader: asyncio.StreamReader, writer: asyncio.S
         await asyncio.gather(*copies, return_exceptions=True)
 
 
-async def _copy_to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None:
+async def _receive_messages(socket: Socket) -> AsyncIterator[bytes]:
+    """Yield what a browser sends, until it closes or sends too much at once."""
     while True:
         try:
             message = await socket.receive_bytes()
@@ -121,8 +133,24 @@ async def _copy_to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None
         if len(message) > MAX_MESSAGE:
             await socket.close(TOO_BIG)
             return
+        yield message
+
+
+async def _copy_to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None:
+    async for message in _receive_messages(socket):
         writer.write(message)
         await writer.drain()
+
+
+async def _copy_to_home(socket: Socket, screen: RemoteScreen) -> None:
+    async for message in _receive_messages(socket):
+        await screen.write(message)
+
+
+async def _copy_from_home(socket: Socket, screen: RemoteScreen) -> None:
+    async for message in screen.read():
+        await socket.send_bytes(message)
+    await socket.close()
 
 
 async def _copy_to_browser(socket: Socket, reader: asyncio.StreamReader) -> None:

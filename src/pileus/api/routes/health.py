@@ -48,6 +48,7 @@ class ReadinessView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of a server that is ready; `task_queues` is by slot class.
 
     `driver_errors` are those of the drivers that do not work, by region; `driver_details` are those of the others.
+    `regions_elsewhere` are those whose machines another server has.
     """
 
     status: str
@@ -55,6 +56,7 @@ class ReadinessView(Struct, frozen=True, kw_only=True, omit_defaults=True):
     driver: str
     driver_details: str = ""
     driver_errors: dict[int, str] = field(default_factory=dict)
+    regions_elsewhere: list[int] = field(default_factory=list)
     tasks_unfinished: int
     task_queues: dict[str, TaskQueueView]
 
@@ -69,12 +71,12 @@ async def healthz() -> dict[str, str]:
 async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
     """Answer if the database and a driver work, else with 503 and the errors.
 
-    A driver that does not work makes its regions fail, but not the others.
+    A driver that does not work makes its regions fail, but not the others. Drivers in other servers are not asked.
     """
     database, drivers = await asyncio.gather(
         _run_check(_check_database(app_state.db)), _check_drivers(app_state.drivers)
     )
-    if database.error or not any(result.error == "" for _, result in drivers):
+    if database.error or (drivers and all(result.error for _, result in drivers)):
         checks = [("database", database), *(("driver", result) for _, result in drivers)]
         raise Unavailable("; ".join(f"{name}: {result.error or OK}" for name, result in checks))
     errors = {region_id: result.error for entry, result in drivers if result.error for region_id in entry.region_ids}
@@ -85,6 +87,7 @@ async def readyz(app_state: NamedDependency[AppState]) -> ReadinessView:
         driver="degraded" if errors else OK,
         driver_details="; ".join(result.details for _, result in drivers if result.details),
         driver_errors=errors,
+        regions_elsewhere=sorted(app_state.drivers.remote_region_ids),
         tasks_unfinished=figures.unfinished_count,
         task_queues={
             name: TaskQueueView(waiting=queue.waiting, oldest_seconds=queue.oldest_age(figures.measured_at))

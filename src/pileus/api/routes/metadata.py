@@ -57,7 +57,7 @@ async def change_tags_and_publish(
     """Change the tags of a resource, then push them to its machine if it has one."""
     await ctx.write(lambda tx: tag_service.change_tags(tx, ctx, resource, resource_id, verb, change))
     if resource.after_change:
-        await resource.after_change(ctx.db, ctx.app.drivers.find(ctx.place.region_id), resource_id)
+        await resource.after_change(ctx.db, ctx.app.drivers.find_here(ctx.place.region_id), resource_id)
 
 
 def _options(resource: MetadataRouteConfig, verb: str, name: str) -> dict[str, Any]:

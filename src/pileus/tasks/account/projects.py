@@ -107,7 +107,8 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
         groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
         rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
     for group in groups:
-        await apply_group(ctx.drivers.require(group.region_id), group, rules[group.id])
+        if group.region_id not in ctx.drivers.remote_region_ids:
+            await apply_group(ctx.drivers.require(group.region_id), group, rules[group.id])
 
 
 async def _destroy_routers(ctx: ProjectContext) -> None:
@@ -165,10 +166,17 @@ async def _set_status(ctx: ProjectContext, table: str, resource_id: str, status:
 
 
 async def _list_with_drivers(ctx: ProjectContext, table: str) -> list[tuple[Compute, str]]:
-    """Return the ids of what the project has in a table, each with the driver of its region."""
+    """Return the ids of what the project has in a table, each with the driver of its region.
+
+    In regions of other servers the project has nothing but default security groups, which stay in the driver.
+    """
     async with ctx.db.scan() as tx:
         regions_and_ids = await project_contents.list_regions_and_ids(tx, table, ctx.args.project_id)
-    return [(ctx.drivers.require(region_id), resource_id) for region_id, resource_id in regions_and_ids]
+    return [
+        (ctx.drivers.require(region_id), resource_id)
+        for region_id, resource_id in regions_and_ids
+        if region_id not in ctx.drivers.remote_region_ids
+    ]
 
 
 async def _remove_project(tx: Tx, ctx: ProjectContext) -> None:

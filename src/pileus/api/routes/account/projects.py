@@ -70,7 +70,7 @@ async def delete_project(ctx: Ctx) -> TaskIds:
 
     The default project cannot be deleted. The answer is 409 while a task runs in the project.
     """
-    return await ctx.submit_task(lambda tx, task_id: project_service.delete_project(tx, ctx, task_id))
+    return await ctx.submit_task(lambda tx, task_id: project_service.delete_project(tx, ctx, ctx.app.drivers, task_id))
 
 
 ROUTES = [list_projects, create_project, get_project, update_project, delete_project]

@@ -104,7 +104,7 @@ async def delete_tenant(ctx: Ctx, tenant_id: FromPath[int]) -> None:
     """
     groups = await ctx.write(lambda tx: tenant_service.delete_tenant(tx, ctx, tenant_id))
     for region_id, group_id in groups:
-        driver = ctx.app.drivers.find(region_id)
+        driver = ctx.app.drivers.find_here(region_id)
         if isinstance(driver, SupportsSecurityGroups):
             try:
                 await driver.ensure_no_security_group(group_id)

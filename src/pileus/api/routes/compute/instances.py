@@ -109,7 +109,7 @@ async def update_instance(ctx: Ctx, instance_id: FromPath[str], data: JSONBody[U
     task has locked the instance.
     """
     view = await update_and_show_instance(ctx, instance_id, data.to_patch(), INSTANCE)
-    await push_metadata(ctx.db, ctx.app.drivers.find(ctx.place.region_id), instance_id)
+    await push_metadata(ctx.db, ctx.app.drivers.find_here(ctx.place.region_id), instance_id)
     return view
 
 

@@ -1,0 +1,142 @@
+"""Forward requests to the server that has the machines of their region.
+
+Each server answers what the database knows. What only a driver knows, such as a console, a serial log or the room for
+an instance, raises RegionElsewhere if the driver is in another server, before anything has been changed. Then the same
+request is sent there, with the key of its caller.
+"""
+
+import logging
+from typing import Any
+
+import httpx
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from pileus.api.context import AppState
+from pileus.api.errors import REGION_ELSEWHERE, make_error_response
+from pileus.api.requests import BodyDecodingRequest, receive_body
+from pileus.domain.errors import OutcomeUnknown, Problem, Unavailable
+from pileus.store import driver_homes
+from pileus.store.database import Database
+from pileus.store.driver_homes import RegionHome
+
+LOG = logging.getLogger(__name__)
+FORWARDED = b"pileus-forwarded"
+"""The header of a forwarded request, which is not forwarded again."""
+CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 40.0
+"""How long another server may take to accept a connection, and to answer: requests may wait for tasks."""
+OWN_HEADERS = frozenset({b"host", b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"upgrade"})
+"""Headers that belong to a connection, or that the client makes."""
+ANSWERED_HEADERS = frozenset(
+    {
+        "connection",
+        "date",
+        "server",
+        "transfer-encoding",
+        "content-length",
+        "content-encoding",
+        "request_id",
+        "x-request-id",
+    }
+)
+"""Headers of an answer that this server makes itself."""
+
+
+def forward_requests(app: ASGIApp, state: AppState, body_limit: int) -> ASGIApp:
+    """Wrap the application of a server that lacks the drivers of some regions; return others as they are."""
+    return RequestForwarder(app, state.db, body_limit).handle if state.drivers.remote else app
+
+
+class RequestForwarder:
+    """Forwards the requests that the application cannot answer."""
+
+    def __init__(self, app: ASGIApp, db: Database, body_limit: int) -> None:
+        self._app = app
+        self._db = db
+        self._body_limit = body_limit
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the application answer, or another server if the driver of the region is there."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        received: list[Any] = []
+
+        async def receive_and_keep() -> Any:
+            message = await receive()
+            received.append(message)
+            return message
+
+        async def send_unless_elsewhere(message: Message) -> None:
+            if REGION_ELSEWHERE not in scope:
+                await send(message)
+
+        await self._app(scope, receive_and_keep, send_unless_elsewhere)
+        if REGION_ELSEWHERE in scope:
+            await self._forward(scope, _receive_again(received, receive), send)
+
+    async def _forward(self, scope: Any, receive: Receive, send: Send) -> None:
+        try:
+            home = await self._find_home(scope)
+            answer = await _request(scope, home, await receive_body(receive, self._body_limit))
+        except Problem as problem:
+            response = make_error_response(BodyDecodingRequest(scope, receive, send), problem)
+            await response(scope, receive, send)
+            return
+        fields = {"request_id": scope["request_id"], "place": home.place, "status": answer.status_code}
+        LOG.info("Forwarded", extra=fields | {"home_request_id": answer.headers.get("request_id", "")})
+        await _send_answer(answer, send)
+
+    async def _find_home(self, scope: Any) -> RegionHome:
+        region_id = scope.pop(REGION_ELSEWHERE)
+        async with self._db.read() as tx:
+            home = await driver_homes.find_of_region(tx, region_id)
+        if home is None or FORWARDED in dict(scope["headers"]):
+            raise Unavailable(f"No server with the machines of region {region_id} is known: try again later")
+        return home
+
+
+def _receive_again(received: list[Any], receive: Receive) -> Receive:
+    """Return a function that receives the messages of a request once more, and then those that are still to come."""
+    messages = iter(received)
+
+    async def receive_next() -> Any:
+        return next(messages, None) or await receive()
+
+    return receive_next
+
+
+async def _request(scope: Any, home: RegionHome, body: bytes) -> httpx.Response:
+    """Send the request to a home. Raises Unavailable, or OutcomeUnknown if that may have changed something."""
+    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+    path = scope["raw_path"].decode("latin-1") + ("?" if scope["query_string"] else "")
+    url = home.address + path + scope["query_string"].decode("latin-1")
+    away = f"The server with the machines of region {home.region_id} ({home.place}) does not answer"
+    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+        try:
+            return await client.request(scope["method"], url, headers=_headers_for_home(scope), content=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+            raise Unavailable(f"{away}: try again later") from problem
+        except httpx.HTTPError as problem:
+            if scope["method"] in ("GET", "HEAD"):
+                raise Unavailable(f"{away}: try again later") from problem
+            raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
+
+
+def _headers_for_home(scope: Any) -> list[tuple[bytes, bytes]]:
+    headers = [(name, value) for name, value in scope["headers"] if name not in OWN_HEADERS]
+    if client := scope.get("client"):
+        headers = [(name, value) for name, value in headers if name != b"x-forwarded-for"]
+        headers.append((b"x-forwarded-for", str(client[0]).encode()))
+    return [*headers, (FORWARDED, b"1")]
+
+
+def _headers_for_client(answer: httpx.Response) -> list[tuple[str, str]]:
+    headers = [(name, value) for name, value in answer.headers.items() if name not in ANSWERED_HEADERS]
+    return [*headers, ("content-length", str(len(answer.content)))]
+
+
+async def _send_answer(answer: httpx.Response, send: Send) -> None:
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in _headers_for_client(answer)]
+    await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.content, "more_body": False})
