@@ -101,6 +101,10 @@ def test_every_path_parameter_that_holds_an_id_is_known_by_its_name() -> None:
         ("network_id=ABC&x", "network_id=ABC&x"),
         (f"image_id={FORMER_UBUNTU}", f"image_id={UBUNTU}"),
         ("", ""),
+        (f"listener_id=&load_balancer_id={LOWER}", f"load_balancer_id={LOWER}"),
+        ("listener_id=&load_balancer_id=", ""),
+        ("limit=1&listener_id=&name=", "limit=1&name="),
+        ("name=id=&id=&key_id", "name=id=&key_id"),
     ],
 )
 def test_ids_in_queries_become_canonical(query: str, canonical: str) -> None:

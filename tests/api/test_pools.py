@@ -116,6 +116,7 @@ async def test_filters_of_the_list(tenant: Tenant) -> None:
     assert await list_ids(load_balancer_id=listener.load_balancer_id) == {default, other}
     assert await list_ids(listener_id=listener.id) == {default, other}
     assert await list_ids(name="default-pool") == {default}
+    assert await list_ids(listener_id="", loadbalancer_id=listener.load_balancer_id) == {default, other}
     assert len(await list_ids()) == 3
 
 

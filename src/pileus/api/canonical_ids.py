@@ -27,6 +27,7 @@ FREE_FIELDS = {"app_config", "configuration", "field_value", "metadata", "tags",
 CANONICAL = re.compile(r"[0-9a-f-]{14}[^5][0-9a-f-]{21}")
 """Matches the ids of nearly all requests, in less time than it takes to look for others."""
 UUID_BYTES = re.compile(UUID_TEXT.pattern.encode())
+EMPTY_ID = re.compile(rb"(?:(?<=&)|^)(?:\w+_)?id=(?:&|$)")
 OTHER_FORM = rb"(?=[0-9a-f-]{0,35}[A-F]|[0-9a-f-]{14}5)"
 OTHER_UUID = re.compile(OTHER_FORM + UUID_BYTES.pattern)
 OTHER_UUID_STRING = re.compile(b'"' + OTHER_FORM + UUID_BYTES.pattern + b'"')
@@ -51,7 +52,11 @@ def canonical_path_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def canonical_query(query: bytes) -> bytes:
-    """Return a query string with canonical ids, also in lists that commas separate."""
+    """Return a query string with canonical ids, also in lists that commas separate, and without empty ids.
+
+    The older Go SDK sends an empty id for a filter that is not used.
+    """
+    query = EMPTY_ID.sub(b"", query).lstrip(b"&")
     if OTHER_UUID.search(query) is None:
         return query
     return b"&".join(_canonical_parameter(parameter) for parameter in query.split(b"&"))
