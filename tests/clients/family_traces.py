@@ -42,7 +42,7 @@ def send_again(steps: list[Step], send: SendRequest) -> int:
         status, text = send(method, path, body)
         if "state" in step:
             status, text = _wait_for_task(send, path, status, text)
-        answer = json.loads(text) if text else None
+        answer: Any = json.loads(text) if text else None
         seen = {"status": status} | ({"state": answer.get("state")} if "state" in step else {})
         expected = {key: step[key] for key in ("status", "state") if key in step}
         assert seen == expected, f"request {number}: {method} {path} {json.dumps(body)}: {text}"
