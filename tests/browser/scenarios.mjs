@@ -308,6 +308,126 @@ const SCENARIOS = {
     }, cases);
   },
 
+  /**
+   * Open dialogs and submit them, one after the other: each step has an address, the button to press and its row, unless
+   * the address opens the dialog, and the values by the names of their fields. Return the same as a command, and what the
+   * page shows afterwards.
+   */
+  async dialogs({ steps }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}/ui/1/1/projects`);
+    await settle(page);
+    const results = [];
+    for (const { path, row, press, values = {} } of steps) {
+      await visit(page, path);
+      const place = row ? page.locator("tr", { hasText: row }) : page.locator("main");
+      if (press) await place.getByRole("button", { name: press, exact: true }).click();
+      const dialog = page.locator("dialog[open]");
+      for (const [name, value] of Object.entries(values)) await fillField(dialog.locator(`#field-${name}`), value);
+      const command = await dialog.locator(".samples pre").textContent();
+      await dialog.locator('button[type="submit"]').click();
+      await dialog.waitFor({ state: "detached" });
+      await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+      results.push({ command, text: await page.locator("main").innerText() });
+    }
+    return { results, errors: notes.errors };
+  },
+
+  /** Wait until a page shows a text, and return all that it shows. */
+  async show({ path, text }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await settle(page);
+    await page.getByText(text, { exact: true }).first().waitFor();
+    return { text: await page.locator("main").innerText(), errors: notes.errors };
+  },
+
+  /** Let a member of a pool fail, until the page shows that it has, and answer again. */
+  async fail_member({ path }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await page.getByRole("button", { name: "Let it fail" }).click();
+    await page.getByRole("button", { name: "Let it answer" }).click();
+    await page.getByRole("button", { name: "Let it fail" }).waitFor();
+    return notes.errors;
+  },
+
+  /** Reset the project of a page. */
+  async reset_project({ path }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await settle(page);
+    await page.getByRole("button", { name: "This project" }).click();
+    await Promise.all([
+      page.waitForURL(/\/instances$/),
+      page.locator("dialog").getByRole("button", { name: "This project" }).click(),
+    ]);
+    return notes.errors;
+  },
+
+  /** Save the state of the cloud in a file, and load it again. */
+  async save_and_load({ file }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}/ui/1/1/cloud`);
+    await settle(page);
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save", exact: true }).click()]);
+    await saved.saveAs(file);
+    await page.getByRole("button", { name: "Load a file" }).click();
+    await page.locator("dialog").getByLabel("File").setInputFiles(file);
+    await Promise.all([
+      page.waitForURL(/\/instances$/),
+      page.locator("dialog").getByRole("button", { name: "Load a file" }).click(),
+    ]);
+    await settle(page);
+    return { heading: await page.locator("h1").textContent(), errors: notes.errors };
+  },
+
+  /** Run the modules as they are, without the bundle: a name that a module uses and does not import is an error. */
+  async modules({ pages, files }) {
+    const { page, notes } = await openPage();
+    await page.route("**/ui/files/*.js", (route) =>
+      route.fulfill({ path: join(files, new URL(route.request().url()).pathname.split("/").pop()), contentType: "text/javascript" }),
+    );
+    for (const path of pages) {
+      await page.goto(base + path);
+      await settle(page);
+    }
+    return notes.errors;
+  },
+
+  /** Return the same as each operation, as a command and for the SDK, with made up values. */
+  async samples() {
+    const { page } = await openPage();
+    await page.goto(`${base}/ui/1/1/instances`);
+    return page.evaluate(async () => {
+      const { NOUNS } = await import("/ui/files/nouns.js");
+      const { OPERATIONS, PART_OPERATIONS } = await import("/ui/files/operations.js");
+      const { makeSample } = await import("/ui/files/actions.js");
+      const { readValues } = await import("/ui/files/forms.js");
+      const { commandSample, pythonSample } = await import("/ui/files/samples.js");
+      const { CLOUD_OPERATIONS } = await import("/ui/files/workbench_operations.js");
+      const record = new Proxy({}, { get: (_, name) => `a-${String(name)}` });
+      const ids = ["id", "member_id", "rule_id", "access_rule_id", "l7_rule_id", "volume_id", "port_id", "ip_address", "group_name"];
+      const params = { ...Object.fromEntries(ids.map((name) => [name, `a-${name}`])), project_id: 1, client_id: 1 };
+      const valueOf = ({ kind, options }) =>
+        ({ number: "1", boolean: true, tags: [{ key: "env", value: "prod" }], list: "10.0.0.0/8", refs: ["a-ref"] })[kind] ?? options?.[0] ?? "a-value";
+      const show = (operation) => {
+        const noun = Object.values(NOUNS).find(({ path }) => operation.path.startsWith(`${path}/`)) || { sdk: "", word: "" };
+        return (own = noun) => {
+          const fields = operation.fields || [];
+          const given = Object.fromEntries(fields.map((field) => [field.name, valueOf(field)]));
+          const values = readValues(fields, given, record);
+          const sample = makeSample({ operation, noun: own, place: { project: 1, region: 1 }, values, params, record });
+          return { operation: `${own.word} ${operation.name}`, command: commandSample(sample), python: pythonSample(sample), hasVerb: Boolean(operation.verb) };
+        };
+      };
+      return [
+        ...Object.entries(OPERATIONS).flatMap(([word, listed]) => listed.map((operation) => show(operation)(NOUNS[word]))),
+        ...[...Object.values(PART_OPERATIONS), ...Object.values(CLOUD_OPERATIONS).flat()].map((operation) => show(operation)()),
+      ];
+    });
+  },
+
   /** Return the tables of nouns and operations. */
   async tables() {
     const { page } = await openPage();
@@ -316,7 +436,8 @@ const SCENARIOS = {
       const { NOUNS } = await import("/ui/files/nouns.js");
       const { OPERATIONS, PART_OPERATIONS } = await import("/ui/files/operations.js");
       const { texts } = await import("/ui/files/texts.js");
-      return JSON.parse(JSON.stringify({ NOUNS, OPERATIONS, PART_OPERATIONS, texts }));
+      const { NAVIGATION } = await import("/ui/files/nouns.js");
+      return JSON.parse(JSON.stringify({ NOUNS, NAVIGATION, OPERATIONS, PART_OPERATIONS, texts }));
     });
   },
 };
@@ -331,6 +452,17 @@ async function runOperation(page, label) {
   await page.getByRole("button", { name: label, exact: true }).click();
   await page.locator("dialog").getByRole("button", { name: label, exact: true }).click();
   await page.locator("dialog").waitFor({ state: "detached" });
+}
+
+/** Fill a field of a form by its kind. */
+async function fillField(field, value) {
+  if (typeof value === "boolean") return field.setChecked(value);
+  const isChoice = await field.evaluate((element) => element.tagName === "SELECT");
+  if (!isChoice) return field.fill(String(value));
+  await field.locator("option", { hasText: value }).first().waitFor({ state: "attached" });
+  const options = await field.locator("option").evaluateAll((all) => all.map((option) => ({ value: option.value, text: option.textContent })));
+  const chosen = options.find((option) => option.value === value) || options.find((option) => option.text.includes(value));
+  return field.selectOption(chosen.value);
 }
 
 async function addTag(page, name, value) {

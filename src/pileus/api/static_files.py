@@ -11,6 +11,7 @@ from litestar import Response
 from msgspec import Struct
 
 from pileus.api.requests import BodyDecodingRequest
+from pileus.api.script_bundles import ScriptBundle
 from pileus.domain.errors import not_found
 
 MEDIA_TYPES = {
@@ -22,6 +23,7 @@ MEDIA_TYPES = {
 }
 """Files with other suffixes are not sent."""
 NOT_MODIFIED = 304
+ENTRY = "main.js"
 COMMENT = re.compile(rb"\s*(//|/\*\*|\*/? |\*/$|\*$)")
 """How lines of comments begin in scripts."""
 
@@ -45,9 +47,12 @@ def send_file(folder: Path, path: str, headers: Mapping[str, str]) -> Response[b
 def send_compressed_file(
     request: BodyDecodingRequest, folder: Path, path: str, headers: Mapping[str, str]
 ) -> Response[bytes]:
-    """Return a text below a folder, compressed if the client can read that, or 304 if it has it. Raises NotFound."""
+    """Return a text below a folder, compressed if the client can read that, or 304 if it has it. Raises NotFound.
+
+    The script `main.js` contains all modules that it imports.
+    """
     file = _require_file(folder, path)
-    content = _read_compressed(file, file.stat().st_mtime_ns)
+    content = _read_compressed(file, folder / ENTRY, max(other.stat().st_mtime_ns for other in folder.iterdir()))
     is_compressed = "gzip" in request.headers.get("accept-encoding", "")
     all_headers = {**headers, "Cache-Control": "no-cache", "ETag": content.etag, "Vary": "Accept-Encoding"}
     if request.headers.get("if-none-match") == content.etag:
@@ -74,7 +79,9 @@ def _require_file(folder: Path, path: str) -> Path:
 
 
 @lru_cache(128)
-def _read_compressed(file: Path, changed_at: int) -> CompressedFile:  # noqa: ARG001  # a changed file is read again
-    plain = strip_comments(file.read_bytes()) if file.suffix == ".js" else file.read_bytes()
+def _read_compressed(file: Path, entry: Path, changed_at: int) -> CompressedFile:  # noqa: ARG001  # read again if changed
+    plain = file.read_bytes()
+    if file.suffix == ".js":
+        plain = strip_comments(ScriptBundle(entry).render(file).encode())
     etag = f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
     return CompressedFile(plain=plain, compressed=gzip.compress(plain, mtime=0), etag=etag)

@@ -21,6 +21,7 @@ from pileus.api.wire.account.console_sessions import ConsoleCallerView, ConsoleS
 from pileus.api.wire.times import format_zulu
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import NotFound, Unauthenticated
+from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.services.account.console_tickets import start_console_session
 
 FOLDER = Path(__file__).parents[2] / "console" / "files"
@@ -51,6 +52,7 @@ async def get_web_console_session(ctx: Ctx) -> ConsoleCallerView:
         may_administer=is_allowed(ctx.caller.role, Access.ADMINISTER),
         may_operate=is_allowed(ctx.caller.role, Access.OPERATE),
         control_obstacle=ctx.app.control_obstacle,
+        is_simulated=ctx.app.drivers.any_has(SupportsSimulation),
     )
 
 

@@ -3,7 +3,7 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { send, waitForTask } from "./api.js";
 import { Link, address, addressOf, addressWith, navigate } from "./addresses.js";
 import { obstacleTo } from "./caller.js";
-import { FormField, initialValues, readValues } from "./forms.js";
+import { FormField, initialValues, readChanges, readValues } from "./forms.js";
 import { NOUNS, fillPath, idOf, nameOf } from "./nouns.js";
 import { OPERATIONS } from "./operations.js";
 import { Button, Dialog, ErrorBox, announce } from "./parts.js";
@@ -14,7 +14,8 @@ import { texts } from "./texts.js";
 export function obstacleOf(operation, record) {
   const obstacle = obstacleTo(operation.access || "write");
   if (obstacle || !record) return obstacle;
-  if (record.task_id && record.task_state !== undefined && operation.name !== "rename") {
+  const isLocked = record.task_id && (record.task_state !== undefined || record.provisioning_status);
+  if (isLocked && operation.name !== "rename") {
     return texts.dialog.reason.locked(record.task_id);
   }
   if (operation.isPossible && !operation.isPossible(record)) {
@@ -81,23 +82,24 @@ export function makeSample({ operation, noun, place, values, params, record }) {
   const shape = operation.shape || ((body) => body);
   const content = shape({ ...fixed, ...given });
   const hasBody = operation.method !== "DELETE" && (operation.fields?.length || operation.fixed);
-  const ids = Object.fromEntries(Object.entries(operation.ids || {}).map(([name, field]) => [name, all[field] ?? record?.[field]]));
-  const isNamed = (operation.sdk || "").endsWith(".action");
+  const idFields = operation.ids || (operation.isCreation ? {} : { [noun.param]: noun.idField || "id" });
+  const ids = Object.fromEntries(Object.entries(idFields).map(([name, field]) => [name, all[field] ?? record?.[field]]));
   return {
     method: operation.method,
     path: fill(fillPath(operation.path, place, all.id)),
     query: operation.sentIn === "query" ? queryOf(content) : {},
     body: operation.sentIn !== "query" && hasBody ? content : undefined,
     sdk: sdkOf(operation, noun),
-    cli: operation.verb && (operation.command || noun.word) && `${operation.command || noun.word} ${operation.verb.replaceAll("_", "-")}`,
+    cli: operation.cli ? operation.cli({ ...all, ...values }) : operation.verb && (operation.command || noun.word) && `${operation.command || noun.word} ${operation.verb.replaceAll("_", "-")}`,
     ids: { ...inPath, ...ids },
-    fixed: isNamed ? ["action"] : [],
-    terraform: operation.isCreation ? noun.terraform : undefined,
+    options: operation.cli && (operation.options || []),
+    aliases: operation.aliases,
+    terraform: operation.isCreation ? noun.terraform : operation.terraform,
   };
 }
 
 function sdkOf(operation, noun) {
-  if (operation.withoutSdk || !operation.verb) return "";
+  if (!operation.verb) return "";
   return operation.sdk || (noun.sdk && `${noun.sdk}.${operation.verb}`);
 }
 
@@ -107,12 +109,18 @@ function queryOf(values) {
 }
 
 /** The dialog of one operation: its fields, its request, the same for other clients, and the progress of its task. */
-export function OperationDialog({ operation, noun, word, place, record, params, onDone, onClose }) {
+export function OperationDialog({ operation, noun, word, place, record, part, params, onDone, onClose }) {
   const known = { id: record ? idOf(noun, record) : "", ...params };
-  const [values, setValues] = useState(() => initialValues(operation.fields || [], record));
+  const fields = operation.fields || [];
+  const subject = part || record;
+  const [initial] = useState(() => initialValues(fields, subject));
+  const [values, setValues] = useState(initial);
   const [state, setState] = useState({ phase: "form" });
   const sample = useMemo(
-    () => makeSample({ operation, noun, place, values: readValues(operation.fields || [], values), params: known, record }),
+    () => {
+      const read = operation.isPatch ? readChanges(fields, initial, values, subject) : readValues(fields, values, subject);
+      return makeSample({ operation, noun, place, values: read, params: known, record });
+    },
     [operation, values],
   );
   const label = labelOf(operation, word);
@@ -121,7 +129,7 @@ export function OperationDialog({ operation, noun, word, place, record, params, 
     setState({ phase: "sending" });
     try {
       const answer = await send(sample.method, sample.path, { query: sample.query, body: sample.body });
-      await follow(answer, setState, label);
+      await followTask(answer, setState, label);
       onDone?.(answer);
     } catch (error) {
       setState({ phase: "form", error });
@@ -131,13 +139,15 @@ export function OperationDialog({ operation, noun, word, place, record, params, 
     ${state.phase === "ended"
       ? html`<${Outcome} state=${state} word=${word} operation=${operation} onClose=${onClose} />`
       : html`<form onSubmit=${submit} id="operation">
-          ${(operation.fields || []).map(
-            (field) => html`<${FormField}
-              key=${field.name}
-              ...${{ field, place, record, values, problem: problemOf(state.error, field.name) }}
-              onChange=${(value) => setValues((last) => ({ ...last, [field.name]: value }))}
-            />`,
-          )}
+          <div class="inputs">
+            ${fields.map(
+              (field) => html`<${FormField}
+                key=${field.name}
+                ...${{ field, place, record: subject, values, problem: problemOf(state.error, field.name) }}
+                onChange=${(value) => setValues((last) => ({ ...last, [field.name]: value }))}
+              />`,
+            )}
+          </div>
           ${operation.isDangerous && html`<p class="warning">${texts.warnings[operation.name] || texts.warnings.dangerous}</p>`}
           <${ErrorBox} error=${state.error} />
           ${state.phase === "running" && html`<${Running} task=${state.task} />`}
@@ -156,7 +166,7 @@ function problemOf(error, name) {
 }
 
 /** Wait for the task of an answer; an answer without a task is done at once. */
-export async function follow(answer, setState, label) {
+export async function followTask(answer, setState, label) {
   const taskId = answer?.tasks?.[0];
   if (!taskId) {
     setState({ phase: "ended", answer });
@@ -212,13 +222,13 @@ export function SameAs({ sample }) {
 }
 
 /** A button that opens the dialog of an operation on a part of a record. */
-export function PartButton({ operation, word, place, record, params, onDone }) {
+export function PartButton({ operation, word, place, onDone, ...rest }) {
   const [isOpen, setOpen] = useState(false);
-  const label = texts.operations[operation.name];
-  return html`<${Button} kind="small" reason=${obstacleTo("write")} onClick=${() => setOpen(true)}>${label}<//>
+  const label = labelOf(operation, word);
+  return html`<${Button} kind=${`small ${operation.isDangerous ? "danger" : ""}`} reason=${obstacleOf(operation, rest.record)} onClick=${() => setOpen(true)}>${label}<//>
     ${isOpen &&
     html`<${OperationDialog}
-      ...${{ operation, noun: NOUNS[word], word, place, record, params, onDone }}
+      ...${{ operation, noun: NOUNS[word], word, place, onDone, ...rest }}
       onClose=${() => setOpen(false)}
     />`}`;
 }

@@ -40,7 +40,7 @@ export function navigate(target, { replace = false } = {}) {
   address.set(parseAddress(location));
 }
 
-function follow(event, target) {
+function followLink(event, target) {
   if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   navigate(target);
@@ -48,5 +48,5 @@ function follow(event, target) {
 
 /** A link within the console: it changes the page without loading it, and opens in a new tab as links do. */
 export function Link({ to, children, ...rest }) {
-  return html`<a href=${to} onClick=${(event) => follow(event, to)} ...${rest}>${children}</a>`;
+  return html`<a href=${to} onClick=${(event) => followLink(event, to)} ...${rest}>${children}</a>`;
 }

@@ -25,15 +25,17 @@ export class ApiError extends Error {
  * @param {object} [options] `query`, `body`, `signal`
  */
 export async function send(method, path, { query, body, signal } = {}) {
+  const isFile = body instanceof Blob;
   const headers = { Authorization: authorization(key.value), Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined && !isFile) headers["Content-Type"] = "application/json";
   const answer = await fetchOnline(path + queryText(query), {
     method,
     headers,
     signal,
     credentials: "omit",
-    body: body === undefined ? undefined : JSON.stringify(body),
+    body: isFile ? body : JSON.stringify(body),
   });
+  if (answer.ok && answer.headers.get("content-type") === "application/gzip") return answer.blob();
   const text = await answer.text();
   const decoded = text && answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text;
   if (answer.ok) return decoded;

@@ -5,7 +5,7 @@ import { texts } from "./texts.js";
 /** The caller, as /ui/session describes it. */
 export const caller = makeStore({
   email: "", role: "", client_id: 0, version: "", may_write: false, may_administer: false, may_operate: false,
-  control_obstacle: "",
+  control_obstacle: "", is_simulated: false,
 });
 
 /** Return why the caller may not use an access; an empty text if they may. */

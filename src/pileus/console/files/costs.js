@@ -2,8 +2,7 @@
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { send } from "./api.js";
 import { Link, address, addressOf } from "./addresses.js";
-import { BarChart } from "./charts.js";
-import { ErrorBox, Table, money } from "./parts.js";
+import { ErrorBox, Table, money, saveFile } from "./parts.js";
 import { texts } from "./texts.js";
 
 const DAY = 86_400_000;
@@ -19,7 +18,7 @@ function reportBody(place, days) {
 }
 
 /** The page. */
-export function Page({ place }) {
+export function CostsPage({ place }) {
   const days = Number(address.value.query.get("days")) || PERIODS[1];
   const [state, setState] = useState({ rows: null, resources: [], error: null });
   useEffect(() => {
@@ -71,9 +70,24 @@ function saveCsv(rows) {
   const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const cell = (value) => `"${String(value ?? "").replace(/^[=+@-]/, "'$&").replaceAll('"', '""')}"`;
   const text = [names, ...rows.map((row) => names.map((name) => row[name]))].map((line) => line.map(cell).join(",")).join("\r\n");
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = "costs.csv";
-  link.click();
-  URL.revokeObjectURL(link.href);
+  saveFile(new Blob([text], { type: "text/csv" }), "costs.csv");
+}
+
+/** Bars with their names and values, the largest first as they come. */
+function BarChart({ title, bars, format }) {
+  const top = Math.max(...bars.map((bar) => bar.value), Number.MIN_VALUE);
+  return html`<figure class="card">
+    <figcaption><strong>${title}</strong></figcaption>
+    ${bars.length === 0 && html`<p class="soft">${texts.none}</p>`}
+    ${bars.map(
+      (bar) => html`<div class="meter" key=${bar.name}>
+        <span class="meter-label">${bar.name}</span>
+        <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+          <rect class="track" width="100" height="6" rx="1" />
+          <rect class="bar-value" width=${(bar.value / top) * 100} height="6" rx="1" />
+        </svg>
+        <span class="meter-value">${format(bar.value)}</span>
+      </div>`,
+    )}
+  </figure>`;
 }

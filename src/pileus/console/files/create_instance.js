@@ -1,7 +1,7 @@
 // The page that creates an instance: it shows price and quota while the user chooses, and the request that will be sent.
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { send } from "./api.js";
-import { Running, SameAs, follow } from "./actions.js";
+import { Running, SameAs, followTask } from "./actions.js";
 import { Link, addressOf, navigate } from "./addresses.js";
 import { obstacleTo } from "./caller.js";
 import { FormField, TagRows } from "./forms.js";
@@ -41,7 +41,7 @@ export function bodyOf(values) {
 }
 
 /** The page. */
-export function Page({ place }) {
+export function NewInstancePage({ place }) {
   const [values, setValues] = useState(initialState);
   const [state, setState] = useState({ phase: "form" });
   const set = (name) => (value) => setValues((last) => ({ ...last, [name]: value }));
@@ -55,7 +55,7 @@ export function Page({ place }) {
     setState({ phase: "sending" });
     try {
       const answer = await send("POST", path, { body });
-      await follow(answer, (next) => setState(next), texts.create(texts.nouns.instances.one));
+      await followTask(answer, (next) => setState(next), texts.create(texts.nouns.instances.one));
     } catch (error) {
       setState({ phase: "form", error });
     }

@@ -4,7 +4,7 @@ import { ActionButtons } from "./actions.js";
 import { Link, address, addressOf } from "./addresses.js";
 import { isBusy } from "./list.js";
 import { nameOf, pathOf } from "./nouns.js";
-import { CopyBox, ErrorBox, Status, Tabs } from "./parts.js";
+import { ErrorBox, Status, Tabs } from "./parts.js";
 import { useResource } from "./resources.js";
 import { TABS } from "./tabs.js";
 import { texts } from "./texts.js";
@@ -18,7 +18,7 @@ export function DetailPage({ noun, word, place, id }) {
   const tab = tabs.includes(address.value.query.get("tab")) ? address.value.query.get("tab") : tabs[0];
   const Tab = TABS[tab];
   const title = texts.nouns[word];
-  const status = record && (record.status?.status ?? record.status ?? record.state);
+  const status = record && (record.status?.status ?? record.status ?? record.provisioning_status ?? record.state);
   return html`<section class="detail" aria-busy=${String(resource.isLoading)}>
     <p class="crumbs"><${Link} to=${addressOf(word)}>${title.many}<//> / </p>
     <header class="head">
@@ -40,12 +40,4 @@ function Busy({ record }) {
     ${record.task_state || ""}
     ${record.task_id && html` <${Link} to=${addressOf("tasks", record.task_id)}>${texts.nouns.tasks.one}<//>`}
   </span>`;
-}
-
-/** A record as the API shows it. */
-export function Raw({ record, label }) {
-  return html`<details class="raw">
-    <summary>JSON</summary>
-    <${CopyBox} text=${JSON.stringify(record, null, 2)} label=${label} />
-  </details>`;
 }

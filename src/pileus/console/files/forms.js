@@ -1,6 +1,6 @@
 // Fields of forms: text, numbers, choices, references to other records, and tags.
 import { html, useState } from "./vendor/preact.js";
-import { NOUNS, fillPath, idOf, nameOf } from "./nouns.js";
+import { NOUNS, fillPath, idOf, nameOf, rowsOf } from "./nouns.js";
 import { Field, money } from "./parts.js";
 import { useResource } from "./resources.js";
 import { texts } from "./texts.js";
@@ -9,9 +9,8 @@ import { texts } from "./texts.js";
 export function initialValues(fields, record) {
   return Object.fromEntries(
     fields.map((field) => {
-      if (field.initial) return [field.name, field.initial(record)];
-      if (field.kind === "tags") return [field.name, []];
-      if (field.kind === "refs") return [field.name, []];
+      if (field.initial) return [field.name, textOf(field.initial(record))];
+      if (field.kind === "tags" || field.kind === "refs") return [field.name, []];
       if (field.kind === "boolean") return [field.name, false];
       if (field.kind === "select" && field.isRequired) return [field.name, optionsOf(field, record)[0] || ""];
       return [field.name, ""];
@@ -19,11 +18,20 @@ export function initialValues(fields, record) {
   );
 }
 
+const textOf = (value) => (Array.isArray(value) ? value.join(", ") : value);
+
 /** Return what is sent: without empty fields, numbers as numbers and tags by name. */
-export function readValues(fields, values) {
-  const shown = fields.filter((field) => isShown(field, values));
+export function readValues(fields, values, record) {
+  const shown = fields.filter((field) => isShown(field, values, record));
   const entries = shown.map((field) => [field.name, readValue(field, values[field.name])]);
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined));
+}
+
+/** Return the fields that differ from what the form began with; null for those that are empty now. */
+export function readChanges(fields, initial, values, record) {
+  const read = readValues(fields, values, record);
+  const changed = fields.filter(({ name }) => values[name] !== initial[name]);
+  return Object.fromEntries(changed.map(({ name }) => [name, read[name] ?? null]));
 }
 
 function readValue(field, value) {
@@ -31,13 +39,17 @@ function readValue(field, value) {
     const pairs = value.filter(({ key }) => key !== "");
     return pairs.length ? Object.fromEntries(pairs.map(({ key, value: text }) => [key, text])) : undefined;
   }
+  if (field.kind === "list") return value.trim() ? value.trim().split(/[\s,]+/) : undefined;
   if (field.kind === "refs") return value.length ? value : undefined;
-  if (field.kind === "number") return value === "" ? undefined : Number(value);
+  if (field.kind === "number" || typeof field.options?.[0] === "number") return value === "" ? undefined : Number(value);
   return value === "" ? undefined : value;
 }
 
-function isShown(field, values) {
-  return Object.entries(field.onlyIf || {}).every(([name, value]) => values[name] === value);
+function isShown(field, values, record) {
+  return Object.entries(field.onlyIf || {}).every(([name, wanted]) => {
+    const value = values[name] ?? record?.[name];
+    return wanted === true ? Boolean(value) : [wanted].flat().includes(value);
+  });
 }
 
 function optionsOf(field, record) {
@@ -46,11 +58,11 @@ function optionsOf(field, record) {
 
 /** One field of a form. */
 export function FormField({ field, place, record, values, problem, onChange }) {
-  if (!isShown(field, values)) return null;
+  if (!isShown(field, values, record)) return null;
   const value = values[field.name];
   const id = `field-${field.name}`;
   const label = texts.inputs[field.name] || texts.fields[field.name] || field.name;
-  const more = { id, required: field.isRequired, "aria-describedby": problem ? `${id}-problem` : undefined };
+  const more = { id, required: field.isRequired, placeholder: field.placeholder, step: field.step, "aria-describedby": problem ? `${id}-problem` : undefined };
   if (field.kind === "boolean") {
     return html`<div class="field check">
       <input type="checkbox" id=${id} checked=${value} onChange=${(event) => onChange(event.target.checked)} />
@@ -59,13 +71,13 @@ export function FormField({ field, place, record, values, problem, onChange }) {
   }
   if (field.kind === "refs") return html`<${References} ...${{ field, place, record, value, label, onChange }} />`;
   if (field.kind === "tags") return html`<fieldset><legend>${label}</legend><${TagRows} rows=${value} onChange=${onChange} /></fieldset>`;
-  const hint = field.isRequired ? "" : texts.dialog.optional;
+  const hint = field.isRequired || label.endsWith(")") ? "" : texts.dialog.optional;
   return html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
-    <${Input} ...${{ field, place, record, value, more, onChange }} />
+    <${Input} ...${{ field, place, record, values, value, more, onChange }} />
   <//>`;
 }
 
-function Input({ field, place, record, value, more, onChange }) {
+function Input({ field, place, record, values, value, more, onChange }) {
   const change = (event) => onChange(event.target.value);
   if (field.kind === "select") {
     return html`<select ...${more} value=${value} onChange=${change}>
@@ -73,10 +85,11 @@ function Input({ field, place, record, value, more, onChange }) {
       ${optionsOf(field, record).map((option) => html`<option key=${option} value=${option}>${option}</option>`)}
     </select>`;
   }
-  if (field.kind === "ref") return html`<${Reference} ...${{ field, place, record, value, more, onChange }} />`;
+  if (field.kind === "ref") return html`<${Reference} ...${{ field, place, record, values, value, more, onChange }} />`;
+  if (field.kind === "suggested") return html`<${Suggested} ...${{ field, value, more, change }} />`;
   if (field.kind === "port") return html`<${PortReference} ...${{ place, value, more, onChange }} />`;
   if (field.kind === "area") return html`<textarea ...${more} rows="4" value=${value} onInput=${change}></textarea>`;
-  return html`<input ...${more} type=${field.kind} value=${value} onInput=${change} autocomplete="off" />`;
+  return html`<input ...${more} type=${field.kind === "list" ? "text" : field.kind} value=${value} onInput=${change} autocomplete="off" />`;
 }
 
 function listOf(field, place, record) {
@@ -92,18 +105,35 @@ function listOf(field, place, record) {
 function optionText(record, noun) {
   const price = record.price_per_hour ? ` · ${money(record.price_per_hour, record.currency_code)} ${texts.perHour}` : "";
   const size = record.size && record.size < 100000 ? ` · ${texts.gigabytes(record.size)}` : "";
-  const name = record.flavor_id || (noun ? nameOf(noun, record) : record.name || record.id);
+  const name = record.flavor_name || record.flavor_id || (noun ? nameOf(noun, record) : record.name || record.id || record.task_type);
   return `${name}${record.flavor_id ? "" : size}${price}`;
 }
 
-function Reference({ field, place, record, value, more, onChange }) {
+/** A text with the names of a list as suggestions. */
+function Suggested({ field, value, more, change }) {
+  const { data } = useResource(field.path, {}, { follows: false });
+  return html`<input ...${more} list="suggestions" value=${value} onInput=${change} autocomplete="off" />
+    <datalist id="suggestions">
+      ${(data || []).map((row) => html`<option key=${row[field.name]} value=${row[field.name]}></option>`)}
+    </datalist>`;
+}
+
+/** Return the records among which a reference chooses; with `within`, the names in a field of the record chosen before. */
+function choicesOf(field, data, values) {
+  if (!field.within) return rowsOf(data);
+  const [chooser, names] = field.within;
+  const chosen = rowsOf(data).find((row) => row[chooser] === values[chooser]);
+  return (chosen?.[names] || []).map((id) => ({ id, name: id }));
+}
+
+function Reference({ field, place, record, values, value, more, onChange }) {
   const { path, query } = listOf(field, place, record);
   const { data } = useResource(path, query, { follows: false });
   const noun = NOUNS[field.noun];
   const key = field.key || (noun ? noun.idField || "id" : "id");
   return html`<select ...${more} value=${value} onChange=${(event) => onChange(event.target.value)}>
     <option value="">${data ? texts.dialog.choose : texts.loading}</option>
-    ${(data?.results || []).map(
+    ${choicesOf(field, data, values).map(
       (option) => html`<option key=${option[key]} value=${option[key]}>${optionText(option, noun)}</option>`,
     )}
   </select>`;

@@ -1,8 +1,9 @@
 // The list of any noun: filters and pages are those of the API, and are in the address.
 import { html, useState } from "./vendor/preact.js";
-import { ActionButtons } from "./actions.js";
+import { ActionButtons, PartButton } from "./actions.js";
 import { Link, address, addressOf, addressWith, navigate } from "./addresses.js";
-import { fillPath, idOf, nameOf } from "./nouns.js";
+import { fillPath, idOf, nameOf, rowsOf } from "./nouns.js";
+import { OPERATIONS } from "./operations.js";
 import { Button, Cell, ErrorBox, Field, Table } from "./parts.js";
 import { useResource } from "./resources.js";
 import { Samples } from "./samples.js";
@@ -45,10 +46,11 @@ export function ListPage({ noun, word, place }) {
   const filters = filtersOf(query);
   const pages = noun.hasPages === false ? {} : { limit, offset };
   const path = fillPath(noun.path, place);
-  const list = useResource(path, { ...fixed, ...filters, ...pages }, { isBusy: (data) => data.results.some(isBusy) });
+  const list = useResource(path, { ...fixed, ...filters, ...pages }, { isBusy: (data) => rowsOf(data).some(isBusy) });
+  const records = rowsOf(list.data);
   const columns = visibleColumns(noun, word, query);
   const title = texts.nouns[word].many;
-  const isEmpty = list.data && !list.error && list.data.results.length === 0;
+  const isEmpty = list.data && !list.error && records.length === 0;
   const hasFilters = Object.keys(filters).length > 0;
   return html`<section class="list" aria-busy=${String(list.isLoading)}>
     <header class="head">
@@ -60,13 +62,16 @@ export function ListPage({ noun, word, place }) {
     ${!list.data && !list.error && html`<p class="soft">${texts.loading}</p>`}
     ${isEmpty && !hasFilters && offset === 0 && html`<${Empty} noun=${noun} word=${word} path=${path} fixed=${fixed} />`}
     ${isEmpty && (hasFilters || offset > 0) && html`<p class="empty">${texts.list.noMatch}</p>`}
-    ${list.data && !isEmpty && html`<${Rows} noun=${noun} word=${word} columns=${columns} records=${list.data.results} />`}
+    ${list.data && !isEmpty && html`<${Rows} noun=${noun} word=${word} columns=${columns} records=${records} place=${place} reload=${list.reload} />`}
     ${list.data && noun.hasPages !== false && html`<${Pages} limit=${limit} offset=${offset} count=${list.data.count} />`}
   </section>`;
 }
 
-function Rows({ noun, word, columns, records }) {
-  return html`<${Table} label=${texts.nouns[word].many} columns=${columns.map((column) => texts.fields[column.name] || column.name)}>
+function Rows({ noun, word, columns, records, place, reload }) {
+  // What has no page of its own has its actions here.
+  const operations = noun.hasDetail === false ? (OPERATIONS[word] || []).filter((operation) => !operation.isCreation) : [];
+  const headings = columns.map((column) => texts.fields[column.name] || column.name);
+  return html`<${Table} label=${texts.nouns[word].many} columns=${operations.length ? [...headings, texts.actions] : headings}>
     ${records.map(
       (record) => html`<tr key=${idOf(noun, record)}>
         ${columns.map(
@@ -76,6 +81,12 @@ function Rows({ noun, word, columns, records }) {
               : html`<${Cell} column=${column} record=${record} noun=${word} />`}
           </td>`,
         )}
+        ${operations.length > 0 &&
+        html`<td>
+          <span class="actions">
+            ${operations.map((operation) => html`<${PartButton} key=${operation.name} ...${{ operation, word, place, record }} onDone=${reload} />`)}
+          </span>
+        </td>`}
       </tr>`,
     )}
   <//>`;

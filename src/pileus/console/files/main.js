@@ -4,25 +4,28 @@ import { get, isOnline } from "./api.js";
 import { Link, address, addressOf, navigate } from "./addresses.js";
 import { caller } from "./caller.js";
 import { followChanges, isLive } from "./changes.js";
+import { NewInstancePage } from "./create_instance.js";
 import { DetailPage } from "./detail.js";
+import { lazy } from "./lazy.js";
 import { ListPage } from "./list.js";
 import { NAVIGATION, NOUNS } from "./nouns.js";
 import { Announcer, announce } from "./parts.js";
+import { QuotasPage } from "./quotas.js";
+import { RequestsPage } from "./requests.js";
 import { key, resumeSession, signOut } from "./session.js";
 import { SignIn } from "./sign_in.js";
 import { useStore } from "./stores.js";
+import { TaskPage } from "./task.js";
 import { texts } from "./texts.js";
 import { ThemeChoice, applyTheme } from "./themes.js";
+import { CloudPage } from "./workbench.js";
 
-/** Pages that are no lists: their modules are loaded when they are opened. */
-const PAGES = {
-  costs: () => import("./costs.js"),
-  quotas: () => import("./quotas.js"),
-  requests: () => import("./requests.js"),
-};
+/** Pages that are no lists; charts are loaded when they are drawn. */
+const CostsPage = lazy(() => import("./costs.js"), "CostsPage");
+const PAGES = { costs: CostsPage, quotas: QuotasPage, requests: RequestsPage, cloud: CloudPage };
 /** Pages of one record with a look of their own, and pages that make one. */
-const DETAILS = { tasks: () => import("./task.js") };
-const CREATIONS = { instances: () => import("./create_instance.js") };
+const DETAILS = { tasks: TaskPage };
+const CREATIONS = { instances: NewInstancePage };
 
 function App() {
   const isSignedIn = Boolean(useStore(key));
@@ -99,17 +102,11 @@ function Page({ here }) {
   const place = { project: here.project, region: here.region };
   const noun = NOUNS[here.noun];
   const create = here.id === "new" && CREATIONS[here.noun];
-  const load = create || (here.id ? DETAILS[here.noun] : PAGES[here.noun]);
-  if (load) return html`<${LazyPage} load=${load} noun=${noun} word=${here.noun} place=${place} id=${here.id} />`;
+  const Special = create || (here.id ? DETAILS[here.noun] : PAGES[here.noun]);
+  if (Special) return html`<${Special} place=${place} id=${here.id} />`;
   if (!noun || (here.id && noun.hasDetail === false)) return html`<h1 tabindex="-1">${texts.errors.unknownPage}</h1>`;
   if (here.id) return html`<${DetailPage} noun=${noun} word=${here.noun} place=${place} id=${here.id} />`;
   return html`<${ListPage} noun=${noun} word=${here.noun} place=${place} />`;
-}
-
-function LazyPage({ load, ...rest }) {
-  const [module, setModule] = useState(null);
-  useEffect(() => void load().then(setModule), [load]);
-  return module ? html`<${module.Page} ...${rest} />` : html`<p class="soft">${texts.loading}</p>`;
 }
 
 function Navigation({ here }) {

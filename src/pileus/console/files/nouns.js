@@ -1,13 +1,16 @@
 // The nouns of the console: where each is listed, its columns, filters, tabs and actions. Lists and details are drawn
 // from this table; the texts of a noun are those of texts.js with the same name.
 import { caller } from "./caller.js";
-
-const REGIONAL = "{project}/{region}";
+import {
+  RECORD, REGIONAL, STATES, TAGGED, choice, column, created, filter, hidden, id, link, name, nameFilter, newTags,
+  shownId, size, status, tagFilter, tagsColumn,
+} from "./columns.js";
+import { NETWORK_NOUNS } from "./network_nouns.js";
 
 /**
  * @typedef {object} Column
  * @property {string} name a field of the record, with dots for those within; also the name of its heading
- * @property {"text"|"status"|"time"|"tags"|"link"|"size"|"addresses"|"code"|"list"|"boolean"|"bytes"} [kind]
+ * @property {string} [kind] how the value is shown: a kind of parts.js, or `self` for the name with the link to the record
  * @property {string} [noun] the noun that a link leads to
  * @property {string} [of] the field with the id that a link leads to
  * @property {boolean} [isHidden] whether the column is hidden until the user chooses it
@@ -18,9 +21,8 @@ const REGIONAL = "{project}/{region}";
  * @property {string[]} [options]
  *
  * @typedef {object} Noun
- * @property {"compute"|"storage"|"network"|"account"} group
- * @property {string} path the path of the list; that of one record, unless `one` is given, has its id behind
- * @property {string} [one] the path of one record
+ * @property {string} path the path of the list; that of one record has its id behind
+ * @property {string} [param] the parameter of the SDK with the id of a record
  * @property {string} [idField]
  * @property {string} [nameField]
  * @property {string} word the word of the command `pileus WORD`
@@ -30,95 +32,58 @@ const REGIONAL = "{project}/{region}";
  * @property {Filter[]} [filters]
  * @property {object} [query] parameters that the list always has
  * @property {string} [tagsField] the field with the tags, if they can be changed
- * @property {string} [patchPath] the path that takes the merge patch of tags; that of one record unless it is given
+ * @property {string} [patchPath] the path that takes a merge patch; that of one record unless it is given
  * @property {string[]} [tabs]
  * @property {boolean} [hasPages] false if the list has no pages
  * @property {boolean} [hasDetail] false if there is no page of one record
  */
 
-const name = { name: "name", kind: "self" };
-const id = { name: "id", kind: "code", isHidden: true };
-const status = { name: "status", kind: "status" };
-const tags = { name: "tags", kind: "tags" };
-const created = { name: "created_at", kind: "time" };
-const region = { name: "region", isHidden: true };
-const nameFilter = { name: "name", kind: "text" };
-const tagFilter = { name: "tag_key_value", kind: "tag" };
-const STATES = ["ACTIVE", "BUILD", "ERROR", "PAUSED", "REBOOT", "RESIZE", "SHUTOFF", "SUSPENDED"];
+const WORKBENCH = { word: "", sdk: "", hasDetail: false, hasPages: false };
 
 /** @type {Record<string, Noun>} */
 export const NOUNS = {
   instances: {
-    group: "compute",
     path: `/cloud/v1/instances/${REGIONAL}`,
+    param: "instance_id",
     word: "instances",
     sdk: "instances",
     terraform: "gcore_cloud_instance",
     tagsField: "tags",
     columns: [
-      name,
-      status,
-      { name: "flavor.flavor_id", kind: "text" },
-      { name: "addresses", kind: "addresses" },
-      tags,
-      created,
-      { name: "security_groups", kind: "names", isHidden: true },
-      { name: "vm_state", isHidden: true },
-      { name: "ssh_key_name", isHidden: true },
-      region,
-      id,
+      name, status, column("flavor.flavor_id", "text"), column("addresses", "addresses"), tagsColumn, created,
+      hidden("security_groups", "names"), hidden("vm_state"), hidden("ssh_key_name"), hidden("region"), id,
     ],
-    filters: [
-      nameFilter,
-      { name: "status", kind: "select", options: STATES },
-      { name: "ip", kind: "text" },
-      { name: "flavor_prefix", kind: "text" },
-      tagFilter,
-      { name: "with_ddos", kind: "boolean" },
-    ],
+    filters: [nameFilter, STATES, filter("ip"), filter("flavor_prefix"), tagFilter, filter("with_ddos", "boolean")],
     query: { include_k8s: "false" },
     tabs: [
       "overview", "volumes", "interfaces", "security_groups", "screen", "serial_log", "figures", "tags", "history",
     ],
   },
   baremetal: {
-    group: "compute",
     path: `/cloud/v1/bminstances/${REGIONAL}`,
+    param: "server_id",
     word: "baremetal",
     sdk: "baremetal.servers",
     terraform: "gcore_cloud_baremetal_server",
     tagsField: "tags",
-    columns: [name, status, { name: "flavor.flavor_id" }, { name: "addresses", kind: "addresses" }, tags, created, id],
-    filters: [nameFilter, { name: "status", kind: "select", options: STATES }, tagFilter],
-    tabs: ["overview", "tags", "history"],
+    columns: [name, status, column("flavor.flavor_id", "text"), column("addresses", "addresses"), tagsColumn, created, id],
+    filters: [nameFilter, STATES, tagFilter],
+    tabs: TAGGED,
   },
   images: {
-    group: "compute",
     path: `/cloud/v1/images/${REGIONAL}`,
+    param: "image_id",
     word: "images",
     sdk: "instances.images",
     tagsField: "tags_v2",
     columns: [
-      name,
-      status,
-      { name: "os_distro" },
-      { name: "os_version" },
-      { name: "size", kind: "bytes" },
-      { name: "visibility" },
-      { ...tags, name: "tags_v2" },
-      { ...created, isHidden: true },
-      id,
+      name, status, column("os_distro"), column("os_version"), column("size", "bytes"), column("visibility"), newTags,
+      hidden("created_at", "time"), id,
     ],
-    filters: [
-      nameFilter,
-      { name: "visibility", kind: "select", options: ["public", "private", "shared"] },
-      { name: "os_distro", kind: "text" },
-      tagFilter,
-    ],
-    tabs: ["overview", "tags", "history"],
+    filters: [nameFilter, choice("visibility", "public", "private", "shared"), filter("os_distro"), tagFilter],
+    tabs: TAGGED,
   },
   flavors: {
-    group: "compute",
     path: `/cloud/v1/flavors/${REGIONAL}`,
     idField: "flavor_id",
     nameField: "flavor_id",
@@ -127,285 +92,177 @@ export const NOUNS = {
     query: { include_prices: "true" },
     hasDetail: false,
     columns: [
-      { name: "flavor_id", kind: "self" },
-      { name: "vcpus", kind: "number" },
-      { name: "ram", kind: "megabytes" },
-      { name: "price_per_hour", kind: "money" },
-      { name: "price_per_month", kind: "money" },
-      { name: "disabled", kind: "boolean", isHidden: true },
+      column("flavor_id", "self"), column("vcpus", "number"), column("ram", "megabytes"), column("price_per_hour", "money"),
+      column("price_per_month", "money"), hidden("disabled", "boolean"),
     ],
-    filters: [{ name: "disabled", kind: "boolean" }],
+    filters: [filter("disabled", "boolean")],
   },
   ssh_keys: {
-    group: "compute",
     path: "/cloud/v1/ssh_keys/{project}",
+    param: "ssh_key_id",
     word: "ssh-keys",
     sdk: "ssh_keys",
     terraform: "gcore_cloud_ssh_key",
     columns: [
-      name, { name: "fingerprint", kind: "code" }, { name: "state", kind: "status" },
-      { name: "shared_in_project", kind: "boolean" }, created, id,
+      name, column("fingerprint", "code"), column("state", "status"), column("shared_in_project", "boolean"), created, id,
     ],
     filters: [nameFilter],
-    tabs: ["overview", "history"],
+    tabs: RECORD,
   },
   placement_groups: {
-    group: "compute",
     path: `/cloud/v1/servergroups/${REGIONAL}`,
+    param: "group_id",
     idField: "servergroup_id",
     word: "placement-groups",
     sdk: "placement_groups",
     terraform: "gcore_cloud_placement_group",
-    columns: [
-      name, { name: "policy" }, { name: "instances", kind: "count" }, { name: "servergroup_id", kind: "code", isHidden: true },
-    ],
-    tabs: ["overview", "history"],
+    columns: [name, column("policy"), column("instances", "count"), hidden("servergroup_id", "code")],
+    tabs: RECORD,
   },
   volumes: {
-    group: "storage",
     path: `/cloud/v1/volumes/${REGIONAL}`,
+    param: "volume_id",
     word: "volumes",
     sdk: "volumes",
     terraform: "gcore_cloud_volume",
     tagsField: "tags",
     columns: [
-      name,
-      status,
-      { name: "size", kind: "size" },
-      { name: "volume_type" },
-      { name: "attachments", kind: "attachments" },
-      tags,
-      created,
-      { name: "bootable", kind: "boolean", isHidden: true },
-      id,
+      name, status, size, column("volume_type"), column("attachments", "attachments"), tagsColumn, created,
+      hidden("bootable", "boolean"), id,
     ],
     filters: [
-      { name: "name_part", kind: "text" },
-      { name: "id_part", kind: "text" },
-      { name: "has_attachments", kind: "boolean" },
-      { name: "bootable", kind: "boolean" },
-      tagFilter,
+      filter("name_part"), filter("id_part"), filter("has_attachments", "boolean"), filter("bootable", "boolean"), tagFilter,
     ],
     tabs: ["overview", "snapshots", "tags", "history"],
   },
   snapshots: {
-    group: "storage",
     path: `/cloud/v1/snapshots/${REGIONAL}`,
+    param: "snapshot_id",
     word: "snapshots",
     sdk: "volume_snapshots",
     tagsField: "tags",
-    columns: [
-      name, status, { name: "size", kind: "size" },
-      { name: "volume_id", kind: "link", noun: "volumes" }, { name: "description", isHidden: true }, tags, created, id,
-    ],
-    filters: [{ name: "volume_id", kind: "text" }, { name: "instance_id", kind: "text" }, tagFilter],
-    tabs: ["overview", "tags", "history"],
+    columns: [name, status, size, link("volume_id", "volumes"), hidden("description"), tagsColumn, created, id],
+    filters: [filter("volume_id"), filter("instance_id"), tagFilter],
+    tabs: TAGGED,
   },
   schedules: {
-    group: "storage",
     path: `/cloud/v1/lifecycle_policy/${REGIONAL}`,
+    param: "policy_id",
     word: "snapshot-schedules",
     sdk: "snapshot_schedules",
     hasPages: false,
-    columns: [
-      name, status, { name: "action" }, { name: "schedules", kind: "count" }, { name: "volumes", kind: "count" },
-      { ...id, isHidden: false },
-    ],
-    tabs: ["overview", "history"],
+    columns: [name, status, column("action"), column("schedules", "count"), column("volumes", "count"), shownId],
+    tabs: RECORD,
   },
-  networks: {
-    group: "network",
-    path: `/cloud/v1/networks/${REGIONAL}`,
-    patchPath: `/cloud/v2/networks/${REGIONAL}/{id}`,
-    word: "networks",
-    sdk: "networks",
-    terraform: "gcore_cloud_network",
+  file_shares: {
+    path: `/cloud/v1/file_shares/${REGIONAL}`,
+    param: "file_share_id",
+    word: "file-shares",
+    sdk: "file_shares",
+    terraform: "gcore_cloud_file_share",
     tagsField: "tags",
     columns: [
-      name, { name: "type" }, { name: "external", kind: "boolean" }, { name: "subnets", kind: "count" },
-      tags, created, id,
+      name, status, size, column("type_name"), column("protocol"), column("connection_point", "code"),
+      link("network_name", "networks", "network_id"), tagsColumn, created, id,
     ],
-    filters: [nameFilter, { name: "external", kind: "boolean" }, tagFilter],
-    query: { owned_by: "any" },
-    tabs: ["overview", "subnets", "tags", "history"],
+    filters: [nameFilter, choice("type_name", "standard", "vast")],
+    tabs: ["overview", "access_rules", "tags", "history"],
   },
-  subnets: {
-    group: "network",
-    path: `/cloud/v1/subnets/${REGIONAL}`,
-    word: "subnets",
-    sdk: "networks.subnets",
-    terraform: "gcore_cloud_network_subnet",
-    tagsField: "tags",
-    columns: [
-      name, { name: "cidr", kind: "code" }, { name: "gateway_ip", kind: "code" },
-      { name: "network_id", kind: "link", noun: "networks" }, { name: "enable_dhcp", kind: "boolean", isHidden: true },
-      tags, created, id,
-    ],
-    filters: [{ name: "network_id", kind: "text" }, tagFilter],
-    tabs: ["overview", "tags", "history"],
-  },
-  routers: {
-    group: "network",
-    path: `/cloud/v1/routers/${REGIONAL}`,
-    word: "routers",
-    sdk: "networks.routers",
-    terraform: "gcore_cloud_network_router",
-    columns: [name, status, { name: "interfaces", kind: "count" }, { name: "routes", kind: "count" }, created, id],
-    filters: [nameFilter],
-    tabs: ["overview", "history"],
-  },
-  floating_ips: {
-    group: "network",
-    path: `/cloud/v1/floatingips/${REGIONAL}`,
-    patchPath: `/cloud/v2/floatingips/${REGIONAL}/{id}`,
-    nameField: "floating_ip_address",
-    word: "floating-ips",
-    sdk: "floating_ips",
-    terraform: "gcore_cloud_floating_ip",
-    tagsField: "tags",
-    columns: [
-      { name: "floating_ip_address", kind: "self" }, status, { name: "fixed_ip_address", kind: "code" },
-      { name: "instance.name", kind: "link", noun: "instances", of: "instance.id" }, tags, created,
-      { name: "port_id", kind: "code", isHidden: true }, id,
-    ],
-    filters: [{ name: "status", kind: "select", options: ["ACTIVE", "DOWN", "ERROR"] }, tagFilter],
-    tabs: ["overview", "tags", "history"],
-  },
-  reserved_fixed_ips: {
-    group: "network",
-    path: `/cloud/v1/reserved_fixed_ips/${REGIONAL}`,
-    idField: "port_id",
-    nameField: "fixed_ip_address",
-    word: "reserved-fixed-ips",
-    sdk: "reserved_fixed_ips",
-    terraform: "gcore_cloud_reserved_fixed_ip",
-    columns: [
-      { name: "fixed_ip_address", kind: "self" }, { name: "name" }, status, { name: "is_external", kind: "boolean" },
-      { name: "is_vip", kind: "boolean" }, created, { name: "port_id", kind: "code", isHidden: true },
-    ],
-    filters: [
-      { name: "ip_address", kind: "text" }, { name: "available_only", kind: "boolean" },
-      { name: "vip_only", kind: "boolean" },
-    ],
-    tabs: ["overview", "history"],
-  },
-  security_groups: {
-    group: "network",
-    path: `/cloud/v1/securitygroups/${REGIONAL}`,
-    patchPath: `/cloud/v2/security_groups/${REGIONAL}/{id}`,
-    word: "security-groups",
-    sdk: "security_groups",
-    terraform: "gcore_cloud_security_group",
-    tagsField: "tags_v2",
-    columns: [
-      name, { name: "description" }, { name: "security_group_rules", kind: "count" }, { ...tags, name: "tags_v2" },
-      created, id,
-    ],
-    filters: [nameFilter, tagFilter],
-    tabs: ["rules", "overview", "tags", "history"],
-  },
-  ddos_profiles: {
-    group: "network",
-    path: `/cloud/v1/ddos/profiles/${REGIONAL}`,
-    nameField: "ip_address",
-    word: "",
-    sdk: "",
-    hasDetail: false,
-    columns: [
-      { name: "ip_address", kind: "code" }, { name: "status.status", kind: "status" },
-      { name: "profile_template.name" }, { name: "options.active", kind: "boolean" },
-      { name: "options.bgp", kind: "boolean" }, { name: "managed_by", isHidden: true }, { ...id, isHidden: false },
-    ],
-    filters: [{ name: "ip_address", kind: "text" }],
-  },
+  ...NETWORK_NOUNS,
   tasks: {
-    group: "account",
     path: "/cloud/v1/tasks",
     nameField: "task_type",
     word: "tasks",
     sdk: "tasks",
     columns: [
-      { name: "task_type", kind: "self" }, { name: "state", kind: "status" }, { name: "detailed_state", isHidden: true },
-      { name: "error" }, { name: "created_on", kind: "time" }, { name: "finished_on", kind: "time" }, id,
+      column("task_type", "self"), column("state", "status"), hidden("detailed_state"), column("error"),
+      column("created_on", "time"), column("finished_on", "time"), id,
     ],
     filters: [
-      { name: "state", kind: "select", options: ["NEW", "RUNNING", "FINISHED", "ERROR"] },
-      { name: "task_type", kind: "text" },
-      { name: "is_acknowledged", kind: "boolean" },
+      choice("state", "NEW", "RUNNING", "FINISHED", "ERROR"), filter("task_type"), filter("is_acknowledged", "boolean"),
     ],
     query: { project_id: "{project}", region_id: "{region}" },
   },
   projects: {
-    group: "account",
     path: "/cloud/v1/projects",
+    param: "project_id",
     word: "projects",
     sdk: "projects",
     terraform: "gcore_cloud_project",
-    columns: [
-      name, { name: "state", kind: "status" }, { name: "description" }, { name: "is_default", kind: "boolean" },
-      created, { ...id, isHidden: false },
-    ],
+    columns: [name, column("state", "status"), column("description"), column("is_default", "boolean"), created, shownId],
     filters: [nameFilter],
-    tabs: ["overview", "history"],
+    tabs: RECORD,
   },
   audit_log: {
-    group: "account",
     path: "/cloud/v1/user_actions",
     nameField: "action_type",
     word: "audit-log",
     sdk: "audit_logs",
     hasDetail: false,
     columns: [
-      { name: "timestamp", kind: "time" }, { name: "action_type" }, { name: "api_group" },
-      { name: "resources", kind: "resources" }, { name: "email" }, { name: "source_user_ip", isHidden: true },
-      { name: "user_agent", isHidden: true }, { name: "task_id", kind: "link", noun: "tasks" },
+      column("timestamp", "time"), column("action_type"), column("api_group"), column("resources", "resources"),
+      column("email"), hidden("source_user_ip"), hidden("user_agent"), link("task_id", "tasks"),
     ],
-    filters: [
-      { name: "action_type", kind: "text" }, { name: "api_group", kind: "text" },
-      { name: "resource_id", kind: "text" }, { name: "from_timestamp", kind: "text" },
-    ],
+    filters: [filter("action_type"), filter("api_group"), filter("resource_id"), filter("from_timestamp")],
     query: { project_id: "{project}" },
   },
   keys: {
-    group: "account",
     path: "/_pileus/tenants/{client}/keys",
     word: "",
     sdk: "",
     hasDetail: false,
     columns: [
-      { ...id, isHidden: false }, { name: "name" }, { name: "role" }, created, { name: "expires_at", kind: "time" },
-      { name: "revoked_at", kind: "time" },
+      shownId, column("name"), column("role"), created, column("expires_at", "time"), column("revoked_at", "time"),
     ],
   },
   users: {
-    group: "account",
     path: "/_pileus/tenants/{client}/users",
     word: "",
     sdk: "",
     hasDetail: false,
+    columns: [column("email"), column("role"), column("can_log_in", "boolean"), created, shownId],
+  },
+  faults: {
+    path: "/_pileus/faults",
+    nameField: "kind",
+    ...WORKBENCH,
+    columns: [column("kind"), column("task_type"), column("step"), column("message"), column("times"), hidden("id", "code")],
+  },
+  http_faults: {
+    path: "/_pileus/http_faults",
+    nameField: "kind",
+    ...WORKBENCH,
     columns: [
-      { name: "email" }, { name: "role" }, { name: "can_log_in", kind: "boolean" }, created, { ...id, isHidden: false },
+      column("kind"), column("operation"), column("method"), column("path"), column("status"), column("seconds"),
+      column("probability"), column("times"), column("matches"), column("hits"), hidden("id", "code"),
     ],
   },
+  capacities: {
+    path: "/_pileus/capacities",
+    idField: "flavor_id",
+    nameField: "flavor_id",
+    ...WORKBENCH,
+    columns: [column("flavor_id"), column("servers"), hidden("region_id")],
+  },
   subscriptions: {
-    group: "account",
     path: "/cloud/v1/user_actions/subscriptions_list",
     word: "",
     sdk: "",
     hasDetail: false,
-    columns: [{ name: "url" }, { name: "auth_header_name" }, { ...id, isHidden: false }],
+    columns: [column("url"), column("auth_header_name"), shownId],
   },
 };
 
 /** The groups of the navigation, with their nouns and the pages that are no lists. */
 export const NAVIGATION = {
   compute: ["instances", "baremetal", "images", "flavors", "ssh_keys", "placement_groups"],
-  storage: ["volumes", "snapshots", "schedules"],
+  storage: ["volumes", "snapshots", "schedules", "file_shares"],
   network: [
     "networks", "subnets", "routers", "floating_ips", "reserved_fixed_ips", "security_groups", "ddos_profiles",
   ],
+  balancing: ["load_balancers", "listeners", "pools", "l7_policies", "secrets"],
   account: ["tasks", "costs", "quotas", "projects", "keys", "users", "audit_log", "subscriptions"],
-  workbench: ["requests"],
+  workbench: ["requests", "http_faults", "faults", "capacities", "cloud"],
 };
 
 /** Return a path with the place, and the id of a record, filled in. */
@@ -421,6 +278,9 @@ export function fillPath(path, place, recordId = "") {
 export function pathOf(noun, place, recordId) {
   return fillPath(noun.one || `${noun.path}/{id}`, place, recordId);
 }
+
+/** Return the records of a list: some paths answer with the records alone. */
+export const rowsOf = (data) => (Array.isArray(data) ? data : data?.results || []);
 
 /** Return the value of a field; dots reach into objects. */
 export function valueOf(record, path) {

@@ -1,8 +1,13 @@
 // What can be done with each noun: the request, the fields of its dialog, and when it is possible. A dialog, its request
 // and the same for other clients are made from this table.
+import { REGIONAL } from "./columns.js";
+import { NETWORK_OPERATIONS, NETWORK_PARTS } from "./network_operations.js";
 import { NOUNS } from "./nouns.js";
-
-const REGIONAL = "{project}/{region}";
+import {
+  act, area, create, createFor, current, flag, isStatus, number, optional, priced, privateNetwork, ref, refs, remove, rename,
+  select, tagsField, text, update,
+} from "./operation_parts.js";
+import { WORKBENCH_OPERATIONS } from "./workbench_operations.js";
 
 /**
  * @typedef {object} OperationField
@@ -14,6 +19,7 @@ const REGIONAL = "{project}/{region}";
  * @property {string} [path] the path of the list of a reference, if it is of no noun
  * @property {string} [key] the field of a referenced record that is sent
  * @property {object} [query] filters of the list of a reference; `{id}` is the id of the record
+ * @property {Record<string, any>} [onlyIf] the values of other fields that show it; a list names several, true any
  * @property {(record: any) => any} [initial]
  *
  * @typedef {object} Operation
@@ -22,311 +28,182 @@ const REGIONAL = "{project}/{region}";
  * @property {string} method
  * @property {string} path
  * @property {OperationField[]} [fields]
- * @property {object} [fixed] fields that are always sent
+ * @property {object} [fixed] fields that are always sent; `{id}` is the id of the record
  * @property {Record<string, string>} [ids] the parameters of the SDK in the path, with the fields of the record
  * @property {boolean} [isCreation]
  * @property {boolean} [isDangerous]
+ * @property {boolean} [isPatch] whether only changed fields are sent
  * @property {"query"|"body"} [sentIn]
  * @property {(record: any) => boolean} [isPossible]
  * @property {(body: any) => any} [shape] makes the body of the fields, where it is not flat
- * @property {"write"|"administer"} [access]
+ * @property {"write"|"administer"|"operate"|"control"} [access]
  * @property {string} [sdk] the method, if it is not the verb
+ * @property {string} [command] the word of the command, if it is not that of the noun
+ * @property {(values: any) => string} [cli] the command, where it is not that of a noun
+ * @property {string[]} [options] the fields that such a command has as options
+ * @property {string} [terraform] the resource, if it is not that of the noun
+ * @property {Record<string, string>} [aliases] what the SDK and the command call fields
  */
 
-const isStatus = (...names) => (record) => names.includes(record.status);
-const text = (name, isRequired = false) => ({ name, kind: "text", isRequired });
-const number = (name, more = {}) => ({ name, kind: "number", isRequired: true, ...more });
-const ref = (name, noun, more = {}) => ({ name, kind: "ref", noun, isRequired: true, ...more });
-const tags = { name: "tags", kind: "tags" };
-
-const VM = { instance_id: "id" };
-const VOLUME = { volume_id: "id" };
-const INSTANCE = NOUNS.instances.path;
-const act = (name, ...statuses) => ({
-  name, verb: name, sdk: "instances.action", method: "POST", path: `/cloud/v2/instances/${REGIONAL}/{id}/action`, ids: VM,
+const power = (word, name, ...statuses) => ({
+  name, verb: name, sdk: `${NOUNS[word].sdk}.action`, method: "POST", path: `/cloud/v2/${word}/${REGIONAL}/{id}/action`,
   fixed: { action: name }, isPossible: isStatus(...statuses),
 });
-const remove = (path, ids, more = {}) => ({
-  name: "delete", verb: "delete", method: "DELETE", path: `${path}/{id}`, ids, isDangerous: true, sentIn: "query", ...more,
-});
-const create = (path, fields, more = {}) => ({
-  name: "create", verb: "create", method: "POST", path, fields, isCreation: true, ...more,
-});
-const rename = (path, ids) => ({
-  name: "rename", verb: "update", method: "PATCH", path: `${path}/{id}`, ids,
-  fields: [{ ...text("name", true), initial: (record) => record.name }],
-});
-
-const RULE_FIELDS = [
-  { name: "direction", kind: "select", options: ["ingress", "egress"], isRequired: true },
-  { name: "ethertype", kind: "select", options: ["IPv4", "IPv6"], isRequired: true },
-  { name: "protocol", kind: "select", options: ["tcp", "udp", "icmp", "any"], isRequired: true },
-  { ...number("port_range_min"), isRequired: false },
-  { ...number("port_range_max"), isRequired: false },
-  text("remote_ip_prefix"),
-  text("description"),
-];
+const isOwnImage = { isPossible: (record) => record.visibility !== "public" };
+const ROLES = ["Engineers", "Administrators", "Users"];
+const VOLUME_TYPES = ["standard", "ssd_hiiops", "ssd_lowlatency", "cold", "ultra"];
 
 /** @type {Record<string, Operation[]>} */
 export const OPERATIONS = {
   instances: [
-    act("start", "SHUTOFF"),
-    act("stop", "ACTIVE"),
-    act("reboot", "ACTIVE"),
-    { ...act("reboot_hard", "ACTIVE", "SHUTOFF", "ERROR"), isDangerous: true },
-    act("suspend", "ACTIVE"),
-    act("resume", "SUSPENDED"),
-    rename(INSTANCE, VM),
-    {
-      name: "resize", verb: "resize", method: "POST", path: `${INSTANCE}/{id}/changeflavor`, ids: VM,
-      fields: [{ name: "flavor_id", kind: "ref", path: `${INSTANCE}/{id}/available_flavors`, key: "flavor_id",
-        query: { include_prices: "true" }, isRequired: true }],
-    },
+    power("instances", "start", "SHUTOFF"),
+    power("instances", "stop", "ACTIVE"),
+    power("instances", "reboot", "ACTIVE"),
+    { ...power("instances", "reboot_hard", "ACTIVE", "SHUTOFF", "ERROR"), isDangerous: true },
+    power("instances", "suspend", "ACTIVE"),
+    power("instances", "resume", "SUSPENDED"),
+    rename("instances"),
+    act("instances", "resize", "resize", "changeflavor", [
+      ref("flavor_id", "", { path: `${NOUNS.instances.path}/{id}/available_flavors`, key: "flavor_id", ...priced }),
+    ]),
     {
       name: "attach_volume", verb: "attach_to_instance", sdk: "volumes.attach_to_instance", command: "volumes",
       method: "POST", path: `/cloud/v2/volumes/${REGIONAL}/{volume_id}/attach`, ids: {},
       fields: [ref("volume_id", "volumes", { query: { has_attachments: "false" }, inPath: true })],
       fixed: { instance_id: "{id}" },
     },
-    {
-      name: "attach_interface", verb: "attach", sdk: "instances.interfaces.attach", command: "interfaces",
-      method: "POST", path: `${INSTANCE}/{id}/attach_interface`, ids: VM,
-      fields: [
-        { name: "type", kind: "select", options: ["external", "any_subnet"], isRequired: true },
-        ref("network_id", "networks", { query: { external: "false" }, isRequired: false, onlyIf: { type: "any_subnet" } }),
-      ],
-    },
-    {
-      name: "assign_security_group", verb: "assign_security_group", method: "POST", path: `${INSTANCE}/{id}/addsecuritygroup`,
-      ids: VM, fields: [ref("name", "security_groups", { key: "name" })],
-    },
-    {
-      name: "put_into_group", verb: "add_to_placement_group", method: "POST", path: `${INSTANCE}/{id}/put_into_servergroup`,
-      ids: VM, fields: [ref("servergroup_id", "placement_groups", { key: "servergroup_id" })],
-    },
-    remove(INSTANCE, VM, {
-      fields: [
-        { name: "delete_floatings", kind: "boolean", initial: () => true },
-        { name: "volumes", kind: "refs", noun: "volumes", query: { instance_id: "{id}" } },
-      ],
-    }),
+    act("instances", "attach_interface", "attach", "attach_interface", [
+      select("type", ["external", "any_subnet"]),
+      ref("network_id", "networks", { ...privateNetwork, onlyIf: { type: "any_subnet" } }),
+    ], { sdk: "instances.interfaces.attach", command: "interfaces" }),
+    act("instances", "assign_security_group", "assign_security_group", "addsecuritygroup", [
+      ref("name", "security_groups", { key: "name" }),
+    ]),
+    act("instances", "put_into_group", "add_to_placement_group", "put_into_servergroup", [
+      ref("servergroup_id", "placement_groups", { key: "servergroup_id" }),
+    ]),
+    remove("instances", { fields: [flag("delete_floatings", true), refs("volumes", "volumes", { instance_id: "{id}" })] }),
   ],
   baremetal: [
-    create(NOUNS.baremetal.path, [
+    create("baremetal", [
       text("name", true),
-      { name: "flavor", kind: "ref", path: `/cloud/v1/bmflavors/${REGIONAL}`, key: "flavor_id",
-        query: { include_prices: "true" }, isRequired: true },
-      { name: "image_id", kind: "ref", path: `/cloud/v1/bmimages/${REGIONAL}`, key: "id", isRequired: true },
-      ref("ssh_key_name", "ssh_keys", { key: "name", isRequired: false }),
-      tags,
+      ref("flavor", "", { path: `/cloud/v1/bmflavors/${REGIONAL}`, key: "flavor_id", ...priced }),
+      ref("image_id", "", { path: `/cloud/v1/bmimages/${REGIONAL}`, key: "id" }),
+      ref("ssh_key_name", "ssh_keys", { key: "name", ...optional }),
+      tagsField,
     ], { fixed: { interfaces: [{ type: "external" }] } }),
-    ...["start", "stop", "reboot", "reboot_hard"].map((name) => ({
-      name, verb: name, sdk: "baremetal.servers.action", method: "POST", path: `/cloud/v2/baremetal/${REGIONAL}/{id}/action`,
-      ids: { server_id: "id" }, fixed: { action: name }, isPossible: isStatus(name === "start" ? "SHUTOFF" : "ACTIVE"),
-      withoutSdk: true,
-    })),
-    rename(NOUNS.baremetal.path, { server_id: "id" }),
-    remove(NOUNS.baremetal.path, { server_id: "id" }, {
-      fields: [
-        { name: "all_floating_ips", kind: "boolean", initial: () => true },
-        { name: "all_reserved_fixed_ips", kind: "boolean" },
-      ],
-    }),
+    power("baremetal", "start", "SHUTOFF"),
+    ...["stop", "reboot", "reboot_hard"].map((name) => power("baremetal", name, "ACTIVE")),
+    rename("baremetal"),
+    remove("baremetal", { fields: [flag("all_floating_ips", true), flag("all_reserved_fixed_ips")] }),
   ],
   images: [
-    create(`/cloud/v1/downloadimage/${REGIONAL}`, [
-      text("name", true), text("url", true),
-      { name: "os_type", kind: "select", options: ["linux", "windows"] }, text("os_distro"), text("os_version"), tags,
-    ], { verb: "upload" }),
-    { ...rename(NOUNS.images.path, { image_id: "id" }), isPossible: (record) => record.visibility !== "public" },
-    remove(NOUNS.images.path, { image_id: "id" }, { isPossible: (record) => record.visibility !== "public" }),
+    create("images", [
+      text("name", true), text("url", true), select("os_type", ["linux", "windows"], optional), text("os_distro"),
+      text("os_version"), tagsField,
+    ], { verb: "upload", path: `/cloud/v1/downloadimage/${REGIONAL}` }),
+    rename("images", isOwnImage),
+    remove("images", isOwnImage),
   ],
   ssh_keys: [
-    create(NOUNS.ssh_keys.path, [
-      text("name", true), { name: "public_key", kind: "area" },
-      { name: "shared_in_project", kind: "boolean", initial: () => true },
-    ]),
-    {
-      name: "share", verb: "update", method: "PATCH", path: `${NOUNS.ssh_keys.path}/{id}`, ids: { ssh_key_id: "id" },
-      fields: [{ name: "shared_in_project", kind: "boolean", initial: (record) => record.shared_in_project }],
-    },
-    remove(NOUNS.ssh_keys.path, { ssh_key_id: "id" }),
+    create("ssh_keys", [text("name", true), area("public_key"), flag("shared_in_project", true)]),
+    update("ssh_keys", "share", [current(flag("shared_in_project"))]),
+    remove("ssh_keys"),
   ],
   placement_groups: [
-    create(NOUNS.placement_groups.path, [
-      text("name", true),
-      { name: "policy", kind: "select", options: ["anti-affinity", "affinity", "soft-anti-affinity"], isRequired: true },
-    ]),
-    remove(NOUNS.placement_groups.path, { group_id: "servergroup_id" }),
+    create("placement_groups", [text("name", true), select("policy", ["anti-affinity", "affinity", "soft-anti-affinity"])]),
+    remove("placement_groups"),
   ],
   volumes: [
-    create(NOUNS.volumes.path, [
-      text("name", true), number("size", { initial: () => 10 }),
-      { name: "source", kind: "select", options: ["new-volume", "image", "snapshot"], isRequired: true },
+    create("volumes", [
+      text("name", true), number("size", 10), select("source", ["new-volume", "image", "snapshot"]),
       ref("image_id", "images", { onlyIf: { source: "image" } }),
       ref("snapshot_id", "snapshots", { onlyIf: { source: "snapshot" } }),
-      { name: "type_name", kind: "select", options: ["standard", "ssd_hiiops", "ssd_lowlatency", "cold", "ultra"] },
-      tags,
+      select("type_name", VOLUME_TYPES, optional), tagsField,
     ]),
     {
-      name: "attach", verb: "attach_to_instance", method: "POST", path: `/cloud/v2/volumes/${REGIONAL}/{id}/attach`,
-      ids: VOLUME, fields: [ref("instance_id", "instances")], isPossible: isStatus("available"),
+      ...act("volumes", "attach", "attach_to_instance", "attach", [ref("instance_id", "instances")]),
+      path: `/cloud/v2/volumes/${REGIONAL}/{id}/attach`, isPossible: isStatus("available"),
     },
     {
-      name: "detach", verb: "detach_from_instance", method: "POST", path: `/cloud/v2/volumes/${REGIONAL}/{id}/detach`,
-      ids: VOLUME, isPossible: isStatus("in-use"),
-      fields: [{ name: "instance_id", kind: "select", optionsOf: (record) => record.attachments.map((single) => single.server_id),
-        isRequired: true }],
+      ...act("volumes", "detach", "detach_from_instance", "detach", [
+        select("instance_id", [], { optionsOf: (record) => record.attachments.map((single) => single.server_id) }),
+      ]),
+      path: `/cloud/v2/volumes/${REGIONAL}/{id}/detach`, isPossible: isStatus("in-use"),
     },
-    {
-      name: "extend", verb: "resize", method: "POST", path: `${NOUNS.volumes.path}/{id}/extend`, ids: VOLUME,
-      fields: [number("size", { initial: (record) => record.size + 1 })],
-    },
-    {
-      name: "retype", verb: "change_type", method: "POST", path: `${NOUNS.volumes.path}/{id}/retype`, ids: VOLUME,
-      fields: [{ name: "volume_type", kind: "select", options: ["ssd_hiiops", "standard"], isRequired: true }],
-    },
-    {
-      name: "take_snapshot", verb: "create", sdk: "volume_snapshots.create", command: "snapshots", method: "POST",
-      path: NOUNS.snapshots.path, ids: {}, fixed: { volume_id: "{id}" },
-      fields: [{ ...text("name", true), initial: (record) => `${record.name}-snapshot` }, text("description"), tags],
-    },
-    {
-      name: "revert", verb: "revert_to_last_snapshot", method: "POST", path: `${NOUNS.volumes.path}/{id}/revert`, ids: VOLUME,
+    act("volumes", "extend", "resize", "extend", [{ ...number("size"), initial: (record) => record.size + 1 }]),
+    act("volumes", "retype", "change_type", "retype", [select("volume_type", ["ssd_hiiops", "standard"])]),
+    createFor("snapshots", "take_snapshot", [
+      { ...text("name", true), initial: (record) => `${record.name}-snapshot` }, text("description"), tagsField,
+    ], { volume_id: "{id}" }),
+    act("volumes", "revert", "revert_to_last_snapshot", "revert", undefined, {
       isDangerous: true, isPossible: (record) => (record.snapshot_ids || []).length > 0,
-    },
-    rename(NOUNS.volumes.path, VOLUME),
-    remove(NOUNS.volumes.path, VOLUME, {
-      fields: [{ name: "snapshots", kind: "refs", noun: "snapshots", query: { volume_id: "{id}" } }],
-      isPossible: (record) => record.status !== "in-use",
+    }),
+    rename("volumes"),
+    remove("volumes", {
+      fields: [refs("snapshots", "snapshots", { volume_id: "{id}" })], isPossible: (record) => record.status !== "in-use",
     }),
   ],
   snapshots: [
-    create(NOUNS.snapshots.path, [text("name", true), ref("volume_id", "volumes"), text("description"), tags]),
-    rename(NOUNS.snapshots.path, { snapshot_id: "id" }),
-    remove(NOUNS.snapshots.path, { snapshot_id: "id" }),
+    create("snapshots", [text("name", true), ref("volume_id", "volumes"), text("description"), tagsField]),
+    rename("snapshots"),
+    remove("snapshots"),
   ],
   schedules: [
-    create(NOUNS.schedules.path, [
-      text("name", true),
-      number("hour", { initial: () => 3 }), number("max_quantity", { initial: () => 7 }),
-      { name: "volume_ids", kind: "refs", noun: "volumes" },
+    create("schedules", [
+      text("name", true), number("hour", 3), number("max_quantity", 7), refs("volume_ids", "volumes"),
     ], {
       fixed: { action: "volume_snapshot" },
       shape: ({ hour, max_quantity, ...rest }) => ({
         ...rest, schedules: [{ type: "cron", hour: String(hour), minute: "0", max_quantity }],
       }),
     }),
-    {
-      name: "pause", verb: "update", method: "PATCH", path: `${NOUNS.schedules.path}/{id}`, ids: { policy_id: "id" },
-      fields: [{ name: "status", kind: "select", options: ["active", "paused"], isRequired: true,
-        initial: (record) => record.status }],
-    },
-    {
-      name: "add_volumes", verb: "add_volumes", method: "PUT", path: `${NOUNS.schedules.path}/{id}/add_volumes_to_policy`,
-      ids: { policy_id: "id" }, fields: [{ name: "volume_ids", kind: "refs", noun: "volumes" }],
-    },
-    remove(NOUNS.schedules.path, { policy_id: "id" }),
+    update("schedules", "pause", [current(select("status", ["active", "paused"]))]),
+    { ...act("schedules", "add_volumes", "add_volumes", "add_volumes_to_policy", [refs("volume_ids", "volumes")]), method: "PUT" },
+    remove("schedules"),
   ],
-  networks: [
-    create(NOUNS.networks.path, [
-      text("name", true), { name: "create_router", kind: "boolean", initial: () => true },
-      { name: "type", kind: "select", options: ["vxlan", "vlan"] }, tags,
-    ]),
-    { ...rename(NOUNS.networks.path, { network_id: "id" }), path: NOUNS.networks.patchPath,
-      isPossible: (record) => !record.external },
-    remove(NOUNS.networks.path, { network_id: "id" }, { isPossible: (record) => !record.external }),
+  file_shares: [
+    create("file_shares", [
+      text("name", true), number("size", 10), select("type_name", ["standard", "vast"]),
+      ref("network_id", "networks", { ...privateNetwork, onlyIf: { type_name: "standard" } }),
+      { ...text("ip_address"), onlyIf: { type_name: "standard" } },
+      select("access_mode", ["rw", "ro"], { onlyIf: { type_name: "standard", ip_address: true } }),
+      tagsField,
+    ], {
+      fixed: { protocol: "NFS" },
+      shape: ({ network_id, ip_address, access_mode, ...rest }) => ({
+        ...rest, network: network_id && { network_id }, access: ip_address && [{ ip_address, access_mode }],
+      }),
+    }),
+    act("file_shares", "extend", "resize", "extend", [{ ...number("size"), initial: (record) => record.size + 1 }]),
+    act("file_shares", "add_access_rule", "create", "access_rule", [
+      text("ip_address", true), select("access_mode", ["rw", "ro"]),
+    ], {
+      sdk: "file_shares.access_rules.create", command: "file-share-access-rules",
+      terraform: "gcore_cloud_file_share_access_rule", isPossible: (record) => record.type_name === "standard",
+    }),
+    rename("file_shares"),
+    remove("file_shares"),
   ],
-  subnets: [
-    create(NOUNS.subnets.path, [
-      text("name", true), ref("network_id", "networks", { query: { external: "false" } }), text("cidr", true),
-      { name: "enable_dhcp", kind: "boolean", initial: () => true },
-      { name: "connect_to_network_router", kind: "boolean", initial: () => true }, tags,
-    ]),
-    rename(NOUNS.subnets.path, { subnet_id: "id" }),
-    remove(NOUNS.subnets.path, { subnet_id: "id" }),
-  ],
-  routers: [
-    create(NOUNS.routers.path, [text("name", true)]),
-    { ...rename(NOUNS.routers.path, { router_id: "id" }), path: `/cloud/v2/routers/${REGIONAL}/{id}` },
-    {
-      name: "attach_subnet", verb: "attach_subnet", method: "POST", path: `${NOUNS.routers.path}/{id}/attach`,
-      ids: { router_id: "id" }, fields: [ref("subnet_id", "subnets")],
-    },
-    {
-      name: "detach_subnet", verb: "detach_subnet", method: "POST", path: `${NOUNS.routers.path}/{id}/detach`,
-      ids: { router_id: "id" }, fields: [ref("subnet_id", "subnets")],
-    },
-    remove(NOUNS.routers.path, { router_id: "id" }),
-  ],
-  floating_ips: [
-    create(NOUNS.floating_ips.path, [tags]),
-    {
-      name: "assign", verb: "update", method: "PATCH", path: NOUNS.floating_ips.patchPath, ids: { floating_ip_id: "id" },
-      fields: [ref("port_id", "ports", { kind: "port" })],
-    },
-    {
-      name: "unassign", verb: "update", method: "PATCH", path: NOUNS.floating_ips.patchPath, ids: { floating_ip_id: "id" },
-      fixed: { port_id: null }, isPossible: (record) => Boolean(record.port_id),
-    },
-    remove(NOUNS.floating_ips.path, { floating_ip_id: "id" }),
-  ],
-  reserved_fixed_ips: [
-    create(NOUNS.reserved_fixed_ips.path, [
-      { name: "type", kind: "select", options: ["external", "any_subnet"], isRequired: true },
-      ref("network_id", "networks", { query: { external: "false" }, onlyIf: { type: "any_subnet" } }),
-      { name: "is_vip", kind: "boolean" },
-    ]),
-    {
-      name: "make_vip", verb: "update", method: "PATCH", path: `${NOUNS.reserved_fixed_ips.path}/{id}`,
-      ids: { port_id: "port_id" },
-      fields: [{ name: "is_vip", kind: "boolean", initial: (record) => record.is_vip }],
-    },
-    remove(NOUNS.reserved_fixed_ips.path, { port_id: "port_id" }),
-  ],
-  security_groups: [
-    create(`/cloud/v2/security_groups/${REGIONAL}`, [text("name", true), text("description"), tags]),
-    {
-      name: "add_rule", verb: "create", sdk: "security_groups.rules.create", command: "security-group-rules", method: "POST",
-      path: `/cloud/v2/security_groups/${REGIONAL}/{id}/rules`, ids: { group_id: "id" }, fields: RULE_FIELDS,
-    },
-    { ...rename(NOUNS.security_groups.path, { group_id: "id" }), path: NOUNS.security_groups.patchPath },
-    {
-      name: "copy", verb: "copy", method: "POST", path: `${NOUNS.security_groups.path}/{id}/copy`, ids: { group_id: "id" },
-      fields: [{ ...text("name", true), initial: (record) => `${record.name}-copy` }],
-    },
-    {
-      name: "revert", verb: "revert_to_default", method: "POST", path: `${NOUNS.security_groups.path}/{id}/revert`,
-      ids: { group_id: "id" }, isDangerous: true,
-    },
-    remove(NOUNS.security_groups.path, { group_id: "id" }),
-  ],
+  ...NETWORK_OPERATIONS,
+  ...WORKBENCH_OPERATIONS,
   projects: [
-    create(NOUNS.projects.path, [text("name", true), text("description")], { access: "administer" }),
-    { ...rename(NOUNS.projects.path, { project_id: "id" }), access: "administer" },
-    remove(NOUNS.projects.path, { project_id: "id" }, {
-      access: "administer", isPossible: (record) => !record.is_default,
+    create("projects", [text("name", true), text("description")], { access: "administer" }),
+    rename("projects", { access: "administer" }),
+    remove("projects", { access: "administer", isPossible: (record) => !record.is_default }),
+  ],
+  keys: [create("keys", [text("name", true), select("role", ROLES)], { verb: "", access: "operate" })],
+  users: [
+    create("users", [text("email", true), { ...text("password", true), kind: "password" }, select("role", ROLES)], {
+      verb: "", access: "operate",
     }),
   ],
+  subscriptions: [
+    create("subscriptions", [
+      text("url", true), text("auth_header_name", true), { ...text("auth_header_value", true), kind: "password" },
+    ], { path: "/cloud/v1/user_actions/subscribe", verb: "", access: "administer" }),
+  ],
 };
-
-OPERATIONS.keys = [
-  create(NOUNS.keys.path, [
-    text("name", true),
-    { name: "role", kind: "select", options: ["Engineers", "Administrators", "Users"], isRequired: true },
-  ], { verb: "", access: "operate" }),
-];
-OPERATIONS.users = [
-  create(NOUNS.users.path, [
-    text("email", true), { ...text("password", true), kind: "password" },
-    { name: "role", kind: "select", options: ["Engineers", "Administrators", "Users"], isRequired: true },
-  ], { verb: "", access: "operate" }),
-];
-OPERATIONS.subscriptions = [
-  create("/cloud/v1/user_actions/subscribe", [
-    text("url", true), text("auth_header_name", true), { ...text("auth_header_value", true), kind: "password" },
-  ], { verb: "", access: "administer" }),
-];
 
 /** Operations on parts of a record, which their tabs offer. */
 export const PART_OPERATIONS = {
@@ -335,17 +212,16 @@ export const PART_OPERATIONS = {
     method: "POST", path: `/cloud/v2/volumes/${REGIONAL}/{volume_id}/detach`, ids: { volume_id: "volume_id" },
     fixed: { instance_id: "{id}" },
   },
-  detach_interface: {
-    name: "detach_interface", verb: "detach", sdk: "instances.interfaces.detach", command: "interfaces", method: "POST",
-    path: `${INSTANCE}/{id}/detach_interface`, ids: VM, fixed: { port_id: "{port_id}", ip_address: "{ip_address}" },
-  },
-  unassign_security_group: {
-    name: "unassign_security_group", verb: "unassign_security_group", command: "instances", method: "POST",
-    path: `${INSTANCE}/{id}/delsecuritygroup`, ids: VM, fixed: { name: "{group_name}" }, sdk: "instances.unassign_security_group",
-  },
-  delete_rule: {
-    name: "delete_rule", verb: "delete", sdk: "security_groups.rules.delete", command: "security-group-rules",
-    method: "DELETE", path: `/cloud/v2/security_groups/${REGIONAL}/{id}/rules/{rule_id}`,
-    ids: { rule_id: "rule_id", group_id: "id" }, isDangerous: true, sentIn: "query",
-  },
+  detach_interface: act("instances", "detach_interface", "detach", "detach_interface", undefined, {
+    sdk: "instances.interfaces.detach", command: "interfaces", fixed: { port_id: "{port_id}", ip_address: "{ip_address}" },
+  }),
+  unassign_security_group: act("instances", "unassign_security_group", "unassign_security_group", "delsecuritygroup", undefined, {
+    command: "instances", fixed: { name: "{group_name}" }, sdk: "instances.unassign_security_group",
+  }),
+  delete_access_rule: remove("file_shares", {
+    name: "delete_access_rule", sdk: "file_shares.access_rules.delete", command: "file-share-access-rules",
+    path: `${NOUNS.file_shares.path}/{id}/access_rule/{access_rule_id}`,
+    ids: { access_rule_id: "access_rule_id", file_share_id: "id" },
+  }),
+  ...NETWORK_PARTS,
 };

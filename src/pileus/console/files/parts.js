@@ -5,10 +5,11 @@ import { makeStore, useStore } from "./stores.js";
 import { texts } from "./texts.js";
 import { valueOf } from "./nouns.js";
 
-const GOOD = new Set(["ACTIVE", "FINISHED", "active", "available", "in-use", "done", "Up"]);
+const GOOD = new Set(["ACTIVE", "ONLINE", "FINISHED", "active", "available", "in-use", "done", "Up"]);
 const BUSY = new Set([
   "BUILD", "NEW", "RUNNING", "REBOOT", "HARD_REBOOT", "RESIZE", "creating", "deleting", "attaching", "detaching",
   "extending", "retyping", "saving", "queued", "DELETING", "downloading", "reverting", "in progress",
+  "PENDING_CREATE", "PENDING_UPDATE", "PENDING_DELETE", "DEGRADED", "DRAINING",
 ]);
 const BAD = new Set(["ERROR", "error", "error_deleting", "killed", "FAILED", "rejected"]);
 
@@ -77,6 +78,33 @@ export function CopyBox({ text, label }) {
     <pre tabindex="0" role="region" aria-label=${label}><code>${text}</code></pre>
     <button type="button" class="button small" onClick=${copy}>${isCopied ? texts.copied : texts.copy}</button>
   </div>`;
+}
+
+/** A record as the API shows it. */
+export function Raw({ record, label }) {
+  return html`<details class="raw">
+    <summary>JSON</summary>
+    <${CopyBox} text=${JSON.stringify(record, null, 2)} label=${label} />
+  </details>`;
+}
+
+/** Facts with their names. */
+export function Facts({ facts }) {
+  return html`<dl class="facts">
+    ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
+  </dl>`;
+}
+
+/** What stands in the place of data that has not arrived. */
+export const Loading = ({ error }) => (error ? html`<${ErrorBox} error=${error} />` : html`<p class="soft">${texts.loading}</p>`);
+
+/** Save a file on the machine of the browser. */
+export function saveFile(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
 }
 
 /** An error with its request id, and a way to try again. */
@@ -205,6 +233,7 @@ const CELLS = {
   boolean: (value) => (value === null || value === undefined ? texts.none : texts.boolean[value]),
   count: (value) => String(value?.length ?? 0),
   addresses: (value) => html`<code>${addressTexts(value).join(" ") || texts.none}</code>`,
+  list: (value) => (value || []).join(", ") || texts.none,
   names: (value) => (value || []).map((single) => single.name).join(", ") || texts.none,
   attachments: (value) =>
     (value || []).length === 0

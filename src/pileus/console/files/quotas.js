@@ -19,7 +19,7 @@ const share = ({ used, limit }) => (limit ? used / limit : 0);
 const label = (name) => name.replace(/_count$/, "").replaceAll("_", " ");
 
 /** The page. */
-export function Page({ place }) {
+export function QuotasPage({ place }) {
   const quotas = useResource("/cloud/v2/client_quotas");
   const requests = useResource("/cloud/v2/limits_request", { limit: 100 });
   const [asked, setAsked] = useState(null);

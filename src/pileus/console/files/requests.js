@@ -11,7 +11,7 @@ const SECONDS = 2;
 const KEPT = 100;
 
 /** The page. */
-export function Page() {
+export function RequestsPage() {
   const obstacle = obstacleTo("control");
   const [filter, setFilter] = useState({ status: "", text: "", withConsole: false });
   const [state, setState] = useState({ results: [], error: null });

@@ -14,7 +14,8 @@ import { texts } from "./texts.js";
  * @property {string} [cli] the command after `pileus`
  * @property {Record<string, string>} [ids] the ids of the path, by parameter
  * @property {string} [terraform] the resource
- * @property {string[]} [fixed] fields that the SDK and the command have in their names
+ * @property {string[]} [options] the fields that the command has as options, if it is not that of a noun
+ * @property {Record<string, string>} [aliases] what the SDK and the command call fields
  */
 
 const PLACE = { project: "$GCORE_CLOUD_PROJECT_ID", region: "$GCORE_CLOUD_REGION_ID" };
@@ -30,7 +31,8 @@ export function python(value, indent = 4) {
   if (value === false) return "False";
   if (Array.isArray(value)) return `[${value.map((item) => python(item, indent)).join(", ")}]`;
   if (typeof value === "object") {
-    return `{${Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}: ${python(item, indent)}`).join(", ")}}`;
+    const items = Object.entries(value).filter(([, item]) => item !== undefined);
+    return `{${items.map(([name, item]) => `${JSON.stringify(name)}: ${python(item, indent)}`).join(", ")}}`;
   }
   return JSON.stringify(value);
 }
@@ -38,7 +40,8 @@ export function python(value, indent = 4) {
 function hcl(value, indent = "  ") {
   if (Array.isArray(value)) return `[${value.map((item) => hcl(item, indent)).join(", ")}]`;
   if (value && typeof value === "object") {
-    const inner = Object.entries(value).map(([name, item]) => `${indent}  ${name} = ${hcl(item, `${indent}  `)}`);
+    const items = Object.entries(value).filter(([, item]) => item !== undefined);
+    const inner = items.map(([name, item]) => `${indent}  ${name} = ${hcl(item, `${indent}  `)}`);
     return inner.length ? `{\n${inner.join("\n")}\n${indent}}` : "{}";
   }
   return JSON.stringify(value);
@@ -54,9 +57,9 @@ export function curlSample({ method, path, query, body }) {
   return lines.join(" \\\n");
 }
 
-function argumentsOf({ ids = {}, query = {}, body = {}, fixed = [] }) {
-  const given = { ...ids, ...query, ...body };
-  return Object.entries(given).filter(([name, value]) => !fixed.includes(name) && value !== "" && value !== undefined);
+function argumentsOf({ ids = {}, query = {}, body = {}, aliases = {} }) {
+  const given = Object.entries({ ...ids, ...query, ...body }).filter(([, value]) => value !== "" && value !== undefined);
+  return given.map(([name, value]) => [aliases[name] || name, value]);
 }
 
 /** Return a program for the official SDK, which reads key and place from its variables. */
@@ -88,11 +91,17 @@ function commandText(value) {
 /** Return a command line of `pileus`. */
 export function commandSample(sample) {
   if (!sample.cli) return texts.dialog.noCommand;
-  const { ids = {} } = sample;
+  const { ids = {}, options: names } = sample;
+  if (names) {
+    const given = argumentsOf(sample).filter(([name]) => names.includes(name));
+    return ["pileus", sample.cli.trim(), ...given.flatMap(([name, value]) => commandValues(name, value))].join(" ");
+  }
   const [first, ...otherIds] = Object.entries(ids);
   const positional = first ? [quoteShell(first[1])] : [];
   const others = Object.fromEntries(otherIds);
-  const options = argumentsOf({ ...sample, ids: others }).flatMap(([name, value]) => commandValues(name, value));
+  // A command has the action in its name.
+  const given = argumentsOf({ ...sample, ids: others }).filter(([name, value]) => !(name === "action" && sample.cli.endsWith(` ${value.replaceAll?.("_", "-")}`)));
+  const options = given.flatMap(([name, value]) => commandValues(name, value));
   return ["pileus", sample.cli, ...positional, ...options].join(" ");
 }
 
@@ -100,7 +109,7 @@ export function commandSample(sample) {
 export function terraformSample(sample) {
   if (!sample.terraform) return texts.dialog.noTerraform;
   const label = String(sample.body?.name || "this").replaceAll(/[^\w-]/g, "_");
-  const fields = Object.entries({ project_id: "", region_id: "", ...sample.body })
+  const fields = Object.entries({ project_id: "", region_id: "", ...sample.ids, ...sample.body })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => {
       const place = { project_id: "var.project_id", region_id: "var.region_id" }[name];

@@ -1,18 +1,18 @@
 // Sign in and out. The key is in memory and in the storage of this tab, which no other origin reads, and in no cookie.
 import { makeStore } from "./stores.js";
 
-const STORED = "pileus-key";
+const STORED_KEY = "pileus-key";
 const CHANNEL = new BroadcastChannel("pileus-session");
 const PATIENCE = 150;
 
 /** The key or token of the session; an empty text if nobody has signed in. */
-export const key = makeStore(sessionStorage.getItem(STORED) || "");
+export const key = makeStore(sessionStorage.getItem(STORED_KEY) || "");
 /** Why the sign-in page is shown; empty at first. */
 export const reason = makeStore("");
 
 key.subscribe(() => {
-  if (key.value) sessionStorage.setItem(STORED, key.value);
-  else sessionStorage.removeItem(STORED);
+  if (key.value) sessionStorage.setItem(STORED_KEY, key.value);
+  else sessionStorage.removeItem(STORED_KEY);
 });
 
 // A new tab of the same origin takes over the session of another one.

@@ -1,22 +1,17 @@
 // The tabs of the page of a record.
-import { html, useEffect, useState } from "./vendor/preact.js";
+import { html, useState } from "./vendor/preact.js";
 import { get } from "./api.js";
 import { Link, addressOf } from "./addresses.js";
 import { PartButton } from "./actions.js";
+import { AccessRulesTab, L7RulesTab, MembersTab, PartsTab, PoliciesTab } from "./balancing_tabs.js";
 import { obstacleTo } from "./caller.js";
-import { Raw } from "./detail.js";
+import { lazy } from "./lazy.js";
 import { NOUNS, fillPath, pathOf } from "./nouns.js";
 import { PART_OPERATIONS } from "./operations.js";
-import { Button, Cell, CopyBox, ErrorBox, Status, Table, Time } from "./parts.js";
+import { Button, Cell, CopyBox, ErrorBox, Facts, Loading, Raw, Status, Table, Time } from "./parts.js";
 import { useResource } from "./resources.js";
 import { TagsTab } from "./tags.js";
 import { texts } from "./texts.js";
-
-function Facts({ facts }) {
-  return html`<dl class="facts">
-    ${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}
-  </dl>`;
-}
 
 function OverviewTab({ noun, word, record, place, id }) {
   const facts = noun.columns.map((column) => [
@@ -102,7 +97,7 @@ function VolumesTab({ place, id, record, reload }) {
 
 function InterfacesTab({ place, id, record, noun }) {
   const list = useResource(`${pathOf(noun, place, id)}/interfaces`);
-  if (!list.data) return html`<${ErrorBox} error=${list.error} /><p class="soft">${texts.loading}</p>`;
+  if (!list.data) return html`<${Loading} error=${list.error} />`;
   const rows = list.data.results.map((single) => {
     const addresses = single.ip_assignments.map((assignment) => assignment.ip_address);
     return [
@@ -125,7 +120,7 @@ function InterfacesTab({ place, id, record, noun }) {
 
 function InstanceGroupsTab({ place, id, record, noun }) {
   const list = useResource(`${pathOf(noun, place, id)}/securitygroups`);
-  if (!list.data) return html`<${ErrorBox} error=${list.error} /><p class="soft">${texts.loading}</p>`;
+  if (!list.data) return html`<${Loading} error=${list.error} />`;
   const rows = list.data.results.map((group) => [
     html`<${Link} to=${addressOf("security_groups", group.id)}>${group.name}<//>`,
     html`<${PartButton} operation=${PART_OPERATIONS.unassign_security_group} word="instances" place=${place} record=${record}
@@ -159,15 +154,11 @@ function SerialLogTab({ place, id }) {
   return html`<${CopyBox} text=${log.data || texts.none} label=${texts.tabs.serial_log} />`;
 }
 
-function FiguresTab(props) {
-  const [module, setModule] = useState(null);
-  useEffect(() => void import("./figures.js").then(setModule), []);
-  return module ? html`<${module.Figures} ...${props} />` : html`<p class="soft">${texts.loading}</p>`;
-}
+const FiguresTab = lazy(() => import("./figures.js"), "Figures");
 
 function HistoryTab({ id, place }) {
   const list = useResource("/cloud/v1/user_actions", { search_field: id, project_id: place.project, limit: 100 });
-  if (!list.data) return html`<${ErrorBox} error=${list.error} /><p class="soft">${texts.loading}</p>`;
+  if (!list.data) return html`<${Loading} error=${list.error} />`;
   if (list.data.results.length === 0) return html`<p class="empty">${texts.history.empty}</p>`;
   return html`<${Table}
     label=${texts.tabs.history}
@@ -205,6 +196,7 @@ const SubnetsTab = ({ place, id }) => html`<${Related} word="subnets" place=${pl
 export const TABS = {
   overview: OverviewTab, volumes: VolumesTab, interfaces: InterfacesTab, security_groups: InstanceGroupsTab, screen: ScreenTab,
   serial_log: SerialLogTab, figures: FiguresTab, tags: TagsTab, history: HistoryTab, rules: RulesTab, snapshots: SnapshotsTab,
-  subnets: SubnetsTab,
+  subnets: SubnetsTab, parts: PartsTab, members: MembersTab, l7_policies: PoliciesTab, l7_rules: L7RulesTab,
+  access_rules: AccessRulesTab,
 };
 

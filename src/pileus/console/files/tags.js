@@ -9,7 +9,7 @@ import { Button, CopyBox, ErrorBox, announce } from "./parts.js";
 import { Samples } from "./samples.js";
 import { texts } from "./texts.js";
 
-function rowsOf(tags) {
+function tagRowsOf(tags) {
   return Object.entries(tags).map(([key, value]) => ({ key, value }));
 }
 
@@ -21,7 +21,7 @@ function tagsOfRows(rows) {
 export function TagsTab({ noun, place, id, record, reload }) {
   const present = tagsOf(noun, record);
   const [base, setBase] = useState(present);
-  const [rows, setRows] = useState(() => rowsOf(present));
+  const [rows, setRows] = useState(() => tagRowsOf(present));
   const [state, setState] = useState({ isSaving: false, error: null });
   const wanted = tagsOfRows(rows);
   const own = makePatch(base, wanted);
@@ -31,7 +31,7 @@ export function TagsTab({ noun, place, id, record, reload }) {
   const conflicts = findConflicts(base, present, wanted);
   useEffect(() => {
     if (presentText === JSON.stringify(base) || conflicts.length > 0) return;
-    setRows(rowsOf(applyPatch(present, own)));
+    setRows(tagRowsOf(applyPatch(present, own)));
     setBase(present);
   }, [presentText]);
   const patch = makePatch(present, applyPatch(present, own));
@@ -41,7 +41,7 @@ export function TagsTab({ noun, place, id, record, reload }) {
     try {
       const saved = await savePatch(noun, place, id, path, patch);
       setBase(tagsOf(noun, saved));
-      setRows(rowsOf(tagsOf(noun, saved)));
+      setRows(tagRowsOf(tagsOf(noun, saved)));
       setState({ isSaving: false, error: null });
       announce(texts.tags.saved);
     } catch (error) {
@@ -50,7 +50,7 @@ export function TagsTab({ noun, place, id, record, reload }) {
     reload();
   };
   const keep = (theirs) => {
-    setRows(rowsOf(theirs ? { ...applyPatch(present, own), ...pick(present, conflicts) } : applyPatch(present, own)));
+    setRows(tagRowsOf(theirs ? { ...applyPatch(present, own), ...pick(present, conflicts) } : applyPatch(present, own)));
     setBase(present);
   };
   const number = Object.keys(patch).length;
@@ -65,7 +65,7 @@ export function TagsTab({ noun, place, id, record, reload }) {
         <${Button} kind="primary" reason=${obstacleTo("write") || (number === 0 ? texts.tags.unchanged : "")} disabled=${state.isSaving || conflicts.length > 0} onClick=${save}>
           ${texts.tags.save(number)}
         <//>
-        ${isEdited && html`<${Button} onClick=${() => (setRows(rowsOf(present)), setBase(present))}>${texts.tags.discard}<//>`}
+        ${isEdited && html`<${Button} onClick=${() => (setRows(tagRowsOf(present)), setBase(present))}>${texts.tags.discard}<//>`}
       </footer>
     </div>
     <div aria-live="polite">
@@ -89,16 +89,10 @@ async function savePatch(noun, place, id, path, patch) {
 }
 
 function sampleOf(noun, path, id, patch) {
-  const parameter = SINGULARS[noun.word] || "id";
   return {
-    method: "PATCH", path, body: { tags: patch }, sdk: `${noun.sdk}.update`, cli: `${noun.word} update`, ids: { [parameter]: id },
+    method: "PATCH", path, body: { tags: patch }, sdk: `${noun.sdk}.update`, cli: `${noun.word} update`, ids: { [noun.param]: id },
   };
 }
-
-const SINGULARS = {
-  instances: "instance_id", baremetal: "server_id", images: "image_id", volumes: "volume_id", snapshots: "snapshot_id",
-  networks: "network_id", subnets: "subnet_id", "floating-ips": "floating_ip_id", "security-groups": "group_id",
-};
 
 function SystemTags({ noun, record }) {
   const system = (record[noun.tagsField] || []).filter((tag) => tag.read_only);

@@ -3,8 +3,7 @@ import { html } from "./vendor/preact.js";
 import { get, send } from "./api.js";
 import { Link, addressOf } from "./addresses.js";
 import { obstacleTo } from "./caller.js";
-import { Raw } from "./detail.js";
-import { Button, ErrorBox, Status, Time, announce } from "./parts.js";
+import { Button, ErrorBox, Raw, Status, Time, announce } from "./parts.js";
 import { useResource } from "./resources.js";
 import { texts } from "./texts.js";
 
@@ -18,7 +17,7 @@ const KINDS = {
 const isUnfinished = (task) => task.state === "NEW" || task.state === "RUNNING";
 
 /** The page. */
-export function Page({ id }) {
+export function TaskPage({ id }) {
   const resource = useResource(`/cloud/v1/tasks/${encodeURIComponent(id)}`, {}, { isBusy: isUnfinished });
   const steps = useResource(`/_pileus/tasks/${encodeURIComponent(id)}/steps`, {}, { isBusy: (data) => data.steps.some((step) => step.state === "running") });
   const task = resource.data;

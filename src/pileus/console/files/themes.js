@@ -2,11 +2,11 @@
 import { html, useState } from "./vendor/preact.js";
 import { texts } from "./texts.js";
 
-const STORED = "pileus-theme";
+const STORED_THEME = "pileus-theme";
 const THEMES = ["system", "light", "dark"];
 
 function storedTheme() {
-  const theme = localStorage.getItem(STORED);
+  const theme = localStorage.getItem(STORED_THEME);
   return THEMES.includes(theme) ? theme : "system";
 }
 
@@ -20,7 +20,7 @@ export function applyTheme(theme = storedTheme()) {
 export function ThemeChoice() {
   const [theme, setTheme] = useState(storedTheme());
   const choose = (event) => {
-    localStorage.setItem(STORED, event.target.value);
+    localStorage.setItem(STORED_THEME, event.target.value);
     setTheme(event.target.value);
     applyTheme(event.target.value);
   };

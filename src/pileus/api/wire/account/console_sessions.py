@@ -23,7 +23,8 @@ class ConsoleSessionView(Struct, frozen=True, kw_only=True):
 class ConsoleCallerView(Struct, frozen=True, kw_only=True):
     """Who has signed in, and what they may do: the console disables the rest, with a reason.
 
-    `control_obstacle` is the reason why nobody may control the cloud; empty if operators may.
+    `control_obstacle` is the reason why nobody may control the cloud; empty if operators may. Faults can be injected if
+    a region `is_simulated`.
     """
 
     email: str
@@ -34,3 +35,4 @@ class ConsoleCallerView(Struct, frozen=True, kw_only=True):
     may_administer: bool
     may_operate: bool
     control_obstacle: str
+    is_simulated: bool
