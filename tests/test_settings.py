@@ -266,6 +266,14 @@ def test_the_settings_of_drivers_load_without_the_drivers() -> None:
     assert process.stdout == "['pileus.domain']\n"
 
 
+def test_a_server_starts_without_http_clients_and_the_sdk() -> None:
+    slow = "('httpx', 'websockets.asyncio.client', 'psycopg', 'openstack', 'gcore', 'rich')"
+    program = f"import sys, pileus.app; print([name for name in sys.modules if name in {slow}])"
+    process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert process.stdout == "[]\n"
+
+
 def test_a_file_that_is_missing_or_not_text_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "noise").write_bytes(b"\xff\xfe")
 

@@ -8,7 +8,6 @@ from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
-from pileus.api.forwarded_requests import forward_requests
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.operations import OperationIndex, list_operations_of
 from pileus.api.request_log.exchanges import record_exchanges
@@ -64,7 +63,11 @@ def create_app(
         app.asgi_handler = instrument_requests(framework, metrics)
     else:
         state.http_faults.operations = OperationIndex(list_operations_of(app))
-        answer = forward_requests(dispatch(app, state, framework), state, settings.body_limit)
+        answer = dispatch(app, state, framework)
+        if state.drivers.remote:
+            from pileus.api.forwarded_requests import RequestForwarder  # noqa: PLC0415  # it takes long to load
+
+            answer = RequestForwarder(answer, state.db, settings.body_limit).handle
         app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
         if state.request_log:
             app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)

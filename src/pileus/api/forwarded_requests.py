@@ -12,7 +12,6 @@ import httpx
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from pileus.api.context import AppState
 from pileus.api.errors import REGION_ELSEWHERE, make_error_response
 from pileus.api.requests import BodyDecodingRequest, receive_body
 from pileus.domain.errors import OutcomeUnknown, Problem, Unavailable
@@ -40,11 +39,6 @@ ANSWERED_HEADERS = frozenset(
     }
 )
 """Headers of an answer that this server makes itself."""
-
-
-def forward_requests(app: ASGIApp, state: AppState, body_limit: int) -> ASGIApp:
-    """Wrap the application of a server that lacks the drivers of some regions; return others as they are."""
-    return RequestForwarder(app, state.db, body_limit).handle if state.drivers.remote else app
 
 
 class RequestForwarder:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from litestar import Response, Router, WebSocket, get, websocket
@@ -17,11 +17,13 @@ from litestar.params import FromPath
 
 from pileus.api.authorization import OPEN
 from pileus.api.context import AppState  # the type of a local variable
-from pileus.api.remote_screens import FORWARDED, RemoteScreen, open_remote_screen
 from pileus.api.static_files import send_file
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.regions import RegionDrivers
+
+if TYPE_CHECKING:
+    from pileus.api.remote_screens import RemoteScreen
 
 Socket = WebSocket[Any, Any, Any]
 FOLDER = Path(__file__).parents[1] / "screens"
@@ -85,8 +87,11 @@ async def relay_console_websocket(socket: Socket) -> None:
 
 async def _relay_to_home(socket: Socket, state: AppState) -> bool:
     """Relay data between a browser and a machine that another server has; return False for a wrong ticket."""
-    is_allowed = _is_same_origin(socket) and FORWARDED not in socket.query_params
-    if not (is_allowed and state.drivers.any_remote_has(SupportsScreenStreams)):
+    if not (_is_same_origin(socket) and state.drivers.any_remote_has(SupportsScreenStreams)):
+        return False
+    from pileus.api.remote_screens import FORWARDED, open_remote_screen  # noqa: PLC0415  # it takes long to load
+
+    if FORWARDED in socket.query_params:
         return False
     async with open_remote_screen(state.db, socket.query_params.get("ticket", "")) as screen:
         if screen is None:
@@ -142,12 +147,12 @@ async def _copy_to_machine(socket: Socket, writer: asyncio.StreamWriter) -> None
         await writer.drain()
 
 
-async def _copy_to_home(socket: Socket, screen: RemoteScreen) -> None:
+async def _copy_to_home(socket: Socket, screen: "RemoteScreen") -> None:
     async for message in _receive_messages(socket):
         await screen.write(message)
 
 
-async def _copy_from_home(socket: Socket, screen: RemoteScreen) -> None:
+async def _copy_from_home(socket: Socket, screen: "RemoteScreen") -> None:
     async for message in screen.read():
         await socket.send_bytes(message)
     await socket.close()
