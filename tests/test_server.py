@@ -137,7 +137,7 @@ def no_database(path: Path) -> list[str]:
 def a_newer_database(path: Path) -> list[str]:
     start_server(path).stop()
     with sqlite3.connect(path / "pileus.db") as connection:
-        connection.execute("INSERT INTO schema_versions VALUES (9999, 'from the future')")
+        connection.execute("INSERT INTO schema_versions VALUES (9999, 'from the future', 9999)")
     connection.close()
     return ["--data", str(path)]
 

@@ -89,6 +89,6 @@ def test_the_status_of_another_version_changes_nothing(run: Run, cloud_data: Pat
     for _ in range(2):
         (line,) = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
         assert (line["subject"], line["state"]) == ("schema version 29", "older")
-    execute(cloud_data, "INSERT INTO schema_versions VALUES (9000, 'future')")
+    execute(cloud_data, "INSERT INTO schema_versions VALUES (9000, 'future', 0)")
     (line,) = json.loads(run("db", "status", "--data", str(cloud_data), "-o", "json").stdout)
     assert line["state"] == "newer"

@@ -17,10 +17,10 @@ from pileus.store.database import (
     NewContent,
     RestorableDatabase,
     Tx,
-    pending_migrations,
 )
 from pileus.store.database_checks import DatabaseChecks, Finding
 from pileus.store.schema import DATABASE_FILE, load_migrations
+from pileus.store.schema_compatibility import pending_migrations
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
 from pileus.store.table_descriptions import VERSIONS_TABLE, describe_tables, list_former_tables

@@ -17,9 +17,10 @@ from pileus.backups.new_files import write_whole_file
 from pileus.backups.restorations import check_backup
 from pileus.initial_data import NoCloud, check_database_file
 from pileus.settings import Settings
-from pileus.store.database import Database, Tx, pending_migrations
+from pileus.store.database import Database, Tx
 from pileus.store.database_checks import Finding
 from pileus.store.schema import DATABASE_FILE, load_migrations, read_schema_version
+from pileus.store.schema_compatibility import pending_migrations
 from pileus.store.secret_keys import TABLE_OF_DIGEST, find_digest
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite

@@ -84,6 +84,8 @@ Migration = tuple[int, str, str | Work[None]]
 
 VERSIONS = "CREATE TABLE IF NOT EXISTS schema_versions (version INTEGER PRIMARY KEY, name TEXT NOT NULL)"
 NEWEST = "SELECT coalesce(max(version), 0) FROM schema_versions"
+OLDEST_SERVER = "SELECT max(oldest_server) FROM schema_versions"
+"""The newest migration that a server has to know."""
 
 
 class DatabaseUnreachable(Exception):
@@ -119,16 +121,6 @@ class DatabaseNewerThanProgram(Exception):
     """A newer version of the program has migrated the database."""
 
 
-def pending_migrations(migrations: Sequence[Migration], applied_version: int) -> list[Migration]:
-    """Return the migrations that are newer than `applied_version`; raises DatabaseNewerThanProgram."""
-    known = max((number for number, _, _ in migrations), default=0)
-    if applied_version > known:
-        raise DatabaseNewerThanProgram(
-            f"The database has schema version {applied_version}; this program knows {known}: upgrade Pileus"
-        )
-    return [migration for migration in migrations if migration[0] > applied_version]
-
-
 async def check_connection(tx: Tx) -> None:
     """Read from a table, to check that the database answers."""
     await tx.one("SELECT 1 FROM clients")
@@ -161,7 +153,7 @@ class Database(Protocol):
         """Read lists from one snapshot, without blocking other requests."""
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations, once even if many processes start.
+        """Apply pending migrations, once even if many processes start. A newer schema that is compatible stays.
 
         Raises DatabaseNewerThanProgram or DatabaseUnreachable.
         """

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any, LiteralString
+from typing import Any
 
 from psycopg import AsyncConnection, AsyncRawCursor, OperationalError, errors
 
@@ -13,7 +13,6 @@ from pileus.domain.errors import Stale, Unavailable
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import (
     ATTEMPTS,
-    NEWEST,
     TOO_MANY,
     VERSIONS,
     ContentRejected,
@@ -28,7 +27,6 @@ from pileus.store.database import (
     T,
     Tx,
     Work,
-    pending_migrations,
 )
 from pileus.store.postgres_connections import (
     BUSY,
@@ -39,6 +37,7 @@ from pileus.store.postgres_connections import (
 )
 from pileus.store.postgres_dialect import translate_sql_to_postgres
 from pileus.store.postgres_lookups import Lookups
+from pileus.store.postgres_migrations import Migrator, read_number
 from pileus.store.postgres_pipeline import Answer
 from pileus.store.secrets import SecretBox
 from pileus.store.table_counts import write_count_changes
@@ -47,7 +46,6 @@ from pileus.store.tenant_slots import TenantSlots
 
 CONNECT_TIMEOUT = 5
 """Seconds to wait for the first connection."""
-MIGRATION_LOCK = 7_045_128_306
 RETRY_LOCK = 7_045_128_307
 """Writes that are retried after a conflict take this lock: they conflict with new writes only, not with each other."""
 RETRYABLE = (Stale, *CONFLICTS, errors.ForeignKeyViolation)
@@ -168,6 +166,7 @@ class Postgres:
         self._connections = PostgresConnections(url, connections)
         self._lookups = Lookups(self._connections)
         self._scan_slots = TenantSlots(max(1, connections // 2))
+        self._migrator = Migrator(self._connect_once, self._statements_on)
 
     @property
     def columns_statement(self) -> str:
@@ -254,43 +253,24 @@ class Postgres:
             raise DatabaseUnreachable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
-        """Apply pending migrations under an advisory lock; raises DatabaseUnreachable."""
-        async with self._lock_schema() as (connection, newest):
-            for migration in pending_migrations(migrations, newest):
-                await self._apply(connection, *migration)
+        """Apply pending migrations while servers use the database; raises DatabaseUnreachable or DatabaseInUse."""
+        await self._migrator.migrate(migrations)
 
     async def replace_content(self, content: NewContent) -> None:
         """Replace all content in one transaction, on the only connection to the database."""
-        async with self._lock_schema() as (connection, newest):
-            if count := await _read_number(connection, OTHER_CONNECTIONS):
+        async with self._migrator.lock_schema() as (connection, newest), connection.transaction():
+            if count := await read_number(connection, OTHER_CONNECTIONS):
                 raise DatabaseInUse(f"The database has {count} other connections: stop all servers that use it")
             if newest and not content.is_overwriting:
                 raise DatabaseNotEmpty
             for table in content.dropped:
                 await connection.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
             await connection.execute(VERSIONS)
-            for migration in content.migrations:
-                await self._apply(connection, *migration)
+            await self._migrator.apply(connection, content.migrations)
             try:
                 await content.fill(self._statements_on(connection))
             except errors.IntegrityError as error:
                 raise ContentRejected(str(error).splitlines()[0]) from error
-
-    @asynccontextmanager
-    async def _lock_schema(self) -> AsyncIterator[tuple[AsyncConnection[Row], int]]:
-        """Open a transaction in which nobody else migrates; yield its connection and the version of the schema."""
-        connection = await self._connect_once()
-        async with connection, connection.transaction():
-            await connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            await connection.execute(VERSIONS)
-            yield connection, await _read_number(connection, NEWEST)
-
-    async def _apply(self, connection: AsyncConnection[Row], number: int, name: str, work: str | Work[None]) -> None:
-        if isinstance(work, str):
-            await connection.execute(work)
-        else:
-            await work(self._statements_on(connection))
-        await connection.execute("INSERT INTO schema_versions (version, name) VALUES (%s, %s)", (number, name))
 
     def _statements_on(self, connection: AsyncConnection[Row]) -> Tx:
         execute = partial(_execute_on, connection)
@@ -302,11 +282,6 @@ class Postgres:
     async def close(self) -> None:
         """Close every connection."""
         await self._connections.close()
-
-
-async def _read_number(connection: AsyncConnection[Row], statement: LiteralString) -> int:
-    row = await (await connection.execute(statement)).fetchone()
-    return int(row[0]) if row else 0
 
 
 async def _execute_on(connection: AsyncConnection[Row], sql: str, values: dict[str, Any]) -> Answer:

@@ -20,6 +20,7 @@ from pileus.domain.errors import Stale, Unavailable
 from pileus.store.database import (
     ATTEMPTS,
     NEWEST,
+    OLDEST_SERVER,
     TOO_MANY,
     VERSIONS,
     ContentRejected,
@@ -30,9 +31,9 @@ from pileus.store.database import (
     T,
     Tx,
     Work,
-    pending_migrations,
 )
 from pileus.store.open_transactions import JOINED
+from pileus.store.schema_compatibility import find_oldest_server, has_compatibility, pending_migrations
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, LookupTx, ThreadedTx, connect
@@ -261,8 +262,9 @@ class Sqlite:
 
     async def _apply_pending(self, migrations: Sequence[Migration]) -> None:
         (newest,) = self._writer.execute(NEWEST).fetchone()
-        for migration in pending_migrations(migrations, newest):
-            await self._apply(*migration)
+        oldest = self._writer.execute(OLDEST_SERVER).fetchone()[0] if newest > migrations[-1][0] else None
+        for migration in pending_migrations(migrations, newest, oldest):
+            await self._apply(migrations, migration)
 
     async def _replace_content(self, content: NewContent) -> None:
         if self._writer.execute(NEWEST).fetchone()[0] and not content.is_overwriting:
@@ -271,16 +273,20 @@ class Sqlite:
             self._writer.execute(f"DROP TABLE IF EXISTS {table}")
         self._writer.execute(VERSIONS)
         for migration in content.migrations:
-            await self._apply(*migration)
+            await self._apply(content.migrations, migration)
         await content.fill(DirectTx(self._writer, self.secrets))
 
-    async def _apply(self, number: int, name: str, work: str | Work[None]) -> None:
+    async def _apply(self, migrations: Sequence[Migration], migration: Migration) -> None:
+        number, name, work = migration
         if isinstance(work, str):
             for statement in work.split(";\n"):
                 self._writer.execute(statement)
         else:
             await work(DirectTx(self._writer, self.secrets))
         self._writer.execute("INSERT INTO schema_versions (version, name) VALUES (?, ?)", (number, name))
+        if has_compatibility(migrations, migration):
+            values = (find_oldest_server(migration), number)
+            self._writer.execute("UPDATE schema_versions SET oldest_server = ? WHERE version = ?", values)
 
     async def erase_deleted_content(self) -> None:
         """Write the file anew, and empty the log of writes."""
