@@ -3,6 +3,7 @@
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
+from litestar.types import ASGIApp
 
 from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
@@ -63,15 +64,20 @@ def create_app(
         app.asgi_handler = instrument_requests(framework, metrics)
     else:
         state.http_faults.operations = OperationIndex(list_operations_of(app))
-        answer = dispatch(app, state, framework)
-        if state.drivers.remote:
-            from pileus.api.forwarded_requests import RequestForwarder  # noqa: PLC0415  # it takes long to load
-
-            answer = RequestForwarder(answer, state.db, settings.body_limit).handle
+        answer = _forward_requests(dispatch(app, state, framework), settings, state)
         app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
         if state.request_log:
             app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
     return app
+
+
+def _forward_requests(app: ASGIApp, settings: Settings, state: AppState) -> ASGIApp:
+    """Wrap the application of a server that lacks the drivers of some regions; return others as they are."""
+    if not state.drivers.remote:
+        return app
+    from pileus.api.forwarded_requests import RequestForwarder  # noqa: PLC0415  # it takes long to load
+
+    return RequestForwarder(app, state.db, settings.body_limit).handle
 
 
 def _make_dependencies() -> dict[str, Provide]:
