@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pileus.store.count_checks import find_wrong_counts
 from tests.balancers import MEMBER, MONITOR, POOL
 from tests.builders import a_network
-from tests.certificates import make_certificate
+from tests.certificates import A_CERTIFICATE
 from tests.chaos.inconsistencies import DRIVER_TABLES, STATEMENTS
 from tests.networks import a_router
 from tests.sync_app import SyncApp
@@ -24,8 +24,6 @@ from tests.tenants import REGION
 WHICH = st.integers(0, 5)
 PORT = st.integers(80, 83)
 REFUSED = (400, 404, 409)
-CERTIFICATE = make_certificate()
-PAYLOAD = {"certificate": CERTIFICATE.text, "private_key": CERTIFICATE.private_key, "certificate_chain": ""}
 CHECKED = ("listeners.", "pools.", "members.", "health_monitors.", "secret_uses.", "locks of ", "addresses ", "ports ")
 INCONSISTENCIES = {name: statement for name, statement in STATEMENTS.items() if name.startswith(CHECKED)}
 """What must not exist after any step."""
@@ -228,8 +226,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule()
     def create_a_secret(self) -> None:
         """Create a certificate with its key."""
-        body = {"name": "www", "payload": PAYLOAD}
-        secret_id = self.create("secrets", self.tenant.path("secrets", version=2), body)
+        secret_id = self.create("secrets", self.tenant.path("secrets", version=2), A_CERTIFICATE)
         assert secret_id is not None
         self.secrets.add(secret_id)
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import httpx
 
+from tests.balancers import MEMBER, MONITOR, POOL
+from tests.certificates import A_CERTIFICATE
 from tests.chaos.installations import PLACE
 from tests.chaos.ledgers import Creation, Ledger
 from tests.orders import an_order, boot
 
 KEYS = tuple(f"counter-{number}" for number in range(4))
+LISTENER = {"name": "http", "protocol": "HTTP", "protocol_port": 80}
 ENDED = ("FINISHED", "ERROR")
 RULE = {"direction": "ingress", "protocol": "tcp", "ethertype": "IPv4"}
 CREATIONS: dict[str, tuple[Any, Creation]] = {
@@ -36,17 +39,31 @@ CREATIONS: dict[str, tuple[Any, Creation]] = {
         {"name": "inside", "create_router": False},
         Creation("networks", f"/cloud/v1/networks/{PLACE}"),
     ),
+    "/cloud/v1/loadbalancers": (
+        {
+            "name": "web",
+            "listeners": [{**LISTENER, "pools": [{**POOL, "members": [MEMBER], "healthmonitor": MONITOR}]}],
+        },
+        Creation("loadbalancers", f"/cloud/v1/loadbalancers/{PLACE}"),
+    ),
+    "/cloud/v2/secrets": (
+        A_CERTIFICATE,
+        Creation("secrets", f"/cloud/v1/secrets/{PLACE}"),
+    ),
 }
 """What is created and deleted: the body and the created resource, by the beginning of the path."""
+SHARE_CREATION = Creation("file_shares", f"/cloud/v1/file_shares/{PLACE}")
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the writers change: one instance each for values, volumes and floating IPs."""
+    """What the writers change: one instance each for values, volumes and floating IPs; and what they refer to."""
 
     renamed_path: str
     attached_id: str
     routed_port_id: str
+    network_id: str
+    secret_id: str
 
 
 async def finish(client: httpx.AsyncClient, answer: httpx.Response) -> dict[str, Any]:
@@ -71,6 +88,9 @@ async def set_stage(client: httpx.AsyncClient) -> Stage:
         ("vm_count_limit", "volume_count_limit", "floating_count_limit", "network_count_limit"), 5000
     )
     limits |= dict.fromkeys(("external_ip_count_limit", "cpu_count_limit", "firewall_count_limit"), 5000)
+    limits |= dict.fromkeys(
+        ("loadbalancer_count_limit", "secret_count_limit", "sfs_count_limit", "sfs_size_limit"), 5000
+    )
     quotas = await client.put("/_pileus/quotas/1", json=limits | {"ram_limit": 10**7, "volume_size_limit": 10**6})
     assert quotas.is_success, quotas.text
     network_id = await create(client, "/cloud/v1/networks", "networks", {"name": "inside", "create_router": True})
@@ -81,7 +101,9 @@ async def set_stage(client: httpx.AsyncClient) -> Stage:
     order = an_order(name="routed", interfaces=[{"type": "any_subnet", "network_id": network_id}])
     routed_id = await create(client, "/cloud/v2/instances", "instances", order)
     interfaces = (await client.get(f"/cloud/v1/instances/{PLACE}/{routed_id}/interfaces")).json()["results"]
-    return Stage(f"/cloud/v1/instances/{PLACE}/{renamed_id}", attached_id, interfaces[0]["port_id"])
+    secret_id = await create(client, "/cloud/v2/secrets", "secrets", A_CERTIFICATE)
+    renamed_path = f"/cloud/v1/instances/{PLACE}/{renamed_id}"
+    return Stage(renamed_path, attached_id, interfaces[0]["port_id"], network_id, secret_id)
 
 
 async def wait_until_unlocked(client: httpx.AsyncClient, path: str) -> None:
@@ -115,9 +137,10 @@ async def change_value(client: httpx.AsyncClient, ledger: Ledger, path: str, nam
         await ledger.change_value(client, path, name, f"value-{number}")
 
 
-async def create_and_delete(client: httpx.AsyncClient, ledger: Ledger, beginning: str) -> None:
+async def create_and_delete(
+    client: httpx.AsyncClient, ledger: Ledger, beginning: str, body: Any, creation: Creation
+) -> None:
     """Create resources of a kind, and delete every second one."""
-    body, creation = CREATIONS[beginning]
     while True:
         ledger.note_task(await client.post(f"{beginning}/{PLACE}", json=body), creation)
         answer = await client.post(f"{beginning}/{PLACE}", json=body)
@@ -163,6 +186,37 @@ async def assign_and_unassign(client: httpx.AsyncClient, ledger: Ledger, stage: 
         await ledger.delete(client, path)
 
 
+async def change_parts(client: httpx.AsyncClient, ledger: Ledger, stage: Stage) -> None:
+    """Create load balancers, add, change and remove their parts one after the other, and delete them."""
+    creation = Creation("loadbalancers", f"/cloud/v1/loadbalancers/{PLACE}")
+
+    async def change(method: str, path: str, body: Any = None, creates: Creation | None = None) -> dict[str, Any]:
+        answer = await client.request(method, path, json=body)
+        ledger.note_task(answer, creates)
+        return await finish(client, answer)
+
+    async def add(kind: str, path: str, body: Any) -> str:
+        return str((await change("POST", path, body))["created_resources"][kind][0])
+
+    while True:
+        task = await change("POST", creation.path, {"name": "parts"}, creation)
+        (balancer_id,) = task["created_resources"]["loadbalancers"]
+        listener = {**LISTENER, "protocol": "TERMINATED_HTTPS", "secret_id": stage.secret_id}
+        listener_id = await add(
+            "listeners", f"/cloud/v1/lblisteners/{PLACE}", {**listener, "load_balancer_id": balancer_id}
+        )
+        pool_id = await add("pools", f"/cloud/v1/lbpools/{PLACE}", {**POOL, "listener_id": listener_id})
+        pool_path = f"/cloud/v1/lbpools/{PLACE}/{pool_id}"
+        members_path = f"/cloud/v1/loadbalancers/{PLACE}/pools/{pool_id}/members"
+        member_id = await add("members", members_path, MEMBER)
+        await change("PATCH", f"{members_path}/{member_id}", {"weight": 2})
+        await change("POST", f"{pool_path}/healthmonitor", MONITOR)
+        await change("DELETE", f"{members_path}/{member_id}")
+        await change("DELETE", f"/cloud/v1/lblisteners/{PLACE}/{listener_id}")
+        await change("DELETE", pool_path)
+        await ledger.delete(client, f"{creation.path}/{balancer_id}")
+
+
 async def create_security_groups(client: httpx.AsyncClient, ledger: Ledger) -> None:
     """Create security groups, add a rule to each, and delete every second one; no task is involved."""
     path, number = f"/cloud/v1/securitygroups/{PLACE}", 0
@@ -177,11 +231,18 @@ async def create_security_groups(client: httpx.AsyncClient, ledger: Ledger) -> N
             await ledger.delete(client, group_path)
 
 
+def make_share(stage: Stage) -> dict[str, Any]:
+    """Return the body that creates a file share in the network of the stage."""
+    return {"name": "data", "protocol": "NFS", "size": 1, "network": {"network_id": stage.network_id}}
+
+
 def make_writers(client: httpx.AsyncClient, ledger: Ledger, stage: Stage) -> list[Awaitable[None]]:
     """Return one writer for each kind of change."""
     return [
         *(change_value(client, ledger, stage.renamed_path, name) for name in ("name", *KEYS)),
-        *(create_and_delete(client, ledger, beginning) for beginning in CREATIONS),
+        *(create_and_delete(client, ledger, beginning, *creation) for beginning, creation in CREATIONS.items()),
+        create_and_delete(client, ledger, "/cloud/v1/file_shares", make_share(stage), SHARE_CREATION),
+        change_parts(client, ledger, stage),
         attach_and_detach(client, ledger, stage),
         assign_and_unassign(client, ledger, stage),
         create_security_groups(client, ledger),
