@@ -1,6 +1,7 @@
 """Load balancers: addresses, floating IPs, changes in place and in tasks, failures, and what blocks a change."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from gcore import BadRequestError, ConflictError, NotFoundError
@@ -29,6 +30,7 @@ async def test_a_public_load_balancer_has_all_that_the_sdk_wants(tenant: Tenant)
 
     assert (balancer.name, balancer.provisioning_status, balancer.operating_status) == ("web", "ACTIVE", "ONLINE")
     assert balancer.flavor is not None
+    assert UUID(balancer.flavor.flavor_id).version
     assert (balancer.flavor.flavor_name, balancer.flavor.ram, balancer.flavor.vcpus) == ("lb1-1-2", 2048, 1)
     assert (balancer.vip_ip_family, balancer.additional_vips, balancer.floating_ips) == ("ipv4", [], [])
     assert [line.role for line in balancer.vrrp_ips] == ["MASTER", "BACKUP"]
@@ -37,6 +39,8 @@ async def test_a_public_load_balancer_has_all_that_the_sdk_wants(tenant: Tenant)
     assert (balancer.logging.enabled, balancer.stats, balancer.ddos_profile) == (False, None, None)
     assert [(tag.key, tag.value, tag.read_only) for tag in balancer.tags_v2] == [("env", "prod", False)]
     assert (balancer.preferred_connectivity, balancer.admin_state_up, balancer.task_id) == ("L2", True, None)
+    view = (await tenant.api.get(tenant.path("loadbalancers", balancer.id))).json()
+    assert (view["metadata"], view["vip_fqdn"], "tags" in view) == (view["tags_v2"], None, False)
     record = await driver_of(tenant.running).find_load_balancer(balancer.id)
     assert record is not None
     assert (record.vip.addresses, len(record.machines)) == ([balancer.vip_address], 2)
@@ -76,6 +80,8 @@ async def test_a_private_load_balancer_has_its_listeners_and_a_new_floating_ip(t
     assert {line.subnet_id for line in balancer.vrrp_ips} == {subnet.id}
     listed = (await tenant.api.get(tenant.path("loadbalancers"), params={"assigned_floating": "true"})).json()
     assert [view["id"] for view in listed["results"]] == [balancer.id]
+    (floating_ip,) = (await tenant.api.get(tenant.path("floatingips"))).json()["results"]
+    assert (floating_ip["instance"], floating_ip["loadbalancer"]) == (None, listed["results"][0])
 
 
 async def test_a_reserved_fixed_ip_is_attached_and_survives_the_load_balancer(tenant: Tenant) -> None:

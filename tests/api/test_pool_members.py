@@ -37,6 +37,8 @@ async def test_the_sdk_adds_changes_replaces_and_removes_members(tenant: Tenant)
         "NO_MONITOR",
     )
 
+    assert (member.subnet_id, "instance_id" in member.to_dict()) == (None, False)
+
     changed = await members.update_and_poll(
         member.id, pool_id=pool_id, weight=9, monitor_port=8080, polling_interval_seconds=0
     )

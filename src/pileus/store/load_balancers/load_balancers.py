@@ -8,7 +8,7 @@ from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.places import Place
 from pileus.store import queries, scoped
 from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
-from pileus.store.rows import Table
+from pileus.store.rows import Table, in_list_placeholders
 
 KIND = "load_balancer"
 TABLE = Table("load_balancers", LoadBalancer)
@@ -57,6 +57,12 @@ async def list_all(tx: Tx, place: Place) -> list[LoadBalancer]:
     """Return all load balancers of a place, newest first; a quota keeps them few."""
     where = f"{scoped.IN_PLACE} ORDER BY created_at DESC, id DESC"
     return await TABLE.find_many(tx, where, **scoped.place_parameters(place))
+
+
+async def list_by_vip_ports(tx: Tx, port_ids: Sequence[str]) -> list[LoadBalancer]:
+    """Return the load balancers whose addresses are those of ports."""
+    marks, parameters = in_list_placeholders("vip_port_id", port_ids)
+    return await TABLE.find(tx, f"vip_port_id IN ({marks})", **parameters)
 
 
 async def page(

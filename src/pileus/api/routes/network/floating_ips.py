@@ -10,20 +10,20 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.floating_ip_views import (
     build_floating_ip_views,
-    build_floating_ip_with_instance_views,
     read_floating_ip_view,
 )
+from pileus.api.routes.network.listed_floating_ip_views import build_listed_floating_ip_views
 from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.network.floating_ips import (
     AssignFloatingIP,
     ConvertFloatingIPToReservedFixedIP,
     CreateFloatingIP,
     FloatingIPView,
-    FloatingIPWithInstanceView,
     Status,
     UpdateFloatingIP,
     UpdateFloatingIPTags,
 )
+from pileus.api.wire.network.listed_floating_ips import ListedFloatingIPView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import floating_ips as floating_ip_service
@@ -51,10 +51,10 @@ async def list_floating_ips(
     status: FromQuery[Status | None] = None,
     limit: Limit = 1000,
     offset: Offset = 0,
-) -> Page[FloatingIPWithInstanceView]:
-    """List floating IPs with the instances that they are assigned to, the oldest first.
+) -> Page[ListedFloatingIPView]:
+    """List floating IPs with the instances or load balancers that they are assigned to, the oldest first.
 
-    Floating IPs must have all tags of `tag_key` and `tag_key_value` (a JSON map). Load balancers are not supported.
+    Floating IPs must have all tags of `tag_key` and `tag_key_value` (a JSON map).
     """
     floating_ip_filter = floating_ips.FloatingIPFilter(
         port_ids=port_ids, status=status, tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs
@@ -63,7 +63,7 @@ async def list_floating_ips(
     async with ctx.db.scan() as tx:
         place = await projects.require_existing(tx, ctx.place)
         count, records = await floating_ips.page(tx, place, floating_ip_filter, limit=limit, offset=offset)
-        return Page(count=count, results=await build_floating_ip_with_instance_views(tx, ctx, records))
+        return Page(count=count, results=await build_listed_floating_ip_views(tx, ctx, records))
 
 
 @get(

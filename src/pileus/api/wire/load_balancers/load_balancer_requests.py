@@ -29,7 +29,7 @@ class LogRetentionPolicy(Struct, kw_only=True):
 
 
 class LoggingSettings(Struct, kw_only=True):
-    """Where the logs go."""
+    """Where the logs would go. The settings are stored: there is no log service."""
 
     enabled: bool = False
     destination_region_id: RegionId | None = None

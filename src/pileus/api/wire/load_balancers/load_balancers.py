@@ -68,7 +68,7 @@ class LogRetentionView(Struct, kw_only=True):
 
 
 class LoggingView(Struct, kw_only=True):
-    """Where the logs go."""
+    """Where the logs would go. The settings are stored: there is no log service."""
 
     enabled: bool
     destination_region_id: int | None

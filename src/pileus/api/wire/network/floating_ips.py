@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pileus.api.wire.common import common_view_fields, make_view
-from pileus.api.wire.compute.instances import InstanceView
 from pileus.api.wire.constraints import Uuid
 from pileus.api.wire.legacy import CreateTaggedResource, LegacyField
 from pileus.api.wire.tags import TagChanges, TagView, tag_views
@@ -41,13 +40,6 @@ class FloatingIPView(Struct, kw_only=True):
         tag_list = tag_views(tags)
         common_fields = common_view_fields(floating_ip, region_name)
         return make_view(cls, floating_ip, tags=tag_list, metadata=tag_list, **common_fields)
-
-
-class FloatingIPWithInstanceView(FloatingIPView, kw_only=True):
-    """A floating IP with its instance. `loadbalancer` is always null."""
-
-    instance: InstanceView | None
-    loadbalancer: None
 
 
 class CreateFloatingIP(CreateTaggedResource, kw_only=True):
