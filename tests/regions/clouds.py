@@ -21,6 +21,9 @@ country = "LU"
 created_at = 2024-01-01T00:00:00Z
 vlan_physical_network = "vlan"
 available_volume_types = ["standard"]
+file_share_types = ["standard"]
+has_ddos = true
+has_sfs = true
 {more}
 """
 MEMORY = {2: 'driver = "memory"', 3: 'driver = "memory"', 4: 'driver = "memory"\ndriver_options = { rack = "b" }'}

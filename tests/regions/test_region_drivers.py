@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -52,6 +53,21 @@ async def test_what_only_one_driver_can_is_refused_in_the_regions_of_others(owne
 
     assert [answer.status_code for answer in consoles] == [200, 503]
     assert (task["state"], task["error"]) == ("ERROR", "The driver of this region keeps no volumes")
+
+
+async def test_a_region_shows_and_offers_file_shares_only_if_its_driver_has_them(owner: Tenant) -> None:
+    regions = {view["id"]: view for view in (await owner.api.get("/cloud/v1/regions")).json()["results"]}
+    body = {"name": "data", "protocol": "NFS", "size": 1, "network": {"network_id": str(uuid4())}}
+    refused = await owner.api.post(f"/cloud/v1/file_shares/{owner.project_id}/2", json=body)
+
+    assert [regions[1][name] for name in ("has_sfs", "has_ddos", "file_share_types")] == [
+        True,
+        True,
+        ["standard", "vast"],
+    ]
+    assert [regions[2][name] for name in ("has_sfs", "has_ddos", "file_share_types")] == [False, False, []]
+    assert (refused.status_code, refused.json()["exception_class"]) == (501, "NotImplemented")
+    assert "export a directory of an instance over NFS instead" in refused.json()["message"]
 
 
 async def test_tags_are_sent_to_the_machine_in_its_own_region(cloud: RunningCloud, owner: Tenant) -> None:

@@ -5,6 +5,7 @@ from typing import Literal
 
 from litestar import get
 from litestar.params import FromQuery
+from msgspec.structs import replace
 
 from pileus.api.authorization import READ
 from pileus.api.context import AppState, Ctx
@@ -12,6 +13,8 @@ from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
 from pileus.domain.account.regions import Region
+from pileus.drivers.protocols.network import SupportsDdosProtection
+from pileus.drivers.protocols.storage import SupportsFileShares
 
 Order = Literal["created_at.asc", "created_at.desc", "display_name.asc", "display_name.desc"]
 Product = Literal["containers", "inference"]
@@ -19,6 +22,8 @@ SORTS: dict[str, Callable[[Region], tuple[int | str, int]]] = {
     "created_at": lambda region: (region.created_at, region.id),
     "display_name": lambda region: (region.display_name, region.id),
 }
+ABILITIES: dict[str, type] = {"has_ddos": SupportsDdosProtection, "has_sfs": SupportsFileShares}
+"""What a driver needs for the features of a region."""
 
 
 @get("/cloud/v1/regions", opt=READ, tags=["Regions"])
@@ -56,7 +61,17 @@ def _has_name(region: Region, display_name: str | None) -> bool:
 
 def _region_view(state: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as sent
     external_network_id = state.catalogue.external_network_id(region.id)
-    return RegionView.of(region, external_network_id, with_volume_types=with_volume_types)
+    return RegionView.of(
+        _with_features_of_driver(state, region), external_network_id, with_volume_types=with_volume_types
+    )
+
+
+def _with_features_of_driver(state: AppState, region: Region) -> Region:
+    """Return a region without the features that its driver lacks, whatever the catalogue says."""
+    driver = state.drivers.find(region.id)
+    lacks = [feature for feature, ability in ABILITIES.items() if driver and not isinstance(driver, ability)]
+    types = [] if "has_sfs" in lacks else region.file_share_types
+    return replace(region, **dict.fromkeys(lacks, False), file_share_types=types) if lacks else region
 
 
 ROUTES = [list_regions, get_region]
