@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.context import AppState
-from pileus.api.dispatcher import find_direct_route, make_path_tree
+from pileus.api.dispatcher import DirectRoutes
 from pileus.api.middleware import ServerMetrics
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
@@ -255,9 +255,9 @@ async def test_a_handler_that_fails_is_answered_as_by_the_framework(tenant: Tena
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 async def test_plain_requests_are_dispatched_directly(running: RunningCloud, method: str) -> None:
-    root, headers = make_path_tree(running.app), [(b"host", b"127.0.0.1:8000")]
+    routes, headers = DirectRoutes(running.app_state.operations), [(b"host", b"127.0.0.1:8000")]
     path = f"/cloud/v1/instances/1/1/{UUID}"
 
-    assert find_direct_route(root, RawRequest(method, path, headers=headers).scope()) is not None
-    assert find_direct_route(root, RawRequest(method, path + "/", headers=headers).scope()) is None
-    assert find_direct_route(root, RawRequest("GET", "/cloud/v1/instances/1/1", b"limit=1", headers).scope()) is None
+    assert routes.find(RawRequest(method, path, headers=headers).scope()) is not None
+    assert routes.find(RawRequest(method, path + "/", headers=headers).scope()) is None
+    assert routes.find(RawRequest("GET", "/cloud/v1/instances/1/1", b"limit=1", headers).scope()) is None

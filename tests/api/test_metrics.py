@@ -83,6 +83,18 @@ async def test_requests_are_counted_by_operation(tenant: Tenant, monkeypatch: py
     assert value_of(after, name, **unknown) > value_of(before, name, **unknown)
 
 
+async def test_operations_of_metadata_have_their_ids_of_the_api_reference(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instance = await create_instance(tenant)
+
+    await tenant.api.get(f"{tenant.path('instances')}/{instance.id}/metadata")
+
+    labels = {"route": "/cloud/v1/instances/{project_id}/{region_id}/{instance_id}/metadata", "status": "200"}
+    samples = await scrape(tenant, monkeypatch)
+    assert value_of(samples, "pileus_requests_total", method="GET", operation="list_instance_metadata", **labels) >= 1
+
+
 async def test_instances_are_counted_by_region_and_status(
     tenant: Tenant, stranger: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,14 @@
 
 import pytest
 
-from pileus.api.operations import ApiOperation, OperationIndex, can_match, list_operations_of
+from pileus.api.openapi import openapi_document
+from pileus.api.operations import OperationIndex, can_match, operation_id_of
 from pileus.app import make_app
 from pileus.settings import Settings
 from tests.api.foreign_ids import missing_ids
 from tests.api.routes import ENDPOINTS, Endpoint
 
-INDEX = OperationIndex(list_operations_of(make_app(Settings())))
+INDEX = OperationIndex(make_app(Settings()))
 PUBLIC = [
     endpoint
     for endpoint in ENDPOINTS
@@ -16,23 +17,32 @@ PUBLIC = [
 ]
 
 
+def test_operations_have_the_ids_of_the_api_reference() -> None:
+    documented = openapi_document(make_app(Settings()))["paths"]
+
+    assert INDEX.ids == {
+        operation["operationId"] for operations in documented.values() for operation in operations.values()
+    }
+    assert {"list_instance_metadata", "list_volume_metadata"} <= INDEX.public_ids
+
+
 @pytest.mark.parametrize("endpoint", PUBLIC, ids=str)
 def test_a_request_finds_its_operation(endpoint: Endpoint) -> None:
     path = endpoint.filled(missing_ids())
-    handler = endpoint.handler
-    operation = ApiOperation(handler.handler_name, endpoint.method, endpoint.path, handler)
+    operation = INDEX.find_public(endpoint.method, path)
 
-    assert INDEX.find(endpoint.method, path) == operation
-    assert INDEX.find(endpoint.method, f"/{path}/") == operation
+    assert operation is not None
+    assert (operation.operation_id, operation.template) == (operation_id_of(endpoint.handler), endpoint.path)
+    assert INDEX.find_public(endpoint.method, f"/{path}/") is operation
 
 
 @pytest.mark.parametrize("path", ["/_pileus/http_faults", "/healthz", "/metrics", "/schema", "/", "", "/cloud/v1/k8s"])
 def test_what_belongs_to_the_server_itself_or_is_not_offered_is_no_operation(path: str) -> None:
-    assert INDEX.find("GET", path) is None
+    assert INDEX.find_public("GET", path) is None
 
 
 def test_head_is_the_operation_of_get() -> None:
-    assert INDEX.find("HEAD", "/cloud/v1/projects") == INDEX.find("GET", "/cloud/v1/projects") is not None
+    assert INDEX.find_public("HEAD", "/cloud/v1/projects") == INDEX.find_public("GET", "/cloud/v1/projects") is not None
 
 
 def test_operations_are_selected_by_id_method_and_path() -> None:
@@ -77,7 +87,7 @@ def test_a_pattern_does_not_match_another_path(pattern: str, path: str) -> None:
 
 
 def test_the_project_is_read_from_the_path() -> None:
-    operation = INDEX.find("GET", "/cloud/v1/ssh_keys/12")
+    operation = INDEX.find_public("GET", "/cloud/v1/ssh_keys/12")
 
     assert operation is not None
     assert operation.project_id_in("/cloud/v1/ssh_keys/12/") == 12

@@ -9,11 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
 from pileus.api.middleware import ServerMetrics
-from pileus.api.openapi import openapi_document
-from pileus.api.operation_names import operation_name
-from pileus.app import make_app, run_cloud
+from pileus.app import run_cloud
 from pileus.settings import Settings
-from tests.api.routes import ENDPOINTS
 from tests.api.test_dispatcher import RawRequest, headers_of, pass_on, send_raw
 from tests.app_settings import checked_settings
 from tests.builders import an_instance
@@ -299,11 +296,3 @@ async def test_a_server_without_a_log_says_how_to_turn_it_on(tmp_path: Path, set
 
 async def test_only_operators_read_the_log(tenant: Tenant) -> None:
     assert (await tenant.api.get(LOG)).status_code == 403
-
-
-def test_operations_have_the_names_of_the_api_reference() -> None:
-    document = openapi_document(make_app(Settings()))["paths"]
-    documented = {operation["operationId"] for operations in document.values() for operation in operations.values()}
-    names = [operation_name(endpoint.handler) for endpoint in ENDPOINTS]
-
-    assert {name for name in names if name} == documented

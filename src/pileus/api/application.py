@@ -10,7 +10,7 @@ from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
 from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
-from pileus.api.operations import OperationIndex, list_operations_of
+from pileus.api.operations import OperationIndex
 from pileus.api.request_log.exchanges import record_exchanges
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
@@ -63,7 +63,7 @@ def create_app(
     if state is None:
         app.asgi_handler = instrument_requests(framework, metrics)
     else:
-        state.http_faults.operations = OperationIndex(list_operations_of(app))
+        state.operations = state.http_faults.operations = OperationIndex(app)
         answer = _forward_requests(dispatch(app, state, framework), settings, state)
         app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
         if state.request_log:

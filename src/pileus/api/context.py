@@ -10,6 +10,7 @@ from pileus.api.authentication import Authenticator
 from pileus.api.http_faults import HttpFaults
 from pileus.api.installation_figures import InstallationMeter
 from pileus.api.login_limits import LoginLimits
+from pileus.api.operations import OperationIndex
 from pileus.api.rate_limits import RateLimiter
 from pileus.api.request_log.server_logs import ServerLog
 from pileus.api.task_figures import TaskMeter
@@ -44,6 +45,7 @@ class AppState:
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
     has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
+    `operations` is set when the application has its routes.
     """
 
     db: Database
@@ -79,6 +81,7 @@ class AppState:
     http_faults: HttpFaults = field(init=False)
     task_meter: TaskMeter = field(init=False)
     installation_meter: InstallationMeter = field(init=False)
+    operations: OperationIndex = field(init=False, default_factory=OperationIndex)
     change_feeds: ChangeFeeds = field(init=False)
 
     def __post_init__(self) -> None:

@@ -6,8 +6,8 @@ all requests that are unusual in any way, go through the framework. `tests/api/t
 """
 
 import re
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,13 +15,13 @@ from litestar import Litestar, Response
 from litestar.enums import MediaType, RequestEncodingType, ScopeType
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import BodyKwarg, KwargDefinition, QueryParameter
-from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.typing import FieldDefinition
 
 from pileus.api.authorization import make_request_context, required_access
 from pileus.api.context import AppState
 from pileus.api.errors import make_error_response
+from pileus.api.operations import ApiOperation, OperationIndex
 from pileus.api.requests import BodyDecodingRequest, receive_body
 from pileus.api.responses import NO_CONTENT, EncodedJsonResponse, encode_json
 from pileus.api.unread_inputs import check_fields_are_read
@@ -52,26 +52,40 @@ class DirectRoute:
     has_query_parameters: bool
 
 
-@dataclass(slots=True)
-class PathNode:
-    """A part of the paths of all routes, also of those that are not direct: they hide parameters in the same place."""
+class DirectRoutes:
+    """The operations of an application whose handlers are called directly."""
 
-    literals: dict[str, "PathNode"] = field(default_factory=dict)
-    parameter: "PathNode | None" = None
-    routes: dict[str, DirectRoute] = field(default_factory=dict)
+    def __init__(self, operations: OperationIndex) -> None:
+        self._find_operation = operations.find
+        self._routes = {
+            operation: route
+            for operation in operations.operations
+            if (route := make_direct_route(operation)) is not None
+        }
 
-    def add_child(self, part: object) -> "PathNode":
-        """Return the node of the next part of a path."""
-        if isinstance(part, str):
-            return self.literals.setdefault(part, PathNode())
-        if self.parameter is None:
-            self.parameter = PathNode()
-        return self.parameter
+    def find(self, scope: Any) -> DirectRoute | None:
+        """Return the route of a plain request, and describe it in the scope as the framework does; None for others."""
+        parts = scope["path"].split("/")
+        # A trailing or a double slash is an empty part, which matches nothing.
+        operation = self._find_operation(scope["method"], parts[1:])
+        if operation is None:
+            return None
+        route = self._routes.get(operation)
+        if route is None or not _is_plain(scope, route):
+            return None
+        params: dict[str, Any] = {name: parts[position] for position, name in route.texts}
+        for position, name in route.numbers:
+            part = parts[position]
+            if len(part) > MAX_DIGITS or not (part.isascii() and part.isdigit()):
+                return None
+            params[name] = int(part)
+        scope["path_params"], scope["path_template"], scope["route_handler"] = params, route.template, route.handler
+        return route
 
 
 def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASGIApp:
     """Wrap the framework: answer plain requests directly, and pass on all others."""
-    root, legacy_fields = make_path_tree(app), bool(app.state.legacy_fields)
+    find_route, legacy_fields = DirectRoutes(state.operations).find, bool(app.state.legacy_fields)
 
     async def answer(route: DirectRoute, scope: Any, receive: Receive, send: Send) -> ASGIApp:
         ctx = await make_request_context(state, route.access, scope)
@@ -88,7 +102,7 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         return EncodedJsonResponse(route.status, encode_json(result, legacy_fields=legacy_fields))
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != ScopeType.HTTP or (route := find_direct_route(root, scope)) is None:
+        if scope["type"] != ScopeType.HTTP or (route := find_route(scope)) is None:
             await framework(scope, receive, send)
             return
         try:
@@ -98,29 +112,6 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         await response(scope, receive, send)
 
     return handle
-
-
-def find_direct_route(root: PathNode, scope: Any) -> DirectRoute | None:
-    """Return the route of a plain request, and describe it in the scope as the framework does; None for others."""
-    parts = scope["path"].split("/")
-    node = root
-    for part in parts[1:]:
-        # An empty part is a trailing or a double slash.
-        child = node.literals.get(part) or (node.parameter if part else None)
-        if child is None:
-            return None
-        node = child
-    route = node.routes.get(scope["method"])
-    if route is None or not _is_plain(scope, route):
-        return None
-    params: dict[str, Any] = {name: parts[position] for position, name in route.texts}
-    for position, name in route.numbers:
-        part = parts[position]
-        if len(part) > MAX_DIGITS or not (part.isascii() and part.isdigit()):
-            return None
-        params[name] = int(part)
-    scope["path_params"], scope["path_template"], scope["route_handler"] = params, route.template, route.handler
-    return route
 
 
 def _is_plain(scope: Any, route: DirectRoute) -> bool:
@@ -135,31 +126,16 @@ def _is_plain_host(host: bytes) -> bool:
     return PLAIN_HOST.fullmatch(host) is not None
 
 
-def make_path_tree(app: Litestar) -> PathNode:
-    """Return the paths of all routes, with the direct ones at their ends."""
-    root = PathNode()
-    for route in app.routes:
-        node = root
-        for part in route.path_components:
-            node = node.add_child(part)
-        if isinstance(route, HTTPRoute):
-            node.routes |= dict(_make_direct_routes(route))
-    return root
-
-
-def _make_direct_routes(route: HTTPRoute) -> Iterator[tuple[str, DirectRoute]]:
-    for handler in route.route_handlers:
-        if (direct := make_direct_route(route, handler)) is not None:
-            yield from ((str(method), direct) for method in handler.http_methods)
-
-
-def make_direct_route(route: HTTPRoute, handler: HTTPRouteHandler) -> DirectRoute | None:
+def make_direct_route(operation: ApiOperation) -> DirectRoute | None:
     """Return how the handler is called directly, or None if it needs the framework."""
-    in_path = {
-        part.name: (position, part.type)
-        for position, part in enumerate(route.path_components, start=1)
-        if not isinstance(part, str)
-    }
+    handler, in_path = (
+        operation.handler,
+        {
+            part.name: (position, part.type)
+            for position, part in enumerate(operation.path_components, start=1)
+            if not isinstance(part, str)
+        },
+    )
     parameters = dict(handler.parsed_fn_signature.parameters)
     has_context, body = parameters.pop("ctx", None) is not None, parameters.pop("data", None)
     queries = [name for name, parameter in parameters.items() if _is_optional_query(parameter)]
@@ -177,7 +153,7 @@ def make_direct_route(route: HTTPRoute, handler: HTTPRouteHandler) -> DirectRout
     return DirectRoute(
         handler=handler,
         function=handler.fn,
-        template=route.path_format,
+        template=operation.template,
         access=required_access(handler),
         status=handler.status_code,
         numbers=tuple((position, name) for name, (position, type_) in in_path.items() if type_ is int),

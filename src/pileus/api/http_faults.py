@@ -102,7 +102,7 @@ class HttpFaults:
         return [(fault, selecting[fault.id].released) for fault in hits]
 
     async def _select(self, scope: Any) -> dict[str, KnownFault]:
-        operation = self.operations.find(scope["method"], scope["path"])
+        operation = self.operations.find_public(scope["method"], scope["path"])
         if operation is None:
             return {}
         # For metrics, also of requests that do not reach their operation.

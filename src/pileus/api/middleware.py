@@ -14,6 +14,8 @@ from litestar.types import ASGIApp, Message, Receive, ReceiveMessage, Scope, Sen
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from pileus.api.operations import operation_id_of
+
 if TYPE_CHECKING:
     from pileus.api.http_faults import HttpFaults
 
@@ -137,9 +139,9 @@ def _make_request_counter(metrics: ServerMetrics) -> Callable[[Scope, int, float
 
 
 def _operation_id(scope: Any) -> str:
-    """Return the id of the operation in the OpenAPI document. An unknown path and a wrong method have none."""
+    """Return the id of the operation in the OpenAPI document, which has neither unknown paths nor wrong methods."""
     handler = scope.get("route_handler")
-    return handler.handler_name if isinstance(handler, HTTPRouteHandler) else UNKNOWN
+    return (operation_id_of(handler) if isinstance(handler, HTTPRouteHandler) else "") or UNKNOWN
 
 
 def _make_request_ids() -> Iterator[str]:

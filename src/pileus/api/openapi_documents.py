@@ -22,6 +22,7 @@ import pileus
 from pileus.api import openapi_page
 from pileus.api.authorization import OPEN
 from pileus.api.openapi import openapi_document
+from pileus.api.operations import operation_id_of
 
 PATH = "/schema"
 DESCRIPTION = (
@@ -163,4 +164,4 @@ def _replace_not_found(response: Response[Any]) -> Response[Any]:
 
 
 def _operation_id(handler: HTTPRouteHandler, _: Any, __: Any) -> str:
-    return handler.handler_name
+    return operation_id_of(handler)

@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from msgspec import Struct, inspect
 
-from pileus.api.operation_names import operation_name
+from pileus.api.operations import operation_id_of
 from pileus.api.validation import DECODE_ERRORS
 from pileus.api.validation_errors import FieldError, Path, find_field_errors, nested_by_path
 from pileus.domain.errors import FieldErrors, field_errors
@@ -81,7 +81,7 @@ def check_fields_are_read(body: bytes, handler: HTTPRouteHandler) -> None:
 
 def check_parameters_are_read(query: bytes, handler: HTTPRouteHandler) -> None:
     """Raise Invalid if a query string has parameters that the operation does not read."""
-    if query and operation_name(handler) and (unread := find_unread_parameters(query, handler)):
+    if query and operation_id_of(handler) and (unread := find_unread_parameters(query, handler)):
         raise field_errors(nested_by_path(_texts(unread)))
 
 

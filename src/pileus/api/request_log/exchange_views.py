@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pileus.api.operation_names import operation_name
+from pileus.api.operations import operation_id_of
 from pileus.api.request_log.exchanges import Body, Exchange
 from pileus.api.request_log.secret_fields import Redactor
 from pileus.api.unread_inputs import find_unread_fields, find_unread_parameters
@@ -69,13 +69,13 @@ def is_selected(exchange: Exchange, selection: ExchangeFilter) -> bool:
 
 def find_operation(exchange: Exchange) -> str | None:
     """Return the operation of an exchange, or None if there is none."""
-    return operation_name(exchange.handler) if exchange.handler else None
+    return (operation_id_of(exchange.handler) if exchange.handler else "") or None
 
 
 def find_unread_names(exchange: Exchange) -> UnreadNames:
     """Return the fields and the query parameters that nothing has read."""
     handler = exchange.handler
-    if handler is None or operation_name(handler) is None:
+    if handler is None or not operation_id_of(handler):
         return [], []
     parameters = [parameter.name for parameter in find_unread_parameters(exchange.query, handler)]
     if not exchange.request_body:

@@ -68,7 +68,7 @@ class OperationView(Struct, kw_only=True):
 @get("/http_operations", opt=CONTROL)
 async def list_http_operations(ctx: Ctx) -> list[OperationView]:
     """List the operations into which faults can be injected."""
-    return [OperationView.of(operation) for operation in ctx.app.http_faults.operations.operations]
+    return [OperationView.of(operation) for operation in ctx.app.operations.public]
 
 
 @get("/http_faults", opt=CONTROL)
@@ -98,7 +98,7 @@ async def add_http_fault(ctx: Ctx, data: JSONBody[AddHttpFault]) -> HttpFault:
 
     When this is answered, all server processes obey the fault.
     """
-    _check_selection(data, ctx.app.http_faults.operations)
+    _check_selection(data, ctx.app.operations)
     _check_effect(data)
     seed = secrets.randbits(SEED_BITS) if data.seed is None else data.seed
     values = {**asdict(data), "kind": data.kind.value, "client_id": data.client_id or None, "seed": seed}
@@ -124,10 +124,10 @@ async def delete_http_faults(ctx: Ctx) -> None:
 def _check_selection(data: AddHttpFault, operations: OperationIndex) -> None:
     """Check that there are operations that the fault can select. Raises Invalid."""
     if data.operation is not None and not operations.select(data.operation, None, None):
-        hint = describe_known_names(data.operation, operations.ids, "/schema")
+        hint = describe_known_names(data.operation, operations.public_ids, "/schema")
         raise invalid(operation=f"There is no operation {data.operation}{hint}")
     if data.path is not None and not operations.select(None, None, data.path):
-        hint = describe_similar_names(data.path, operations.paths, count=1, min_similarity=0.5)
+        hint = describe_similar_names(data.path, operations.public_paths, count=1, min_similarity=0.5)
         raise invalid(path=f"No operation has this path{hint or ': /schema lists them'}")
     if not operations.select(data.operation, data.method, data.path):
         raise invalid(method="No operation matches operation, method and path together")

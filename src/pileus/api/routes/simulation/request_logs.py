@@ -4,16 +4,14 @@ from collections.abc import AsyncIterator
 from typing import Annotated
 
 import msgspec
-from litestar import Litestar, delete, get
+from litestar import delete, get
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
-from litestar.routes import HTTPRoute
 
 from pileus.api.authorization import CONTROL
 from pileus.api.context import AppState, Ctx
-from pileus.api.operation_names import operation_name
 from pileus.api.paging import LARGEST
 from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.api.request_log.server_logs import ServerLog, StreamItem
@@ -61,7 +59,7 @@ def parse_exchange_filter(
 ) -> ExchangeFilter:
     """Read the filter from its parameters. Raises Invalid."""
     if operation is not None:
-        check_operation_exists(request.app, operation)
+        check_operation_exists(request.app.state.app_state, operation)
     return ExchangeFilter(
         operation=operation,
         method=method,
@@ -128,11 +126,9 @@ async def clear_requests(ctx: Ctx) -> None:
     await require_request_log(ctx.app).clear()
 
 
-def check_operation_exists(app: Litestar, name: str) -> None:
+def check_operation_exists(app: AppState, name: str) -> None:
     """Check that the API has an operation: nothing would ever match another name. Raises Invalid."""
-    handlers = (handler for route in app.routes if isinstance(route, HTTPRoute) for handler in route.route_handlers)
-    names = {operation_name(handler) or "" for handler in handlers}
-    if name not in names:
+    if name not in (names := app.operations.ids):
         raise invalid(operation=f"There is no operation {name}{describe_known_names(name, names, '/schema')}")
 
 
