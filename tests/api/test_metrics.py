@@ -88,7 +88,7 @@ async def test_operations_of_metadata_have_their_ids_of_the_api_reference(
 ) -> None:
     instance = await create_instance(tenant)
 
-    await tenant.api.get(f"{tenant.path('instances')}/{instance.id}/metadata")
+    await tenant.api.get(f"{tenant.path('instances')}/{instance['id']}/metadata")
 
     labels = {"route": "/cloud/v1/instances/{project_id}/{region_id}/{instance_id}/metadata", "status": "200"}
     samples = await scrape(tenant, monkeypatch)

@@ -54,6 +54,9 @@ async def test_an_exchange_has_everything_that_was_sent_and_answered(tenant: Ten
         },
         "unread_fields": [],
         "unread_parameters": ["colour"],
+        "unread": [
+            {"name": "colour", "place": "query", "kind": "unknown", "hint": "Not read by this operation"},
+        ],
         "request_body": {"size": 16, "content": {"name": "net-1"}, "is_complete": True},
         "response_body": {"size": len(answer.content), "content": answer.json(), "is_complete": True},
     }
@@ -153,6 +156,30 @@ async def test_fields_that_nothing_reads_are_named_at_any_depth(
 
     fields = (await last_exchange(tenant))["unread_fields"]
     assert fields == (["interfaces.0.floating_ip.x"] if unread is None else unread)
+
+
+async def test_unread_inputs_have_a_kind_and_a_hint(tenant: Tenant) -> None:
+    interface = {"type": "external", "floating_ip": {}, "naem": "x"}
+    await tenant.api.post(f"{tenant.path('instances', version=2)}?colour=red", json={"interfaces": [interface]})
+    created = await last_exchange(tenant)
+    limits = {"flavor": "bm1-infrastructure-small", "interfaces": [{"type": "external", "ip_address": "192.0.2.1"}]}
+    await tenant.api.post(tenant.path("bminstances", "check_limits"), json=limits)
+    checked = await last_exchange(tenant)
+
+    assert [(unread["place"], unread["name"], unread["kind"]) for unread in created["unread"]] == [
+        ("body", "interfaces.0.floating_ip", "other_type"),
+        ("body", "interfaces.0.naem", "unknown"),
+        ("query", "colour", "unknown"),
+    ]
+    assert created["unread"][1]["hint"].startswith("Not read by this operation")
+    assert checked["unread"] == [
+        {
+            "name": "interfaces.0.ip_address",
+            "place": "body",
+            "kind": "published",
+            "hint": "Not read by this operation, though the public API has it",
+        }
+    ]
 
 
 async def test_a_body_that_its_handler_decodes_later_has_a_type(tenant: Tenant) -> None:

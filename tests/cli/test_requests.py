@@ -43,11 +43,14 @@ def test_the_last_requests_are_listed_and_selected(log: Run, client: httpx.Clien
     client.get("/cloud/v1/projects")
     client.post(f"{PLACE}?colour=red", json={"nmae": "x", "name": "net-1"})
     table, refused, unread = log().stdout, log("--status", ">=400").stdout, log("--unread", "-o", "json").stdout
+    client.post("/cloud/v2/instances/1/1", json={"interfaces": [{"type": "external", "floating_ip": {}}]})
+    other_type = log("--operation", "create_instance").stdout
     older = log("--since", "2120-01-01").stdout
 
     assert [line.split()[2] for line in table.splitlines() if "/cloud/" in line] == ["GET", "POST"]
     assert "nmae, ?colour" in table
     assert [exchange["operation"] for exchange in json.loads(unread)] == ["create_network"]
+    assert "interfaces.0.floating_ip (other type)" in other_type
     assert refused == older == ""
     assert "create_network" in log("--since", "10m", "--text", "NET-1", "-n", "1").stdout
 

@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cache, cached_property
+from functools import cache, cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,39 @@ class Contract:
         """List every operation: the method in capitals and the template of its path."""
         paths = self.document["paths"]
         return sorted((method.upper(), path) for path, verbs in paths.items() for method in verbs if method in METHODS)
+
+    def query_parameters(self, method: str, path: str) -> set[str]:
+        """Return the names of the query parameters of an operation."""
+        verbs = self.document["paths"][path]
+        parameters = [*verbs.get("parameters", ()), *verbs[method.lower()].get("parameters", ())]
+        resolved = [self._resolve(parameter) for parameter in parameters]
+        return {parameter["name"] for parameter in resolved if parameter["in"] == "query"}
+
+    def body_fields(self, method: str, path: str) -> set[tuple[str, ...]]:
+        """Return the fields of the body of an operation by their paths; an item of a list is `*`."""
+        body = self._resolve(self.document["paths"][path][method.lower()].get("requestBody", {}))
+        return set(self._fields_of(_schema(body) or {}, (), frozenset()))
+
+    def _fields_of(
+        self, schema: dict[str, Any], path: tuple[str, ...], outer: frozenset[str]
+    ) -> Iterator[tuple[str, ...]]:
+        reference = schema.get("$ref", "")
+        if reference in outer:
+            return
+        outer, schema = outer | {reference} if reference else outer, self._resolve(schema)
+        for choice in (choice for word in ("allOf", "oneOf", "anyOf") for choice in schema.get(word, ())):
+            yield from self._fields_of(choice, path, outer)
+        for name, field in schema.get("properties", {}).items():
+            yield (*path, name)
+            yield from self._fields_of(field, (*path, name), outer)
+        if "items" in schema:
+            yield from self._fields_of(schema["items"], (*path, "*"), outer)
+
+    def _resolve(self, part: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in part:
+            names = part["$ref"].removeprefix("#/").split("/")
+            part = reduce(lambda value, name: value[name.replace("~1", "/")], names, self.document)
+        return part
 
     def check_answer(self, method: str, path: str, status: int, body: bytes) -> bool:
         """Validate an answer. Return False if the document does not have the operation. Raises AssertionError."""

@@ -1,9 +1,13 @@
 """Every published operation is served or in a list that only shrinks, and wrong answers are detected."""
 
 import json
+from typing import Any
 
 import pytest
 
+from pileus.api.operations import OperationIndex
+from pileus.api.published_inputs import UNREAD_PUBLISHED_FIELDS
+from pileus.api.unread_inputs import find_unread_fields, list_query_parameters
 from pileus.app import make_app
 from pileus.settings import Settings
 from tests.contract.documents import PUBLISHED, check_answer, list_unserved, shape
@@ -39,6 +43,42 @@ def test_the_list_of_operations_not_served_holds_no_served_one() -> None:
 
 def test_the_list_of_operations_not_served_holds_published_ones_only() -> None:
     assert list_unserved() - published() == set()
+
+
+def test_the_published_fields_that_nothing_reads_are_known() -> None:
+    operations = {(item.method, shape(item.template)): item for item in OperationIndex(make_app(Settings())).public}
+    unread: dict[str, set[str]] = {}
+    for contract in PUBLISHED:
+        for method, path in contract.operations():
+            operation = operations.get((method, shape(path)))
+            for field in contract.body_fields(method, path) if operation else ():
+                unread_paths = [item.path for item in find_unread_fields(nested_body(field), operation.handler)]
+                if tuple("0" if part == "*" else part for part in field) in unread_paths:
+                    unread.setdefault(operation.operation_id, set()).add(".".join(field))
+
+    assert unread == UNREAD_PUBLISHED_FIELDS
+
+
+def test_every_published_query_parameter_is_read() -> None:
+    operations = {(item.method, shape(item.template)): item for item in OperationIndex(make_app(Settings())).public}
+
+    unread = {
+        (operation.operation_id, name)
+        for contract in PUBLISHED
+        for method, path in contract.operations()
+        if (operation := operations.get((method, shape(path))))
+        for name in contract.query_parameters(method, path) - set(list_query_parameters(operation.handler))
+    }
+
+    assert unread == set()
+
+
+def nested_body(field: tuple[str, ...]) -> Any:
+    """Return a body that has only the field at a path, in which `*` is an item of a list."""
+    value: Any = None
+    for part in reversed(field):
+        value = [value] if part == "*" else {part: value}
+    return value
 
 
 def test_a_right_answer_passes() -> None:

@@ -1,6 +1,7 @@
 """Find the fields and query parameters that a request sends and its operation does not read."""
 
 from collections.abc import Iterable, Iterator
+from enum import StrEnum
 from functools import cache, lru_cache
 from itertools import islice
 from typing import Any
@@ -10,8 +11,10 @@ import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from msgspec import Struct, inspect
+from msgspec.structs import replace
 
 from pileus.api.operations import operation_id_of
+from pileus.api.published_inputs import is_unread_published_field
 from pileus.api.validation import DECODE_ERRORS
 from pileus.api.validation_errors import FieldError, Path, find_field_errors, nested_by_path
 from pileus.domain.errors import FieldErrors, field_errors
@@ -27,11 +30,24 @@ DECLARED_BODY = "body_type"
 """The key of a handler's `opt` with the type of its body, if the handler takes it as a mapping."""
 
 
+class UnreadKind(StrEnum):
+    """Who knows an input that nothing reads.
+
+    `published`: the operation of the public API has it. `other_type`: the operation reads it in objects of another
+    type. `unknown`: neither; most of these are misspelled.
+    """
+
+    PUBLISHED = "published"
+    OTHER_TYPE = "other_type"
+    UNKNOWN = "unknown"
+
+
 class UnreadInput(Struct, frozen=True):
     """An input that nothing reads, and the names that are read in its place."""
 
     path: Path
     known_names: tuple[str, ...]
+    kind: UnreadKind = UnreadKind.UNKNOWN
 
     @property
     def name(self) -> str:
@@ -40,7 +56,11 @@ class UnreadInput(Struct, frozen=True):
 
     @property
     def hint(self) -> str:
-        """Say that nothing reads the input, and which name may be meant."""
+        """Say that nothing reads the input, and who knows it or which name may be meant."""
+        if self.kind == UnreadKind.PUBLISHED:
+            return "Not read by this operation, though the public API has it"
+        if self.kind == UnreadKind.OTHER_TYPE:
+            return "Not read in an object of this type, but in one of another type"
         return f"Not read by this operation{describe_similar_names(self.path[-1], self.known_names, count=1)}"
 
 
@@ -50,7 +70,8 @@ def find_unread_fields(raw: object, handler: HTTPRouteHandler) -> list[UnreadInp
     if body_type is None:
         names = raw if isinstance(raw, dict) else ()
         return [UnreadInput((_short(name),), ()) for name in islice(names, MAX_UNREAD)]
-    return find_unread_fields_of_type(raw, body_type)
+    operation_id = operation_id_of(handler)
+    return [_with_published(field, operation_id) for field in find_unread_fields_of_type(raw, body_type)]
 
 
 def find_unread_fields_of_type(raw: object, body_type: Any) -> list[UnreadInput]:
@@ -107,6 +128,11 @@ def list_query_parameters(handler: HTTPRouteHandler) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _with_published(field: UnreadInput, operation_id: str) -> UnreadInput:
+    is_published = is_unread_published_field(operation_id, field.path)
+    return replace(field, kind=UnreadKind.PUBLISHED) if is_published else field
+
+
 def _texts(unread: Iterable[UnreadInput]) -> Iterator[FieldError]:
     return ((field.path, field.hint) for field in unread)
 
@@ -134,11 +160,13 @@ def _unread_in_object(raw: dict[str, Any], choices: list[inspect.Type], path: Pa
         return
     fields = {field.encode_name: field.type for struct in structs for field in struct.fields}
     tags = tuple({struct.tag_field for struct in structs if struct.tag_field})
+    others = {field.encode_name for struct in _structs(choices) for field in struct.fields}
     for name, value in raw.items():
         if name in fields:
             yield from _unread_in(value, fields[name], (*path, name))
         elif name not in tags:
-            yield UnreadInput((*path, _short(name)), (*fields, *tags))
+            kind = UnreadKind.OTHER_TYPE if name in others else UnreadKind.UNKNOWN
+            yield UnreadInput((*path, _short(name)), (*fields, *tags), kind)
 
 
 def _unread_in_values(raw: dict[str, Any], choices: list[inspect.Type], path: Path) -> Iterator[UnreadInput]:
@@ -149,8 +177,12 @@ def _unread_in_values(raw: dict[str, Any], choices: list[inspect.Type], path: Pa
 
 def _matching_structs(raw: dict[str, Any], choices: list[inspect.Type]) -> list[inspect.StructType]:
     """Return the object types that the value may have: one, if its tag says so."""
-    structs = [choice for choice in choices if isinstance(choice, inspect.StructType)]
+    structs = _structs(choices)
     return [struct for struct in structs if struct.tag_field and raw.get(struct.tag_field) == struct.tag] or structs
+
+
+def _structs(choices: Iterable[inspect.Type]) -> list[inspect.StructType]:
+    return [choice for choice in choices if isinstance(choice, inspect.StructType)]
 
 
 def _short(name: str) -> str:

@@ -143,8 +143,14 @@ def _table_row(exchange: Mapping[str, Any]) -> dict[str, Any]:
         "status": exchange["status"],
         "ms": exchange["milliseconds"],
         "operation": exchange["operation"],
-        "unread": [*exchange["unread_fields"], *(f"?{name}" for name in exchange["unread_parameters"])],
+        "unread": [_unread_text(unread) for unread in exchange["unread"]],
     }
+
+
+def _unread_text(unread: Mapping[str, Any]) -> str:
+    """Name an input that nothing has read, with its kind if somebody knows it."""
+    name = f"?{unread['name']}" if unread["place"] == "query" else unread["name"]
+    return name if unread["kind"] == "unknown" else f"{name} ({unread['kind'].replace('_', ' ')})"
 
 
 def _line(exchange: Mapping[str, Any]) -> str:

@@ -8,13 +8,15 @@ import msgspec
 from pileus.api.operations import operation_id_of
 from pileus.api.request_log.exchanges import Body, Exchange
 from pileus.api.request_log.secret_fields import Redactor
-from pileus.api.unread_inputs import find_unread_fields, find_unread_parameters
+from pileus.api.unread_inputs import UnreadInput, find_unread_fields, find_unread_parameters
 from pileus.api.validation import DECODE_ERRORS
 from pileus.api.wire.exchanges import (
     BodyView,
     ExchangeFilter,
     ExchangeView,
     RequestClientView,
+    UnreadPlace,
+    UnreadView,
     is_success,
     matches_status,
 )
@@ -24,7 +26,7 @@ MAX_SHOWN = 64 << 10
 """Characters of a body. The begin of a longer one is shown."""
 WHOLE_BODY = "(body)"
 """The unread field of a body that the operation has not read at all."""
-UnreadNames = tuple[list[str], list[str]]
+UnreadInputs = tuple[list[UnreadInput], list[UnreadInput]]
 NO_BODY_LENGTHS = (b"", b"0", b"2")
 """The values of Content-Length without a body, or with an empty object, which some clients always send."""
 
@@ -34,7 +36,7 @@ def exchange_view(exchange: Exchange) -> ExchangeView:
     redactor, caller = Redactor(), exchange.caller
     query = redactor.redact_query(exchange.query)
     request_body = _body_view(exchange.request_body, redactor)
-    unread_fields, unread_parameters = find_unread_names(exchange)
+    unread_fields, unread_parameters = find_unread_inputs(exchange)
     return ExchangeView(
         request_id=exchange.request_id,
         started_at=f"{format_with_microseconds(exchange.started_at)}Z",
@@ -51,8 +53,9 @@ def exchange_view(exchange: Exchange) -> ExchangeView:
             client_id=caller.client_id if caller else None,
             user_id=caller.user_id if caller else None,
         ),
-        unread_fields=unread_fields,
-        unread_parameters=unread_parameters,
+        unread_fields=[field.name for field in unread_fields],
+        unread_parameters=[parameter.name for parameter in unread_parameters],
+        unread=[*_unread_views("body", unread_fields), *_unread_views("query", unread_parameters)],
         request_body=request_body,
         response_body=_body_view(exchange.response_body, redactor),
     )
@@ -72,22 +75,22 @@ def find_operation(exchange: Exchange) -> str | None:
     return (operation_id_of(exchange.handler) if exchange.handler else "") or None
 
 
-def find_unread_names(exchange: Exchange) -> UnreadNames:
+def find_unread_inputs(exchange: Exchange) -> UnreadInputs:
     """Return the fields and the query parameters that nothing has read."""
     handler = exchange.handler
     if handler is None or not operation_id_of(handler):
         return [], []
-    parameters = [parameter.name for parameter in find_unread_parameters(exchange.query, handler)]
+    parameters = find_unread_parameters(exchange.query, handler)
     if not exchange.request_body:
         is_unread = exchange.content_length not in NO_BODY_LENGTHS and is_success(exchange.status)
-        return [WHOLE_BODY] if is_unread else [], parameters
+        return [UnreadInput((WHOLE_BODY,), ())] if is_unread else [], parameters
     if isinstance(exchange.request_body, int):
         return [], parameters
     try:
         raw = msgspec.json.decode(exchange.request_body)
     except DECODE_ERRORS:
         return [], parameters
-    return [field.name for field in find_unread_fields(raw, handler)], parameters
+    return find_unread_fields(raw, handler), parameters
 
 
 SELECTIONS: dict[str, Callable[[Exchange, Any], bool]] = {
@@ -99,9 +102,13 @@ SELECTIONS: dict[str, Callable[[Exchange, Any], bool]] = {
     "client_id": lambda exchange, client_id: exchange.caller is not None and exchange.caller.client_id == client_id,
     "since": lambda exchange, time: exchange.started_at >= time,
     "operation": lambda exchange, name: find_operation(exchange) == name,
-    "has_unread": lambda exchange, expected: any(find_unread_names(exchange)) == expected,
+    "has_unread": lambda exchange, expected: any(find_unread_inputs(exchange)) == expected,
 }
 """How the fields of a filter select, the cheap ones first. `text` selects by the view, which has no secrets."""
+
+
+def _unread_views(place: UnreadPlace, inputs: list[UnreadInput]) -> list[UnreadView]:
+    return [UnreadView(name=unread.name, place=place, kind=unread.kind.value, hint=unread.hint) for unread in inputs]
 
 
 def _body_view(body: Body, redactor: Redactor) -> BodyView:

@@ -1,7 +1,7 @@
 """Exchanges of the request log: how they are shown, and how they are selected."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -9,6 +9,7 @@ from pileus.domain.errors import invalid
 
 STATUS_PATTERN = r"^(?:(?:>=|<=|>|<)?[1-5][0-9]{2}|[1-5]xx)$"
 STATUS_TEXT = re.compile(r"(>=|<=|>|<|)([1-5][0-9]{2})")
+UnreadPlace = Literal["body", "query"]
 POSITION_TEXT = re.compile(r"(?:[0-9a-f]{8}:[0-9]{1,18}(?:,|$))*")
 
 
@@ -34,12 +35,25 @@ class BodyView(Struct, frozen=True, kw_only=True):
     is_complete: bool
 
 
+class UnreadView(Struct, frozen=True, kw_only=True):
+    """A field or a query parameter that was sent and that nothing has read.
+
+    `kind` is `published` if the operation of the public API has it, `other_type` if the operation reads it in objects
+    of another type, and else `unknown`.
+    """
+
+    name: str
+    place: UnreadPlace
+    kind: Literal["published", "other_type", "unknown"]
+    hint: str
+
+
 class ExchangeView(Struct, frozen=True, kw_only=True):
     """A request and its answer.
 
     `operation` is the operation as the API reference names it, or null for an unknown path or method. `status` is null
     if the client got no answer. `unread_fields` and `unread_parameters` were sent, and the operation does not have
-    them: fields of the body by their paths, such as `volumes.0.naem`, and query parameters.
+    them: fields of the body by their paths, such as `volumes.0.naem`, and query parameters. `unread` describes both.
     """
 
     request_id: str
@@ -54,6 +68,7 @@ class ExchangeView(Struct, frozen=True, kw_only=True):
     client: RequestClientView
     unread_fields: list[str]
     unread_parameters: list[str]
+    unread: list[UnreadView]
     request_body: BodyView
     response_body: BodyView
 

@@ -43,7 +43,7 @@ export function RequestsPage() {
 
 function Exchange({ exchange }) {
   const { method, path, query, status } = exchange;
-  const unread = [...exchange.unread_fields, ...exchange.unread_parameters];
+  const unread = exchange.unread.map(({ name, kind }) => name + texts.requests.kinds[kind]);
   const kind = status >= 400 ? "bad" : "good";
   const [isOpen, setOpen] = useState(false);
   return html`<details class="exchange" onToggle=${(event) => setOpen(event.target.open)}>

@@ -297,7 +297,8 @@ export const texts = {
   },
   requests: {
     clear: "Clear", errors: "Errors only", browsers: "With browsers", text: "Contains", empty: "No requests yet.",
-    unread: (names) => `not read: ${names}`, sent: "Request", answer: "Answer", replay: "Again, by curl",
+    unread: (names) => `not read: ${names}`, kinds: { published: " (published)", other_type: " (other type)", unknown: "" },
+    sent: "Request", answer: "Answer", replay: "Again, by curl",
   },
   parts: {
     empty: "It does nothing yet: add a listener, and a pool to the listener.", member: "Member", monitor: "Health monitor",
