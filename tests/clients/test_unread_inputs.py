@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-from pileus.api.request_log.exchange_views import find_operation, find_unread_names
+from pileus.api.request_log.exchange_views import find_operation, find_unread_inputs
 from pileus.api.request_log.exchanges import Exchange
 from pileus.app import run_cloud
 from tests.app_settings import checked_settings
@@ -40,8 +40,8 @@ def play(player: ModuleType, name: str, send: Send) -> None:
 
 def rows_of(client: str, exchange: Exchange) -> set[Row]:
     """Return what an exchange shows that was sent and not read."""
-    fields, parameters = find_unread_names(exchange)
-    return {(client, find_operation(exchange), name) for name in (*fields, *parameters)}
+    fields, parameters = find_unread_inputs(exchange)
+    return {(client, find_operation(exchange), unread.name) for unread in (*fields, *parameters)}
 
 
 async def test_the_guide_lists_what_clients_send_and_nothing_reads(tmp_path: Path) -> None:
