@@ -166,6 +166,23 @@ async def test_an_unreachable_target_is_400(tenant: Tenant, path: str, changes: 
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
+async def test_deliveries_that_wait_and_fail_are_shown(tenant: Tenant, stranger: Tenant) -> None:
+    own = await subscribe(tenant, "/fails")
+    set_answers(own, *[503] * 20)
+    for name in ("first", "second"):
+        await rename(tenant, name)
+    async with asyncio.timeout(PATIENCE):
+        while not (listed := (await tenant.api.get("/_pileus/subscriptions")).json())[0]["failures"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    (subscription,) = listed
+    assert (subscription["kind"], subscription["address"]) == ("webhook", subscriber_url(own))
+    assert subscription["waiting"] == 2
+    assert subscription["oldest_at"] < subscription["next_attempt_at"]
+    assert SECRET not in str(listed)
+    assert (await stranger.api.get("/_pileus/subscriptions")).json() == []
+
+
 async def test_only_administrators_subscribe(tenant: Tenant) -> None:
     for role in (Role.ENGINEERS, Role.USERS):
         for path in ("subscribe", "unsubscribe", "unsubscribe_amqp"):

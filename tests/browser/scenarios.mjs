@@ -35,7 +35,7 @@ async function openPage({ width = 1280, height = 800, colorScheme = "light", sig
 
 /** Wait until a page has loaded what it shows. */
 async function settle(page) {
-  await page.locator("main h1").first().waitFor();
+  await page.locator(".frame main h1").first().waitFor();
   await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
   await page.waitForLoadState("load");
 }
@@ -363,6 +363,66 @@ const SCENARIOS = {
       page.locator("dialog").getByRole("button", { name: "This project" }).click(),
     ]);
     return notes.errors;
+  },
+
+  /** Sign in with a wrong and with the right password; a token that is refused is renewed, in all tabs. */
+  async password_sign_in({ email, password, path, heading }) {
+    const { page, context, notes } = await openPage({ signedIn: false });
+    await page.goto(base + path);
+    await page.getByRole("button", { name: "With a password" }).click();
+    await page.getByLabel("E-mail").fill(email);
+    await page.getByLabel("Password", { exact: true }).fill("wrong");
+    await page.getByRole("button", { name: "Sign in", exact: true }).click();
+    const refusal = await page.getByRole("alert").textContent();
+    await page.getByLabel("Password", { exact: true }).fill(password);
+    await page.keyboard.press("Enter");
+    await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+    const second = await context.newPage();
+    await second.goto(base + path);
+    await second.getByRole("heading", { name: heading, level: 1 }).waitFor();
+    await page.evaluate(() => sessionStorage.setItem("pileus-key", "access_refused"));
+    await page.reload();
+    await page.getByRole("heading", { name: heading, level: 1 }).waitFor();
+    const read = (tab) => tab.evaluate(() => sessionStorage.getItem("pileus-key"));
+    const renewed = await read(page);
+    await second.waitForFunction((text) => sessionStorage.getItem("pileus-key") === text, renewed);
+    return { refusal, renewed, tabs: [renewed, await read(second)], errors: notes.errors };
+  },
+
+  /** Create an API key, and return its token, which the dialog shows once. */
+  async create_key({ path, name }) {
+    const { page } = await openPage();
+    await page.goto(base + path);
+    await page.locator("#field-name").fill(name);
+    await page.locator('dialog button[type="submit"]').click();
+    await page.getByText("This is shown once").waitFor();
+    return page.locator("dialog pre").textContent();
+  },
+
+  /** Ask for a higher quota, and grant it. */
+  async ask_for_quota({ path, name, limit }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await settle(page);
+    await page.getByRole("button", { name: `Ask for more: ${name}`, exact: true }).click();
+    await page.getByLabel("New limit").fill(String(limit));
+    await page.getByLabel("What for").fill("tests");
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await page.getByRole("button", { name: "Grant" }).click();
+    await page.locator("td", { hasText: "done" }).waitFor();
+    return notes.errors;
+  },
+
+  /** Show the costs, and save them in a file. */
+  async costs({ path, file }) {
+    const { page, notes } = await openPage();
+    await page.goto(base + path);
+    await settle(page);
+    const days = await page.locator("svg.chart").getAttribute("aria-label");
+    const [saved] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as CSV" }).click()]);
+    await saved.saveAs(file);
+    const total = await page.locator(".price").textContent();
+    return { days, total, text: await page.locator("main").innerText(), errors: notes.errors };
   },
 
   /** Save the state of the cloud in a file, and load it again. */

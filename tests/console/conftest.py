@@ -46,7 +46,7 @@ class Browser:
 @pytest.fixture(scope="session")
 def console_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a simulated cloud."""
-    with run_server(tmp_path_factory.mktemp("console") / "data") as server:
+    with run_server(tmp_path_factory.mktemp("console") / "data", "--subscribers", "any") as server:
         yield server
 
 

@@ -3,6 +3,7 @@
 from pileus.api.routes import change_streams, documentation, health, task_steps, tasks, web_console
 from pileus.api.routes.account import (
     account_overviews,
+    deliveries,
     logins,
     operator_quotas,
     projects,
@@ -97,6 +98,7 @@ ROUTES = [
     *secrets.ROUTES,
     *ddos_profiles.ROUTES,
     *subscriptions.ROUTES,
+    *deliveries.ROUTES,
     *logins.ROUTES,
     *operator_quotas.ROUTES,
     *tenants.ROUTES,

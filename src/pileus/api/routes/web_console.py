@@ -53,6 +53,7 @@ async def get_web_console_session(ctx: Ctx) -> ConsoleCallerView:
         may_operate=is_allowed(ctx.caller.role, Access.OPERATE),
         control_obstacle=ctx.app.control_obstacle,
         is_simulated=ctx.app.drivers.any_has(SupportsSimulation),
+        time=format_zulu(ctx.now()),
     )
 
 

@@ -52,7 +52,7 @@ function NewInstance() {
 }
 
 function OperationButton({ operation, word, record }) {
-  const kind = operation.isCreation ? "primary" : operation.isDangerous ? "danger" : "";
+  const kind = operation.isDangerous ? "danger" : operation.name === "create" ? "primary" : "";
   return html`<${Button}
     kind=${kind}
     reason=${obstacleOf(operation, record)}
@@ -63,7 +63,7 @@ function OperationButton({ operation, word, record }) {
 
 /** Return the text of an operation's button. */
 export function labelOf(operation, word) {
-  if (operation.isCreation) return texts.create(texts.nouns[word].one);
+  if (operation.name === "create") return texts.create(texts.nouns[word].one);
   return texts.operations[operation.name] || operation.name;
 }
 

@@ -1,5 +1,5 @@
 // Requests to the API, and whether the server answers.
-import { authorization, key, signOut } from "./session.js";
+import { authorization, key, renewSession, signOut } from "./session.js";
 import { makeStore } from "./stores.js";
 import { texts } from "./texts.js";
 
@@ -22,11 +22,12 @@ export class ApiError extends Error {
  * Send a request and return the decoded answer. Raises ApiError.
  * @param {string} method
  * @param {string} path
- * @param {object} [options] `query`, `body`, `signal`
+ * @param {object} [options] `query`, `body`, `signal`; `isAgain` if the token has been renewed
  */
-export async function send(method, path, { query, body, signal } = {}) {
+export async function send(method, path, { query, body, signal, isAgain } = {}) {
   const isFile = body instanceof Blob;
-  const headers = { Authorization: authorization(key.value), Accept: "application/json" };
+  const used = key.value;
+  const headers = { Authorization: authorization(used), Accept: "application/json" };
   if (body !== undefined && !isFile) headers["Content-Type"] = "application/json";
   const answer = await fetchOnline(path + queryText(query), {
     method,
@@ -35,6 +36,9 @@ export async function send(method, path, { query, body, signal } = {}) {
     credentials: "omit",
     body: isFile ? body : JSON.stringify(body),
   });
+  if (answer.status === 401 && !isAgain && (await renewSession(used))) {
+    return send(method, path, { query, body, signal, isAgain: true });
+  }
   if (answer.ok && answer.headers.get("content-type") === "application/gzip") return answer.blob();
   const text = await answer.text();
   const decoded = text && answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text;

@@ -1,5 +1,5 @@
 // The stream of the project's changes: whoever shows something loads it again when something has changed.
-import { authorization, key } from "./session.js";
+import { authorization, key, renewSession } from "./session.js";
 import { makeStore } from "./stores.js";
 
 const FIRST_PAUSE = 500;
@@ -29,7 +29,9 @@ export async function followChanges() {
   for (;;) {
     if (!key.value) await nextKey();
     try {
+      const used = key.value;
       const answer = await openStream();
+      if (answer.status === 401) await renewSession(used);
       if (answer.ok) {
         isLive.set(true);
         pause = FIRST_PAUSE;

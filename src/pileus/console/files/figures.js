@@ -1,36 +1,13 @@
-// The figures of an instance as charts, loaded only where they are drawn.
+// The figures of an instance or a load balancer as charts.
 import { html, useEffect, useState } from "./vendor/preact.js";
 import { send } from "./api.js";
+import { lazy } from "./lazy.js";
 import { pathOf } from "./nouns.js";
 import { ErrorBox, bytes } from "./parts.js";
 import { useInterval } from "./stores.js";
 import { texts } from "./texts.js";
 
-const WIDTH = 400;
-const HEIGHT = 120;
-
-function linePoints(values, top) {
-  const step = values.length > 1 ? WIDTH / (values.length - 1) : 0;
-  const points = values.map((value, at) => `${(at * step).toFixed(1)},${(HEIGHT - (value / top) * HEIGHT).toFixed(1)}`);
-  return values.length === 1 ? `${points[0]} ${WIDTH},${points[0].split(",")[1]}` : points.join(" ");
-}
-
-/** Values over time, one line for each field. */
-function LineChart({ title, rows, fields, labels, format }) {
-  const series = fields.map((field) => rows.map((row) => row[field] ?? 0));
-  const top = Math.max(1, ...series.flat());
-  const last = series.map((values, at) => `${labels[at] ? `${labels[at]} ` : ""}${format(values.at(-1))}`).join(", ");
-  const summary = texts.figures.summary(title, last, format(top), rows.length);
-  return html`<figure class="card">
-    <figcaption><strong>${title}</strong> <span class="soft">${last}</span></figcaption>
-    <svg class="chart" viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-label=${summary}>
-      ${[0.25, 0.5, 0.75].map((share) => html`<line key=${share} class="grid" x1="0" x2=${WIDTH} y1=${share * HEIGHT} y2=${share * HEIGHT} />`)}
-      ${series.map((values, at) => html`<polyline key=${at} class=${`line line-${at}`} points=${linePoints(values, top)} />`)}
-    </svg>
-    <p class="soft">${texts.figures.top(format(top))}</p>
-  </figure>`;
-}
-
+const LineChart = lazy(() => import("./charts.js"), "LineChart");
 const PERIODS = { hour: { time_interval: 1, time_unit: "hour" }, day: { time_interval: 1, time_unit: "day" }, week: { time_interval: 7, time_unit: "day" } };
 const REFRESH_SECONDS = 60;
 const percent = (value) => `${value.toFixed(0)} %`;

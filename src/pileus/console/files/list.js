@@ -2,6 +2,7 @@
 import { html, useState } from "./vendor/preact.js";
 import { ActionButtons, PartButton } from "./actions.js";
 import { Link, address, addressOf, addressWith, navigate } from "./addresses.js";
+import { obstacleTo } from "./caller.js";
 import { fillPath, idOf, nameOf, rowsOf } from "./nouns.js";
 import { OPERATIONS } from "./operations.js";
 import { Button, Cell, ErrorBox, Field, Table } from "./parts.js";
@@ -46,20 +47,22 @@ export function ListPage({ noun, word, place }) {
   const filters = filtersOf(query);
   const pages = noun.hasPages === false ? {} : { limit, offset };
   const path = fillPath(noun.path, place);
-  const list = useResource(path, { ...fixed, ...filters, ...pages }, { isBusy: (data) => rowsOf(data).some(isBusy) });
+  const obstacle = noun.access ? obstacleTo(noun.access) : "";
+  const list = useResource(obstacle ? null : path, { ...fixed, ...filters, ...pages }, { isBusy: (data) => rowsOf(data).some(isBusy) });
   const records = rowsOf(list.data);
   const columns = visibleColumns(noun, word, query);
   const title = texts.nouns[word].many;
   const isEmpty = list.data && !list.error && records.length === 0;
   const hasFilters = Object.keys(filters).length > 0;
-  return html`<section class="list" aria-busy=${String(list.isLoading)}>
+  return html`<section class="list" aria-busy=${String(!obstacle && list.isLoading)}>
     <header class="head">
       <h1 tabindex="-1">${title}</h1>
       <${ActionButtons} noun=${noun} word=${word} place=${place} onDone=${list.reload} />
     </header>
     <${Filters} noun=${noun} word=${word} filters=${filters} columns=${columns} />
     <${ErrorBox} error=${list.error} onRetry=${list.reload} />
-    ${!list.data && !list.error && html`<p class="soft">${texts.loading}</p>`}
+    ${obstacle && html`<p class="warning">${obstacle}</p>`}
+    ${!obstacle && !list.data && !list.error && html`<p class="soft">${texts.loading}</p>`}
     ${isEmpty && !hasFilters && offset === 0 && html`<${Empty} noun=${noun} word=${word} path=${path} fixed=${fixed} />`}
     ${isEmpty && (hasFilters || offset > 0) && html`<p class="empty">${texts.list.noMatch}</p>`}
     ${list.data && !isEmpty && html`<${Rows} noun=${noun} word=${word} columns=${columns} records=${records} place=${place} reload=${list.reload} />`}

@@ -5,8 +5,8 @@ import { Link, address, addressOf, navigate } from "./addresses.js";
 import { caller } from "./caller.js";
 import { followChanges, isLive } from "./changes.js";
 import { NewInstancePage } from "./create_instance.js";
+import { CostsPage } from "./costs.js";
 import { DetailPage } from "./detail.js";
-import { lazy } from "./lazy.js";
 import { ListPage } from "./list.js";
 import { NAVIGATION, NOUNS } from "./nouns.js";
 import { Announcer, announce } from "./parts.js";
@@ -20,8 +20,7 @@ import { texts } from "./texts.js";
 import { ThemeChoice, applyTheme } from "./themes.js";
 import { CloudPage } from "./workbench.js";
 
-/** Pages that are no lists; charts are loaded when they are drawn. */
-const CostsPage = lazy(() => import("./costs.js"), "CostsPage");
+/** Pages that are no lists. */
 const PAGES = { costs: CostsPage, quotas: QuotasPage, requests: RequestsPage, cloud: CloudPage };
 /** Pages of one record with a look of their own, and pages that make one. */
 const DETAILS = { tasks: TaskPage };

@@ -34,11 +34,12 @@ import { NETWORK_NOUNS } from "./network_nouns.js";
  * @property {string} [tagsField] the field with the tags, if they can be changed
  * @property {string} [patchPath] the path that takes a merge patch; that of one record unless it is given
  * @property {string[]} [tabs]
+ * @property {"administer"|"operate"|"control"} [access] what reading the list needs, if more than any role has
  * @property {boolean} [hasPages] false if the list has no pages
  * @property {boolean} [hasDetail] false if there is no page of one record
  */
 
-const WORKBENCH = { word: "", sdk: "", hasDetail: false, hasPages: false };
+const PLAIN = { word: "", sdk: "", hasDetail: false, hasPages: false };
 
 /** @type {Record<string, Noun>} */
 export const NOUNS = {
@@ -208,6 +209,7 @@ export const NOUNS = {
   },
   keys: {
     path: "/_pileus/tenants/{client}/keys",
+    access: "operate",
     word: "",
     sdk: "",
     hasDetail: false,
@@ -217,6 +219,8 @@ export const NOUNS = {
   },
   users: {
     path: "/_pileus/tenants/{client}/users",
+    access: "operate",
+    nameField: "email",
     word: "",
     sdk: "",
     hasDetail: false,
@@ -224,14 +228,16 @@ export const NOUNS = {
   },
   faults: {
     path: "/_pileus/faults",
+    access: "administer",
     nameField: "kind",
-    ...WORKBENCH,
+    ...PLAIN,
     columns: [column("kind"), column("task_type"), column("step"), column("message"), column("times"), hidden("id", "code")],
   },
   http_faults: {
     path: "/_pileus/http_faults",
+    access: "control",
     nameField: "kind",
-    ...WORKBENCH,
+    ...PLAIN,
     columns: [
       column("kind"), column("operation"), column("method"), column("path"), column("status"), column("seconds"),
       column("probability"), column("times"), column("matches"), column("hits"), hidden("id", "code"),
@@ -241,15 +247,17 @@ export const NOUNS = {
     path: "/_pileus/capacities",
     idField: "flavor_id",
     nameField: "flavor_id",
-    ...WORKBENCH,
+    access: "administer",
+    ...PLAIN,
     columns: [column("flavor_id"), column("servers"), hidden("region_id")],
   },
   subscriptions: {
-    path: "/cloud/v1/user_actions/subscriptions_list",
-    word: "",
-    sdk: "",
-    hasDetail: false,
-    columns: [column("url"), column("auth_header_name"), shownId],
+    path: "/_pileus/subscriptions",
+    ...PLAIN,
+    columns: [
+      column("address"), column("kind"), column("waiting", "number"), column("failures", "number"), column("oldest_at", "time"),
+      column("next_attempt_at", "time"), shownId,
+    ],
   },
 };
 

@@ -50,6 +50,11 @@ const power = (word, name, ...statuses) => ({
   fixed: { action: name }, isPossible: isStatus(...statuses),
 });
 const isOwnImage = { isPossible: (record) => record.visibility !== "public" };
+const secretText = (name) => ({ ...text(name, true), kind: "password" });
+const operate = { verb: "", access: "operate" };
+const administer = { verb: "", access: "administer" };
+const isValid = (record) => !record.revoked_at;
+const ACTIONS = "/cloud/v1/user_actions";
 const ROLES = ["Engineers", "Administrators", "Users"];
 const VOLUME_TYPES = ["standard", "ssd_hiiops", "ssd_lowlatency", "cold", "ultra"];
 
@@ -192,16 +197,27 @@ export const OPERATIONS = {
     rename("projects", { access: "administer" }),
     remove("projects", { access: "administer", isPossible: (record) => !record.is_default }),
   ],
-  keys: [create("keys", [text("name", true), select("role", ROLES)], { verb: "", access: "operate" })],
+  keys: [
+    create("keys", [text("name", true), select("role", ROLES), text("expires_at")], operate),
+    act("keys", "rotate", "", "rotate", [number("grace_seconds", 0)], { ...operate, isPossible: isValid }),
+    remove("keys", { ...operate, name: "revoke", isPossible: isValid }),
+  ],
   users: [
-    create("users", [text("email", true), { ...text("password", true), kind: "password" }, select("role", ROLES)], {
-      verb: "", access: "operate",
-    }),
+    create("users", [text("email", true), secretText("password"), select("role", ROLES)], operate),
+    { ...act("users", "set_password", "", "password", [secretText("password")], operate), method: "PUT" },
+    remove("users", operate),
   ],
   subscriptions: [
-    create("subscriptions", [
-      text("url", true), text("auth_header_name", true), { ...text("auth_header_value", true), kind: "password" },
-    ], { path: "/cloud/v1/user_actions/subscribe", verb: "", access: "administer" }),
+    create("subscriptions", [text("url", true), text("auth_header_name", true), secretText("auth_header_value")], {
+      ...administer, path: `${ACTIONS}/subscribe`,
+    }),
+    create("subscriptions", [secretText("connection_string"), text("exchange"), text("routing_key")], {
+      ...administer, name: "create_queue", path: `${ACTIONS}/subscribe_amqp`,
+    }),
+    create("subscriptions", undefined, { ...administer, name: "unsubscribe", path: `${ACTIONS}/unsubscribe`, isDangerous: true }),
+    create("subscriptions", undefined, {
+      ...administer, name: "unsubscribe_queue", path: `${ACTIONS}/unsubscribe_amqp`, isDangerous: true,
+    }),
   ],
 };
 

@@ -2,7 +2,7 @@
 import { html, useState } from "./vendor/preact.js";
 import { send } from "./api.js";
 import { obstacleTo } from "./caller.js";
-import { Button, Dialog, ErrorBox, Field, Meter, Status, Table, Time } from "./parts.js";
+import { Button, Dialog, ErrorBox, Field, Meter, Status, Table, Time, announce } from "./parts.js";
 import { useResource } from "./resources.js";
 import { texts } from "./texts.js";
 
@@ -36,8 +36,8 @@ export function QuotasPage({ place }) {
     ${requests.data?.results.length
       ? html`<${Table}
           label=${texts.quotas.requests}
-          columns=${[texts.fields.id, texts.fields.description, texts.fields.status, texts.fields.created_at]}
-          rows=${requests.data.results.map((single) => [single.id, single.description, html`<${Status} value=${single.status} />`, html`<${Time} value=${single.created_at} />`])}
+          columns=${[texts.fields.id, texts.fields.description, texts.fields.status, texts.fields.created_at, texts.actions]}
+          rows=${requests.data.results.map((single) => [single.id, single.description, html`<${Status} value=${single.status} />`, html`<${Time} value=${single.created_at} />`, html`<${Answers} request=${single} onDone=${() => (requests.reload(), quotas.reload())} />`])}
         />`
       : html`<p class="soft">${texts.quotas.noRequests}</p>`}
     ${asked && html`<${Ask} ...${asked} onDone=${requests.reload} onClose=${() => setAsked(null)} />`}
@@ -54,6 +54,18 @@ function Card({ title, values, onAsk }) {
       </div>`,
     )}
   </div>`;
+}
+
+/** Withdraw a request; operators answer it. */
+function Answers({ request, onDone }) {
+  const act = (...parts) => () => send(...parts).then(() => (announce(texts.dialog.done), onDone()));
+  const answer = (status) => html`<${Button} kind="small" reason=${obstacleTo("operate")}
+    onClick=${act("PUT", `/_pileus/limit_requests/${request.id}`, { body: { status } })}>${texts.quotas[status]}<//>`;
+  if (request.status !== "in progress") return texts.none;
+  return html`<span class="actions">
+    <${Button} kind="small" reason=${obstacleTo("write")} onClick=${act("DELETE", `/cloud/v2/limits_request/${request.id}`)}>${texts.quotas.withdraw}<//>
+    ${answer("done")} ${answer("rejected")}
+  </span>`;
 }
 
 function Ask({ quota, place, onDone, onClose }) {

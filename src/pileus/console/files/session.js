@@ -2,6 +2,7 @@
 import { makeStore } from "./stores.js";
 
 const STORED_KEY = "pileus-key";
+const STORED_REFRESH = "pileus-refresh";
 const CHANNEL = new BroadcastChannel("pileus-session");
 const PATIENCE = 150;
 
@@ -10,16 +11,26 @@ export const key = makeStore(sessionStorage.getItem(STORED_KEY) || "");
 /** Why the sign-in page is shown; empty at first. */
 export const reason = makeStore("");
 
-key.subscribe(() => {
-  if (key.value) sessionStorage.setItem(STORED_KEY, key.value);
-  else sessionStorage.removeItem(STORED_KEY);
-});
+/** What renews the token of somebody who has signed in with a password. */
+let refreshToken = sessionStorage.getItem(STORED_REFRESH) || "";
 
-// A new tab of the same origin takes over the session of another one.
+/** Use a key, or the tokens of a login; empty texts end the session of this tab. */
+function useKey(text, refresh = "") {
+  refreshToken = refresh;
+  for (const [name, value] of [[STORED_KEY, text], [STORED_REFRESH, refresh]]) {
+    if (value) sessionStorage.setItem(name, value);
+    else sessionStorage.removeItem(name);
+  }
+  key.set(text);
+}
+
+const tell = (kind) => CHANNEL.postMessage({ kind, key: key.value, refresh: refreshToken });
+
+// A new tab of the same origin takes over the session of another one, and all tabs use the latest tokens.
 CHANNEL.addEventListener("message", ({ data }) => {
-  if (data.kind === "ask" && key.value) CHANNEL.postMessage({ kind: "answer", key: key.value });
-  if (data.kind === "answer" && !key.value) key.set(data.key);
-  if (data.kind === "end") key.set("");
+  if (data.kind === "ask" && key.value) tell("answer");
+  if ((data.kind === "answer" && !key.value) || (data.kind === "renewed" && refreshToken)) useKey(data.key, data.refresh);
+  if (data.kind === "end") useKey("");
 });
 
 /** Read the ticket in the address, and remove it from there; or ask the other tabs for their session. */
@@ -27,42 +38,66 @@ export async function resumeSession() {
   const ticket = new URLSearchParams(location.hash.slice(1)).get("ticket");
   if (ticket) {
     history.replaceState(null, "", location.pathname + location.search);
-    await redeemTicket(ticket);
+    const { body, problem } = await post("/ui/session", { ticket });
+    if (problem) reason.set(problem);
+    else useKey(body.token);
   }
   if (key.value) return;
-  CHANNEL.postMessage({ kind: "ask" });
+  tell("ask");
   await new Promise((resolve) => {
     const stop = key.subscribe(resolve);
     setTimeout(() => (stop(), resolve()), PATIENCE);
   });
 }
 
-async function redeemTicket(ticket) {
-  const answer = await fetch("/ui/session", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ ticket }),
-    credentials: "omit",
-  });
+/** Send a request without a key. Returns the answer, or why it was refused. */
+async function post(path, content) {
+  const headers = { "Content-Type": "application/json" };
+  const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(content), credentials: "omit" });
   const body = await answer.json();
-  if (answer.ok) key.set(body.token);
-  else reason.set(body.message);
+  return answer.ok ? { body, problem: "" } : { problem: body.message };
 }
 
-/** Sign in with an API key. Returns whether the server accepts it. */
-export async function signIn(text) {
+/** Sign in with an API key. Returns why the server does not accept it. */
+export async function signInWithKey(text) {
   const answer = await fetch("/ui/session", { headers: { Authorization: authorization(text) }, credentials: "omit" });
   if (!answer.ok) return (await answer.json()).message;
   reason.set("");
-  key.set(text);
+  useKey(text);
   return "";
+}
+
+/** Sign in with the e-mail address and the password of a user. Returns why the server does not accept them. */
+export async function signInWithPassword(username, password) {
+  const { body, problem } = await post("/iam/auth/jwt/login", { username, password });
+  if (problem) return problem;
+  reason.set("");
+  useKey(body.access, body.refresh);
+  return "";
+}
+
+let renewal = null;
+
+/** Get new tokens for a login whose token was refused. Returns whether there are new ones; requests share one renewal. */
+export function renewSession(refused) {
+  if (!refreshToken) return Promise.resolve(false);
+  if (key.value !== refused) return Promise.resolve(true);
+  renewal ||= post("/iam/auth/jwt/refresh", { refresh: refreshToken })
+    .then(({ body, problem }) => {
+      if (problem) return false;
+      useKey(body.access, body.refresh);
+      tell("renewed");
+      return true;
+    })
+    .finally(() => (renewal = null));
+  return renewal;
 }
 
 /** Sign out in all tabs. */
 export function signOut(why = "") {
   reason.set(why);
-  key.set("");
-  CHANNEL.postMessage({ kind: "end" });
+  useKey("");
+  tell("end");
 }
 
 /** Return the header that authenticates a key, or the access token of a login. */

@@ -5,7 +5,7 @@ import { Link, addressOf } from "./addresses.js";
 import { PartButton } from "./actions.js";
 import { AccessRulesTab, L7RulesTab, MembersTab, PartsTab, PoliciesTab } from "./balancing_tabs.js";
 import { obstacleTo } from "./caller.js";
-import { lazy } from "./lazy.js";
+import { Figures } from "./figures.js";
 import { NOUNS, fillPath, pathOf } from "./nouns.js";
 import { PART_OPERATIONS } from "./operations.js";
 import { Button, Cell, CopyBox, ErrorBox, Facts, Loading, Raw, Status, Table, Time } from "./parts.js";
@@ -154,8 +154,6 @@ function SerialLogTab({ place, id }) {
   return html`<${CopyBox} text=${log.data || texts.none} label=${texts.tabs.serial_log} />`;
 }
 
-const FiguresTab = lazy(() => import("./figures.js"), "Figures");
-
 function HistoryTab({ id, place }) {
   const list = useResource("/cloud/v1/user_actions", { search_field: id, project_id: place.project, limit: 100 });
   if (!list.data) return html`<${Loading} error=${list.error} />`;
@@ -195,7 +193,7 @@ const SubnetsTab = ({ place, id }) => html`<${Related} word="subnets" place=${pl
 /** The tabs by name. */
 export const TABS = {
   overview: OverviewTab, volumes: VolumesTab, interfaces: InterfacesTab, security_groups: InstanceGroupsTab, screen: ScreenTab,
-  serial_log: SerialLogTab, figures: FiguresTab, tags: TagsTab, history: HistoryTab, rules: RulesTab, snapshots: SnapshotsTab,
+  serial_log: SerialLogTab, figures: Figures, tags: TagsTab, history: HistoryTab, rules: RulesTab, snapshots: SnapshotsTab,
   subnets: SubnetsTab, parts: PartsTab, members: MembersTab, l7_policies: PoliciesTab, l7_rules: L7RulesTab,
   access_rules: AccessRulesTab,
 };

@@ -30,6 +30,8 @@ export const texts = {
     intro: "Sign in with an API key. The key stays in this tab; it is sent to this server only.",
     key: "API key",
     submit: "Sign in",
+    ways: { key: "With an API key", password: "With a password" }, email: "E-mail", password: "Password",
+    aboutPassword: "For users whom an operator has given a password.",
     local: "On the machine of the server, this command prints an address that signs you in without a key:",
     ended: "The session has ended: sign in again.",
   },
@@ -154,7 +156,7 @@ export const texts = {
     ),
     cloud: noun("Clock and state", "", "Clock and state"),
   },
-  create: (noun) => `Create ${noun.toLowerCase().replace(/\b(ssh|ip|ddos|l7|http)\b/g, (word) => word.toUpperCase())}`,
+  create: (noun) => `Create ${noun.toLowerCase().replace(/\b(ssh|api|ip|ddos|l7|http)\b/g, (word) => word.toUpperCase())}`,
   tabs: {
     overview: "Overview", volumes: "Volumes", interfaces: "Interfaces", security_groups: "Security groups",
     screen: "Screen", serial_log: "Serial log", figures: "Figures", tags: "Tags", history: "History", rules: "Rules",
@@ -193,11 +195,12 @@ export const texts = {
     redirect_url: "Address", redirect_prefix: "Prefix", redirect_pool_id: "Pool", secret_type: "Type",
     expiration: "Expires", bit_length: "Bits", assigned_floating: "With floating IP", compare_type: "Comparison",
     invert: "Inverted", access_to: "From", access_level: "Access", matches: "Selected", hits: "Hit",
-    servers: "Instances at most", region_id: "Region",
+    servers: "Instances at most", region_id: "Region", waiting: "Waiting", failures: "Failures", oldest_at: "Oldest",
+    next_attempt_at: "Next attempt",
   },
   addTag: "Add a tag",
   inputs: {
-    public_key: "Public key (empty: a pair is made)", url: "URL of the image", os_type: "Kind of system",
+    public_key: "Public key (empty: a pair is made)", url: "URL", os_type: "Kind of system",
     shared_in_project: "Share with the project", source: "Source", image_id: "Image", snapshot_id: "Snapshot",
     type_name: "Type", size: "Size in GiB", instance_id: "Instance", volume_type: "New type", volume_id: "Volume",
     hour: "Hour of the day", max_quantity: "Snapshots kept", volume_ids: "Volumes", create_router: "Also create a router",
@@ -221,7 +224,10 @@ export const texts = {
     task_type: "Type of task (empty: any)", step: "Step (empty: the first)", times: "How often (empty: always)",
     operation: "Operation, such as create_instance or list_*", retry_after: "Seconds until clients may try again",
     max_seconds: "At most so many seconds, by chance", skip: "Leave the first ones alone", time: "Time", mode: "Duration",
-    probability: "Part that is hit, from 0 to 1", servers: "Instances at most",
+    grace_seconds: "Seconds that the present token stays valid", expires_at: "Expires, such as 2030-01-01 (empty: never)",
+    auth_header_name: "Name of a header", auth_header_value: "Value of the header, which also signs",
+    connection_string: "Address of the broker, with user and password", exchange: "Exchange",
+    routing_key: "Routing key", probability: "Part that is hit, from 0 to 1", servers: "Instances at most",
   },
   operations: {
     ...plain(
@@ -236,7 +242,8 @@ export const texts = {
     delete_rule: "Delete the rule", add_access_rule: "Give access", delete_access_rule: "Remove",
     add_listener: "Add a listener", add_pool: "Add a pool", failover: "Fail over", add_policy: "Add an L7 policy",
     add_member: "Add a member", add_monitor: "Add a health monitor", delete_member: "Remove",
-    delete_monitor: "Delete", add_l7_rule: "Add a rule", delete_l7_rule: "Delete", remove_limit: "Remove the limit",
+    delete_monitor: "Delete", add_l7_rule: "Add a rule", delete_l7_rule: "Delete", revoke: "Revoke", rotate: "New token", set_password: "New password", create_queue: "Subscribe a broker",
+    unsubscribe: "Remove all addresses", unsubscribe_queue: "Remove all brokers", remove_limit: "Remove the limit",
     advance: "Let time pass", transitions: "Duration of changes", reset_project: "This project",
     reset_tenant: "The tenant", reset_cloud: "The whole cloud",
   },
@@ -249,6 +256,7 @@ export const texts = {
     reset_project: "Everything in this project is deleted.",
     reset_tenant: "Everything of the tenant is deleted; its users and keys stay.",
     reset_cloud: "Everything is deleted, of all tenants. The first key stays.",
+    revoke: "Programs that use it are refused at once.",
     secret: "This is shown once: save it now.",
   },
   tags: {
@@ -289,11 +297,12 @@ export const texts = {
   quotas: {
     regional: "In this region", global: "In all regions", requests: "Requests for more",
     noRequests: "You have asked for nothing.", askFor: (name) => `Ask for more: ${name}`, limit: "New limit",
-    why: "What for", ask: "Ask",
+    why: "What for", ask: "Ask", withdraw: "Withdraw", done: "Grant", rejected: "Reject",
   },
   costs: {
     days: (number) => (number === 1 ? "Today" : `${number} days`), csv: "Save as CSV", byType: "By type",
-    byTag: "By resource", lines: "Lines", amount: "Amount", cost: "Cost",
+    byDay: "By day", byTag: "By tag", byResource: "By resource", tag: "Tag", untagged: "without the tag",
+    rest: (number) => `${number} others`, lines: "Lines", amount: "Amount", cost: "Cost",
   },
   requests: {
     clear: "Clear", errors: "Errors only", browsers: "With browsers", text: "Contains", empty: "No requests yet.",

@@ -2,7 +2,7 @@
 import { number, optional, optionalNumber, ref, select, suggested, text } from "./operation_parts.js";
 
 const simulate = (name, method, path, cli, more) => ({ name, method, path, cli, verb: "", ids: {}, access: "control", ...more });
-const administer = { access: "administer" };
+const ownTenant = { access: "administer" };
 const isKind = (...kinds) => ({ onlyIf: { kind: kinds } });
 const restore = (path, command) => simulate("delete", "DELETE", `${path}/{id}`, ({ id }) => `sim ${command} ${id}`);
 const CAPACITY = "/_pileus/capacities/{region}";
@@ -24,10 +24,10 @@ export const WORKBENCH_OPERATIONS = {
           ref("step", "", { path: "/_pileus/operations", within: ["task_type", "steps"], ...optional }),
           { ...text("message"), ...isKind("fail") }, optionalNumber("times"),
         ],
-        options: ["step", "message", "times"], isCreation: true, ...administer,
+        options: ["step", "message", "times"], isCreation: true, ...ownTenant,
       },
     ),
-    { ...restore("/_pileus/faults", "release"), ...administer },
+    { ...restore("/_pileus/faults", "release"), ...ownTenant },
   ],
   http_faults: [
     simulate(
@@ -53,10 +53,10 @@ export const WORKBENCH_OPERATIONS = {
   ],
   capacities: [
     simulate("create", "PUT", `${CAPACITY}/{flavor_id}`, ({ flavor_id, servers }) => `sim capacity ${flavor_id} ${servers}`, {
-      fields: [ref("flavor_id", "flavors", { inPath: true }), number("servers", 0)], isCreation: true, ...administer,
+      fields: [ref("flavor_id", "flavors", { inPath: true }), number("servers", 0)], isCreation: true, ...ownTenant,
     }),
     simulate("remove_limit", "PUT", `${CAPACITY}/{id}`, ({ id }) => `sim capacity ${id} unlimited`, {
-      fixed: { servers: null }, ...administer,
+      fixed: { servers: null }, ...ownTenant,
     }),
   ],
 };

@@ -1,6 +1,7 @@
 """Subscriptions to the audit log, and the outbox of their deliveries."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from pileus.domain.account.subscriptions import Subscription
 from pileus.domain.account.user_actions import UserAction
@@ -9,6 +10,7 @@ from pileus.store import counters, queries
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 
+MOST_COUNTED = 1000
 TABLE = Table("subscriptions", Subscription, secrets={"target": lambda _: True})
 find, add, save = TABLE.find_by_id, TABLE.add, TABLE.save
 # Each recursion is one access to the index, however many deliveries a subscription has.
@@ -21,6 +23,13 @@ WITH RECURSIVE waiting (id) AS (
 )
 SELECT id FROM waiting WHERE id IS NOT NULL
 """
+
+
+class WaitingDeliveries(NamedTuple):
+    """What a subscription has not got yet; `number` is bounded."""
+
+    number: int
+    oldest_at: int | None
 
 
 async def allocate_id(tx: Tx) -> int:
@@ -70,6 +79,17 @@ async def list_due_for_delivery(tx: Tx, now: int, limit: int) -> list[Subscripti
     """Return the subscriptions with deliveries that are due, longest waiting first."""
     where = f"next_at <= :now AND id IN ({WITH_DELIVERIES})"
     return await TABLE.find(tx, f"{where} ORDER BY next_at, id LIMIT {limit}", now=now)
+
+
+async def count_waiting(tx: Tx, subscription_id: int) -> WaitingDeliveries:
+    """Count the deliveries of a subscription, up to a bound, and find the time of the oldest one."""
+    row = await tx.one(
+        "SELECT count(*), min(created_at) FROM (SELECT created_at FROM deliveries WHERE subscription_id = :id"
+        f" ORDER BY created_at LIMIT {MOST_COUNTED}) AS waiting",
+        id=subscription_id,
+    )
+    number, oldest_at = row or (0, None)
+    return WaitingDeliveries(number, oldest_at)
 
 
 async def find_oldest_delivery_time(tx: Tx, subscription_id: int) -> int | None:

@@ -24,7 +24,7 @@ class ConsoleCallerView(Struct, frozen=True, kw_only=True):
     """Who has signed in, and what they may do: the console disables the rest, with a reason.
 
     `control_obstacle` is the reason why nobody may control the cloud; empty if operators may. Faults can be injected if
-    a region `is_simulated`.
+    a region `is_simulated`. `time` is that of the cloud's clock.
     """
 
     email: str
@@ -36,3 +36,4 @@ class ConsoleCallerView(Struct, frozen=True, kw_only=True):
     may_operate: bool
     control_obstacle: str
     is_simulated: bool
+    time: str
