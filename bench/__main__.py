@@ -14,6 +14,7 @@ from bench.clouds import Clouds, Sizes
 from bench.instances import measure_creations
 from bench.large import measure_large
 from bench.lists import make_filter_table, measure_lists
+from bench.load_balancers import measure_load_balancers
 from bench.plugin_runs import measure_plugin
 from bench.postgres import measure_postgres
 from bench.requests import measure_get, measure_mixed, measure_patch
@@ -33,6 +34,7 @@ PARTS: dict[str, Part] = {
     "mixture": measure_mixed,
     "creations": measure_creations,
     "lists": measure_lists,
+    "load-balancers": measure_load_balancers,
     "stalls": measure_stalls,
     "postgres": measure_postgres,
     "starts": measure_starts,

@@ -34,7 +34,9 @@ class Sizes:
     """Instances of a cloud that is reset."""
     many: int = 100_000
     created: int = 120
-    """Instances that are created and deleted in a round."""
+    """Instances that are created and deleted in a round, and load balancers that are created."""
+    balancers: int = 1_000
+    """Load balancers in a list."""
     starts: int = 7
     idle_seconds: float = 12
     """Two intervals of every background job that looks at machines."""

@@ -16,7 +16,17 @@ from bench.servers import INSTANCE, INSTANCES, make_bare, make_floor
 from tests.databases import SERVER
 
 SMALL = Sizes(
-    rounds=1, seconds=1, instances=40, deletable=1_500, few=4, reset=4, many=1_600, created=4, starts=1, idle_seconds=1
+    rounds=1,
+    seconds=1,
+    instances=40,
+    deletable=1_500,
+    few=4,
+    reset=4,
+    many=1_600,
+    created=4,
+    balancers=3,
+    starts=1,
+    idle_seconds=1,
 )
 ORDER = {
     "flavor": "g1-standard-1-2",
