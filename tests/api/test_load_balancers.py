@@ -8,6 +8,7 @@ from gcore import BadRequestError, ConflictError, NotFoundError
 from gcore.types.cloud import LoadBalancer
 
 from pileus.domain.faults import FaultKind
+from tests.balancers import a_balanced_listener, a_balancer
 from tests.builders import a_network, driver_of, inject_fault
 from tests.networks import a_router
 from tests.storage import set_quotas
@@ -187,6 +188,34 @@ async def test_resize_and_failover_replace_the_machines(tenant: Tenant) -> None:
     assert record is not None
     assert (record.flavor_name, record.machine_generation) == ("lb1-2-4", 3)
     assert (same.status_code, unknown.status_code) == (400, 400)
+
+
+async def test_a_load_balancer_in_error_is_not_changed(tenant: Tenant) -> None:
+    balancer = await a_balancer(tenant, provisioning_status="ERROR")
+    listener = await a_balanced_listener(tenant, balancer)
+    path = tenant.path("loadbalancers", balancer.id)
+
+    refused = [
+        await tenant.api.patch(path, json={"name": "next"}),
+        await tenant.api.patch(tenant.path("loadbalancers", balancer.id, version=2), json={"name": "next"}),
+        await tenant.api.patch(tenant.path("lblisteners", listener.id), json={"name": "next"}),
+        await tenant.api.post(f"{path}/resize", json={"flavor": "lb1-2-4"}),
+    ]
+
+    assert [answer.status_code for answer in refused] == [409] * 4
+    assert "is in state ERROR: it can be changed when it is ACTIVE" in refused[0].json()["message"]
+
+
+async def test_a_resize_looks_at_a_load_balancer_after_it_has_locked_it(tenant: Tenant) -> None:
+    balancer = await create(tenant)
+    path = tenant.path("loadbalancers", balancer.id)
+    await inject_fault(tenant, FaultKind.HOLD, "failover_loadbalancer")
+    failover = await tenant.api.post(f"{path}/failover", json={})
+
+    assert (await tenant.api.post(f"{path}/resize", json={"flavor": "lb1-1-2"})).status_code == 409
+    await tenant.api.delete("/_pileus/faults")
+    await tenant.wait_until_finished(failover)
+    assert (await tenant.api.post(f"{path}/resize", json={"flavor": "lb1-1-2"})).status_code == 400
 
 
 async def test_a_deleted_load_balancer_leaves_its_floating_ip_and_no_address(tenant: Tenant) -> None:

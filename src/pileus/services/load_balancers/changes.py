@@ -8,6 +8,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import Conflict
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.parts import LoadBalancerPart, ProvisioningStatus
+from pileus.domain.load_balancers.pool_orders import PartOrigin
 from pileus.domain.load_balancers.task_types import ChangePartsArgs
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.places import Place
@@ -19,6 +20,11 @@ from pileus.store.load_balancers import load_balancers, trees
 
 NOTHING = Parts()
 P = TypeVar("P", bound=LoadBalancerPart)
+
+
+def new_part_origin(ctx: Context, load_balancer: LoadBalancer) -> PartOrigin:
+    """Return where new parts of a load balancer come from."""
+    return PartOrigin(load_balancer=load_balancer, now=ctx.now(), new_id=ctx.new_id)
 
 
 async def lock_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, task_id: str) -> LoadBalancer:
@@ -73,7 +79,8 @@ async def start_change(
 
     `after` are the parts `before` with their new fields, in the same order. Parts that the task does not change
     themselves, but that are above those that it changes, may be in both. `created` are the ids of the resources that
-    the task names as created, by kind. The machines get ports in the subnets of members.
+    the task names as created, by kind. `data` are the ids that the task shows beside that of the load balancer. The
+    machines get ports in the subnets of members.
     """
     load_balancer = await _lock(tx, ctx, load_balancer, task_id)
     await add_ports_for_members(tx, ctx, load_balancer, [*new.members, *after.members], task_id)
@@ -81,7 +88,8 @@ async def start_change(
     await trees.save_parts(tx, before, after.mapped(lambda part: part.updating(task_id, ctx.now())))
     await trees.save_parts(tx, deleted, deleted.mapped(lambda part: part.deleting(task_id)))
     args = ChangePartsArgs(load_balancer_id=load_balancer.id, previous=before, created=created)
-    return await start_task(tx, ctx, task_id, task_type, args, data=data, entry=entry)
+    all_data = {"load_balancer_id": load_balancer.id, **data}
+    return await start_task(tx, ctx, task_id, task_type, args, data=all_data, entry=entry)
 
 
 async def _lock(tx: Tx, ctx: Context, load_balancer: LoadBalancer, task_id: str) -> LoadBalancer:

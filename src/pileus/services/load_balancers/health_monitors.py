@@ -18,8 +18,7 @@ from pileus.domain.load_balancers.task_types import (
 )
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import require_changeable_part, start_change
-from pileus.services.load_balancers.pools import new_part_origin
+from pileus.services.load_balancers.changes import new_part_origin, require_changeable_part, start_change
 from pileus.store.database import Tx
 from pileus.store.load_balancers import health_monitors, pools
 
@@ -45,7 +44,7 @@ async def create_health_monitor(tx: Tx, ctx: Context, pool_id: str, settings: Mo
         before=Parts(pools=[pool]),
         after=Parts(pools=[pool]),
         created={"healthmonitors": [monitor.id]},
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
+        data={"pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "create", monitor.id, to_builtins(settings)),
     )
 
@@ -63,7 +62,7 @@ async def update_health_monitor(tx: Tx, ctx: Context, pool_id: str, patch: Mappi
         load_balancer,
         before=Parts(pools=[pool], health_monitors=[monitor]),
         after=Parts(pools=[pool], health_monitors=[after]),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
+        data={"pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "update", monitor.id, dict(patch)),
     )
 
@@ -81,6 +80,6 @@ async def delete_health_monitor(tx: Tx, ctx: Context, pool_id: str, task_id: str
         before=Parts(pools=[pool]),
         after=Parts(pools=[pool]),
         deleted=Parts(health_monitors=[monitor]),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
+        data={"pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", monitor.id),
     )

@@ -20,8 +20,7 @@ from pileus.domain.load_balancers.pool_protocols import check_has_l7_policies, c
 from pileus.domain.load_balancers.task_types import CREATE_L7_POLICY, DELETE_L7_POLICY, UPDATE_L7_POLICY
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import require_changeable_part, start_change
-from pileus.services.load_balancers.pools import new_part_origin
+from pileus.services.load_balancers.changes import new_part_origin, require_changeable_part, start_change
 from pileus.store.database import Tx
 from pileus.store.load_balancers import l7_policies, l7_rules, listeners, pools
 
@@ -46,7 +45,7 @@ async def create_l7_policy(tx: Tx, ctx: Context, order: NewL7Policy, task_id: st
         before=Parts(listeners=[listener], l7_policies=[before for before, _ in moved]),
         after=Parts(listeners=[listener], l7_policies=[after for _, after in moved]),
         created={"l7polices": [policy.id]},
-        data={"load_balancer_id": load_balancer.id, "listener_id": listener.id, "l7_policy_id": policy.id},
+        data={"listener_id": listener.id, "l7_policy_id": policy.id},
         entry=AuditEntry(AUDIT_GROUP, "create", policy.id, to_builtins(order)),
     )
 
@@ -68,7 +67,7 @@ async def update_l7_policy(tx: Tx, ctx: Context, policy_id: str, patch: L7Policy
         load_balancer,
         before=Parts(listeners=[listener], l7_policies=[before for before, _ in changed]),
         after=Parts(listeners=[listener], l7_policies=[moved for _, moved in changed]),
-        data={"load_balancer_id": load_balancer.id, "listener_id": listener.id, "l7_policy_id": policy_id},
+        data={"listener_id": listener.id, "l7_policy_id": policy_id},
         entry=AuditEntry(AUDIT_GROUP, "update", policy_id, dict(patch), name=policy.name),
     )
 
@@ -88,7 +87,7 @@ async def delete_l7_policy(tx: Tx, ctx: Context, policy_id: str, task_id: str) -
         before=Parts(listeners=[listener], l7_policies=[before for before, _ in moved]),
         after=Parts(listeners=[listener], l7_policies=[after for _, after in moved]),
         deleted=Parts(l7_policies=[policy], l7_rules=await l7_rules.list_by_policy(tx, policy_id)),
-        data={"load_balancer_id": load_balancer.id, "listener_id": listener.id, "l7_policy_id": policy_id},
+        data={"listener_id": listener.id, "l7_policy_id": policy_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", policy_id, name=policy.name),
     )
 

@@ -8,8 +8,7 @@ from pileus.domain.load_balancers.l7_orders import L7RulePatch, NewL7Rule, l7_ru
 from pileus.domain.load_balancers.task_types import CREATE_L7_RULE, DELETE_L7_RULE, REPLACE_L7_RULE
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import require_changeable_part, start_change
-from pileus.services.load_balancers.pools import new_part_origin
+from pileus.services.load_balancers.changes import new_part_origin, require_changeable_part, start_change
 from pileus.store.database import Tx
 from pileus.store.load_balancers import l7_policies, l7_rules
 
@@ -31,7 +30,7 @@ async def create_l7_rule(tx: Tx, ctx: Context, policy_id: str, order: NewL7Rule,
         before=Parts(l7_policies=[policy]),
         after=Parts(l7_policies=[policy]),
         created={"l7rules": [rule.id]},
-        data={"load_balancer_id": load_balancer.id, "l7_policy_id": policy_id, "l7_rule_id": rule.id},
+        data={"l7_policy_id": policy_id, "l7_rule_id": rule.id},
         entry=AuditEntry(AUDIT_GROUP, "create", rule.id, to_builtins(order)),
     )
 
@@ -49,7 +48,7 @@ async def replace_l7_rule(tx: Tx, ctx: Context, policy_id: str, rule_id: str, pa
         load_balancer,
         before=Parts(l7_policies=[policy], l7_rules=[rule]),
         after=Parts(l7_policies=[policy], l7_rules=[after]),
-        data={"load_balancer_id": load_balancer.id, "l7_policy_id": policy_id, "l7_rule_id": rule_id},
+        data={"l7_policy_id": policy_id, "l7_rule_id": rule_id},
         entry=AuditEntry(AUDIT_GROUP, "update", rule_id, dict(patch)),
     )
 
@@ -67,6 +66,6 @@ async def delete_l7_rule(tx: Tx, ctx: Context, policy_id: str, rule_id: str, tas
         before=Parts(l7_policies=[policy]),
         after=Parts(l7_policies=[policy]),
         deleted=Parts(l7_rules=[rule]),
-        data={"load_balancer_id": load_balancer.id, "l7_policy_id": policy_id, "l7_rule_id": rule_id},
+        data={"l7_policy_id": policy_id, "l7_rule_id": rule_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", rule_id),
     )

@@ -29,13 +29,14 @@ from pileus.services.account.user_actions import write_audit_entry
 from pileus.services.load_balancers.certificates import check_listener_secrets
 from pileus.services.load_balancers.changes import (
     NOTHING,
+    new_part_origin,
     require_changeable_load_balancer,
     require_changeable_part,
     start_change,
 )
-from pileus.services.load_balancers.pools import new_part_origin, plan_checked_pool
+from pileus.services.load_balancers.pools import plan_checked_pool
 from pileus.store.database import Tx
-from pileus.store.load_balancers import listeners, load_balancers, pools, trees
+from pileus.store.load_balancers import listeners, pools, trees
 from pileus.store.network import ports
 
 AUDIT_GROUP = "lblistener"
@@ -83,7 +84,7 @@ async def create_listener(
         load_balancer,
         new=Parts(listeners=[listener]),
         created={"listeners": [listener.id]},
-        data={"listener_id": listener.id, "load_balancer_id": load_balancer_id},
+        data={"listener_id": listener.id},
         entry=AuditEntry(AUDIT_GROUP, "create", listener.id, audit_data),
     )
 
@@ -105,16 +106,14 @@ async def update_listener(tx: Tx, ctx: Context, listener_id: str, patch: Listene
         before=Parts(listeners=[listener]),
         after=Parts(listeners=[after]),
         created={"listeners": [listener_id]},
-        data={"listener_id": listener_id, "load_balancer_id": load_balancer.id},
+        data={"listener_id": listener_id},
         entry=AuditEntry(AUDIT_GROUP, "update", listener_id, to_builtins(patch), name=listener.name),
     )
 
 
 async def rename_listener(tx: Tx, ctx: Context, listener_id: str, name: str) -> None:
-    """Rename a listener, without a task. Raises NotFound, or Conflict if a task has locked the load balancer."""
-    listener = await listeners.get(tx, ctx.place, listener_id)
-    (await load_balancers.get_for_change(tx, ctx.place, listener.load_balancer_id)).require_unlocked()
-    listener = await listeners.get(tx, ctx.place, listener_id)
+    """Rename a listener, without a task. Raises NotFound or Conflict."""
+    _, listener = await require_changeable_part(tx, ctx, listeners.get, listener_id)
     await listeners.save(tx, listener, replace(listener, name=name, updated_at=ctx.now()))
     await write_audit_entry(tx, ctx, AuditEntry(AUDIT_GROUP, "update", listener_id, {"name": name}, name=listener.name))
 
@@ -138,7 +137,7 @@ async def delete_listener(tx: Tx, ctx: Context, listener_id: str, task_id: str, 
         before=Parts(listeners=users),
         after=Parts(listeners=[replace(other, default_pool_id=None) for other in users]),
         deleted=deleted,
-        data={"listener_id": listener_id, "load_balancer_id": load_balancer.id},
+        data={"listener_id": listener_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", listener_id, name=listener.name),
     )
 

@@ -34,7 +34,7 @@ from pileus.domain.tags import make_tags, validate_tags
 from pileus.domain.tasks import Task
 from pileus.services.account.quotas import check_quotas
 from pileus.services.account.user_actions import write_audit_entry
-from pileus.services.load_balancers.changes import lock_load_balancer
+from pileus.services.load_balancers.changes import lock_load_balancer, require_changeable_load_balancer
 from pileus.services.load_balancers.listeners import plan_listeners
 from pileus.services.load_balancers.machine_ports import add_machine_ports
 from pileus.services.network.ddos_profiles import lock_profiles_of_ports
@@ -100,7 +100,7 @@ async def update_load_balancer(
 
 async def update_load_balancer_record(tx: Tx, ctx: Context, load_balancer_id: str, patch: LoadBalancerPatch) -> None:
     """Apply a patch of what the driver does not know, without a task. Raises NotFound, Invalid or Conflict."""
-    before = (await load_balancers.get_for_change(tx, ctx.place, load_balancer_id)).require_unlocked()
+    before = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
     await load_balancers.save(tx, before, before.patched(patch, ctx.now()))
     if "tags" in patch:
         await patch_tags(tx, ctx, load_balancers.KIND, load_balancer_id, patch["tags"])
@@ -110,11 +110,11 @@ async def update_load_balancer_record(tx: Tx, ctx: Context, load_balancer_id: st
 
 async def resize_load_balancer(tx: Tx, ctx: Context, load_balancer_id: str, flavor_name: str, task_id: str) -> Task:
     """Start the task that gives a load balancer another flavor. Raises NotFound, Invalid or Conflict."""
-    before = await load_balancers.get(tx, ctx.place, load_balancer_id)
+    before = await require_changeable_load_balancer(tx, ctx, load_balancer_id)
     flavor = choose_flavor(ctx.catalogue, flavor_name)
     if before.flavor_name == flavor.name:
         raise invalid(flavor=f"Load balancer {load_balancer_id} has flavor {flavor.name} already")
-    await lock_load_balancer(tx, ctx, load_balancer_id, task_id)
+    await load_balancers.save(tx, before, before.updating(task_id, ctx.now()))
     args = ReplaceMachinesArgs(
         load_balancer_id=load_balancer_id, flavor_name=flavor.name, previous_status=before.provisioning_status
     )

@@ -16,13 +16,9 @@ from pileus.domain.load_balancers.pool_orders import NewMember
 from pileus.domain.load_balancers.task_types import CREATE_MEMBER, DELETE_MEMBER, UPDATE_MEMBER
 from pileus.domain.load_balancers.trees import Parts
 from pileus.domain.tasks import Task
-from pileus.services.load_balancers.changes import require_changeable_part, start_change
+from pileus.services.load_balancers.changes import new_part_origin, require_changeable_part, start_change
 from pileus.services.load_balancers.member_targets import check_single_member_target
-from pileus.services.load_balancers.pools import (
-    PoolChange,
-    new_part_origin,
-    update_pool,
-)
+from pileus.services.load_balancers.pools import PoolChange, update_pool
 from pileus.store.database import Tx
 from pileus.store.load_balancers import members, pools
 
@@ -45,7 +41,7 @@ async def create_member(tx: Tx, ctx: Context, pool_id: str, order: NewMember, ta
         before=Parts(pools=[pool]),
         after=Parts(pools=[pool]),
         created={"members": [member.id]},
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id, "member_id": member.id},
+        data={"pool_id": pool_id, "member_id": member.id},
         entry=AuditEntry(AUDIT_GROUP, "create", member.id, to_builtins(order)),
     )
 
@@ -67,7 +63,7 @@ async def update_member(
         load_balancer,
         before=Parts(pools=[pool], members=[member]),
         after=Parts(pools=[pool], members=[after]),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id, "member_id": member_id},
+        data={"pool_id": pool_id, "member_id": member_id},
         entry=AuditEntry(AUDIT_GROUP, "update", member_id, dict(patch)),
     )
 
@@ -85,7 +81,7 @@ async def delete_member(tx: Tx, ctx: Context, pool_id: str, member_id: str, task
         before=Parts(pools=[pool]),
         after=Parts(pools=[pool]),
         deleted=Parts(members=[member]),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id, "member_id": member_id},
+        data={"pool_id": pool_id, "member_id": member_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", member_id),
     )
 

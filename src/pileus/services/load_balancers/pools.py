@@ -21,7 +21,7 @@ from pileus.domain.load_balancers.pool_changes import (
     plan_monitor_replacement,
     pool_with_patch,
 )
-from pileus.domain.load_balancers.pool_orders import NewMember, NewPool, PartOrigin, plan_pool
+from pileus.domain.load_balancers.pool_orders import NewMember, NewPool, plan_pool
 from pileus.domain.load_balancers.pool_protocols import check_pool_accepted
 from pileus.domain.load_balancers.pools import Pool
 from pileus.domain.load_balancers.task_types import CREATE_POOL, DELETE_POOL, UPDATE_POOL
@@ -30,6 +30,7 @@ from pileus.domain.tasks import Task
 from pileus.services.load_balancers.certificates import check_pool_secrets
 from pileus.services.load_balancers.changes import (
     NOTHING,
+    new_part_origin,
     require_changeable_load_balancer,
     require_changeable_part,
     start_change,
@@ -61,11 +62,6 @@ class _PoolParts(Struct, frozen=True, kw_only=True):
         return [] if self.monitor is None else [self.monitor]
 
 
-def new_part_origin(ctx: Context, load_balancer: LoadBalancer) -> PartOrigin:
-    """Return where new parts of a load balancer come from."""
-    return PartOrigin(load_balancer=load_balancer, now=ctx.now(), new_id=ctx.new_id)
-
-
 async def plan_checked_pool(tx: Tx, ctx: Context, load_balancer: LoadBalancer, order: NewPool) -> Parts:
     """Return the records of a new pool whose members refer to what exists. Raises Invalid or NotFound."""
     parts = plan_pool(new_part_origin(ctx, load_balancer), order)
@@ -82,15 +78,13 @@ async def create_pool(
 
     Raises NotFound, Invalid or Conflict.
     """
-    place_id = await _find_load_balancer_id(tx, ctx, listener_id, load_balancer_id)
-    load_balancer = await require_changeable_load_balancer(tx, ctx, place_id)
+    load_balancer, listener = await _require_owner(tx, ctx, listener_id, load_balancer_id)
     pool_count = await pools.count_by_load_balancer(tx, load_balancer.id)
     limits.check_count("load_balancer_id", pool_count + 1, limits.LOAD_BALANCER_POOLS.value)
     parts = await plan_checked_pool(tx, ctx, load_balancer, order)
     (pool,) = parts.pools
     before, after = NOTHING, NOTHING
-    if listener_id is not None:
-        listener = await listeners.get(tx, ctx.place, listener_id)
+    if listener is not None:
         before, after = Parts(listeners=[listener]), Parts(listeners=[_with_default_pool(listener, pool)])
     created = {"pools": parts.pools, "members": parts.members, "healthmonitors": parts.health_monitors}
     return await start_change(
@@ -103,7 +97,7 @@ async def create_pool(
         before=before,
         after=after,
         created={kind: [part.id for part in new] for kind, new in created.items()},
-        data={"load_balancer_id": load_balancer.id, "listener_id": listener_id, "pool_id": pool.id},
+        data={"listener_id": listener_id, "pool_id": pool.id},
         entry=AuditEntry(AUDIT_GROUP, "create", pool.id, to_builtins(order)),
     )
 
@@ -134,7 +128,7 @@ async def update_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str, change: 
         after=_changed_parts(after, member_changes.after, changed_monitors),
         deleted=Parts(members=member_changes.removed, health_monitors=existing.monitors if monitor is None else []),
         created=_created_ids(existing, change, member_changes, new_monitors),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
+        data={"pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "update", pool_id, to_builtins(change), name=pool.name),
     )
 
@@ -156,21 +150,26 @@ async def delete_pool(tx: Tx, ctx: Context, pool_id: str, task_id: str) -> Task:
         before=Parts(listeners=existing.listeners),
         after=Parts(listeners=[replace(listener, default_pool_id=None) for listener in existing.listeners]),
         deleted=Parts(pools=[pool], members=existing.members, health_monitors=existing.monitors),
-        data={"load_balancer_id": load_balancer.id, "pool_id": pool_id},
+        data={"pool_id": pool_id},
         entry=AuditEntry(AUDIT_GROUP, "delete", pool_id, name=pool.name),
     )
 
 
-async def _find_load_balancer_id(tx: Tx, ctx: Context, listener_id: str | None, load_balancer_id: str | None) -> str:
-    """Return the load balancer of a new pool. Raises NotFound or Invalid."""
-    if listener_id is None:
-        if load_balancer_id is None:
-            raise invalid(listener_id="Give listener_id or load_balancer_id")
-        return load_balancer_id
-    listener = await listeners.get(tx, ctx.place, listener_id)
-    if load_balancer_id not in (None, listener.load_balancer_id):
-        raise invalid(load_balancer_id=f"Listener {listener_id} belongs to load balancer {listener.load_balancer_id}")
-    return listener.load_balancer_id
+async def _require_owner(
+    tx: Tx, ctx: Context, listener_id: str | None, load_balancer_id: str | None
+) -> tuple[LoadBalancer, Listener | None]:
+    """Return the load balancer of a new pool, and its listener if one is given. Raises NotFound, Invalid or Conflict.
+
+    Nobody else changes or locks them until the transaction ends.
+    """
+    if listener_id is not None:
+        load_balancer, listener = await require_changeable_part(tx, ctx, listeners.get, listener_id)
+        if load_balancer_id not in (None, load_balancer.id):
+            raise invalid(load_balancer_id=f"Listener {listener_id} belongs to load balancer {load_balancer.id}")
+        return load_balancer, listener
+    if load_balancer_id is None:
+        raise invalid(listener_id="Give listener_id or load_balancer_id")
+    return await require_changeable_load_balancer(tx, ctx, load_balancer_id), None
 
 
 def _with_default_pool(listener: Listener, pool: Pool) -> Listener:
