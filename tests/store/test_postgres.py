@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pileus.domain.errors import Unavailable
 from pileus.store.database import FOR_CHANGE, FOR_USE, Database, Tx
 from pileus.store.postgres import Postgres
+from pileus.store.postgres_connections import PostgresConnections
 from pileus.store.postgres_dialect import translate_sql_to_postgres
 from pileus.store.schema import open_database
 from pileus.store.secrets import SecretBox
@@ -84,3 +86,25 @@ async def test_an_unreachable_server_is_reported_at_once(tmp_path: Path) -> None
         await db.migrate([])
 
     await db.close()
+
+
+async def test_a_statement_fails_when_its_connection_is_cut_although_the_socket_reports_nothing(postgres: str) -> None:
+    connections = PostgresConnections(postgres, 1)
+    pooled = await connections.acquire()
+    assert pooled.connection is not None
+    sleeping = asyncio.create_task(pooled.execute("SELECT pg_sleep(600)"))
+    await asyncio.sleep(0)
+    # As uvloop does when the server resets the connection.
+    asyncio.get_running_loop().remove_reader(pooled.connection.fileno())
+
+    pooled.cut()
+
+    async with asyncio.timeout(30):
+        with pytest.raises(Unavailable):
+            await sleeping
+    connections.release(pooled)
+    async with asyncio.timeout(30):
+        again = await connections.acquire()
+    assert (await again.execute("SELECT 1")).rows == [(1,)]
+    connections.release(again)
+    await connections.close()

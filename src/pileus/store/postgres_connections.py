@@ -139,7 +139,7 @@ class PooledConnection:
         """Make what waits for the server fail now. A cancellation would itself wait for the server."""
         self.is_cut = True
         if self.connection is not None:
-            _shut(self.connection)
+            self.connection.cut()
         elif self.queue is not None and not self.queue.expired():
             self.queue.reschedule(self._connections.time())
 
@@ -357,7 +357,7 @@ class PostgresConnections:
             await self._probe.close()
 
 
-def _shut(connection: AsyncConnection[Row] | PipelineConnection) -> None:
+def _shut(connection: AsyncConnection[Row]) -> None:
     """End a connection's socket, so that a pending statement fails now."""
     with suppress(OSError, OperationalError), socket.socket(fileno=os.dup(connection.fileno())) as copy:
         copy.shutdown(socket.SHUT_RDWR)

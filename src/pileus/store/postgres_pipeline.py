@@ -238,6 +238,13 @@ class PipelineConnection:
         if waiting is not None and not waiting.done():
             waiting.set_exception(error)
 
+    def cut(self) -> None:
+        """Close the connection, and let a pending exchange fail now.
+
+        The loop need not report that the server is gone: uvloop stops to watch a socket that has been reset.
+        """
+        self._end(OperationalError("the connection was cut, because the server does not answer"))
+
     def close(self) -> None:
         """Close the connection, once; an open transaction ends with it."""
         if self._socket >= 0:
