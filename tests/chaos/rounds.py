@@ -19,6 +19,7 @@ PARTS = {
     "hostile_requests": 4,
     "outages": 2,
     "reference_races": 4,
+    "servers": 6,
     "tenancy": 3,
 }
 """The parts of the time that the files get."""
