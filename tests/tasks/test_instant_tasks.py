@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 
 from pileus.domain.tasks import Task, queue_name
 from pileus.store import counters, open_transactions
+from pileus.store.database import Tx
 from pileus.store.open_transactions import WouldWaitError
 from pileus.store.schema import open_database
+from pileus.store.sqlite import Sqlite
 from pileus.tasks.operation import Step, TaskContext
 from tests.simulated_cloud import a_driver
 from tests.tasks.workers import NoArgs, Workbench, a_task, final_error, retryable_error
@@ -132,6 +135,34 @@ async def test_a_task_that_takes_long_is_performed_step_by_step(
     assert task.state == "FINISHED"
     assert bench.journal.lines == ["step", "done"]
     assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+async def test_nothing_remains_of_a_write_that_fails_although_its_step_goes_on(bench: Workbench) -> None:
+    async def write_half(tx: Tx) -> None:
+        await counters.increment(tx, "half")
+        raise ValueError
+
+    async def do(ctx: Context) -> None:
+        with suppress(ValueError):
+            await ctx.write(write_half)
+        await bench.journal.record("step")
+
+    (task,) = await perform(bench, a_task(), step=Step("step", do))
+
+    assert task.state == "FINISHED"
+    assert bench.journal.lines == ["step", "step", "done"]
+    assert await bench.end_counts() == {"done": 1}
+
+
+async def test_the_writes_of_a_step_need_no_savepoint_and_no_look_at_the_lease(bench: Workbench) -> None:
+    assert isinstance(bench.db, Sqlite)
+    statements: list[str] = []
+    bench.db._writer.set_trace_callback(statements.append)  # noqa: SLF001  # SQLite says so of a connection only
+
+    await perform(bench, a_task())
+
+    assert sum(statement.startswith("SAVEPOINT part") for statement in statements) == 1
+    assert not [statement for statement in statements if "SET lease_until" in statement]
 
 
 async def test_a_failure_is_handled_step_by_step(bench: Workbench) -> None:

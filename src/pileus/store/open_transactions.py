@@ -1,7 +1,9 @@
 """Work that is part of a transaction which is open already: its reads and writes join the transaction.
 
 Such work may not wait for anything, because nobody else can write meanwhile, and it may not take long. Otherwise it is
-stopped, and nothing of it remains. Only SQLite has such transactions: the statements of PostgreSQL always wait.
+stopped, and nothing of it remains. Nothing remains of work with a write that fails either, whether or not the work goes
+on: its writes have no savepoints of their own. Only SQLite has such transactions: the statements of PostgreSQL always
+wait.
 """
 
 import time
@@ -10,7 +12,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pileus.store.database import Tx
+from pileus.store.database import Tx, Work
 from pileus.store.sqlite_transactions import DirectTx
 
 T = TypeVar("T")
@@ -20,7 +22,7 @@ LONGEST_SECONDS = 0.02
 
 
 class WouldWaitError(Exception):
-    """The work would wait, or takes too long, while a transaction is open."""
+    """The work would wait, takes too long, or has gone on after a failed write, while a transaction is open."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,7 @@ class OpenTransaction:
 
     tx: DirectTx
     has_ended: bool = False
+    has_failed: bool = False
     _deadline: float = field(init=False)
     _cpu_deadline: float = field(init=False)
 
@@ -36,10 +39,20 @@ class OpenTransaction:
         self._deadline, self._cpu_deadline = time.monotonic() + LONGEST_SECONDS, time.thread_time() + LONGEST_SECONDS
 
     def require_tx(self) -> DirectTx:
-        """Return the transaction. Raises WouldWaitError if the work takes too long."""
-        if self.has_ended or self._is_late():
+        """Return the transaction. Raises WouldWaitError if the work takes too long or a write of it has failed."""
+        if self.has_ended or self.has_failed or self._is_late():
             raise WouldWaitError
         return self.tx
+
+    async def write(self, work: Work[T]) -> T:
+        """Write as a part of the transaction. If this fails, the whole work has failed."""
+        tx, is_done = self.require_tx(), False
+        try:
+            result = await work(tx)
+            is_done = True
+        finally:
+            self.has_failed = self.has_failed or not is_done
+        return result
 
     def _is_late(self) -> bool:
         # A look at the CPU time takes microseconds, one at the clock does not.
@@ -50,9 +63,14 @@ JOINED: ContextVar[OpenTransaction | None] = ContextVar("joined_transaction", de
 """The transaction that the current work has joined."""
 
 
+def has_joined() -> bool:
+    """Return whether the caller has joined a transaction, which is then that of its claim."""
+    return JOINED.get() is not None
+
+
 def check_may_wait() -> None:
     """Raise WouldWaitError if the caller has joined a transaction: call this before anything that starts to wait."""
-    if JOINED.get() is not None:
+    if has_joined():
         raise WouldWaitError
 
 
@@ -74,6 +92,8 @@ def _run_without_waiting(coroutine: Coroutine[Any, Any, T], joined: OpenTransact
     try:
         context.run(coroutine.send, None)
     except StopIteration as end:
+        if joined.has_failed:
+            raise WouldWaitError from None
         result: T = end.value
         return result
     finally:

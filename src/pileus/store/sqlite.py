@@ -39,7 +39,7 @@ from pileus.store.serial_executor import SerialExecutor
 from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, LookupTx, ThreadedTx, connect
 from pileus.store.table_counts import write_count_changes
 from pileus.store.tenant_slots import TenantSlots
-from pileus.store.write_ahead_log import WriteAheadLog
+from pileus.store.write_ahead_log import WriteAheadLog, waiting_for_others
 from pileus.store.write_turns import WriteTurn
 
 SCANNERS = 4
@@ -82,6 +82,7 @@ class Sqlite:
         self._serial_executor = SerialExecutor("sqlite-commit")
         self._turn = WriteTurn(path, self._serial_executor)
         self._writer = connect(path)
+        self._writer.execute("PRAGMA busy_timeout=0")
         self._write_ahead_log = WriteAheadLog(path, self._writer)
         self._read_connection = connect(path)
         self._reader = nullcontext(LookupTx(self._read_connection, secrets))
@@ -124,7 +125,7 @@ class Sqlite:
         Work that has joined a transaction does not wait: see `open_transactions.py`.
         """
         if (joined := JOINED.get()) is not None:
-            return await joined.require_tx().attempt(work)
+            return await joined.write(work)
         if self._closed:
             raise Unavailable("The database is closed")
         return await self._enqueue(work)
@@ -209,13 +210,12 @@ class Sqlite:
     async def _begin(self) -> None:
         """Begin a transaction in the turn of this process. Raises Unavailable."""
         await self._turn.take()
-        self._writer.execute("PRAGMA busy_timeout=0")
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
             # A program that takes no turns is writing: SQLite waits for its end.
-            self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
-            await self._serial_executor.run(self._writer.execute, "BEGIN IMMEDIATE")
+            with waiting_for_others(self._writer, BUSY_TIMEOUT):
+                await self._serial_executor.run(self._writer.execute, "BEGIN IMMEDIATE")
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
@@ -292,9 +292,9 @@ class Sqlite:
         """Write the file anew, and empty the log of writes."""
         await self._turn.take()
         try:
-            self._writer.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT}")
-            for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
-                await self._serial_executor.run(lambda sql: self._writer.execute(sql).fetchall(), statement)
+            with waiting_for_others(self._writer, BUSY_TIMEOUT):
+                for statement in ("VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
+                    await self._serial_executor.run(lambda sql: self._writer.execute(sql).fetchall(), statement)
         finally:
             self._turn.release()
 

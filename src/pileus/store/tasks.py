@@ -13,6 +13,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.tasks import QueueFigures, SlotClass, Task, UnfinishedTasks, has_secret_args
 from pileus.store import queries, resource_counts
 from pileus.store.database import FOR_USE, SKIPPING_LOCKED, Tx
+from pileus.store.open_transactions import has_joined
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.table_counts import UNFINISHED_TASKS
 
@@ -195,6 +196,8 @@ async def hold(tx: Tx, task: Task, fault_id: str, now: int, *, lease_until: int)
 
 async def renew_lease(tx: Tx, task: Task, until: int) -> bool:
     """Extend a worker's lease; False if another worker has claimed the task."""
+    if has_joined():
+        return True
     return bool(
         await tx.run(
             "UPDATE tasks SET lease_until = :until WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
@@ -225,6 +228,8 @@ async def check_lease(tx: Tx, task: Task) -> None:
 
     For what a worker writes by its driver: not even that may come after the task is gone.
     """
+    if has_joined():
+        return
     lease = f"SELECT 1 FROM tasks WHERE id = :id AND lease_token = :token AND state = 'RUNNING' {FOR_USE}"
     if await tx.one(lease, id=task.id, token=task.lease_token) is None:
         raise LeaseLostError(task.id)

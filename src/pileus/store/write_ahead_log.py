@@ -8,6 +8,8 @@ later are not delayed.
 
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 KEPT_SIZE = 8 << 20
@@ -17,6 +19,16 @@ LARGEST_SIZE = 32 << 20
 READER_TIMEOUT = 1000
 """Milliseconds to wait for readers."""
 LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def waiting_for_others(connection: sqlite3.Connection, milliseconds: int) -> Iterator[None]:
+    """Let the statements of a writer wait for other processes, which they otherwise do not."""
+    connection.execute(f"PRAGMA busy_timeout={milliseconds}")
+    try:
+        yield
+    finally:
+        connection.execute("PRAGMA busy_timeout=0")
 
 
 class WriteAheadLog:
@@ -41,8 +53,8 @@ class WriteAheadLog:
 
     def _copy(self, size: int) -> None:
         """Copy all pages and empty the file; if readers prevent that, try again when it has grown further."""
-        self._connection.execute(f"PRAGMA busy_timeout={READER_TIMEOUT}")
-        is_busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        with waiting_for_others(self._connection, READER_TIMEOUT):
+            is_busy, _, _ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._next_size = size + LARGEST_SIZE if is_busy else LARGEST_SIZE
         if is_busy:
             LOG.warning("A long read keeps the write-ahead log from being emptied", extra={"bytes": size})

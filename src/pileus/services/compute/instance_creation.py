@@ -82,10 +82,11 @@ async def _save_volumes(tx: Tx, ctx: Context, plan: InstancePlan, sources: Volum
         await volumes.add(tx, volume)
     for volume in plan.existing_volumes:
         await volumes.save(tx, sources.volumes[volume.id], volume)
-    for volume in (*plan.volumes, *plan.existing_volumes):
-        await save_tags(
-            tx, ctx, volumes.KIND, volume.id, await tags.list_by_resource(tx, volume.id), plan.tags[volume.id]
-        )
+    for volume in plan.volumes:
+        await add_tags(tx, ctx, volumes.KIND, volume.id, plan.tags[volume.id])
+    for volume in plan.existing_volumes:
+        existing_tags = await tags.list_by_resource(tx, volume.id)
+        await save_tags(tx, ctx, volumes.KIND, volume.id, existing_tags, plan.tags[volume.id])
     for attachment in plan.attachments:
         await attachments.add(tx, attachment)
 

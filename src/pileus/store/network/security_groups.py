@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pileus.domain.errors import Stale, not_found
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
 from pileus.store.compute import instance_stamps
@@ -16,6 +16,8 @@ KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 RULES = Table("security_group_rules", SecurityGroupRule)
+TRAFFIC_FIELDS = NewRule.__struct_fields__
+TRAFFIC_COLUMNS = ", ".join(TRAFFIC_FIELDS)
 
 
 async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
@@ -144,6 +146,15 @@ async def list_rules_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[Secu
     for rule in await RULES.find(tx, f"security_group_id IN ({marks}) ORDER BY created_at, id", **values):
         rules[rule.security_group_id].append(rule)
     return rules
+
+
+async def list_allowed_traffic(tx: Tx, group_id: str) -> list[NewRule]:
+    """Return what a group's rules allow, without the fields of their records, oldest first."""
+    rows = await tx.all(
+        f"SELECT {TRAFFIC_COLUMNS} FROM security_group_rules WHERE security_group_id = :id ORDER BY created_at, id",
+        id=group_id,
+    )
+    return [NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))) for row in rows]
 
 
 async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:

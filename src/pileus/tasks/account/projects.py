@@ -108,7 +108,8 @@ async def _restore_security_groups(ctx: ProjectContext) -> None:
         rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
     for group in groups:
         if group.region_id not in ctx.drivers.remote_region_ids:
-            await apply_group(ctx.drivers.require(group.region_id), group, rules[group.id])
+            traffic = [rule.as_new_rule for rule in rules[group.id]]
+            await apply_group(ctx.drivers.require(group.region_id), group, traffic)
 
 
 async def _destroy_routers(ctx: ProjectContext) -> None:

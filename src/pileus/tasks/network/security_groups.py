@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from pileus.domain.errors import not_found
 from pileus.domain.network.security_groups import SecurityGroup
-from pileus.domain.network.security_rules import SecurityGroupRule
+from pileus.domain.network.security_rules import NewRule, SecurityGroupRule
 from pileus.domain.network.task_types import (
     CREATE_SECURITY_GROUP,
     CREATE_SECURITY_GROUP_RULE,
@@ -29,10 +29,10 @@ from pileus.store.network import security_groups
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
 
-async def apply_group(driver: Compute, group: SecurityGroup, rules: Iterable[SecurityGroupRule]) -> None:
+async def apply_group(driver: Compute, group: SecurityGroup, rules: Iterable[NewRule]) -> None:
     """Send a group with these rules to the driver; a driver without security groups lets all traffic pass."""
     if isinstance(driver, SupportsSecurityGroups):
-        spec = SecurityGroupSpec(id=group.id, name=group.name, rules=[rule.as_new_rule for rule in rules])
+        spec = SecurityGroupSpec(id=group.id, name=group.name, rules=list(rules))
         await driver.ensure_security_group(spec)
 
 
@@ -43,7 +43,7 @@ async def apply_default_groups(ctx: TaskContext[object], group_ids: Iterable[str
             group = await security_groups.find(tx, group_id)
             if group is None or not group.is_default or group.task_id is not None:
                 continue
-            rules = await security_groups.list_rules(tx, group_id)
+            rules = await security_groups.list_allowed_traffic(tx, group_id)
         await apply_group(ctx.driver, group, rules)
 
 
@@ -51,10 +51,10 @@ async def _apply_saved(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
     await apply_group(ctx.driver, *await _load_group(ctx))
 
 
-async def _load_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> tuple[SecurityGroup, list[SecurityGroupRule]]:
+async def _load_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> tuple[SecurityGroup, list[NewRule]]:
     group_id = ctx.args.group_id
     async with ctx.db.read() as tx:
-        return await security_groups.require(tx, group_id), await security_groups.list_rules(tx, group_id)
+        return await security_groups.require(tx, group_id), await security_groups.list_allowed_traffic(tx, group_id)
 
 
 async def _destroy_group(ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
@@ -88,7 +88,9 @@ async def _unlock(tx: Tx, ctx: TaskContext[SecurityGroupTaskArgs]) -> None:
 async def _apply_update(ctx: TaskContext[UpdateSecurityGroupArgs]) -> None:
     group, rules = await _load_group(ctx)
     name = group.name if ctx.args.name is UNSET else ctx.args.name
-    await apply_group(ctx.driver, replace(group, name=name), rules if ctx.args.rules is UNSET else ctx.args.rules)
+    if ctx.args.rules is not UNSET:
+        rules = [rule.as_new_rule for rule in ctx.args.rules]
+    await apply_group(ctx.driver, replace(group, name=name), rules)
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs]) -> CreatedResources | None:
