@@ -308,6 +308,14 @@ def test_it_tells_whether_database_and_driver_are_fit(server: Server) -> None:
     assert (ready["status"], ready["database"], ready["driver"]) == ("ready", "ok", "ok")
 
 
+def test_it_does_not_load_what_few_requests_need(tmp_path: Path) -> None:
+    with run_server(tmp_path / "data") as server:
+        loaded = Path(f"/proc/{server.process.pid}/maps").read_text()
+
+    assert "uvloop" in loaded
+    assert not [name for name in ("cryptography", "psycopg") if name in loaded]
+
+
 def test_figures_may_ask_for_a_key(tmp_path: Path) -> None:
     with run_server(tmp_path / "data", "--metrics-key-required") as server:
         without, with_key = httpx.get(f"{server.url}/metrics"), httpx.get(f"{server.url}/metrics", headers=HEADERS)

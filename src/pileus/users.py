@@ -6,7 +6,6 @@ from pileus.api.authentication import wait_until_caches_expire
 from pileus.domain.account.access import Role
 from pileus.domain.account.users import User, check_password_length, require_valid_email
 from pileus.initial_data import CLIENT
-from pileus.services.account.passwords import hash_password
 from pileus.services.account.tenants import add_missing_tenant
 from pileus.services.account.users import register_user, remove_user, replace_password, require_user
 from pileus.store.account import users
@@ -27,7 +26,7 @@ class UserAdmin:
         """
         text, client_id = require_valid_email(email), CLIENT if client is None else client
         check_password_length(password)
-        digest = hash_password(password)
+        digest = _hash_password(password)
 
         async def write(tx: Tx) -> User:
             await add_missing_tenant(tx, client_id, self.now)
@@ -43,7 +42,7 @@ class UserAdmin:
     async def set_password(self, email: str, password: str) -> User:
         """Replace the password of a user, and end its logins. Raises Invalid or NotFound."""
         check_password_length(password)
-        digest = hash_password(password)
+        digest = _hash_password(password)
 
         async def write(tx: Tx) -> User:
             user = await require_user(tx, email)
@@ -67,3 +66,9 @@ class UserAdmin:
         user = await self.db.write(write)
         await wait_until_caches_expire()
         return user
+
+
+def _hash_password(password: str) -> str:
+    from pileus.services.account.passwords import hash_password  # noqa: PLC0415  # takes long to load, also for servers
+
+    return hash_password(password)
