@@ -57,7 +57,8 @@ def replaced_tags(current: Tags, tags: Mapping[str, str]) -> dict[str, Tag]:
 
 def check_tag_count(before: Tags, after: Tags, limit: int) -> None:
     """Raise Invalid if a change takes the tags that are not read-only over the limit, or further over it."""
-    limits.check_count("tags", _own_tag_count(after), limit, existing_count=_own_tag_count(before))
+    if len(after) > limit:
+        limits.check_count("tags", _own_tag_count(after), limit, existing_count=_own_tag_count(before))
 
 
 def validate_tags(tags: Mapping[str, Value], field: str = "tags") -> dict[str, Value]:
