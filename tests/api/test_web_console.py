@@ -13,7 +13,9 @@ from pileus.api.static_files import strip_comments
 from pileus.api_keys import ApiKeyAdmin
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
+from pileus.domain.account.clients import FIRST_CLIENT
 from pileus.services.account.console_tickets import TICKET_LIFETIME
+from pileus.store.account import clients
 from tests.orders import an_order
 from tests.tenants import Tenant, client_of
 
@@ -148,6 +150,21 @@ async def test_a_ticket_expires(running: RunningCloud, anybody: httpx.AsyncClien
     admin = ApiKeyAdmin(running.app_state.db, running.app_state.now() - TICKET_LIFETIME)
     answer = await anybody.post("/ui/session", json={"ticket": await admin.create_console_ticket()})
     assert answer.status_code == 401
+
+
+async def test_a_ticket_from_before_a_suspension_does_not_sign_in(
+    running: RunningCloud, anybody: httpx.AsyncClient
+) -> None:
+    ticket, now = await create_ticket(running), running.app_state.now()
+    operators = await running.app_state.db.write(lambda tx: clients.get(tx, FIRST_CLIENT))
+    await running.app_state.db.write(lambda tx: clients.save_suspension(tx, operators.suspended(now)))
+    refused = await anybody.post("/ui/session", json={"ticket": ticket})
+    suspended = await running.app_state.db.write(lambda tx: clients.get(tx, FIRST_CLIENT))
+    await running.app_state.db.write(lambda tx: clients.save_suspension(tx, suspended.resumed()))
+    again = await anybody.post("/ui/session", json={"ticket": ticket})
+
+    assert (refused.status_code, "suspended" in refused.json()["message"]) == (403, True)
+    assert again.status_code == 201
 
 
 async def test_the_console_learns_what_each_role_may_do(tenant: Tenant) -> None:

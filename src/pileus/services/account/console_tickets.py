@@ -6,7 +6,7 @@ The digest of a ticket is not that of its text alone: no request is authenticate
 
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
-from pileus.domain.account.clients import FIRST_CLIENT
+from pileus.domain.account.clients import FIRST_CLIENT, check_not_suspended
 from pileus.services.account.api_keys import create_api_key, generate_api_token
 from pileus.store.account import api_keys, clients
 from pileus.store.database import Tx
@@ -38,11 +38,15 @@ async def create_console_ticket(tx: Tx, now: int) -> str:
 
 
 async def start_console_session(tx: Tx, ticket: str, now: int) -> tuple[ApiKey, str] | None:
-    """Use up a ticket: return the key of a new session with its token, or None if it is not valid any more."""
+    """Use up a ticket: return the key of a new session with its token, or None if it is not valid any more.
+
+    Raises Forbidden if the tenant has been suspended meanwhile; the ticket is not used up.
+    """
     key_id = parse_key_id(ticket)
     row = None if key_id is None else await api_keys.find_with_caller(tx, key_id)
     if row is None or not row[0].is_valid_token(_key_text(ticket), now):
         return None
+    check_not_suspended(row[1].client_id, is_suspended=row[1].is_suspended)
     # Of several uses at the same time, one revokes the ticket.
     if not await api_keys.revoke(tx, row[0].id, now):
         return None
