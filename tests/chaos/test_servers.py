@@ -15,6 +15,7 @@ from tests.chaos.installations import PLACE, Installation, client_of
 from tests.chaos.ledgers import Ledger
 from tests.chaos.rounds import IS_LONG, current_figures, rounds
 from tests.chaos.writers import (
+    CREATIONS,
     Stage,
     change_value,
     clear_stage,
@@ -70,7 +71,9 @@ class Servers:
         async with self.client_of(number) as client, asyncio.TaskGroup() as group:
             if stage is None:
                 writers: list[Awaitable[None]] = [await _make_value_writer(client, ledger)]
-                writers += [create_and_delete(client, ledger, beginning) for beginning in SHORT_CREATIONS]
+                writers += [
+                    create_and_delete(client, ledger, beginning, *CREATIONS[beginning]) for beginning in SHORT_CREATIONS
+                ]
             else:
                 writers = make_writers(client, ledger, stage)
             for writer in writers:
