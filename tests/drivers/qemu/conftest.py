@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -29,6 +30,22 @@ async def qemu(data: Path) -> AsyncIterator[Qemu]:
     yield driver
     await end_all_processes(driver)
     driver.close()
+
+
+@pytest.fixture
+async def site(qemu: Qemu, tmp_path: Path) -> AsyncIterator[Any]:
+    """A network without guests for load balancers; guests that the test adds are ended after it."""
+    from tests.drivers.qemu.balanced import Site  # noqa: PLC0415  # that module imports this one
+
+    if obstacle := await qemu.find_load_balancer_obstacle():
+        pytest.skip(obstacle)
+    if os.geteuid() or not shutil.which("curl"):
+        pytest.skip("needs root, for guests that are network namespaces, and apt-get install curl")
+    new_site = Site(qemu, tmp_path)
+    await new_site.create_network()
+    yield new_site
+    for guest in new_site.guests:
+        guest.end()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_a_cgroup_limits_a_machine_to_its_size(own: Path, monkeypatch: pytest.Mo
     for limit in ("memory.max", "cpu.max"):
         (group / limit).write_text("max")
 
-    cgroups.create_cgroup(machine, 4711)
+    cgroups.create_cgroup(machine.id, 4711, vcpus=machine.vcpus, ram=machine.ram)
 
     assert (group / "cgroup.procs").read_text() == "4711"
     assert (group / "memory.max").read_text() == str((1024 + 512) << 20)
@@ -42,14 +42,14 @@ def test_a_machine_runs_without_a_cgroup_if_none_can_be_created(own: Path, caplo
     (own / "pileus").mkdir()
     (own / "pileus" / machine.id).write_text("in the way")
 
-    cgroups.create_cgroup(machine, 4711)
+    cgroups.create_cgroup(machine.id, 4711, vcpus=machine.vcpus, ram=machine.ram)
 
     assert "no control group of its own" in caplog.text
 
 
 def test_a_cgroup_is_removed_with_its_machine(own: Path) -> None:
     machine = a_machine()
-    cgroups.create_cgroup(machine, 4711)
+    cgroups.create_cgroup(machine.id, 4711, vcpus=machine.vcpus, ram=machine.ram)
     (own / "pileus" / machine.id / "cgroup.procs").unlink()
 
     cgroups.remove_cgroup(machine.id)

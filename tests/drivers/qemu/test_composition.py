@@ -21,6 +21,7 @@ CAPABILITIES = {
 FULFILLED = {
     "SupportsCapacity", "SupportsConsoles", "SupportsDiskSpace", "SupportsFloatingIPs", "SupportsHealthCheck",
     "SupportsMachineInventory",
+    "LimitsLoadBalancers", "ObservesMembers", "SupportsLoadBalancers",
     "SupportsImages", "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
     "SupportsPortForwards", "SupportsRouters", "SupportsScreenStreams", "SupportsSecurityGroups", "SupportsSerialLogs",
     "SupportsSnapshots", "SupportsVolumeResize", "SupportsVolumeRetype", "SupportsVolumes", "SupportsWatching",

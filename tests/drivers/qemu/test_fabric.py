@@ -217,7 +217,7 @@ def a_state(**changes: Any) -> FabricState:
 def test_ports_that_are_open_to_every_source_are_forwarded(rule: NewRule, ports: set[tuple[str, int]]) -> None:
     tables = NetworkTables(a_state(security_groups=[SecurityGroupSpec(id="g-1", name="g", rules=[rule])]))
 
-    open_ports = set(tables.publicly_open_ports(tables.wires["p-1"].nic))
+    open_ports = set(tables.publicly_open_ports("p-1"))
 
     assert open_ports == {(protocol, ME, port) for protocol, port in ports}
 

@@ -1,4 +1,4 @@
-"""Serial logs and port forwards of instances, which only drivers with real machines have.
+"""Serial logs and port forwards of instances and load balancers, which only drivers with real machines have.
 
 They are not part of the public API, and are open to everyone who may read the instance.
 """
@@ -15,6 +15,7 @@ from pileus.domain.errors import Conflict
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward, SupportsPortForwards, SupportsSerialLogs
 from pileus.store.compute import instances
+from pileus.store.load_balancers import load_balancers
 
 ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
 MAX_BYTES = 1 << 20
@@ -38,10 +39,26 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
 async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
     """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
     instance = await _read_instance(ctx, instance_id)
+    return await _list_forwards(ctx, instance.id)
+
+
+@get(
+    "/_pileus/loadbalancers/{project_id:int}/{region_id:int}/{load_balancer_id:str}/ways",
+    opt=READ,
+    tags=["Real machines"],
+)
+async def list_load_balancer_port_forwards(ctx: Ctx, load_balancer_id: FromPath[str]) -> list[PortForward]:
+    """List the ports of the host that are forwarded to a load balancer: those of its listeners."""
+    async with ctx.db.read() as tx:
+        await load_balancers.get(tx, ctx.place, load_balancer_id)
+    return await _list_forwards(ctx, load_balancer_id)
+
+
+async def _list_forwards(ctx: RequestContext, machine_id: str) -> list[PortForward]:
     if not isinstance(ctx.driver, SupportsPortForwards):
         raise Conflict("This driver has no port forwards: its machines are simulated")
     try:
-        return await ctx.driver.port_forwards(instance.id)
+        return await ctx.driver.port_forwards(machine_id)
     except DriverError as error:
         raise Conflict(str(error)) from error
 
@@ -51,4 +68,4 @@ async def _read_instance(ctx: RequestContext, instance_id: str) -> Instance:
         return await instances.get(tx, ctx.place, instance_id)
 
 
-ROUTER = Router("/", route_handlers=[get_serial_log, list_port_forwards])
+ROUTER = Router("/", route_handlers=[get_serial_log, list_port_forwards, list_load_balancer_port_forwards])

@@ -68,10 +68,10 @@ def member_status(
     return OperatingStatus.ERROR if has_failed else OperatingStatus.ONLINE
 
 
-def observed_member_status(member: Member, monitor: HealthMonitor | None) -> OperatingStatus:
-    """Return the status of a member whose record has what the driver has observed."""
+def observed_member_status(member: Member, monitor: HealthMonitor | None, observed: str | None) -> OperatingStatus:
+    """Return the status of a member that the driver has observed; without an observation it is OFFLINE."""
     status = member_status(member, monitor, [], 0)
-    return OperatingStatus(member.operating_status) if status == OperatingStatus.ONLINE else status
+    return OperatingStatus(observed or OperatingStatus.OFFLINE) if status == OperatingStatus.ONLINE else status
 
 
 def pool_status(pool: BalancingResource, members: Iterable[OperatingStatus], *, serves: bool) -> OperatingStatus:

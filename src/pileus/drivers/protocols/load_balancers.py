@@ -1,6 +1,6 @@
 """Load balancers: what a driver balances, and what it observes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar, runtime_checkable
 
 from msgspec import Struct, convert, field
@@ -111,13 +111,26 @@ class L7RuleSpec(Struct, frozen=True, kw_only=True):
     invert: bool = False
 
 
+class TlsTexts(Struct, frozen=True, kw_only=True):
+    """The secrets that listeners and pools refer to, as PEM texts by their ids. They must not be logged.
+
+    A certificate has its private key and the certificates of its issuers in one text.
+    """
+
+    certificates: dict[str, str] = field(default_factory=dict)
+    authorities: dict[str, str] = field(default_factory=dict)
+    revocation_lists: dict[str, str] = field(default_factory=dict)
+
+
 class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
     """A load balancer: its port, the ports of its machines, and what it balances. It has all but what tasks delete.
 
-    Another flavor or `machine_generation` than before replaces the machines.
+    Another flavor or `machine_generation` than before replaces the machines. `client_id` is the client that it belongs
+    to.
     """
 
     id: str
+    client_id: int | None = None
     region_id: int
     flavor_name: str
     machine_generation: int
@@ -130,13 +143,17 @@ class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
     health_monitors: list[HealthMonitorSpec] = field(default_factory=list)
     l7_policies: list[L7PolicySpec] = field(default_factory=list)
     l7_rules: list[L7RuleSpec] = field(default_factory=list)
+    tls: TlsTexts = field(default_factory=TlsTexts)
 
     @classmethod
-    def of(cls, tree: LoadBalancerTree, vip: NicSpec, machines: list[NicSpec]) -> "LoadBalancerSpec":
+    def of(
+        cls, tree: LoadBalancerTree, vip: NicSpec, machines: list[NicSpec], tls: TlsTexts | None = None
+    ) -> "LoadBalancerSpec":
         """Convert a load balancer and its parts."""
         balancer, parts = tree.load_balancer, tree.parts
         return cls(
             id=balancer.id,
+            client_id=balancer.client_id,
             region_id=balancer.region_id,
             flavor_name=balancer.flavor_name,
             machine_generation=balancer.machine_generation,
@@ -149,6 +166,7 @@ class LoadBalancerSpec(Struct, frozen=True, kw_only=True):
             health_monitors=_specs(parts.health_monitors, HealthMonitorSpec),
             l7_policies=_specs(parts.l7_policies, L7PolicySpec),
             l7_rules=_specs(parts.l7_rules, L7RuleSpec),
+            tls=tls or TlsTexts(),
         )
 
 
@@ -182,6 +200,33 @@ class SupportsLoadBalancers(Protocol, metaclass=AbilityMeta):
         self, load_balancer_id: str, since: int, until: int, max_count: int
     ) -> list[MachineSample]:
         """Return at most `max_count` samples between two times, oldest first. Raises DriverError."""
+
+
+@runtime_checkable
+class ObservesMembers(Protocol, metaclass=AbilityMeta):
+    """Observes the members of load balancers by itself; those of the simulated cloud follow from the records."""
+
+    async def member_statuses(self, load_balancer_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the operating status of each member of these load balancers that it knows, by id."""
+
+
+class LoadBalancerChoices(Struct, frozen=True, kw_only=True):
+    """The protocols and the types of health monitors that a driver has."""
+
+    listener_protocols: frozenset[str]
+    pool_protocols: frozenset[str]
+    monitor_types: frozenset[str]
+
+
+@runtime_checkable
+class LimitsLoadBalancers(Protocol, metaclass=AbilityMeta):
+    """Has a part of the protocols and monitors of the API: requests for others are refused."""
+
+    def load_balancer_choices(self) -> LoadBalancerChoices:
+        """Return what the driver has."""
+
+    async def find_load_balancer_obstacle(self) -> str | None:
+        """Return why no load balancer can be created, and what the operator can do; None if they can."""
 
 
 def _specs(parts: Sequence[BalancingResource], spec_type: type[S]) -> list[S]:

@@ -1,4 +1,7 @@
-"""Control groups (cgroup v2), one for each machine where they can be created: they limit memory, CPU and processes."""
+"""Control groups (cgroup v2) of machines and load balancers, where they can be created.
+
+They limit memory, CPU and processes.
+"""
 
 import logging
 import os
@@ -7,25 +10,23 @@ from functools import cache
 from itertools import product
 from pathlib import Path
 
-from pileus.drivers.protocols.compute import MachineSpec
-
 LOG = logging.getLogger(__name__)
 OVERHEAD = 512
-"""MiB that QEMU may need beside a machine's own memory."""
+"""MiB that QEMU may need beside a machine's own memory, and HAProxy beside that of connections."""
 PERIOD = 100_000
 """Microseconds in which a machine may use each of its vCPUs once, and half a vCPU more for its devices."""
 
 
-def create_cgroup(machine: MachineSpec, pid: int) -> None:
-    """Put the process of a machine into a control group of its own; without the right to, it stays in the server's."""
+def create_cgroup(name: str, pid: int, *, vcpus: int, ram: int) -> None:
+    """Put a process into a control group of its own; without the right to, it stays in the server's."""
     parent = ensure_parent_cgroup()
     if parent is None:
         return
-    group = parent / machine.id
+    group = parent / name
     limits = {
-        "memory.max": str((machine.ram + OVERHEAD) << 20),
-        "cpu.max": f"{machine.vcpus * PERIOD + PERIOD // 2} {PERIOD}",
-        "pids.max": str(64 + 4 * machine.vcpus),
+        "memory.max": str((ram + OVERHEAD) << 20),
+        "cpu.max": f"{vcpus * PERIOD + PERIOD // 2} {PERIOD}",
+        "pids.max": str(64 + 4 * vcpus),
     }
     try:
         group.mkdir(exist_ok=True)
@@ -34,7 +35,7 @@ def create_cgroup(machine: MachineSpec, pid: int) -> None:
                 (group / file).write_text(limit)
         (group / "cgroup.procs").write_text(str(pid))
     except OSError as problem:
-        LOG.warning("A machine has no control group of its own", extra={"machine_id": machine.id, "why": str(problem)})
+        LOG.warning("A machine has no control group of its own", extra={"machine_id": name, "why": str(problem)})
 
 
 def remove_cgroup(machine_id: str) -> None:

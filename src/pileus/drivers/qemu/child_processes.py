@@ -32,14 +32,18 @@ class ChildProcesses:
 
     def is_running(self, record: MachineRecord | None) -> bool:
         """Return whether the process of a machine runs; a later process with the same number does not count."""
-        if record is None or record.pid is None:
+        return record is not None and self.is_same_running(record.machine.id, record.pid, record.started)
+
+    def is_same_running(self, name: str, pid: int | None, started: str | None) -> bool:
+        """Return whether the process runs that was started at a time, in ticks since the host's boot."""
+        if pid is None:
             return False
-        child = self.by_name.get(record.machine.id)
-        if child is not None and child.pid == record.pid:
+        child = self.by_name.get(name)
+        if child is not None and child.pid == pid:
             # Its first thread may have ended while others still run: only the parent knows.
             return child.poll() is None
-        fields = process_stat(record.pid)
-        return fields is not None and fields[0] != "Z" and fields[START_TIME] == record.started
+        fields = process_stat(pid)
+        return fields is not None and fields[0] != "Z" and fields[START_TIME] == started
 
     def leave_all_running(self) -> None:
         """Leave all children running when the server ends."""

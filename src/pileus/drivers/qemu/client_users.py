@@ -29,9 +29,11 @@ class ClientUsers:
 
     def user_of_process(self, record: MachineRecord) -> ProcessUser | None:
         """Return the user that the process of a machine was started as."""
-        if record.user_id is None:
-            return self._host_users.shared
-        return self._host_users.user_with_id(record.user_id, record.machine.client_id or 0)
+        return self.user_with_id(record.user_id, record.machine.client_id)
+
+    def user_with_id(self, user_id: int | None, client_id: int | None) -> ProcessUser | None:
+        """Return the user of a client, or without an id the one that all share."""
+        return self._host_users.shared if user_id is None else self._host_users.user_with_id(user_id, client_id or 0)
 
     def user_of_file(self, file_id: str) -> ProcessUser | None:
         """Return the user of the client that a volume, a snapshot or an image belongs to."""

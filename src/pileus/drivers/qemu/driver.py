@@ -19,6 +19,7 @@ from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.guests import DiskSpace, MachineMetadata, PortForward, TotalCapacity
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
+from pileus.drivers.protocols.load_balancers import BalancedTraffic, LoadBalancerChoices, LoadBalancerSpec
 from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.protocols.network import (
     FloatingIPSpec,
@@ -35,6 +36,7 @@ from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.consoles import ConsoleSockets
 from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.haproxy.parts import CHOICES, LoadBalancerParts
 from pileus.drivers.qemu.host import HostCapacity, measure_disk_space
 from pileus.drivers.qemu.hotplug import Hotplug
 from pileus.drivers.qemu.images import ImageFiles
@@ -98,7 +100,7 @@ class Qemu:
         self.host_capacity = HostCapacity(settings, self.records)
         self.fabric_updater = FabricUpdater(self.control, self.state, catalogue, settings.bridges_by_network)
         self._compose_devices(catalogue, data / "images", download_limits or DownloadLimits())
-        self._compose_machines(settings, patience)
+        self._compose_machines(settings, patience, catalogue)
         self.metadata = MetadataPublisher(self.records, self.fabric_updater)
         tickets = ConsoleTickets(self.directory.folder / "tickets.key")
         self.consoles = ConsoleSockets(self.control, tickets, public_url)
@@ -291,6 +293,36 @@ class Qemu:
         """Return at most `max_count` samples of a machine."""
         return self.sampler.machine_samples(machine_id, since, until, max_count)
 
+    def load_balancer_choices(self) -> LoadBalancerChoices:
+        """Return what HAProxy balances."""
+        return CHOICES
+
+    async def find_load_balancer_obstacle(self) -> str | None:
+        """Return why no load balancer can run on this host."""
+        return await asyncio.to_thread(self.haproxy.programs.find_obstacle)
+
+    async def ensure_load_balancer(self, load_balancer: LoadBalancerSpec) -> None:
+        """Create or update a load balancer."""
+        await self.haproxy.load_balancers.ensure_load_balancer(load_balancer)
+
+    async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
+        """Delete a load balancer."""
+        await self.haproxy.load_balancers.ensure_no_load_balancer(load_balancer_id)
+
+    async def member_statuses(self, load_balancer_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the operating status of each member that HAProxy has."""
+        return await self.haproxy.load_balancers.member_statuses(load_balancer_ids)
+
+    async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+        """Return the counters of each listener."""
+        return await self.haproxy.traffic.traffic_by_listener_id(load_balancer_id)
+
+    async def load_balancer_samples(
+        self, load_balancer_id: str, since: int, until: int, max_count: int
+    ) -> list[MachineSample]:
+        """Return at most `max_count` samples of a load balancer."""
+        return self.haproxy.sampler.load_balancer_samples(load_balancer_id, since, until, max_count)
+
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return the address of a page with a machine's screen."""
         return self.consoles.open_console(machine_id, console_type)
@@ -332,13 +364,22 @@ class Qemu:
         self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
         self.devices = MachineDevices(self.attachments, self.nics, slots)
 
-    def _compose_machines(self, settings: QemuSettings, patience: float) -> None:
+    def _compose_machines(self, settings: QemuSettings, patience: float, catalogue: Catalogue) -> None:
         processes = QemuProcesses(self.control, self.client_users, self.programs, self.fabric_updater, patience)
         self.lifecycle = MachineLifecycle(self.control, self.client_users, self.host_capacity, self.devices, processes)
         self.observer = MachineObserver(self.control, processes, resume=settings.resume)
         self.sampler = MetricsSampler(self.control, self.state, self.fabric_updater, kept_days=settings.metrics_days)
+        self.haproxy = LoadBalancerParts(
+            self.control, self.state, self.client_users, self.fabric_updater, self.sampler, catalogue
+        )
         self.supervisor = MachineSupervisor(
-            self.control, self.lifecycle, self.sampler, self.fabric_updater, resume=settings.resume
+            self.control,
+            self.lifecycle,
+            self.sampler,
+            self.fabric_updater,
+            load_balancers=self.haproxy.load_balancers,
+            load_balancer_sampler=self.haproxy.sampler,
+            resume=settings.resume,
         )
 
     async def _apply_network(self) -> None:

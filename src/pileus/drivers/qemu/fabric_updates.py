@@ -12,7 +12,14 @@ from pileus.drivers.cloud_init import valid_host_name
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward
-from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
+from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
+    NetworkSpec,
+    NicSpec,
+    RouterSpec,
+    SecurityGroupSpec,
+    SubnetSpec,
+)
 from pileus.drivers.qemu.bridges import connect_bridges
 from pileus.drivers.qemu.fabric import client
 from pileus.drivers.qemu.fabric.state import (
@@ -23,6 +30,8 @@ from pileus.drivers.qemu.fabric.state import (
     MachineNic,
     RouterWithNics,
 )
+from pileus.drivers.qemu.fabric.tables import MTU
+from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords, tap_socket
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.state import QemuStateFile
@@ -41,7 +50,7 @@ class FabricUpdater:
         self, control: MachineControl, state: QemuStateFile, catalogue: Catalogue, bridges: dict[str, str]
     ) -> None:
         self._directory, self._records, self._children = control.directory, control.records, control.children
-        self._state, self._bridges = state, bridges
+        self._state, self._bridges, self._load_balancer_records = state, bridges, LoadBalancerRecords(state)
         self._external_networks, self._external_subnets = _external(catalogue)
         self._lock = asyncio.Lock()
 
@@ -81,6 +90,11 @@ class FabricUpdater:
             for subnet in self._subnets()
         ]
 
+    def mtus(self) -> dict[str, int]:
+        """Return the MTU of each network by its id."""
+        networks = [*self._state.load_all_specs("networks", NetworkSpec), *self._external_networks]
+        return {network.id: min(network.mtu, MTU) for network in networks}
+
     async def _apply_when_started(self, state: FabricState) -> FabricReport:
         for _ in range(START_ATTEMPTS):
             await asyncio.sleep(START_INTERVAL)
@@ -92,8 +106,11 @@ class FabricUpdater:
         with self._state.read_network_revision() as revision:
             records = self._records.by_id()
             user_ids = {machine_id: record.user_id for machine_id, record in records.items()}
+            balancers = self._load_balancer_records.by_id()
             wires = [
-                MachineNic(machine_id=machine_id, nic=nic, user_id=user_ids.get(machine_id))
+                _balancer_nic(balancers[machine_id], nic)
+                if machine_id in balancers
+                else MachineNic(machine_id=machine_id, nic=nic, user_id=user_ids.get(machine_id))
                 for machine_id, nic in self._state.all_nics_with_machine_ids()
             ]
             used_group_ids = {group_id for wire in wires for group_id in wire.nic.groups}
@@ -120,6 +137,18 @@ class FabricUpdater:
     def _subnets(self) -> list[SubnetSpec]:
         """Return every subnet, those of external networks too."""
         return [*self._state.load_all_specs("subnets", SubnetSpec), *self._external_subnets]
+
+
+def _balancer_nic(record: LoadBalancerRecord, nic: NicSpec) -> MachineNic:
+    """Return an interface of a load balancer. Each start of its process has a name of its own for the socket."""
+    spec = record.load_balancer
+    is_vip, listeners = nic.port_id == spec.vip.port_id, spec.listeners if spec.admin_state_up else []
+    return MachineNic(
+        machine_id=spec.id,
+        nic=nic,
+        tap=f"../load_balancers/{spec.id}/{tap_socket(record.starts)}",
+        public_ports=[listener.protocol_port for listener in listeners if listener.admin_state_up] if is_vip else [],
+    )
 
 
 def _external(catalogue: Catalogue) -> tuple[list[NetworkSpec], list[SubnetSpec]]:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample
+from pileus.drivers.protocols.network import NicSpec
 from pileus.drivers.qemu.child_processes import process_stat
 from pileus.drivers.qemu.fabric.state import PortTrafficCounters
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
@@ -58,6 +60,10 @@ class MetricsSampler:
     def machine_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
         """Return at most `max_count` samples between two times, evenly chosen. Raises DriverError."""
         self._records.get(machine_id)
+        return self.read_samples(machine_id, since, until, max_count)
+
+    def read_samples(self, machine_id: str, since: int, until: int, max_count: int) -> list[MachineSample]:
+        """Return the samples of a machine or a load balancer."""
         rows = self._db.execute(
             "SELECT sample FROM samples WHERE machine_id = ? AND time BETWEEN ? AND ? ORDER BY time",
             (machine_id, since, until),
@@ -71,16 +77,16 @@ class MetricsSampler:
         for record in self._records.by_id().values():
             if self._control.children.is_running(record):
                 with suppress(MonitorUnavailable, DriverError, OSError):
-                    self._save(record, await self._read(record, counters, now))
+                    reading = await self._read(record, counters, now)
+                    self.save_reading(record.machine.id, reading, record.machine.vcpus)
         delete_old_samples(self._db, now - self._kept_days * DAY)
 
-    def _save(self, record: MachineRecord, reading: CounterReading) -> None:
-        """Save a sample, the rates since the last reading; the first reading makes none."""
-        machine_id = record.machine.id
+    def save_reading(self, machine_id: str, reading: CounterReading, vcpus: int) -> None:
+        """Save a sample of a machine or a load balancer, the rates since the last reading; the first makes none."""
         previous = self._last_readings.get(machine_id)
         self._last_readings[machine_id] = reading
         if previous is not None and reading.time > previous.time:
-            sample = msgspec.json.encode(sample_between(previous, reading, record.machine.vcpus)).decode()
+            sample = msgspec.json.encode(sample_between(previous, reading, vcpus)).decode()
             self._db.execute("INSERT OR REPLACE INTO samples VALUES (?, ?, ?)", (machine_id, reading.time, sample))
 
     async def _read(self, record: MachineRecord, counters: dict[str, PortTrafficCounters], now: int) -> CounterReading:
@@ -89,14 +95,19 @@ class MetricsSampler:
             disks = _disk_counters(await monitor.execute_command("query-blockstats"))
             memory = await _memory_percent(monitor, record)
         nics = self._state.machine_nics(record.machine.id)
-        ports = [counters[nic.port_id] for nic in nics if nic.port_id in counters]
-        network = (
-            sum(port.bytes_in for port in ports),
-            sum(port.bytes_out for port in ports),
-            sum(port.packets_in for port in ports),
-            sum(port.packets_out for port in ports),
-        )
-        return CounterReading(time=now, cpu=_cpu_seconds(record.pid), memory=memory, network=network, disks=disks)
+        network = sum_traffic(nics, counters)
+        return CounterReading(time=now, cpu=cpu_seconds(record.pid), memory=memory, network=network, disks=disks)
+
+
+def sum_traffic(nics: Iterable[NicSpec], counters: dict[str, PortTrafficCounters]) -> tuple[int, int, int, int]:
+    """Return the bytes in and out and the packets in and out of all interfaces together."""
+    ports = [counters[nic.port_id] for nic in nics if nic.port_id in counters]
+    return (
+        sum(port.bytes_in for port in ports),
+        sum(port.bytes_out for port in ports),
+        sum(port.packets_in for port in ports),
+        sum(port.packets_out for port in ports),
+    )
 
 
 async def _memory_percent(monitor: Monitor, record: MachineRecord) -> float:
@@ -106,8 +117,12 @@ async def _memory_percent(monitor: Monitor, record: MachineRecord) -> float:
     free, total = stats.get("stat-available-memory", -1), stats.get("stat-total-memory", -1)
     if 0 <= free <= total and total > 0:
         return float(100 * (total - free) / total)
-    resident = int(Path(f"/proc/{record.pid}/statm").read_text("ascii").split()[1]) * PAGE_SIZE
-    return min(100 * resident / (record.machine.ram << 20), 100)
+    return min(100 * resident_bytes(record.pid or 0) / (record.machine.ram << 20), 100)
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the resident memory of a process. Raises OSError if it is gone."""
+    return int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1]) * PAGE_SIZE
 
 
 def delete_old_samples(db: sqlite3.Connection, before: int) -> int:
@@ -115,7 +130,7 @@ def delete_old_samples(db: sqlite3.Connection, before: int) -> int:
     return db.execute(DELETE_OLDEST, (before, MAX_DELETED_SAMPLES)).rowcount
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
     """Return the CPU time of a process and its threads."""
     fields = process_stat(pid)
     if fields is None:

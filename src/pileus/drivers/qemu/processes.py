@@ -60,7 +60,7 @@ class QemuProcesses:
         self._write_seed(machine, user)
         child = self._spawn(machine, devices, user)
         self._control.children.track(machine.id, child)
-        create_cgroup(machine, child.pid)
+        create_cgroup(machine.id, child.pid, vcpus=machine.vcpus, ram=machine.ram)
         self._records.save(
             replace(record, pid=child.pid, started=process_start_time(child.pid), host_boot=host_boot_id())
         )

@@ -10,6 +10,8 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.haproxy.load_balancers import HaproxyLoadBalancers
+from pileus.drivers.qemu.haproxy.samples import LoadBalancerSampler
 from pileus.drivers.qemu.host import host_boot_id
 from pileus.drivers.qemu.log_files import all_logs, truncate_log
 from pileus.drivers.qemu.machine_control import MachineControl
@@ -29,17 +31,20 @@ EVENT_NAMES = ("SHUTDOWN", "STOP", "RESUME", "SUSPEND", "WAKEUP", "GUEST_PANICKE
 class MachineSupervisor:
     """Supervises all machines of the host; with `resume`, it starts them again after a boot of the host."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the parts of the driver that it uses
         self,
         control: MachineControl,
         lifecycle: MachineLifecycle,
         sampler: MetricsSampler,
         fabric_updater: FabricUpdater,
         *,
+        load_balancers: HaproxyLoadBalancers,
+        load_balancer_sampler: LoadBalancerSampler,
         resume: bool,
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
         self._lifecycle, self._sampler, self._fabric_updater, self._resume = lifecycle, sampler, fabric_updater, resume
+        self._load_balancers, self._load_balancer_sampler = load_balancers, load_balancer_sampler
 
     async def watch_machines(self, on_change: Callable[[], None]) -> None:
         """Supervise until cancelled, once no other process does; call `on_change` when a machine has changed."""
@@ -66,6 +71,7 @@ class MachineSupervisor:
             for machine_id in set(listeners) - running:
                 listeners.pop(machine_id).cancel()
                 on_change()
+            await self._load_balancers.start_ended()
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(running)
             count += 1
@@ -74,6 +80,7 @@ class MachineSupervisor:
     async def _sample(self, running: set[str]) -> None:
         try:
             await self._sampler.sample_running_machines()
+            await self._load_balancer_sampler.sample_load_balancers()
         except DriverError as problem:
             LOG.warning("Metrics could not be sampled", extra={"why": str(problem)})
         for path in all_logs(self._directory.folder, running):

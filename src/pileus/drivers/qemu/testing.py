@@ -50,6 +50,8 @@ class QemuTestHarness(DriverTestHarness):
 
 async def end_all_processes(driver: Qemu) -> None:
     """Delete all machines, and end the other processes of the driver."""
+    for load_balancer_id in driver.haproxy.records.by_id():
+        await driver.ensure_no_load_balancer(load_balancer_id)
     for machine_id in driver.records.by_id():
         await driver.ensure_no_machine(machine_id)
     for child in driver.control.children.by_name.values():

@@ -1,7 +1,9 @@
 """The load balancers of the simulated cloud: only their specifications are stored, as no traffic is carried."""
 
+from msgspec.structs import replace
+
 from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.load_balancers import BalancedTraffic, LoadBalancerSpec
+from pileus.drivers.protocols.load_balancers import BalancedTraffic, LoadBalancerSpec, TlsTexts
 from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.simulated.metrics import sample_times, simulate_machine_samples
 from pileus.drivers.simulated.networks import PartKind, SimulatedNetworks
@@ -11,8 +13,9 @@ class SimulatedLoadBalancers(SimulatedNetworks):
     """Fulfils `SupportsLoadBalancers`."""
 
     async def ensure_load_balancer(self, load_balancer: LoadBalancerSpec) -> None:
-        """Create or update a load balancer with all of its parts."""
-        await self.save_part(PartKind.LOAD_BALANCER, load_balancer.id, load_balancer, "load_balancer")
+        """Create or update a load balancer with all of its parts. Its secrets are not stored."""
+        spec = replace(load_balancer, tls=TlsTexts())
+        await self.save_part(PartKind.LOAD_BALANCER, spec.id, spec, "load_balancer")
 
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
         """Delete a load balancer."""

@@ -10,13 +10,13 @@ from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.members import Member
 from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.domain.load_balancers.task_types import ChangePartsArgs
-from pileus.domain.load_balancers.trees import LoadBalancerTree
+from pileus.domain.load_balancers.trees import LoadBalancerTree, Parts
 from pileus.domain.tasks import TaskType, created_resources_by_kind
-from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
+from pileus.drivers.protocols.load_balancers import LoadBalancerSpec, TlsTexts
 from pileus.drivers.protocols.network import NicSpec
 from pileus.store.database import Tx
 from pileus.store.load_balancers import load_balancers, members, secret_uses, trees
-from pileus.store.network import ports
+from pileus.store.network import ports, secrets
 from pileus.tasks.capabilities import require_load_balancer_support
 from pileus.tasks.operation import CreatedResources, Operation, Step, TaskContext
 
@@ -35,7 +35,29 @@ async def ensure_load_balancer(ctx: TaskContext[object], tree: LoadBalancerTree)
         unused_ids = await _list_unused_machine_ports(tx, tree.load_balancer, tree.parts.members)
         machine_ports = await ports.list_machine_ports_of_load_balancer(tx, tree.load_balancer.id)
         machines = [await _load_nic(tx, port.id) for port in machine_ports if port.id not in unused_ids]
-    await driver.ensure_load_balancer(LoadBalancerSpec.of(tree, vip, machines))
+        tls = await _load_tls_texts(tx, tree.parts)
+    await driver.ensure_load_balancer(LoadBalancerSpec.of(tree, vip, machines, tls))
+
+
+async def _load_tls_texts(tx: Tx, parts: Parts) -> TlsTexts:
+    """Return what listeners and pools need of their secrets."""
+    tls = TlsTexts()
+    for listener in parts.listeners:
+        for secret_id in () if listener.is_pending_delete else listener.secret_ids:
+            tls.certificates[secret_id] = (await secrets.require(tx, secret_id)).require_tls_certificate().bundle
+    for pool in parts.pools:
+        if pool.is_pending_delete:
+            continue
+        if pool.secret_id:
+            secret = await secrets.require(tx, pool.secret_id)
+            tls.certificates[pool.secret_id] = secret.require_tls_certificate().bundle
+        if pool.ca_secret_id:
+            secret = await secrets.require(tx, pool.ca_secret_id)
+            tls.authorities[pool.ca_secret_id] = secret.require_authorities()
+        if pool.crl_secret_id:
+            secret = await secrets.require(tx, pool.crl_secret_id)
+            tls.revocation_lists[pool.crl_secret_id] = secret.require_revocation_list()
+    return tls
 
 
 async def _list_unused_machine_ports(tx: Tx, load_balancer: LoadBalancer, parts: Iterable[Member]) -> set[str]:

@@ -5,6 +5,7 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.routes.load_balancers.driver_limits import check_monitor_is_offered
 from pileus.api.routes.load_balancers.pool_views import read_health_monitor
 from pileus.api.wire.load_balancers.pool_requests import CreateHealthMonitor, UpdateHealthMonitor
 from pileus.api.wire.load_balancers.pools import HealthMonitorView
@@ -33,10 +34,10 @@ async def create_health_monitor(ctx: Ctx, pool_id: FromPath[str], data: JSONBody
     HTTP; other pools take all but UDP-CONNECT. Only monitors of type HTTP and HTTPS have `http_method`, `url_path`,
     `expected_codes`, `http_version` and `domain_name`, which needs version 1.1.
     """
+    settings = data.to_monitor_settings()
+    check_monitor_is_offered(ctx, settings.type)
     return await ctx.submit_task(
-        lambda tx, task_id: health_monitor_service.create_health_monitor(
-            tx, ctx, pool_id, data.to_monitor_settings(), task_id
-        )
+        lambda tx, task_id: health_monitor_service.create_health_monitor(tx, ctx, pool_id, settings, task_id)
     )
 
 

@@ -9,6 +9,7 @@ from msgspec import to_builtins
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
+from pileus.api.routes.load_balancers.driver_limits import check_listener_is_offered
 from pileus.api.routes.load_balancers.load_balancer_views import read_traffic
 from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.load_balancers.listeners import CreateListener, ListenerView, RenameListener, UpdateListener
@@ -57,12 +58,14 @@ async def create_listener(ctx: Ctx, data: JSONBody[CreateListener]) -> TaskIds:
     (SNI). Two listeners of a load balancer may have the same port only if one of them has protocol UDP. The
     `default_pool_id` is a pool of the same load balancer. While a task works on the load balancer, the answer is 409.
     """
+    order = data.to_new_listener()
+    check_listener_is_offered(ctx, order)
     return await ctx.submit_task(
         lambda tx, task_id: listener_service.create_listener(
             tx,
             ctx,
             data.effective_load_balancer_id(),
-            data.to_new_listener(),
+            order,
             data.default_pool_id,
             task_id,
             audit_data=to_builtins(data),

@@ -8,6 +8,7 @@ from msgspec import to_builtins
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
+from pileus.api.routes.load_balancers.driver_limits import check_balancing_is_possible, check_listeners_are_offered
 from pileus.api.routes.load_balancers.load_balancer_views import (
     StatusFilter,
     ViewOptions,
@@ -98,9 +99,12 @@ async def create_load_balancer(ctx: Ctx, data: JSONBody[CreateLoadBalancer]) -> 
     machines takes an address of the subnet too. A `floating_ip` needs an IPv4 address in a private network with a
     router. Without `flavor` it has the smallest one. If the task fails, nothing remains.
     """
+    order = data.to_new_load_balancer()
+    check_listeners_are_offered(ctx, order.listeners)
+    await check_balancing_is_possible(ctx)
     return await ctx.submit_task(
         lambda tx, task_id: load_balancer_service.create_load_balancer(
-            tx, ctx, data.to_new_load_balancer(), task_id, audit_data=to_builtins(data)
+            tx, ctx, order, task_id, audit_data=to_builtins(data)
         )
     )
 

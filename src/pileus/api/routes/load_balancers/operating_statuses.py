@@ -1,10 +1,10 @@
 """Read the contents of pools with the operating statuses of their parts, and the statuses of load balancers.
 
 The statuses of the simulated cloud follow from the records at the time of the request: nothing has to be written when a
-monitor notices something. With other drivers the records of members have the statuses that the driver has observed.
+monitor notices something. Other drivers are asked what they observe.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -24,6 +24,7 @@ from pileus.domain.load_balancers.operating_statuses import (
 from pileus.domain.load_balancers.parts import OperatingStatus
 from pileus.domain.load_balancers.pools import Pool
 from pileus.drivers.protocols.compute import SupportsSimulation
+from pileus.drivers.protocols.load_balancers import ObservesMembers
 from pileus.store.database import Tx
 from pileus.store.load_balancers import health_monitors, member_targets, members, pools
 
@@ -48,10 +49,11 @@ async def read_pool_contents(tx: Tx, ctx: RequestContext, records: Sequence[Pool
     ids = [pool.id for pool in records]
     monitors, users = await health_monitors.list_by_pools(tx, ids), await pools.list_users(tx, ids)
     members_by_pool, targets = await members.list_by_pools(tx, ids), await _read_targets(tx, ctx, list(monitors))
+    observed = await _observe_members(ctx, records)
     contents = []
     for pool in records:
         monitor, pool_members = monitors.get(pool.id), members_by_pool[pool.id]
-        statuses = _member_statuses(ctx, pool_members, monitor, targets)
+        statuses = _member_statuses(ctx, pool_members, monitor, targets, observed)
         serves = any(user.is_running for user in users[pool.id])
         own_statuses = {pool.id: pool_status(pool, statuses.values(), serves=serves)}
         monitor_statuses = {} if monitor is None else {monitor.id: part_status(monitor)}
@@ -87,11 +89,22 @@ async def _read_targets(tx: Tx, ctx: RequestContext, pool_ids: Sequence[str]) ->
     return await member_targets.list_by_pools(tx, pool_ids)
 
 
+async def _observe_members(ctx: RequestContext, records: Sequence[Pool]) -> Mapping[str, str]:
+    """Return the statuses of the members that the driver observes, by id."""
+    if not records or not isinstance(ctx.driver, ObservesMembers):
+        return {}
+    return await ctx.driver.member_statuses(sorted({pool.load_balancer_id for pool in records}))
+
+
 def _member_statuses(
-    ctx: RequestContext, records: Iterable[Member], monitor: HealthMonitor | None, targets: dict[str, MemberTarget]
+    ctx: RequestContext,
+    records: Iterable[Member],
+    monitor: HealthMonitor | None,
+    targets: dict[str, MemberTarget],
+    observed: Mapping[str, str],
 ) -> dict[str, OperatingStatus]:
     if not isinstance(ctx.driver, SupportsSimulation):
-        return {member.id: observed_member_status(member, monitor) for member in records}
+        return {member.id: observed_member_status(member, monitor, observed.get(member.id)) for member in records}
     now = ctx.now()
     statuses = {}
     for member in records:

@@ -6,12 +6,14 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
+from pileus.api.routes.load_balancers.driver_limits import check_monitor_is_offered, check_pool_is_offered
 from pileus.api.routes.load_balancers.pool_views import build_listed_pool_views, read_pool_view
 from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.load_balancers.pool_requests import CreatePool, UpdatePool
 from pileus.api.wire.load_balancers.pools import ListedPoolView, PoolView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
+from pileus.domain.load_balancers.monitor_settings import MonitorSettings
 from pileus.services.load_balancers import pools as pool_service
 from pileus.services.load_balancers.pools import PoolChange
 from pileus.store.account import projects
@@ -63,9 +65,11 @@ async def create_pool(ctx: Ctx, data: JSONBody[CreatePool]) -> TaskIds:
     is 409.
     """
     load_balancer_id = data.load_balancer_id or data.loadbalancer_id
+    order = data.to_new_pool()
+    check_pool_is_offered(ctx, order)
     return await ctx.submit_task(
         lambda tx, task_id: pool_service.create_pool(
-            tx, ctx, data.to_new_pool(), task_id, listener_id=data.listener_id, load_balancer_id=load_balancer_id
+            tx, ctx, order, task_id, listener_id=data.listener_id, load_balancer_id=load_balancer_id
         )
     )
 
@@ -105,6 +109,8 @@ async def _start_update(ctx: RequestContext, pool_id: str, data: UpdatePool) -> 
     change = PoolChange(
         patch=data.to_pool_patch(), members=data.to_new_members(), health_monitor=data.to_monitor_replacement()
     )
+    if isinstance(change.health_monitor, MonitorSettings):
+        check_monitor_is_offered(ctx, change.health_monitor.type)
     return await ctx.submit_task(lambda tx, task_id: pool_service.update_pool(tx, ctx, pool_id, task_id, change))
 
 

@@ -42,7 +42,8 @@ def change_user(user: int, group: int) -> None:
 async def truncate_logs_at_intervals(fabric: Fabric) -> None:
     """Truncate the logs of the fabric and of all machines, which keep running when the server stops."""
     while True:
-        machine_ids = [guest.machine_id for guest in fabric.switch.tables.guests.values()]
+        tables = fabric.switch.tables
+        machine_ids = {*tables.guests, *(wire.machine_id for wire in tables.wires.values())}
         for path in all_logs(DRIVER_DIRECTORY, machine_ids):
             truncate_log(path)
         await asyncio.sleep(TRUNCATION_INTERVAL)

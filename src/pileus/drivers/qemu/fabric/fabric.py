@@ -87,8 +87,7 @@ class Fabric:
         """Create, update and remove ports, with the rules of their security groups."""
         switch, tables = self.switch, self.switch.tables
         for port_id, port in list(switch.ports.items()):
-            # A machine that is started as another user has other sockets.
-            if port_id in tables.wires and tables.wires[port_id].user_id == port.user_id:
+            if port_id in tables.wires and port.can_serve(tables.wires[port_id]):
                 continue
             if uplink := switch.uplinks.pop(port_id, None):
                 uplink.close()
@@ -120,7 +119,7 @@ class Fabric:
         targets = {
             f"{port_id} {protocol} {address} {port_number}": (port, protocol, address, port_number)
             for port_id, port in self.switch.ports.items()
-            for protocol, address, port_number in self.switch.tables.publicly_open_ports(port.nic)
+            for protocol, address, port_number in self.switch.tables.publicly_open_ports(port_id)
         }
         self._host_ports = {key: host_port for key, host_port in self._host_ports.items() if key in targets}
         rules: dict[str, set[ForwardRule]] = {port_id: set() for port_id in self.switch.ports}

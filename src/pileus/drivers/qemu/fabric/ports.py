@@ -1,21 +1,19 @@
-"""Ports of machines: each is a datagram socket on which a message is a frame."""
+"""Ports of machines and load balancers."""
 
 import asyncio
-import os
-import socket
 from collections import deque
 from collections.abc import Callable
-from pathlib import Path
 
 from pileus.drivers.qemu.fabric.address_ranges import parse_address_range
 from pileus.drivers.qemu.fabric.firewall import Firewall
 from pileus.drivers.qemu.fabric.frames import link_local_address, pack_ip_address, parse_mac_address
-from pileus.drivers.qemu.fabric.guest_sockets import GuestSocket
+from pileus.drivers.qemu.fabric.links import SocketLink
 from pileus.drivers.qemu.fabric.state import MachineNic, PortTrafficCounters
+from pileus.drivers.qemu.fabric.tap_links import TapLink
 from pileus.drivers.qemu.paths import WireSockets
 
-FRAME_LIMIT, BATCH, QUEUE_LIMIT = 65550, 64, 512
-"""Bytes of a frame, frames that are read at once, and frames that may wait for a slow machine."""
+BATCH, QUEUE_LIMIT = 64, 512
+"""Frames that are read at once, and frames that may wait for a slow machine."""
 
 
 class SwitchPort:
@@ -26,12 +24,22 @@ class SwitchPort:
         self._on_frame = on_frame
         self._queue: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
-        self.user_id = wire.user_id
-        sockets = WireSockets.of(wire.nic.port_id, wire.user_id)
-        self._host_path, self._guest_socket = Path(sockets.host), GuestSocket(Path(sockets.guest))
-        self._socket = _bind_socket(self._host_path)
-        self._loop.add_reader(self._socket, self._read)
+        self._user_id, self._tap = wire.user_id, wire.tap
+        self._link: SocketLink | TapLink = (
+            TapLink(wire.tap, wire.nic.port_id)
+            if wire.tap
+            else SocketLink(WireSockets.of(wire.nic.port_id, wire.user_id))
+        )
+        if (descriptor := self._link.reader) is not None:
+            self._loop.add_reader(descriptor, self._read)
         self.update(wire, shared=shared)
+
+    def can_serve(self, wire: MachineNic) -> bool:
+        """Return whether an interface has the same sockets: a machine that is started as another user has others.
+
+        A device that was not handed over is asked for again.
+        """
+        return self._link.reader is not None and (wire.user_id, wire.tap) == (self._user_id, self._tap)
 
     def update(self, wire: MachineNic, *, shared: bool) -> None:
         """Set the interface of the port, whose addresses may change.
@@ -63,9 +71,9 @@ class SwitchPort:
             self._enqueue(frame)
             return
         try:
-            self._guest_socket.send(frame)
+            self._link.send(frame)
         except BlockingIOError:
-            self._loop.add_writer(self._guest_socket.fileno(), self._flush)
+            self._loop.add_writer(self._link.writer, self._flush)
             self._enqueue(frame)
         except OSError:
             # The machine does not run.
@@ -74,18 +82,22 @@ class SwitchPort:
             self._count(frame)
 
     def close(self) -> None:
-        """Close the socket."""
-        self._loop.remove_reader(self._socket)
-        self._loop.remove_writer(self._guest_socket.fileno())
-        self._socket.close()
-        self._guest_socket.close()
-        self._host_path.unlink(missing_ok=True)
+        """Close the sockets or the device."""
+        if (descriptor := self._link.reader) is not None:
+            self._loop.remove_reader(descriptor)
+            self._loop.remove_writer(self._link.writer)
+        self._link.close()
 
     def _read(self) -> None:
         for _ in range(BATCH):
             try:
-                frame = self._socket.recv(FRAME_LIMIT)
+                frame = self._link.receive()
+            except BlockingIOError:
+                return
             except OSError:
+                # A device that is gone stays readable.
+                if self._tap and self._link.reader is not None:
+                    self._loop.remove_reader(self._link.reader)
                 return
             self.counters.packets_out += 1
             self.counters.bytes_out += len(frame)
@@ -94,7 +106,7 @@ class SwitchPort:
     def _flush(self) -> None:
         while self._queue:
             try:
-                self._guest_socket.send(self._queue[0])
+                self._link.send(self._queue[0])
             except BlockingIOError:
                 return
             except OSError:
@@ -102,7 +114,7 @@ class SwitchPort:
                 self._queue.clear()
                 break
             self._count(self._queue.popleft())
-        self._loop.remove_writer(self._guest_socket.fileno())
+        self._loop.remove_writer(self._link.writer)
 
     def _enqueue(self, frame: bytes) -> None:
         if len(self._queue) < QUEUE_LIMIT:
@@ -113,15 +125,3 @@ class SwitchPort:
     def _count(self, frame: bytes) -> None:
         self.counters.packets_in += 1
         self.counters.bytes_in += len(frame)
-
-
-def _bind_socket(path: Path) -> socket.socket:
-    path.unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    # Its directory says who can send to it: the fabric does not belong to the groups of clients.
-    previous = os.umask(0)
-    try:
-        bound.bind(str(path))
-    finally:
-        os.umask(previous)
-    return bound

@@ -12,16 +12,22 @@ from pileus.drivers.protocols.network import (
     SubnetSpec,
 )
 
-VERSION = 2
+VERSION = 3
 """The version of the fabric. A server replaces a running fabric of an earlier one."""
 
 
 class MachineNic(Struct, frozen=True, kw_only=True):
-    """An interface and its machine, which runs as the user of its client if `user_id` is set."""
+    """An interface and its machine, which runs as the user of its client if `user_id` is set.
+
+    The interface of a load balancer is a TAP device: the fabric gets it at the socket `tap`. Its `public_ports` of TCP
+    are forwarded, whatever security groups say.
+    """
 
     machine_id: str
     nic: NicSpec
     user_id: int | None = None
+    tap: str | None = None
+    public_ports: list[int] = field(default_factory=list)
 
 
 class GuestMetadata(Struct, frozen=True, kw_only=True):

@@ -121,9 +121,11 @@ class NetworkTables:
             network_data=network_data(nics, subnets, {own.network_id: self._mtu(own.network_id) for own in nics}),
         )
 
-    def publicly_open_ports(self, nic: NicSpec) -> Iterator[tuple[str, str, int]]:
+    def publicly_open_ports(self, port_id: str) -> Iterator[tuple[str, str, int]]:
         """Yield protocol, address and port of all that is open to every source, which the host forwards."""
+        nic = self.wires[port_id].nic
         ports = {port_key for rule in self._security_rules(nic) for port_key in _ports_opened_by(rule)}
+        ports |= {("tcp", port) for port in self.wires[port_id].public_ports}
         for address in nic.addresses:
             if ":" not in address:
                 yield from ((protocol, address, port) for protocol, port in sorted(ports))
