@@ -19,7 +19,7 @@ from pileus.domain.catalogue_changes import check_subnet_changes
 from pileus.domain.clocks import ClockSetting
 from pileus.domain.network.networks import Subnet
 from pileus.private_files import KEY_FILE
-from pileus.region_drivers import PlannedDriver, plan_region_drivers
+from pileus.region_drivers import PlannedDriver, plan_region_drivers, save_region_drivers
 from pileus.services.account.api_keys import generate_api_token
 from pileus.services.resets import FirstContents
 from pileus.setting_fields import SettingError
@@ -56,7 +56,10 @@ class PreparedDatabase:
 async def open_seeded_database(
     settings: Settings, on_commit: OnCommit | None = None, *, exclusive: bool = False
 ) -> AsyncIterator[PreparedDatabase]:
-    """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released."""
+    """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released.
+
+    Raises ChangedRegionDriver before anything is written if the resources of a region are elsewhere.
+    """
     catalogue = load_catalogue(settings)
     drivers = plan_region_drivers(settings, catalogue)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,6 +68,7 @@ async def open_seeded_database(
         async with db.read() as tx:
             clock = await clocks.get_setting(tx)
         now = clock.time_at(time.time_ns() // 1000)
+        await save_region_drivers(db, drivers)
         token = await seed_database(db, catalogue, given_key=settings.api_key, data=settings.data, now=now)
         if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)

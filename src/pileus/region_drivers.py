@@ -1,6 +1,7 @@
 """Choose and start the driver of each region: the one that the catalogue names, or else that of the settings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from pileus.drivers.protocols.records import RecordStore
 from pileus.drivers.protocols.regions import RunningDriver
 from pileus.drivers.registry import UnknownDriver, find_driver_location, load_driver_settings_type, load_object
 from pileus.settings import Settings
+from pileus.store import region_drivers
+from pileus.store.database import Database, Tx
+from pileus.store.region_drivers import RegionDriver
 from pileus.tasks.clocks import CloudClock
 
 
@@ -29,6 +33,12 @@ class PlannedDriver(Struct, frozen=True, kw_only=True):
     def machines_are_in_data_directory(self) -> bool:
         """Whether a server with another data directory would not find the machines."""
         return bool(getattr(self.factory, "MACHINES_ARE_IN_DATA_DIRECTORY", False))
+
+    @property
+    def place(self) -> str:
+        """The installation that the driver works on, by those of its settings that choose it."""
+        names: Sequence[str] = getattr(self.factory, "PLACE_SETTINGS", ())
+        return ", ".join(f"{name} {getattr(self.settings, name)}" for name in names)
 
 
 def plan_region_drivers(settings: Settings, catalogue: Catalogue) -> Sequence[PlannedDriver]:
@@ -80,6 +90,35 @@ def _read_options(settings: Settings, name: str, options: Mapping[str, Any], pat
 
 def _invalid_region(path: str, text: str) -> Invalid:
     return invalid_catalogue({path: [text]})
+
+
+class ChangedRegionDriver(Exception):
+    """The resources of a region are in another driver. The message is one line and says what to do."""
+
+
+async def save_region_drivers(db: Database, plans: Iterable[PlannedDriver]) -> None:
+    """Save which driver each region has. Raises ChangedRegionDriver if one with resources gets another."""
+    for plan in plans:
+        for region_id in plan.region_ids:
+            planned = RegionDriver(region_id=region_id, driver=plan.name, place=plan.place)
+            await db.write(partial(_save_region_driver, planned))
+
+
+async def _save_region_driver(planned: RegionDriver, tx: Tx) -> None:
+    existing = await region_drivers.find(tx, planned.region_id)
+    if existing == planned:
+        return
+    if existing is not None and await region_drivers.has_resources(tx, planned.region_id):
+        raise ChangedRegionDriver(
+            f"Region {planned.region_id} has resources in {_describe(existing)}, and {_describe(planned)} does not have"
+            " them: give the region its former driver and options again, in the catalogue or by --driver, or delete its"
+            " resources first; a new region can have the new driver"
+        )
+    await region_drivers.save(tx, planned)
+
+
+def _describe(driver: RegionDriver) -> str:
+    return f"the driver {driver.driver}{f' ({driver.place})' if driver.place else ''}"
 
 
 async def start_region_drivers(

@@ -23,6 +23,8 @@ class MemorySettings(Struct, frozen=True, kw_only=True):
 class MemoryDriver:
     """Fulfils Compute, SupportsCapacity, SupportsHealthCheck, SupportsMachineInventory and SupportsMachineMetadata."""
 
+    PLACE_SETTINGS = ("rack",)
+
     def __init__(self, settings: MemorySettings, region_ids: list[int]) -> None:
         self.settings, self.region_ids = settings, region_ids
         self.machines: dict[str, MachineSpec] = {}

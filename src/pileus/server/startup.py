@@ -14,6 +14,7 @@ from pathlib import Path
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.driver_homes import ForeignDriverHome
 from pileus.drivers.registry import UnknownDriver
+from pileus.region_drivers import ChangedRegionDriver
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
 from pileus.store.database import DatabaseInUse, DatabaseNewerThanProgram, DatabaseUnreachable
@@ -35,7 +36,14 @@ def explain_start_errors(settings: Settings) -> Iterator[None]:
         raise SettingError(f"{settings.catalogue}: {problem.message}") from problem
     except UnknownDriver as problem:
         raise SettingError(f"--driver: {problem}") from problem
-    except (DatabaseInUse, DatabaseNewerThanProgram, SecretsKeyError, ForeignDriverHome, Unavailable) as problem:
+    except (
+        DatabaseInUse,
+        DatabaseNewerThanProgram,
+        SecretsKeyError,
+        ForeignDriverHome,
+        ChangedRegionDriver,
+        Unavailable,
+    ) as problem:
         raise StartError(str(problem)) from problem
     except DatabaseUnreachable as problem:
         raise StartError(f"{problem}: start PostgreSQL, or check --database") from problem

@@ -86,7 +86,8 @@ def _of_records(table: str) -> str:
 
 
 STORED_TABLES = (
-    *_tables(Content.SERVER, "schema_versions", "secret_keys", "driver_homes", "region_homes", "retention", "leases"),
+    *_tables(Content.SERVER, "schema_versions", "secret_keys", "driver_homes", "region_homes", "region_drivers"),
+    *_tables(Content.SERVER, "retention", "leases"),
     *_tables(Content.CATALOGUE, "flavors", kept="1 = 1"),
     *_tables(Content.ACCESS, "counters", kept="name LIKE 'simulated%'"),
     *_tables(Content.ACCESS, "clients", "users", "api_keys", "login_sessions", "projects"),

@@ -43,6 +43,8 @@ from pileus.drivers.protocols.storage import DiskSpec
 class Openstack:
     """The driver of one region of an OpenStack cloud."""
 
+    PLACE_SETTINGS = ("cloud", "region")
+
     def __init__(self, config: DriverConfig[OpenstackSettings]) -> None:
         settings = config.settings
         self.cloud, self.waits = OpenstackCloud(settings), Waits(settings)

@@ -55,6 +55,9 @@ class DriverFactory(Protocol):
 
     It may have the attribute `SERVES_ALL_ITS_REGIONS`. If that is true, one driver serves all regions that name it, and
     a catalogue whose regions have different options for it is refused. Else there is a driver for each set of options.
+
+    It may have the attribute `PLACE_SETTINGS`: the names of the settings that choose the installation it works on. A
+    region with resources keeps them, as it keeps its driver.
     """
 
     def create(self, config: DriverConfig[Any]) -> Compute:
