@@ -52,8 +52,8 @@ test-container: $(VENV)/.dev ## Build the container without a builder, and test 
 test-openstack record-openstack: $(VENV)/.dev
 	scripts/openstack/run-tests $(if $(filter record-openstack,$@),--record) $(ARGS)
 
-test-openstack: ## Bring up a real OpenStack and run the conformance suite of drivers on it (needs root and Debian 12)
-record-openstack: ## The same, and record its answers for the normal tests
+test-openstack: ## Bring up a real OpenStack, and run conformance and real machines on it (needs root and Debian 12)
+record-openstack: ## Bring it up, and record its answers for the normal tests
 
 coverage: ## List the files that the last `make test` did not cover completely
 	@$(BIN)/coverage report
@@ -98,8 +98,9 @@ site: $(VENV)/.dev ## Build the documentation site, which the server shows at /d
 site-links: $(VENV)/.dev ## Check the links of the documentation to other sites
 	$(BIN)/python -m website --check-links --output build/links
 
-picture: $(VENV)/.dev ## Make docs/session.svg, the picture of the README
+picture: $(VENV)/.dev ## Make docs/session.svg and docs/sizes.svg, the pictures of the README
 	$(BIN)/python scripts/picture
+	$(BIN)/python scripts/sizes
 
 lock: ## Update the lock files: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)

@@ -12,6 +12,8 @@ from partitioned_disk import partition_disk
 IMAGE, BLANK_IMAGE = "debian-12-generic-x64", "blank"
 FLAVORS = {"g1-standard-1-2": (1, 192), "g1-standard-2-4": (2, 256)}
 """Processors and MiB: real machines of these tests are small."""
+CONFIG_DRIVE = {"hw_cdrom_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
+"""The tiny guest has no driver for other CD-ROM drives."""
 VOLUME_TYPES = ("standard", "ssd_hiiops")
 
 
@@ -53,7 +55,13 @@ def create_image(cloud: Connection, name: str, file_system: Path) -> None:
         partition_disk(file_system, disk)
         subprocess.run(["qemu-img", "convert", "-O", "qcow2", disk, image], check=True)
         cloud.image.create_image(
-            name=name, disk_format="qcow2", container_format="bare", filename=str(image), visibility="public", wait=True
+            name=name,
+            disk_format="qcow2",
+            container_format="bare",
+            filename=str(image),
+            visibility="public",
+            wait=True,
+            **CONFIG_DRIVE,
         )
 
 

@@ -6,14 +6,15 @@ export PYTHONWARNINGS=ignore OS_NOVA_DISABLE_EVENTLET_PATCHING=true
 HOSTS="1 2"
 CONF=$OPENSTACK_HOME/conf RUN=$OPENSTACK_HOME/run LOG=$OPENSTACK_HOME/log
 DATABASE=21401 BROKER=21402 MEMCACHED=21405 KEYSTONE=21410 PLACEMENT=21411 GLANCE=21412 NEUTRON=21413 NOVA=21414
-CINDER=21415 NORTHBOUND=21421 SOUTHBOUND=21422
+CINDER=21415 CONSOLES=21416 NORTHBOUND=21421 SOUTHBOUND=21422
 WAIT_SECONDS=600
 
 # Start a program in the background, unless it runs. Its process group is written down, so that `stop` can end it.
 start() {
     local name=$1
     shift
-    if [ -e "$RUN/$name.pid" ] && kill -0 "$(cat "$RUN/$name.pid")" 2>/dev/null; then return; fi
+    # A process that has ended and that nobody waits for has no program.
+    if [ -e "$RUN/$name.pid" ] && readlink "/proc/$(cat "$RUN/$name.pid")/exe" >/dev/null; then return; fi
     setsid nohup "$@" >>"$LOG/$name.log" 2>&1 </dev/null &
     echo $! >"$RUN/$name.pid"
 }

@@ -1,5 +1,8 @@
 """Security groups, known in OpenStack by their names, with exactly the rules of Pileus."""
 
+import asyncio
+from weakref import WeakValueDictionary
+
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
 from pileus.drivers.openstack.names import engine_name
@@ -26,6 +29,7 @@ class NeutronSecurityGroups:
 
     def __init__(self, cloud: OpenstackCloud) -> None:
         self._cloud = cloud
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Create a group, or change its rules. New rules are added before old ones are removed."""
@@ -49,7 +53,14 @@ class NeutronSecurityGroups:
             await self._cloud.delete("network", f"/security-groups/{group['id']}")
 
     async def ensure_group_id(self, group_id: str) -> str:
-        """Return the id of a group in OpenStack; one that does not exist yet is created without rules."""
+        """Return the id of a group in OpenStack; one that does not exist yet is created without rules.
+
+        Machines that are created at once can have the same new group: OpenStack would make one for each.
+        """
+        async with self._locks.setdefault(group_id, asyncio.Lock()):
+            return await self._ensure_group_id(group_id)
+
+    async def _ensure_group_id(self, group_id: str) -> str:
         group = await self._find(group_id)
         if group is None:
             order = {"name": engine_name(group_id)}

@@ -1,0 +1,1 @@
+"""Pileus in front of a real OpenStack, which `scripts/openstack/run-tests` brings up."""

@@ -1,0 +1,1 @@
+"""The life of real machines in OpenStack, by the official SDK."""
