@@ -31,6 +31,7 @@ from pileus.domain.tasks import Task
 from pileus.driver_homes import plan_homes
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.guests import SupportsWatching
+from pileus.drivers.protocols.inventory import SupportsInventory
 from pileus.drivers.protocols.records import SupportsFirstRecords
 from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
 from pileus.initial_data import (
@@ -66,6 +67,7 @@ from pileus.tasks.engine import Engine, OnTaskEnd
 from pileus.tasks.epochs import Epochs
 from pileus.tasks.fault_injection import StoredFaultInjector
 from pileus.tasks.leased_jobs import Job, LeasedJobs
+from pileus.tasks.missing_resources import MissingResources
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.resets import CloudResets
@@ -155,7 +157,7 @@ def _make_workers(
     jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
     workers = [job.run() for job in jobs]
     reconcilers: dict[str, Job] = {
-        f"reconciler of {entry.regions_text}": partial(_reconcile, db, engine.clock, entry)
+        f"reconciler of {entry.regions_text}": partial(_reconcile, db, engine, entry)
         for entry in app_state.drivers.running
     }
     if settings.has_other_processes:
@@ -168,10 +170,13 @@ def _make_leased_jobs(settings: Settings, db: Database, jobs: Mapping[str, Job])
     return LeasedJobs(db, jobs, holder, IDS.new_id(), current_time_micros, settings.lease_seconds)
 
 
-async def _reconcile(db: Database, clock: CloudClock, entry: RunningDriver) -> None:
+async def _reconcile(db: Database, engine: Engine, entry: RunningDriver) -> None:
     """Watch and reconcile the regions of a driver until cancelled."""
-    reconciler = Reconciler(db, entry.driver, clock.now, entry.region_ids)
+    reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
     work = [reconciler.run()]
+    if isinstance(entry.driver, SupportsInventory):
+        region_ids, new_task_id = entry.region_ids, IDS.new_ordered_id
+        work.append(MissingResources(db, entry.driver, engine.clock, region_ids, new_task_id, engine.nudge).run())
     if isinstance(entry.driver, SupportsWatching):
         work.append(reconciler.watch_driver(entry.driver))
     await asyncio.gather(*work)

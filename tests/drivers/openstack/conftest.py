@@ -8,6 +8,7 @@ import random
 import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,24 +17,12 @@ import pytest
 from pileus.testing.conformance import helpers, test_machines, test_networks, test_storage
 from pileus.testing.conformance.fixtures import data, driver, make_driver, system_image_id
 from pileus.testing.conformance.harnesses import DriverTestHarness, load_test_harness
+from tests.drivers.openstack import installations
 from tests.drivers.openstack.double import Double
-from tests.drivers.openstack.exchanges import load_exchanges, save_exchanges
+from tests.drivers.openstack.exchanges import load_exchanges, save_exchanges, write_clouds
 from tests.drivers.openstack.recorder import Recorder
 
 __all__ = ["data", "driver", "make_driver", "system_image_id"]
-CLOUDS = """
-clouds:
-  double:
-    auth:
-      auth_url: http://127.0.0.1:{port}/21410/v3
-      username: admin
-      password: admin-password
-      project_name: admin
-      user_domain_id: default
-      project_domain_id: default
-    region_name: RegionOne
-    identity_api_version: "3"
-"""
 
 
 @pytest.fixture
@@ -46,8 +35,8 @@ def driver_name() -> str:
 def fixed_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let each test choose the same ids in each run."""
     numbers = random.Random(request.node.name)  # noqa: S311  # not a secret
-    fixed = SimpleNamespace(uuid4=lambda: uuid.UUID(int=numbers.getrandbits(128), version=4))
-    for module in (helpers, test_machines, test_networks, test_storage):
+    fixed = SimpleNamespace(UUID=uuid.UUID, uuid4=lambda: uuid.UUID(int=numbers.getrandbits(128), version=4))
+    for module in (helpers, test_machines, test_networks, test_storage, installations, request.module):
         if hasattr(module, "uuid"):
             monkeypatch.setattr(module, "uuid", fixed)
 
@@ -58,9 +47,9 @@ def recording_name(request: pytest.FixtureRequest) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in request.node.name).strip("_")
 
 
-@pytest.fixture
-def cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
-    """The double of OpenStack, or the recorder in front of it."""
+@contextmanager
+def run_cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
+    """Run the double of OpenStack, or the recorder in front of it."""
     is_recording = "PILEUS_RECORD_OPENSTACK" in os.environ
     server: Recorder | Double = Recorder() if is_recording else Double(load_exchanges(recording_name))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -76,14 +65,35 @@ def cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
 
 
 @pytest.fixture
-def openstack_settings(cloud_server: Recorder | Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
+    """The double of OpenStack, or the recorder in front of it."""
+    with run_cloud_server(recording_name) as server:
+        yield server
+
+
+@pytest.fixture
+def other_cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
+    """Another installation of OpenStack."""
+    with run_cloud_server(f"{recording_name}_other") as server:
+        yield server
+
+
+@pytest.fixture
+def poll_interval() -> float:
+    """Seconds between two looks at work in progress: the double's work is done."""
+    return 0.5 if "PILEUS_RECORD_OPENSTACK" in os.environ else 0
+
+
+@pytest.fixture
+def openstack_settings(
+    cloud_server: Recorder | Double, poll_interval: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Point the driver to the double by its variables."""
     clouds = tmp_path / "clouds.yaml"
-    clouds.write_text(CLOUDS.format(port=cloud_server.server_address[1]))
-    interval = "0.5" if isinstance(cloud_server, Recorder) else "0"
-    settings = {"CONFIG": str(clouds), "CLOUD": "double", "BOOT_IMAGE": "blank", "POLL_INTERVAL": interval}
+    write_clouds(clouds, double=cloud_server)
+    settings = {"CONFIG": clouds, "CLOUD": "double", "BOOT_IMAGE": "blank", "POLL_INTERVAL": poll_interval}
     for name, value in settings.items():
-        monkeypatch.setenv(f"PILEUS_OPENSTACK_{name}", value)
+        monkeypatch.setenv(f"PILEUS_OPENSTACK_{name}", str(value))
 
 
 @pytest.fixture

@@ -1,24 +1,26 @@
 """A proxy in front of a real OpenStack that records all exchanges of a test."""
 
 import http.client
-import threading
-from http.server import ThreadingHTTPServer
 
-from tests.drivers.openstack.exchanges import KEPT_HEADERS, Exchange, ExchangeHandler, request_key, without_host
+from tests.drivers.openstack.exchanges import (
+    KEPT_HEADERS,
+    Exchange,
+    ExchangeHandler,
+    ExchangeServer,
+    request_key,
+    without_host,
+)
 
 IDLE_SECONDS = 600
 SKIPPED_HEADERS = frozenset({"host", "content-length", "connection", "accept-encoding"})
 
 
-class Recorder(ThreadingHTTPServer):
+class Recorder(ExchangeServer):
     """Forwards `/PORT/path` to `/path` of the service at that port."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.exchanges: list[Exchange] = []
-        self.lock = threading.Lock()
 
 
 class _Handler(ExchangeHandler):
@@ -29,12 +31,13 @@ class _Handler(ExchangeHandler):
         port, _, path = self.path.removeprefix("/").partition("/")
         connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=IDLE_SECONDS)
         headers = {name: value for name, value in self.headers.items() if name.lower() not in SKIPPED_HEADERS}
+        key = request_key(self.command, self.path, body)
         connection.request(self.command, f"/{path}", body or None, headers)
         response = connection.getresponse()
         text = without_host(response.read().decode())
         kept = {name: without_host(value) for name in KEPT_HEADERS if (value := response.getheader(name))}
         connection.close()
-        exchange = Exchange(request_key(self.command, self.path, body), response.status, kept, text)
+        exchange = Exchange(key, response.status, kept, text)
         with self.server.lock:
             self.server.exchanges.append(exchange)
         return exchange

@@ -15,7 +15,8 @@ from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
 from pileus.drivers.protocols.network import SubnetSpec
 from pileus.testing.conformance.helpers import new_machine
-from tests.drivers.openstack.double import LOST, Double
+from tests.drivers.openstack.double import Double
+from tests.drivers.openstack.exchanges import LOST
 
 RECORDING = "test_a_machine_runs_after_a_restart[SHUTOFF-True]"
 NOVA = "/21414/v2.1"

@@ -25,6 +25,8 @@ VERSIONS = {"compute": "2", "block-storage": "3", "image": "2", "network": "2", 
 UNREACHABLE = frozenset({502, 503, 504})
 RETRYABLE = frozenset({401, 408, 409, 425, 429, 500})
 NOT_FOUND, CONFLICT = 404, 409
+OVER_QUOTA = "OverQuota"
+"""The type of the network service's refusals for its quota, which it calls conflicts."""
 ERRORS = 400
 LONGEST_MESSAGE = 300
 
@@ -32,8 +34,8 @@ LONGEST_MESSAGE = 300
 class OpenstackError(DriverError):
     """OpenStack has refused a request with this status code."""
 
-    def __init__(self, message: str, status_code: int) -> None:
-        super().__init__(message, retryable=status_code in RETRYABLE)
+    def __init__(self, message: str, status_code: int, *, is_over_quota: bool = False) -> None:
+        super().__init__(message, retryable=status_code in RETRYABLE and not is_over_quota)
         self.status_code = status_code
 
 
@@ -118,7 +120,10 @@ class OpenstackCloud:
         if response.status_code in UNREACHABLE:
             raise DriverUnreachable(f"OpenStack does not work: {_message_of(response)}")
         if response.status_code >= ERRORS:
-            raise OpenstackError(f"OpenStack: {_message_of(response)}", response.status_code)
+            is_over_quota = _details_of(response).get("type") == OVER_QUOTA
+            raise OpenstackError(
+                f"OpenStack: {_message_of(response)}", response.status_code, is_over_quota=is_over_quota
+            )
         return _json_of(response)
 
     def _has_role(self, name: str) -> bool:
@@ -176,9 +181,13 @@ def _json_of(response: Any) -> Json:
     return body if isinstance(body, dict) else {}
 
 
-def _message_of(response: Any) -> str:
-    """Return the message of a refusal: each service wraps it in an object of another name."""
+def _details_of(response: Any) -> Json:
+    """Return what a refusal says: each service wraps it in an object of another name."""
     body = _json_of(response)
-    wrapped = next((value for value in body.values() if isinstance(value, dict)), body)
-    message = wrapped.get("message") or response.reason or response.status_code
+    details: Json = next((value for value in body.values() if isinstance(value, dict)), body)
+    return details
+
+
+def _message_of(response: Any) -> str:
+    message = _details_of(response).get("message") or response.reason or response.status_code
     return " ".join(str(message).split())[:LONGEST_MESSAGE]

@@ -13,6 +13,7 @@ from pileus.drivers.openstack.cloud import OpenstackCloud
 from pileus.drivers.openstack.consoles import NovaConsoles
 from pileus.drivers.openstack.floating_ips import NeutronFloatingIPs
 from pileus.drivers.openstack.images import GlanceImages
+from pileus.drivers.openstack.inventory import list_resource_ids
 from pileus.drivers.openstack.machines import ServerLifecycle
 from pileus.drivers.openstack.networks import NeutronNetworks
 from pileus.drivers.openstack.ports import NeutronPorts
@@ -29,6 +30,7 @@ from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
+from pileus.drivers.protocols.inventory import InventoryKind
 from pileus.drivers.protocols.network import (
     FloatingIPSpec,
     NetworkSpec,
@@ -116,6 +118,10 @@ class Openstack:
     async def list_missing_machines(self, machine_ids: Sequence[str]) -> Sequence[str]:
         """Return those of the machines that do not exist."""
         return await self.lifecycle.list_missing_machines(machine_ids)
+
+    async def list_resource_ids(self, kind: InventoryKind) -> set[str]:
+        """Return what exists of a kind."""
+        return await list_resource_ids(self.cloud, kind)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""

@@ -19,13 +19,15 @@ class NeutronRouters:
         self._cloud, self._names, self._ports = cloud, names, ports
 
     async def ensure_router(self, router: RouterSpec) -> None:
-        """Create or update a router."""
+        """Create or update a router. A new one gets its routes by the next call, when it has interfaces."""
         existing = await self._find(router.id)
+        is_new = existing is None
         if existing is None:
             order = {"name": engine_name(router.id), "description": router.name}
             existing = (await self._cloud.post("network", "/routers", {"router": order}))["router"]
         routes = [{"destination": route.destination, "nexthop": route.nexthop} for route in router.routes]
-        changes = changed_fields(existing, {"description": router.name, "routes": routes})
+        intended = {"description": router.name} | ({} if is_new else {"routes": routes})
+        changes = changed_fields(existing, intended)
         gateway = await self._gateway(router)
         if not _has_gateway(existing, gateway):
             changes["external_gateway_info"] = gateway

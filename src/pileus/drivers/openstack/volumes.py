@@ -104,11 +104,16 @@ class CinderVolumes:
     async def _list(self, volume_id: str) -> list[Json]:
         """Return the volumes of this name, without the copies that OpenStack makes to move a volume."""
         volumes = (await self._cloud.get("block-storage", "/volumes/detail", name=engine_name(volume_id)))["volumes"]
-        return [volume for volume in volumes if not str(volume.get(MIGRATION) or "").startswith(COPY_STATES)]
+        return [volume for volume in volumes if not is_migration_copy(volume)]
 
     async def _read(self, engine_id: str) -> Json:
         volume: Json = (await self._cloud.get("block-storage", f"/volumes/{engine_id}"))["volume"]
         return volume
+
+
+def is_migration_copy(volume: Json) -> bool:
+    """Return whether a volume is the copy by which OpenStack moves another one."""
+    return str(volume.get(MIGRATION) or "").startswith(COPY_STATES)
 
 
 def _is_idle_or_failed(volume: Json) -> bool:

@@ -62,8 +62,17 @@ def internal_interfaces(interfaces: Iterable[RouterInterface]) -> list[RouterInt
 async def ensure_router_in_driver(ctx: TaskContext[object], router_id: str) -> None:
     """Create the router with all its interfaces in the driver. Raises NotFound."""
     router, interfaces = await _load_router(ctx, router_id)
-    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
-    await add_interfaces(ctx.driver, internal_interfaces(interfaces))
+    await _send_router(ctx.driver, router, interfaces, internal_interfaces(interfaces))
+
+
+async def _send_router(
+    driver: Compute, router: Router, interfaces: Sequence[RouterInterface], internal: Iterable[RouterInterface]
+) -> None:
+    """Send a router and its internal interfaces. A driver may need these before the routes of a new router."""
+    await require_router_support(driver).ensure_router(router_spec(router, interfaces))
+    await add_interfaces(driver, internal)
+    if router.routes:
+        await require_router_support(driver).ensure_router(router_spec(router, interfaces))
 
 
 async def _load_router(ctx: TaskContext[object], router_id: str) -> tuple[Router, list[RouterInterface]]:
@@ -128,12 +137,12 @@ async def _remove_records(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
 
 async def _apply_update(ctx: TaskContext[UpdateRouterArgs]) -> None:
     router, interfaces = await _load_router(ctx, ctx.args.router_id)
-    await _apply(ctx, router.patched(ctx.args.patch), interfaces, added=ctx.args.new, removed=ctx.args.old)
+    await _apply(ctx, router.patched(ctx.args.patch), interfaces, removed=ctx.args.old)
 
 
 async def _revert_update(ctx: TaskContext[UpdateRouterArgs]) -> None:
     router, interfaces = await _load_router(ctx, ctx.args.router_id)
-    await _apply(ctx, router, interfaces, added=ctx.args.old, removed=ctx.args.new)
+    await _apply(ctx, router, interfaces, removed=ctx.args.new)
 
 
 async def _apply(
@@ -141,13 +150,12 @@ async def _apply(
     router: Router,
     interfaces: Sequence[RouterInterface],
     *,
-    added: Collection[str],
     removed: Collection[str],
 ) -> None:
-    """Send the router to the driver, then add and remove interfaces by the ids of their ports."""
-    await require_router_support(ctx.driver).ensure_router(router_spec(router, interfaces))
+    """Send the router with all its interfaces to the driver, except for those that are removed."""
     internal = internal_interfaces(interfaces)
-    await add_interfaces(ctx.driver, (interface for interface in internal if interface.port.id in added))
+    kept = [interface for interface in internal if interface.port.id not in removed]
+    await _send_router(ctx.driver, router, interfaces, kept)
     await remove_interfaces(ctx, (interface for interface in internal if interface.port.id in removed))
 
 
