@@ -7,7 +7,13 @@ from uuid import uuid5
 import pytest
 from msgspec import inspect
 
-from pileus.api.canonical_ids import FREE_FIELDS, canonical_query, canonicalize_json, is_id_name
+from pileus.api.canonical_ids import (
+    FREE_FIELDS,
+    canonical_query,
+    canonicalize_json,
+    is_id_name,
+    query_without_empty_ids,
+)
 from pileus.api.validation import convert_body
 from pileus.api.wire.account.report_requests import ReportRequest
 from pileus.api.wire.constraints import Uuid
@@ -101,14 +107,30 @@ def test_every_path_parameter_that_holds_an_id_is_known_by_its_name() -> None:
         ("network_id=ABC&x", "network_id=ABC&x"),
         (f"image_id={FORMER_UBUNTU}", f"image_id={UBUNTU}"),
         ("", ""),
+    ],
+)
+def test_ids_in_queries_become_canonical(query: str, canonical: str) -> None:
+    assert canonical_query(query.encode()) == canonical.encode()
+
+
+@pytest.mark.parametrize(
+    ("query", "used"),
+    [
         (f"listener_id=&load_balancer_id={LOWER}", f"load_balancer_id={LOWER}"),
         ("listener_id=&load_balancer_id=", ""),
         ("limit=1&listener_id=&name=", "limit=1&name="),
         ("name=id=&id=&key_id", "name=id=&key_id"),
     ],
 )
-def test_ids_in_queries_become_canonical(query: str, canonical: str) -> None:
-    assert canonical_query(query.encode()) == canonical.encode()
+def test_empty_ids_in_queries_are_not_used(query: str, used: str) -> None:
+    assert query_without_empty_ids(query.encode()) == used.encode()
+
+
+async def test_an_empty_id_does_not_make_a_change_one_of_everything(tenant: Tenant) -> None:
+    answer = await tenant.operator.post("/_pileus/reset?client_id=")
+
+    assert answer.status_code == 400
+    assert (await tenant.api.get("/cloud/v1/projects")).json()["count"] == 1
 
 
 def test_names_tags_and_values_in_bodies_stay_as_they_are() -> None:

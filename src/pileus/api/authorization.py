@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request
 from litestar.handlers import BaseRouteHandler
 
-from pileus.api.canonical_ids import canonical_path_params, canonical_query
+from pileus.api.canonical_ids import canonical_path_params, canonical_query, query_without_empty_ids
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.query_values import check_query_values
 from pileus.api.unread_inputs import check_parameters_are_read
@@ -43,6 +43,11 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
         check_parameters_are_read(request.scope["query_string"], request.route_handler)
 
 
+def _canonical_query(scope: Any) -> bytes:
+    query: bytes = scope["query_string"]
+    return canonical_query(query_without_empty_ids(query) if query and scope["method"] in READING else query)
+
+
 async def make_request_context(state: AppState, access: Access, scope: Any) -> RequestContext:
     """Authenticate the caller, check the rate limit and the access, and return the context of the request.
 
@@ -67,7 +72,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
     if state.strict:
         check_parameters_are_read(scope["query_string"], scope["route_handler"])
     params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
-    scope["path_params"], scope["query_string"] = canonical_path_params(params), canonical_query(scope["query_string"])
+    scope["path_params"], scope["query_string"] = canonical_path_params(params), _canonical_query(scope)
     return RequestContext(
         app=state,
         epoch=epoch,

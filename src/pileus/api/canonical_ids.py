@@ -52,14 +52,18 @@ def canonical_path_params(params: dict[str, Any]) -> dict[str, Any]:
 
 
 def canonical_query(query: bytes) -> bytes:
-    """Return a query string with canonical ids, also in lists that commas separate, and without empty ids.
-
-    The older Go SDK sends an empty id for a filter that is not used.
-    """
-    query = EMPTY_ID.sub(b"", query).lstrip(b"&")
+    """Return a query string with canonical ids, also in lists that commas separate."""
     if OTHER_UUID.search(query) is None:
         return query
     return b"&".join(_canonical_parameter(parameter) for parameter in query.split(b"&"))
+
+
+def query_without_empty_ids(query: bytes) -> bytes:
+    """Return a query string without empty ids: the older Go SDK sends one for each filter that is not used.
+
+    This is for requests that read. Where a filter says what to change, an empty one must not mean everything.
+    """
+    return EMPTY_ID.sub(b"", query).lstrip(b"&")
 
 
 def has_other_ids(body: bytes) -> bool:
