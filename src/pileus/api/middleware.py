@@ -139,9 +139,12 @@ def _make_request_counter(metrics: ServerMetrics) -> Callable[[Scope, int, float
 
 
 def _operation_id(scope: Any) -> str:
-    """Return the id of the operation in the OpenAPI document, which has neither unknown paths nor wrong methods."""
+    """Return the id of the operation in the OpenAPI document, or the name of a handler that is not in it.
+
+    An unknown path and a wrong method have no handler.
+    """
     handler = scope.get("route_handler")
-    return (operation_id_of(handler) if isinstance(handler, HTTPRouteHandler) else "") or UNKNOWN
+    return operation_id_of(handler) or handler.handler_name if isinstance(handler, HTTPRouteHandler) else UNKNOWN
 
 
 def _make_request_ids() -> Iterator[str]:
