@@ -19,17 +19,19 @@ GROUP BY task_type
 
 
 async def count_by_quota(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, int]:
-    """Return the usage of the place's tenant in its region, over all its projects."""
+    """Return the usage of the place's tenant in its region, over all its projects.
+
+    Unfinished conversions are counted first: one that ends meanwhile may count twice, but never not at all.
+    """
     used: dict[str, int] = {}
+    for task_type, count in await tx.all(UNFINISHED, client_id=place.client_id, region_id=place.region_id):
+        used[CONVERSIONS[task_type]] = int(count)
     for (name, part), count in (await resource_counts.list_of_tenant(tx, place.client_id, place.region_id)).items():
         flavor = catalogue.flavor(part) if name == SERVERS else None
         for quota, number in flavor.quota_counts_per_server.items() if flavor else ():
             used[quota] = used.get(quota, 0) + number * count
         if name != SERVERS:
-            used[name] = count
-    for task_type, count in await tx.all(UNFINISHED, client_id=place.client_id, region_id=place.region_id):
-        quota = CONVERSIONS[task_type]
-        used[quota] = used.get(quota, 0) + int(count)
+            used[name] = used.get(name, 0) + count
     return used
 
 
