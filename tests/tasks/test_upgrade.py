@@ -66,7 +66,15 @@ IGNORED_COLUMNS = {
     "lease_until",
     "machine",
 }
-IGNORED_TABLES = {"schema_versions", "flavors", "usage_records", "simulated_settings", "counters", "resource_counts"}
+IGNORED_TABLES = {
+    "schema_versions",
+    "flavors",
+    "usage_records",
+    "simulated_settings",
+    "counters",
+    "resource_counts",
+    "region_drivers",
+}
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 UNFINISHED_TASKS = """
 SELECT t.id, t.task_type, c.name,
