@@ -17,6 +17,7 @@ from pileus.drivers.protocols.storage import DiskSpec
 from pileus.drivers.qemu.arguments import SEED, VNC
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.client import SOCKET
+from pileus.drivers.qemu.fabric.state import VERSION
 from pileus.drivers.qemu.fabric_updates import FABRIC
 from pileus.drivers.qemu.log_files import serial_log
 from pileus.drivers.qemu.monitor import COMMANDS, EVENTS
@@ -347,7 +348,7 @@ async def test_a_machine_from_before_the_upgrade_works_on_and_moves_at_its_next_
 async def test_a_fabric_of_an_earlier_version_is_replaced(qemu: Qemu, monkeypatch: pytest.MonkeyPatch) -> None:
     await qemu.fabric_updater.send_network_state()
     fabric = qemu.control.children.by_name[FABRIC]
-    monkeypatch.setattr("pileus.drivers.qemu.fabric_updates.VERSION", 3)
+    monkeypatch.setattr("pileus.drivers.qemu.fabric_updates.VERSION", VERSION + 1)
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
