@@ -292,8 +292,8 @@ async def test_seeds_contain_an_ipv6_gateway_only_for_bridged_networks(data: Pat
         Qemu(data, programs.find_programs("tcg"), CATALOGUE, settings=options) for options in (QemuSettings(), settings)
     )
 
-    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.fabric_updater.subnets_for_seed_disks()}
-    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.fabric_updater.subnets_for_seed_disks()}
+    gateways = {subnet.cidr: subnet.gateway_ip for subnet in alone.fabric_updater.subnets_for_guests()}
+    bridged_gateways = {subnet.cidr: subnet.gateway_ip for subnet in bridged.fabric_updater.subnets_for_guests()}
 
     assert gateways.keys() == bridged_gateways.keys()
     assert {cidr: gateway for cidr, gateway in gateways.items() if gateway is None} == dict.fromkeys(

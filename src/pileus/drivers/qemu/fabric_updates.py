@@ -80,8 +80,8 @@ class FabricUpdater:
         """Return the ports of the host that are forwarded to a machine."""
         return [forward.way for forward in (await self.fetch_report()).forwards if forward.machine_id == machine_id]
 
-    def subnets_for_seed_disks(self) -> list[SubnetSpec]:
-        """Return every subnet as it is described in seed disks: only a bridge has an IPv6 gateway."""
+    def subnets_for_guests(self) -> list[SubnetSpec]:
+        """Return every subnet as machines and load balancers see it: only a bridge has an IPv6 gateway."""
         bridged = {network.id for network in self._external_networks if network.name in self._bridges}
         return [
             replace(subnet, gateway_ip=None)

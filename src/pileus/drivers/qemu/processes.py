@@ -108,7 +108,7 @@ class QemuProcesses:
             return
         create_file(file, user)
         with open_without_following_symlink(file, "wb") as disk:
-            disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_seed_disks()))
+            disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_guests()))
 
     def _spawn(
         self, machine: MachineSpec, devices: list[arguments.Device], user: ProcessUser | None

@@ -25,7 +25,7 @@ def used_nics(spec: LoadBalancerSpec, subnets: Sequence[SubnetSpec]) -> list[Nic
 
 def plan_devices(nics: Sequence[NicSpec], fabric_updater: FabricUpdater) -> dict[str, dict[str, Any]]:
     """Return the devices by port id, as the runner gets them. Only the first gateway of a family gets a route."""
-    subnets, mtus = fabric_updater.subnets_for_seed_disks(), fabric_updater.mtus()
+    subnets, mtus = fabric_updater.subnets_for_guests(), fabric_updater.mtus()
     devices: dict[str, dict[str, Any]] = {}
     families: set[int] = set()
     for nic in nics:

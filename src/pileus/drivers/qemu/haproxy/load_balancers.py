@@ -211,7 +211,7 @@ class HaproxyLoadBalancers:
     def _save_nics(self, record: LoadBalancerRecord) -> list[NicSpec]:
         """Save the ports that the load balancer has in the network, without applying that."""
         spec = record.load_balancer
-        nics = used_nics(spec, self._fabric_updater.subnets_for_seed_disks())
+        nics = used_nics(spec, self._fabric_updater.subnets_for_guests())
         self._state.delete_nics(spec.id)
         for nic in nics:
             self._state.save_nic(spec.id, nic)
