@@ -7,10 +7,13 @@ from functools import partial
 
 from pileus.domain.compute.instances import Status
 from pileus.drivers.protocols.compute import SupportsMachineInventory
+from pileus.store import resource_revisions
 from pileus.store.compute import instances
 from pileus.store.database import Database, Tx
+from pileus.store.resource_revisions import ResourceRecords
 
 LOG = logging.getLogger(__name__)
+RECORDS = ResourceRecords(instances.TABLE)
 PAGE_SIZE, PAGES_PER_RUN = 500, 4
 """Instances that the driver is asked about at once, and how often it is asked in a run."""
 
@@ -29,12 +32,13 @@ class MissingMachines:
         for _ in range(PAGES_PER_RUN):
             # Records are read first: an instance that a task has changed since may have a new machine.
             async with self._db.scan() as tx:
-                page = await instances.list_unlocked_revisions(tx, self._region_ids, self._last_id, PAGE_SIZE)
-            revisions = dict(page)
+                revisions = await resource_revisions.list_unlocked(
+                    tx, RECORDS, self._region_ids, self._last_id, PAGE_SIZE
+                )
             missing = await self._driver.list_missing_machines(list(revisions)) if revisions else []
             for machine_id in missing:
                 await self._db.write(partial(_save_missing, machine_id, revisions[machine_id], self._now()))
-            self._last_id = page[-1][0] if len(page) == PAGE_SIZE else ""
+            self._last_id = [*revisions][-1] if len(revisions) == PAGE_SIZE else ""
             if not self._last_id:
                 return
             await asyncio.sleep(0)

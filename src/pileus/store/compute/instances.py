@@ -139,19 +139,6 @@ async def list_states(tx: Tx, ids: Sequence[str], region_ids: Sequence[int]) -> 
     return {row[0]: RecordedState(*row[1:]) for row in rows}
 
 
-async def list_unlocked_revisions(tx: Tx, region_ids: Sequence[int], after: str, limit: int) -> list[tuple[str, int]]:
-    """Return id and revision of the next instances in some regions that no task has locked, in the order of the ids."""
-    marks, regions = in_list_placeholders("region", region_ids)
-    rows = await tx.all(
-        f"SELECT id, revision FROM instances WHERE id > :after AND region_id IN ({marks}) AND task_id IS NULL"
-        " ORDER BY id LIMIT :limit",
-        after=after,
-        limit=limit,
-        **regions,
-    )
-    return [(row[0], row[1]) for row in rows]
-
-
 async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
     """Return the names of instances of any tenant, by id."""
     marks, values = in_list_placeholders("id", ids)
