@@ -3,21 +3,16 @@
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from pileus.store.project_contents import LOCKABLE
-from tests.builders import a_network
-from tests.networks import a_router
 from tests.orders import an_order, boot
 from tests.simulated_cloud import count_machines_volumes_and_nics
+from tests.state_machines import WHICH, TenantMachine, one_of, run_machine
 from tests.sync_app import SyncApp
 from tests.tenants import REGION
 
-# An index into the existing resources, modulo their number.
-WHICH = st.integers(0, 5)
-REFUSED = (400, 404, 409)
 GONE = "SELECT 1 FROM {table} WHERE {column} IS NOT NULL AND {column} NOT IN (SELECT id FROM {other})"
 DANGLING = {
     "an attachment of no volume": GONE.format(table="attachments", column="volume_id", other="volumes"),
@@ -32,12 +27,11 @@ DANGLING = {
 }
 
 
-class Family(RuleBasedStateMachine):
+class Family(TenantMachine):
     """The resources of one tenant and their attachments."""
 
     def __init__(self, world: SyncApp) -> None:
-        super().__init__()
-        self.world, self.tenant = world, world.tenant()
+        super().__init__(world)
         self.instances: dict[str, str] = {}
         """The port in the private network of each instance."""
         self.volumes: dict[str, str | None] = {}
@@ -46,28 +40,6 @@ class Family(RuleBasedStateMachine):
         self.sizes: dict[str, int] = {}
         self.reserved: dict[str, str | None] = {}
         self.floating: dict[str, str | None] = {}
-
-    @initialize()
-    def create_a_network(self) -> None:
-        """Create a private network with an external gateway."""
-
-        async def make() -> None:
-            self.network, (self.subnet,) = await a_network(self.tenant)
-            await a_router(self.tenant, self.subnet)
-
-        self.world.run(make())
-
-    def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any] | None:
-        """Send a request and wait for its task; return None if it is rejected."""
-
-        async def do() -> dict[str, Any] | None:
-            answer = await self.tenant.api.request(method, path, json=body)
-            if answer.status_code in REFUSED:
-                return None
-            return await self.tenant.wait_until_finished(answer)
-
-        result: dict[str, Any] | None = self.world.run(do())
-        return result
 
     def get(self, *path: str) -> Any:
         """Return the answer to a GET request."""
@@ -90,7 +62,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH, addresses=st.booleans())
     def delete_an_instance(self, which: int, *, addresses: bool) -> None:
         """Volumes not named remain available; floating IPs may be deleted."""
-        if not (instance_id := _one_of(self.instances, which)):
+        if not (instance_id := one_of(self.instances, which)):
             return
         path = self.tenant.path("instances", instance_id)
         assert self.ask("DELETE", f"{path}?delete_floatings={str(addresses).lower()}") is not None
@@ -120,7 +92,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH, where=WHICH)
     def attach_a_volume(self, which: int, where: int) -> None:
         """An attached volume is rejected."""
-        volume_id, instance_id = _one_of(self.volumes, which), _one_of(self.instances, where)
+        volume_id, instance_id = one_of(self.volumes, which), one_of(self.instances, where)
         if volume_id and instance_id:
             path = self.tenant.path("volumes", volume_id, "attach", version=2)
             done = self.ask("POST", path, {"instance_id": instance_id})
@@ -132,7 +104,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH, where=WHICH)
     def detach_a_volume(self, which: int, where: int) -> None:
         """A volume of another instance, and a boot volume, is rejected."""
-        volume_id, instance_id = _one_of(self.volumes, which), _one_of(self.instances, where)
+        volume_id, instance_id = one_of(self.volumes, which), one_of(self.instances, where)
         if volume_id and instance_id:
             path = self.tenant.path("volumes", volume_id, "detach", version=2)
             done = self.ask("POST", path, {"instance_id": instance_id})
@@ -143,7 +115,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH)
     def extend_a_volume(self, which: int) -> None:
         """Extend a volume, attached or not."""
-        if volume_id := _one_of(self.volumes, which):
+        if volume_id := one_of(self.volumes, which):
             size = self.sizes[volume_id] + 1
             assert self.ask("POST", self.tenant.path("volumes", volume_id, "extend"), {"size": size}) is not None
             self.sizes[volume_id] = size
@@ -151,7 +123,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_volume(self, which: int) -> None:
         """An attached volume is rejected."""
-        if volume_id := _one_of(self.volumes, which):
+        if volume_id := one_of(self.volumes, which):
             done = self.ask("DELETE", self.tenant.path("volumes", volume_id))
             assert (done is not None) == (self.volumes[volume_id] is None)
             if done:
@@ -168,7 +140,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH, where=WHICH)
     def attach_an_address(self, which: int, where: int) -> None:
         """An attached address is rejected."""
-        port_id, instance_id = _one_of(self.reserved, which), _one_of(self.instances, where)
+        port_id, instance_id = one_of(self.reserved, which), one_of(self.instances, where)
         if port_id and instance_id:
             body = {"type": "reserved_fixed_ip", "port_id": port_id}
             done = self.ask("POST", self.tenant.path("instances", instance_id, "attach_interface"), body)
@@ -179,7 +151,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH)
     def release_an_address(self, which: int) -> None:
         """An attached address is rejected."""
-        if port_id := _one_of(self.reserved, which):
+        if port_id := one_of(self.reserved, which):
             done = self.ask("DELETE", self.tenant.path("reserved_fixed_ips", port_id))
             assert (done is not None) == (self.reserved[port_id] is None)
             if done:
@@ -196,7 +168,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH, where=WHICH)
     def assign_a_floating_ip(self, which: int, where: int) -> None:
         """Also to a port with another floating IP, or from another port; then the API's state is adopted."""
-        floating_id, instance_id = _one_of(self.floating, which), _one_of(self.instances, where)
+        floating_id, instance_id = one_of(self.floating, which), one_of(self.instances, where)
         if floating_id and instance_id:
             path, port_id = self.tenant.path("floatingips", floating_id), self.instances[instance_id]
             answer = self.world.run(self.tenant.api.post(f"{path}/assign", json={"port_id": port_id}))
@@ -208,7 +180,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH)
     def unassign_a_floating_ip(self, which: int) -> None:
         """Also if it is unassigned already."""
-        if floating_id := _one_of(self.floating, which):
+        if floating_id := one_of(self.floating, which):
             path = self.tenant.path("floatingips", floating_id, "unassign")
             assert self.world.run(self.tenant.api.post(path)).status_code == 200
             self.floating[floating_id] = None
@@ -216,7 +188,7 @@ class Family(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_floating_ip(self, which: int) -> None:
         """Delete a floating IP, assigned or not."""
-        if floating_id := _one_of(self.floating, which):
+        if floating_id := one_of(self.floating, which):
             assert self.ask("DELETE", self.tenant.path("floatingips", floating_id)) is not None
             del self.floating[floating_id]
 
@@ -245,7 +217,7 @@ class Family(RuleBasedStateMachine):
             kinds = [item["type"] for group in addresses_view.values() for item in group]
             plugged = sum(where == instance_id for where in self.reserved.values())
             assert kinds.count("floating") == sum(where == port_id for where in self.floating.values())
-            given = self._rows("SELECT ip FROM addresses WHERE port_id = :id", id=port_id)
+            given = self.read_rows("SELECT ip FROM addresses WHERE port_id = :id", id=port_id)
             assert {row[0] for row in given} <= {item["addr"] for group in addresses_view.values() for item in group}
             assert kinds.count("fixed") == len(given) + plugged
 
@@ -253,9 +225,9 @@ class Family(RuleBasedStateMachine):
     def nothing_dangles_or_is_locked(self) -> None:
         """Nothing refers to deleted resources."""
         for reference, statement in DANGLING.items():
-            assert self._rows(statement) == [], reference
+            assert self.read_rows(statement) == [], reference
         for table in LOCKABLE:
-            assert self._rows(f"SELECT id FROM {table} WHERE task_id IS NOT NULL") == [], table
+            assert self.read_rows(f"SELECT id FROM {table} WHERE task_id IS NOT NULL") == [], table
 
     @invariant()
     def usage_matches_the_resources(self) -> None:
@@ -267,33 +239,11 @@ class Family(RuleBasedStateMachine):
         assert used["volume_size_usage"] == sum(self.sizes[volume] for volume in self.volumes)
         assert used["floating_count_usage"] == len(self.floating)
         assert used["external_ip_count_usage"] == len(self.reserved)
-        rows = self._rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
+        rows = self.read_rows("SELECT (SELECT count(*) FROM instances), (SELECT count(*) FROM volumes)")
         counts = self.world.run(count_machines_volumes_and_nics(self.tenant.running.app_state.db))
         assert counts[:2] == tuple(rows[0])
-
-    def _rows(self, statement: str, **values: Any) -> list[Any]:
-        async def read() -> list[Any]:
-            async with self.tenant.running.app_state.db.read() as tx:
-                return list(await tx.all(statement, **values))
-
-        result: list[Any] = self.world.run(read())
-        return result
-
-
-def _one_of(resources: dict[str, Any], which: int) -> str | None:
-    """Return one of the items, or None if there are none."""
-    return list(resources)[which % len(resources)] if resources else None
 
 
 @pytest.mark.timeout(300)
 def test_the_resources_of_a_tenant_stay_consistent(world: SyncApp) -> None:
-    run_state_machine_as_test(
-        lambda: Family(world),  # type: ignore[arg-type]  # whatever makes a machine will do
-        settings=settings(
-            max_examples=10,
-            stateful_step_count=30,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        ),
-    )
+    run_machine(lambda: Family(world), examples=10, steps=30)

@@ -7,23 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import invariant, rule
 
 from pileus.store.count_checks import find_wrong_counts
 from tests.balancers import MEMBER, MONITOR, POOL
-from tests.builders import a_network
 from tests.certificates import A_CERTIFICATE
 from tests.chaos.inconsistencies import DRIVER_TABLES, STATEMENTS
-from tests.networks import a_router
+from tests.state_machines import WHICH, TenantMachine, one_of, run_machine
 from tests.sync_app import SyncApp
 from tests.tenants import REGION
 
-# An index into the existing resources, modulo their number.
-WHICH = st.integers(0, 5)
 PORT = st.integers(80, 83)
-REFUSED = (400, 404, 409)
 CHECKED = ("listeners.", "pools.", "members.", "health_monitors.", "secret_uses.", "locks of ", "addresses ", "ports ")
 INCONSISTENCIES = {name: statement for name, statement in STATEMENTS.items() if name.startswith(CHECKED)}
 """What must not exist after any step."""
@@ -48,40 +43,17 @@ class ModelListener:
     secret_id: str | None = None
 
 
-class LoadBalancerFamily(RuleBasedStateMachine):
+class LoadBalancerFamily(TenantMachine):
     """The load balancers, secrets and file shares of one tenant."""
 
     def __init__(self, world: SyncApp) -> None:
-        super().__init__()
-        self.world, self.tenant = world, world.tenant()
+        super().__init__(world)
         self.balancers: dict[str, bool] = {}
         """Whether the address is in the network of the tenant."""
         self.listeners: dict[str, ModelListener] = {}
         self.pools: dict[str, ModelPool] = {}
         self.secrets: set[str] = set()
         self.shares: dict[str, int] = {}
-
-    @initialize()
-    def create_a_network(self) -> None:
-        """Create a private network with an external gateway."""
-
-        async def make() -> None:
-            self.network, (self.subnet,) = await a_network(self.tenant)
-            await a_router(self.tenant, self.subnet)
-
-        self.world.run(make())
-
-    def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any] | None:
-        """Send a request and wait for its task; return None if it is rejected."""
-
-        async def do() -> dict[str, Any] | None:
-            answer = await self.tenant.api.request(method, path, json=body)
-            if answer.status_code in REFUSED:
-                return None
-            return await self.tenant.wait_until_finished(answer)
-
-        result: dict[str, Any] | None = self.world.run(do())
-        return result
 
     def create(self, kind: str, path: str, body: Any) -> str | None:
         """Create a resource and return its id; return None if it is rejected."""
@@ -105,7 +77,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_load_balancer(self, which: int) -> None:
         """All its parts go with it."""
-        if balancer_id := _one_of(self.balancers, which):
+        if balancer_id := one_of(self.balancers, which):
             assert self.ask("DELETE", self.tenant.path("loadbalancers", balancer_id)) is not None
             del self.balancers[balancer_id]
             self.listeners = {key: part for key, part in self.listeners.items() if part.balancer_id != balancer_id}
@@ -114,8 +86,8 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, port=PORT, secret=st.none() | WHICH)
     def create_a_listener(self, which: int, port: int, secret: int | None) -> None:
         """A port that another listener of the load balancer has is rejected."""
-        if balancer_id := _one_of(self.balancers, which):
-            secret_id = None if secret is None else _one_of(dict.fromkeys(sorted(self.secrets)), secret)
+        if balancer_id := one_of(self.balancers, which):
+            secret_id = None if secret is None else one_of(dict.fromkeys(sorted(self.secrets)), secret)
             body = {"name": "web", "load_balancer_id": balancer_id, "protocol": "HTTP", "protocol_port": port}
             body |= {"protocol": "TERMINATED_HTTPS", "secret_id": secret_id} if secret_id else {}
             taken = {item.port for item in self.listeners.values() if item.balancer_id == balancer_id}
@@ -127,7 +99,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, with_pool=st.booleans())
     def delete_a_listener(self, which: int, *, with_pool: bool) -> None:
         """Its default pool goes with it only on request."""
-        if listener_id := _one_of(self.listeners, which):
+        if listener_id := one_of(self.listeners, which):
             path = self.tenant.path("lblisteners", listener_id)
             assert self.ask("DELETE", f"{path}?delete_default_pool={str(with_pool).lower()}") is not None
             pool_id = self.listeners.pop(listener_id).pool_id
@@ -137,7 +109,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, under_listener=st.booleans())
     def create_a_pool(self, which: int, *, under_listener: bool) -> None:
         """A listener has one default pool."""
-        owner_id = _one_of(self.listeners if under_listener else self.balancers, which)
+        owner_id = one_of(self.listeners if under_listener else self.balancers, which)
         if owner_id is None:
             return
         owner = {"listener_id" if under_listener else "load_balancer_id": owner_id}
@@ -154,7 +126,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_pool(self, which: int) -> None:
         """Its listener has no default pool then."""
-        if pool_id := _one_of(self.pools, which):
+        if pool_id := one_of(self.pools, which):
             assert self.ask("DELETE", self.tenant.path("lbpools", pool_id)) is not None
             del self.pools[pool_id]
             for listener in self.listeners.values():
@@ -163,7 +135,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, port=PORT)
     def add_a_member(self, which: int, port: int) -> None:
         """An address and port that a member has is rejected."""
-        if pool_id := _one_of(self.pools, which):
+        if pool_id := one_of(self.pools, which):
             path = self.tenant.path("loadbalancers", "pools", pool_id, "members")
             member_id = self.create("members", path, {**MEMBER, "protocol_port": port})
             pool = self.pools[pool_id]
@@ -174,8 +146,8 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, member=WHICH, weight=st.integers(1, 256))
     def change_a_member(self, which: int, member: int, weight: int) -> None:
         """Change the weight of a member."""
-        pool_id = _one_of(self.pools, which)
-        if pool_id and (member_id := _one_of(self.pools[pool_id].members, member)):
+        pool_id = one_of(self.pools, which)
+        if pool_id and (member_id := one_of(self.pools[pool_id].members, member)):
             pool, path = self.pools[pool_id], self.tenant.path("loadbalancers", "pools", pool_id, "members", member_id)
             if weight != pool.members[member_id][1]:
                 assert self.ask("PATCH", path, {"weight": weight}) is not None
@@ -184,8 +156,8 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, member=WHICH)
     def remove_a_member(self, which: int, member: int) -> None:
         """Remove a member from its pool."""
-        pool_id = _one_of(self.pools, which)
-        if pool_id and (member_id := _one_of(self.pools[pool_id].members, member)):
+        pool_id = one_of(self.pools, which)
+        if pool_id and (member_id := one_of(self.pools[pool_id].members, member)):
             path = self.tenant.path("loadbalancers", "pools", pool_id, "members", member_id)
             assert self.ask("DELETE", path) is not None
             del self.pools[pool_id].members[member_id]
@@ -193,7 +165,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, ports=st.sets(PORT))
     def replace_members(self, which: int, ports: set[int]) -> None:
         """Members that keep their address and port keep their id."""
-        pool_id = _one_of(self.pools, which)
+        pool_id = one_of(self.pools, which)
         if pool_id is None:
             return
         pool, path = self.pools[pool_id], self.tenant.path("lbpools", pool_id, version=2)
@@ -209,7 +181,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def add_a_monitor(self, which: int) -> None:
         """A second monitor is rejected."""
-        if pool_id := _one_of(self.pools, which):
+        if pool_id := one_of(self.pools, which):
             task = self.ask("POST", self.tenant.path("lbpools", pool_id, "healthmonitor"), MONITOR)
             assert (task is not None) == (not self.pools[pool_id].has_monitor)
             self.pools[pool_id].has_monitor = True
@@ -217,7 +189,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def remove_a_monitor(self, which: int) -> None:
         """Without a monitor there is nothing to remove."""
-        if pool_id := _one_of(self.pools, which):
+        if pool_id := one_of(self.pools, which):
             path = self.tenant.path("lbpools", pool_id, "healthmonitor")
             answer = self.world.run(self.tenant.api.delete(path))
             assert answer.status_code == (204 if self.pools[pool_id].has_monitor else 404), answer.text
@@ -233,7 +205,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_secret(self, which: int) -> None:
         """A secret in use is rejected."""
-        if secret_id := _one_of(dict.fromkeys(sorted(self.secrets)), which):
+        if secret_id := one_of(dict.fromkeys(sorted(self.secrets)), which):
             is_used = secret_id in {listener.secret_id for listener in self.listeners.values()}
             task = self.ask("DELETE", self.tenant.path("secrets", secret_id))
             assert (task is not None) == (not is_used)
@@ -251,7 +223,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH, size=st.integers(1, 3))
     def extend_a_share(self, which: int, size: int) -> None:
         """A share never shrinks."""
-        if share_id := _one_of(self.shares, which):
+        if share_id := one_of(self.shares, which):
             task = self.ask("POST", self.tenant.path("file_shares", share_id, "extend"), {"size": size})
             assert (task is not None) == (size > self.shares[share_id])
             self.shares[share_id] = max(size, self.shares[share_id])
@@ -259,7 +231,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     @rule(which=WHICH)
     def delete_a_share(self, which: int) -> None:
         """Delete a file share."""
-        if share_id := _one_of(self.shares, which):
+        if share_id := one_of(self.shares, which):
             assert self.ask("DELETE", self.tenant.path("file_shares", share_id)) is not None
             del self.shares[share_id]
 
@@ -291,9 +263,9 @@ class LoadBalancerFamily(RuleBasedStateMachine):
     def nothing_dangles_or_is_locked(self) -> None:
         """Nothing refers to deleted resources, and each record has its simulated counterpart."""
         for name, statement in INCONSISTENCIES.items():
-            assert self._rows(statement) == [], name
+            assert self.read_rows(statement) == [], name
         for table in ("load_balancers", "file_shares"):
-            assert self._rows(f"SELECT count(*) FROM {table}") == self._rows(
+            assert self.read_rows(f"SELECT count(*) FROM {table}") == self.read_rows(
                 f"SELECT count(*) FROM {DRIVER_TABLES[table]}"
             ), table
 
@@ -308,29 +280,7 @@ class LoadBalancerFamily(RuleBasedStateMachine):
         assert (used["sfs_count_usage"], used["sfs_size_usage"]) == (len(self.shares), sum(self.shares.values()))
         assert self.world.run(find_wrong_counts(self.tenant.running.app_state.db)) == []
 
-    def _rows(self, statement: str) -> list[Any]:
-        async def read() -> list[Any]:
-            async with self.tenant.running.app_state.db.read() as tx:
-                return list(await tx.all(statement))
-
-        result: list[Any] = self.world.run(read())
-        return result
-
-
-def _one_of(resources: dict[str, Any], which: int) -> str | None:
-    """Return one of the items, or None if there are none."""
-    return list(resources)[which % len(resources)] if resources else None
-
 
 @pytest.mark.timeout(300)
 def test_the_load_balancers_of_a_tenant_stay_consistent(world: SyncApp) -> None:
-    run_state_machine_as_test(
-        lambda: LoadBalancerFamily(world),  # type: ignore[arg-type]  # whatever makes a machine will do
-        settings=settings(
-            max_examples=6,
-            stateful_step_count=40,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        ),
-    )
+    run_machine(lambda: LoadBalancerFamily(world), examples=6, steps=40)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -10,13 +9,13 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from pileus.store.account import user_actions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from tests.builders import SYSTEM_TAGS, an_instance, reload_instance
+from tests.state_machines import run_machine
 from tests.sync_app import SyncApp
 
 # Few keys, so that patches affect each other; one key has blanks at its ends, one is a system tag.
@@ -146,13 +145,4 @@ class Patches(RuleBasedStateMachine):
 
 
 def test_merge_patches_have_the_effect_of_dictionary_updates(world: SyncApp) -> None:
-    run_state_machine_as_test(
-        lambda: Patches(world),  # type: ignore[arg-type]  # a factory is accepted too
-        settings=settings(
-            max_examples=30,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-            database=None,
-        ),
-    )
+    run_machine(lambda: Patches(world), examples=30, steps=25)
