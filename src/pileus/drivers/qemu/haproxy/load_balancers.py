@@ -108,11 +108,10 @@ class HaproxyLoadBalancers:
 
     async def member_statuses(self, load_balancer_ids: Sequence[str]) -> dict[str, str]:
         """Return the operating status of each member that HAProxy has; all have failed if it does not answer."""
-        statuses: dict[str, str] = {}
-        for load_balancer_id in load_balancer_ids:
-            if (record := self._records.find(load_balancer_id)) is not None:
-                statuses |= await self._member_statuses(record)
-        return statuses
+        records = [record for id_ in load_balancer_ids if (record := self._records.find(id_)) is not None]
+        # All are asked at once: one that does not answer in time must not delay the others.
+        answers = await asyncio.gather(*map(self._member_statuses, records))
+        return {member_id: status for statuses in answers for member_id, status in statuses.items()}
 
     async def start_ended(self) -> None:
         """Start all load balancers again whose process has ended; one that fails waits before the next try."""
