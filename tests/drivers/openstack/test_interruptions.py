@@ -34,6 +34,9 @@ CHANGES = (
     "the server is created",
     "the key is deleted",
 )
+AFTER_EACH_CHANGE = pytest.mark.parametrize(
+    "number", range(1, len(CHANGES) + 1), ids=[name.replace(" ", "_") for name in CHANGES]
+)
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHcxJzgFsUMMKUnJpYbBVqqnSgbjCpdLkAcSyaaLkEZB key"
 SSH = NewRule(direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=22, port_range_max=22)
 
@@ -81,16 +84,20 @@ async def new_creation(driver: Openstack) -> Creation:
     return Creation(group, disk, machine)
 
 
-@pytest.mark.parametrize("number", range(1, len(CHANGES) + 1), ids=[name.replace(" ", "_") for name in CHANGES])
+async def interrupt_creation(driver: Openstack, cloud_server: ExchangeServer, number: int) -> Creation:
+    """Return a creation whose driver has lost the answer to one of its changes."""
+    creation = await new_creation(driver)
+    cloud_server.changes_until_loss = number
+    with pytest.raises(DriverUnreachable):
+        await creation.perform(driver)
+    return creation
+
+
+@AFTER_EACH_CHANGE
 async def test_a_creation_goes_on_after_any_of_its_changes(
     make_driver: MakeDriver, cloud_server: ExchangeServer, number: int
 ) -> None:
-    first = await make_driver()
-    creation = await new_creation(first)
-    cloud_server.changes_until_loss = number
-
-    with pytest.raises(DriverUnreachable):
-        await creation.perform(first)
+    creation = await interrupt_creation(await make_driver(), cloud_server, number)
     second = await make_driver()
     await creation.perform(second)
 
@@ -100,16 +107,11 @@ async def test_a_creation_goes_on_after_any_of_its_changes(
     assert set((await creation.count(second)).values()) == {0}
 
 
-@pytest.mark.parametrize("number", range(1, len(CHANGES) + 1), ids=[name.replace(" ", "_") for name in CHANGES])
+@AFTER_EACH_CHANGE
 async def test_an_interrupted_creation_is_undone_completely(
     make_driver: MakeDriver, cloud_server: ExchangeServer, number: int
 ) -> None:
-    first = await make_driver()
-    creation = await new_creation(first)
-    cloud_server.changes_until_loss = number
-
-    with pytest.raises(DriverUnreachable):
-        await creation.perform(first)
+    creation = await interrupt_creation(await make_driver(), cloud_server, number)
     second = await make_driver()
     await creation.undo(second)
 
