@@ -171,7 +171,8 @@ async def test_a_change_whose_connection_breaks_before_its_commit_runs_again(out
 async def test_a_change_whose_commit_is_lost_gives_503(outage: Outage) -> None:
     for number in rounds(5):
         name = f"lost-{number}"
-        break_once(outage.proxy, b"COMMIT")
+        # The COMMIT goes with the name. Other transactions, such as those of leases, have COMMITs of their own.
+        break_once(outage.proxy, name.encode())
         answer, _ = await outage.send("PATCH", outage.instance_path, {"name": name})
 
         check_unavailable([(answer, 0)])
@@ -181,7 +182,7 @@ async def test_a_change_whose_commit_is_lost_gives_503(outage: Outage) -> None:
 async def test_a_change_whose_outcome_is_unknown_gives_503_and_is_not_repeated(outage: Outage) -> None:
     for number in rounds(5):
         name = f"unknown-{number}"
-        break_once(outage.proxy, b"COMMIT", after_forwarding=True)
+        break_once(outage.proxy, name.encode(), after_forwarding=True)
         answer, _ = await outage.send("PATCH", outage.instance_path, {"name": name})
 
         check_unavailable([(answer, 0)])
