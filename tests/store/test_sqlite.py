@@ -177,26 +177,6 @@ async def test_writers_wait_for_a_writing_process_and_readers_do_not(db: Databas
     assert await count(db) == 2
 
 
-async def test_lookups_of_one_iteration_of_the_loop_share_a_snapshot_and_later_ones_see_what_was_committed(
-    db: Database, tmp_path: Path
-) -> None:
-    other = sqlite3.connect(tmp_path / "pileus.db", isolation_level=None)
-    before = await count(db)
-
-    def commit_elsewhere() -> None:
-        other.execute("INSERT INTO counters (name, value) VALUES ('elsewhere', 1)")
-
-    await asyncio.sleep(0)
-    first = await count(db)
-    commit_elsewhere()
-    second = await count(db)
-    await asyncio.sleep(0)
-    third = await count(db)
-    other.close()
-
-    assert (first, second, third) == (before, before, before + 1)
-
-
 async def test_lookups_beside_others_see_the_write_that_they_have_waited_for(db: Database) -> None:
     async def write_and_look(name: str) -> bool:
         await db.write(lambda tx: put(tx, name))

@@ -36,7 +36,7 @@ from pileus.store.open_transactions import JOINED
 from pileus.store.schema_compatibility import find_oldest_server, has_compatibility, pending_migrations
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
-from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, LookupTx, ThreadedTx, connect
+from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, ThreadedTx, connect
 from pileus.store.table_counts import write_count_changes
 from pileus.store.tenant_slots import TenantSlots
 from pileus.store.write_ahead_log import WriteAheadLog, waiting_for_others
@@ -85,7 +85,7 @@ class Sqlite:
         self._writer.execute("PRAGMA busy_timeout=0")
         self._write_ahead_log = WriteAheadLog(path, self._writer)
         self._read_connection = connect(path)
-        self._reader = nullcontext(LookupTx(self._read_connection, secrets))
+        self._reader = nullcontext(DirectTx(self._read_connection, secrets))
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [ThreadedTx(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
         self._scan_slots = TenantSlots(SCANNERS)

@@ -5,7 +5,6 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,24 +92,6 @@ class DirectTx(Stamped):
                 self._connection.execute("ROLLBACK TO part")
             self._connection.execute("RELEASE part")
         return result
-
-
-class LookupTx(DirectTx):
-    """Reads on the event loop's thread; those of one iteration of the loop share a snapshot.
-
-    To begin and to end a snapshot takes longer than to look up a record. No read can miss a change that was committed
-    before its cause: what an iteration runs was ready before it began, and so before its snapshot.
-    """
-
-    def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
-        if not self._connection.in_transaction:
-            self._connection.execute("BEGIN")
-            asyncio.get_running_loop().call_soon(self._end_snapshot)
-        return super()._execute(sql, values)
-
-    def _end_snapshot(self) -> None:
-        with suppress(sqlite3.ProgrammingError):  # The connection may be closed by now.
-            self._connection.rollback()
 
 
 class ThreadedTx(Stamped):
