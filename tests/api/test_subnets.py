@@ -247,7 +247,7 @@ async def test_a_gateway_of_null_is_ignored_while_a_router_has_the_gateways_addr
     unchanged = await tenant.api.patch(path, json={**same, "gateway_ip": None})
     renamed = await tenant.api.patch(path, json={**same, "gateway_ip": None, "name": "other"})
 
-    assert (unchanged.status_code, unchanged.json()) == (200, before)
+    assert (unchanged.status_code, {**unchanged.json(), "updated_at": before["updated_at"]}) == (200, before)
     assert (renamed.status_code, renamed.json()["name"], renamed.json()["gateway_ip"]) == (200, "other", "10.0.0.1")
 
 
