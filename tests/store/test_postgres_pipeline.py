@@ -111,3 +111,19 @@ async def test_a_statement_that_is_sent_later_fails_the_whole_write(narrow: Post
         await narrow.write(write)
 
     assert await read_one(narrow, "SELECT count(*) FROM counters") == 0
+
+
+async def test_the_question_whether_the_server_answers_ends_when_the_database_is_closed(
+    postgres: str, tmp_path: Path
+) -> None:
+    async with proxy_of(postgres) as (proxy, url):
+        db = Postgres(url, SecretBox(tmp_path / "secrets.key"), connections=1)
+        await read_one(db, CAST, value="1")
+        proxy.hold(b"user\0")  # The next connection is the question's.
+        reading = asyncio.create_task(read_one(db, "SELECT pg_sleep(60)"))
+        await proxy.is_holding.wait()
+        await db.close()
+
+        assert [task for task in asyncio.all_tasks() if task.get_name() == "postgres-ping"] == []
+        reading.cancel()
+        await asyncio.wait({reading})

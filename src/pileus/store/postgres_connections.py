@@ -159,6 +159,7 @@ class PostgresConnections:
         self._returned = asyncio.Event()
         self._watcher: asyncio.Task[None] | None = None
         self._probe: AsyncConnection[Row] | None = None
+        self._ping_task: asyncio.Task[None] | None = None
         self._is_closed = False
 
     def time(self) -> float:
@@ -315,7 +316,7 @@ class PostgresConnections:
 
     async def _ping(self) -> str:
         """Ask the server for an answer; return an empty string, or the reason why there is none."""
-        ping = asyncio.create_task(self._select_one(), name="postgres-ping")
+        ping = self._ping_task = asyncio.create_task(self._select_one(), name="postgres-ping")
         for _ in range(PING_TICKS):
             await asyncio.wait({ping}, timeout=TICK)
             if ping.done():
@@ -340,15 +341,17 @@ class PostgresConnections:
             with suppress(psycopg.Error):
                 await self._probe.execute("SELECT 1")
                 return
-        self._probe = None
+            await self._probe.close()
+            self._probe = None
         self._probe = await AsyncConnection.connect(self._conninfo, autocommit=True)
 
     async def close(self) -> None:
         """Close every connection; further uses raise Unavailable."""
         self._is_closed = True
-        if self._watcher is not None:
-            self._watcher.cancel()
-            await asyncio.wait({self._watcher})
+        for task in (self._watcher, self._ping_task):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait({task})
         self._drop_idle(self.generation)
         for pooled in self._in_use:
             if pooled.connection is None:
