@@ -13,7 +13,7 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from pileus.drivers.qemu.haproxy import runner
+from pileus.drivers.qemu.namespaces import runner
 
 FRAME_LIMIT = 65550
 

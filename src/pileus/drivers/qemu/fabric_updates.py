@@ -31,9 +31,10 @@ from pileus.drivers.qemu.fabric.state import (
     RouterWithNics,
 )
 from pileus.drivers.qemu.fabric.tables import MTU
-from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords, tap_socket
+from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
+from pileus.drivers.qemu.paths import tap_socket
 from pileus.drivers.qemu.state import QemuStateFile
 
 LOG = logging.getLogger(__name__)

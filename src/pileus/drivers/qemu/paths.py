@@ -147,6 +147,11 @@ class WireSockets(Struct, frozen=True):
         return cls(f"wires/{user_id}/{port_id}.host", f"wires/{user_id}/{GUEST_SOCKETS}/{port_id}.guest")
 
 
+def tap_socket(start: int | str) -> str:
+    """Return the name of the socket at which a process hands over its TAP devices: each start has its own."""
+    return f"tap-{start}.sock"
+
+
 def require_safe_id(identity: str) -> str:
     """Return an id that is safe in a path. Raises DriverError for others."""
     if not ID.fullmatch(identity):

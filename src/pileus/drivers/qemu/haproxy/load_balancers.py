@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -20,14 +21,16 @@ from pileus.drivers.qemu.cgroups import remove_cgroup
 from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
 from pileus.drivers.qemu.haproxy.configuration import HaproxyConfiguration, HaproxyLimits
-from pileus.drivers.qemu.haproxy.devices import plan_devices, used_nics
+from pileus.drivers.qemu.haproxy.devices import used_nics
 from pileus.drivers.qemu.haproxy.directories import LoadBalancerDirectory
-from pileus.drivers.qemu.haproxy.processes import HaproxyProcesses, count_open_files
+from pileus.drivers.qemu.haproxy.processes import HaproxyProcesses
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords
 from pileus.drivers.qemu.haproxy.runtime import HaproxySockets, HaproxyUnavailable
 from pileus.drivers.qemu.haproxy.traffic import TrafficMeter
 from pileus.drivers.qemu.log_files import haproxy_log
+from pileus.drivers.qemu.namespaces.devices import plan_devices
+from pileus.drivers.qemu.namespaces.processes import count_open_files
 from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory, try_lock, wait_for_lock
 from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.users import ProcessUser
@@ -163,7 +166,7 @@ class HaproxyLoadBalancers:
     ) -> None:
         """Change a running load balancer, by its runtime socket if that suffices."""
         nics = self._save_nics(record)
-        await self._processes.apply_devices(directory, plan_devices(nics, self._fabric_updater))
+        await self._processes.namespaces.apply_devices(directory.folder, self._plan_devices(nics))
         directory.accept_candidate()
         # Until all is done, nothing is known about what HAProxy has loaded.
         self._records.save(replace(record, loaded=None))
@@ -202,7 +205,7 @@ class HaproxyLoadBalancers:
         flavor: LoadBalancerFlavor,
     ) -> LoadBalancerRecord:
         self._records.save(record)
-        devices = plan_devices(self._save_nics(record), self._fabric_updater)
+        devices = self._plan_devices(self._save_nics(record))
         started = await self._processes.start(record, directory, user, devices, flavor)
         await self._fabric_updater.send_network_state()
         return started
@@ -215,6 +218,9 @@ class HaproxyLoadBalancers:
         for nic in nics:
             self._state.save_nic(spec.id, nic)
         return nics
+
+    def _plan_devices(self, nics: list[NicSpec]) -> dict[str, Any]:
+        return plan_devices(nics, self._fabric_updater, prefix="lb")
 
     def _choose_user(self, spec: LoadBalancerSpec, previous: LoadBalancerRecord | None) -> ProcessUser | None:
         if previous and self._processes.is_running(previous):

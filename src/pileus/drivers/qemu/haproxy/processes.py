@@ -1,10 +1,6 @@
 """The processes of load balancers: start, change and end. The caller holds the lock of the load balancer."""
 
 import asyncio
-import json
-import os
-import resource
-import signal
 import subprocess
 import time
 from contextlib import suppress
@@ -16,20 +12,19 @@ from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.cgroups import create_cgroup
 from pileus.drivers.qemu.child_processes import ChildProcesses, process_start_time
-from pileus.drivers.qemu.haproxy import runner
 from pileus.drivers.qemu.haproxy.configuration import MASTER_SOCKET
 from pileus.drivers.qemu.haproxy.directories import NO_STATES, LoadBalancerDirectory
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
-from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords, tap_socket
+from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords
 from pileus.drivers.qemu.haproxy.runtime import HaproxySockets, HaproxyUnavailable
 from pileus.drivers.qemu.log_files import haproxy_log, read_log_end
-from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory, open_without_following_symlink, short_socket_path
+from pileus.drivers.qemu.namespaces.processes import NamespaceProcesses, NamespaceProgram, count_open_files
+from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory
 from pileus.drivers.qemu.users import ProcessUser, command_as_user
 
 RIGHTS = "-all,+net_bind_service"
 """The capabilities of HAProxy: to listen on ports below 1024 of its network namespace."""
-MAX_OPEN_FILES = 65536
-START_TIMEOUT, RELOAD_TIMEOUT, END_TIMEOUT, CHECK_TIMEOUT = 20.0, 20.0, 10.0, 20.0
+START_TIMEOUT, RELOAD_TIMEOUT, CHECK_TIMEOUT = 20.0, 20.0, 20.0
 """Seconds."""
 ERROR_SIZE = 2048
 """Bytes of messages that an error quotes."""
@@ -45,13 +40,12 @@ class HaproxyProcesses:
         records: LoadBalancerRecords,
         programs: HaproxyPrograms,
     ) -> None:
-        self._directory, self._children, self._records, self._programs = directory, children, records, programs
+        self.namespaces = NamespaceProcesses(directory, children, programs)
+        self._directory, self._records, self._programs = directory, records, programs
 
     def is_running(self, record: LoadBalancerRecord | None) -> bool:
         """Return whether the process of a load balancer runs."""
-        return record is not None and self._children.is_same_running(
-            record.load_balancer.id, record.pid, record.started
-        )
+        return record is not None and self.namespaces.is_running(record.load_balancer.id, record.pid, record.started)
 
     async def check_candidate(self, directory: LoadBalancerDirectory, user: ProcessUser | None) -> None:
         """Raise DriverError if HAProxy does not accept the candidate for its configuration."""
@@ -86,36 +80,19 @@ class HaproxyProcesses:
         """Start HAProxy with the configuration in the directory, and wait for it. Raises DriverError."""
         load_balancer_id = record.load_balancer.id
         directory.write_server_states(NO_STATES)
-        socket = tap_socket(record.starts + 1)
-        self._write_settings(directory, user, devices, socket)
-        for former in directory.folder.glob(tap_socket("*")):
-            former.unlink()
-        child = self._spawn(directory, load_balancer_id)
+        program = NamespaceProgram(
+            name=load_balancer_id,
+            folder=directory.folder,
+            log=haproxy_log(self._directory.folder, load_balancer_id),
+            command=self._haproxy_command(directory, user),
+            cwd=directory.run,
+        )
+        child = self.namespaces.spawn(program, devices, record.starts + 1)
         create_cgroup(load_balancer_id, child.pid, vcpus=flavor.vcpus, ram=flavor.ram)
-        self._children.track(load_balancer_id, child)
         started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=record.starts + 1)
         self._records.save(replace(started, loaded=None))
         await self._wait_until_started(started, HaproxySockets(directory.run))
         return started
-
-    async def apply_devices(self, directory: LoadBalancerDirectory, devices: dict[str, Any]) -> None:
-        """Change the devices of a running load balancer. Raises DriverError."""
-        try:
-            async with asyncio.timeout(END_TIMEOUT):
-                with short_socket_path(directory.folder / runner.CONTROL) as address:
-                    reader, writer = await asyncio.open_unix_connection(address)
-                try:
-                    writer.write(json.dumps(devices).encode() + b"\n")
-                    answer = await reader.read()
-                finally:
-                    writer.close()
-        except (OSError, TimeoutError) as problem:
-            raise DriverError(
-                f"The devices of a load balancer cannot be changed: {problem}", retryable=True
-            ) from problem
-        if answer != runner.READY:
-            message = answer.decode("utf-8", "replace")
-            raise DriverError(f"The devices of a load balancer cannot be changed: {message}", retryable=True)
 
     async def reload(self, directory: LoadBalancerDirectory) -> None:
         """Replace the worker by one with the configuration in the directory, which takes over its sockets.
@@ -142,30 +119,7 @@ class HaproxyProcesses:
 
     async def end(self, record: LoadBalancerRecord) -> None:
         """End the process of a load balancer."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            deadline = time.monotonic() + END_TIMEOUT
-            if self.is_running(record) and record.pid:
-                with suppress(ProcessLookupError):
-                    os.kill(record.pid, number)
-            while self.is_running(record) and time.monotonic() < deadline:  # noqa: ASYNC110  # nothing signals its end
-                await asyncio.sleep(POLL_INTERVAL)
-        self._children.wait_and_untrack(record.load_balancer.id)
-
-    def _write_settings(
-        self, directory: LoadBalancerDirectory, user: ProcessUser | None, devices: dict[str, Any], socket: str
-    ) -> None:
-        fabric = self._directory.users.fabric
-        settings = {
-            "command": self._haproxy_command(directory, user),
-            "cwd": str(directory.run),
-            "fabric_uid": fabric.uid if fabric else None,
-            "devices": devices,
-            "tap_socket": socket,
-        }
-        path = directory.folder / runner.SETTINGS
-        path.unlink(missing_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(settings), "utf-8")
+        await self.namespaces.end(record.load_balancer.id, record.pid, record.started)
 
     def _haproxy_command(self, directory: LoadBalancerDirectory, user: ProcessUser | None) -> list[str]:
         identity = ["--reuid", str(user.uid), "--regid", str(user.gid), "--clear-groups"] if user else []
@@ -184,22 +138,6 @@ class HaproxyProcesses:
             str(directory.configuration),
         ]
 
-    def _spawn(self, directory: LoadBalancerDirectory, load_balancer_id: str) -> "subprocess.Popen[bytes]":
-        path, fabric = haproxy_log(self._directory.folder, load_balancer_id), self._directory.users.fabric
-        path.unlink(missing_ok=True)
-        with open_without_following_symlink(path, "ab") as log:
-            if fabric:
-                # The fabric truncates the logs.
-                os.fchown(log.fileno(), fabric.uid, fabric.gid)
-            return subprocess.Popen(  # noqa: S603  # the server's own programs and paths
-                self._programs.runner_command(str(directory.folder)),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                env=self._programs.environment,
-            )
-
     async def _wait_until_started(self, record: LoadBalancerRecord, sockets: HaproxySockets) -> None:
         deadline = time.monotonic() + START_TIMEOUT
         while self.is_running(record) and time.monotonic() < deadline:
@@ -213,12 +151,6 @@ class HaproxyProcesses:
         raise DriverError(
             f"HAProxy could not be started: {messages.decode('utf-8', 'replace').strip()}", retryable=False
         )
-
-
-def count_open_files() -> int:
-    """Return how many files HAProxy may have open: no more than the server may."""
-    _, hard_limit = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return MAX_OPEN_FILES if hard_limit == resource.RLIM_INFINITY else min(hard_limit, MAX_OPEN_FILES)
 
 
 def usable_server_states(states: str) -> str:

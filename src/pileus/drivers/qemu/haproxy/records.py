@@ -55,11 +55,6 @@ class TrafficRecord(Struct, frozen=True, kw_only=True):
         )
 
 
-def tap_socket(start: int | str) -> str:
-    """Return the name of the socket at which a process hands over its devices: each start has its own."""
-    return f"tap-{start}.sock"
-
-
 class LoadBalancerRecords:
     """The records of all load balancers."""
 

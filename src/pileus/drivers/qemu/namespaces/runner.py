@@ -1,10 +1,11 @@
-"""`python runner.py FOLDER`: run HAProxy in this network namespace, with TAP devices that the fabric gets.
+"""`python runner.py FOLDER`: run a program in this network namespace, with TAP devices that the fabric gets.
 
 It runs as root of its namespace, is no part of the server's process, and imports the standard library alone.
 
 The file `runner.json` in the folder has the command, and the devices at the start. Two sockets are served: one for the
 fabric, which sends the id of a port and gets the descriptor of its device, and `control.sock` for the server, which
-sends all devices again when they change. The process ends with HAProxy, and HAProxy with it.
+sends all devices again when they change. The process ends with the program, and the program with it. Its signals
+SIGTERM and SIGHUP are passed on.
 """
 
 import fcntl
@@ -28,7 +29,7 @@ READY, FAILED = b"ok\n", b"failed: "
 CLIENT_TIMEOUT, MESSAGE_LIMIT = 5.0, 1 << 20
 """Seconds that a client has for its request, and bytes of one."""
 END_TIMEOUT = 5.0
-"""Seconds that HAProxy has to end."""
+"""Seconds that the program has to end."""
 Device = dict[str, Any]
 
 
@@ -116,8 +117,8 @@ def apply_request(connection: socket.socket, devices: Devices) -> None:
     connection.sendall(READY)
 
 
-def run_haproxy(settings: dict[str, Any]) -> int:
-    """Create the devices, start HAProxy and serve the sockets until it ends. Return its exit code."""
+def run_program(settings: dict[str, Any]) -> int:
+    """Create the devices, start the program and serve the sockets until it ends. Return its exit code."""
     devices = Devices()
     run_ip(["link set lo up"])
     devices.apply(settings["devices"])
@@ -126,7 +127,8 @@ def run_haproxy(settings: dict[str, Any]) -> int:
         open_listening_socket(CONTROL, None): apply_request,
     }
     child = subprocess.Popen(settings["command"], cwd=settings["cwd"], stdin=subprocess.DEVNULL)  # noqa: S603  # the server's own command
-    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: child.send_signal(received))
     with selectors.DefaultSelector() as selector:
         selector.register(os.pidfd_open(child.pid), selectors.EVENT_READ)
         for server, handler in handlers.items():
@@ -151,11 +153,11 @@ def answer(server: Any, handler: Any, devices: Devices) -> None:
 
 
 def main() -> int:
-    """Run in the folder, until HAProxy ends."""
+    """Run in the folder, until the program ends."""
     os.chdir(sys.argv[1])
     os.umask(0o077)
     try:
-        return run_haproxy(json.loads(Path(SETTINGS).read_bytes()))
+        return run_program(json.loads(Path(SETTINGS).read_bytes()))
     except (OSError, RuntimeError) as problem:
         sys.stderr.write(f"{problem}\n")
         return 1
