@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,14 +82,20 @@ def free_port() -> int:
         return port
 
 
-def spawn_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
-    """Begin to start a server on a data directory; its log is next to the directory."""
+def spawn_server(
+    data: Path,
+    *options: str,
+    port: int | None = None,
+    variables: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> Server:
+    """Begin to start a server on a data directory; its log is next to the directory. A prefix runs its command."""
     port = port or free_port()
     log = data.parent / f"{data.name}.log"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PILEUS_", "GCORE_"))}
     with log.open("a") as sink:
         process = subprocess.Popen(
-            [sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port), *options],
+            [*prefix, sys.executable, "-m", "pileus", "serve", "--data", str(data), "--port", str(port), *options],
             env=environment | CHECKED | {"PILEUS_API_KEY": KEY} | (variables or {}),
             stdout=subprocess.PIPE,
             stderr=sink,
@@ -102,9 +108,15 @@ def spawn_server(data: Path, *options: str, port: int | None = None, variables: 
     return Server(process, f"http://127.0.0.1:{port}", log)
 
 
-def start_server(data: Path, *options: str, port: int | None = None, variables: dict[str, str] | None = None) -> Server:
+def start_server(
+    data: Path,
+    *options: str,
+    port: int | None = None,
+    variables: dict[str, str] | None = None,
+    prefix: Sequence[str] = (),
+) -> Server:
     """Start a server on a data directory and wait until it is ready."""
-    server = spawn_server(data, *options, port=port, variables=variables)
+    server = spawn_server(data, *options, port=port, variables=variables, prefix=prefix)
     wait_until_ready(server)
     return server
 

@@ -26,6 +26,8 @@ from tests.drivers.qemu.conftest import until
 
 VIP, SITE = "10.0.0.5", "http://10.0.0.5"
 GUEST_PROGRAM = Path(__file__).parent / "namespace_guest.py"
+USER_NAMESPACE = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+"""Without root, a network namespace needs a user namespace."""
 
 
 def new_id() -> str:
@@ -41,7 +43,9 @@ class Guest:
 
     def start_curl(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start curl in the namespace of the guest."""
-        command = ["nsenter", f"--net=/proc/{self.process.pid}/ns/net", "curl", "-s", "-m", "60", *arguments]
+        user_namespace = ["--user", "--preserve-credentials"] if USER_NAMESPACE else []
+        namespaces = ["nsenter", f"--target={self.process.pid}", "--net", *user_namespace, "--"]
+        command = [*namespaces, "curl", "-s", "-m", "60", *arguments]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def curl(self, *arguments: str) -> str:
@@ -103,7 +107,8 @@ class Site:
         await self.qemu.state.ensure_interface(name, nic)
         device = {"name": "eth0", "mac": nic.mac_address, "mtu": 1500, "routes": [["0.0.0.0/0", "10.0.0.1"]]}
         device["addresses"] = [f"{address}/24" for address in addresses]
-        command = ["unshare", "--net", "--", sys.executable, str(GUEST_PROGRAM), nic.port_id, json.dumps(device), name]
+        program = [sys.executable, str(GUEST_PROGRAM), nic.port_id, json.dumps(device), name]
+        command = ["unshare", *USER_NAMESPACE, "--net", "--", *program]
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(  # noqa: ASYNC220  # it starts at once
                 [*command, str(self.qemu.directory.wires)],
