@@ -60,7 +60,12 @@ def test_two_guests_take_turns_and_requests_go_on_when_one_dies(real: RealCloud,
     members = [member_of(client, instance_id) for instance_id in (first_id, second_id)]
     first, second = (member["address"] for member in members)
     pool = {"name": "web", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
-    listener: Any = {"name": "http", "protocol": "HTTP", "protocol_port": 80}
+    listener: Any = {
+        "name": "http",
+        "protocol": "HTTP",
+        "protocol_port": 80,
+        "pools": [{**pool, "healthmonitor": MONITOR}],
+    }
     balancers = client.cloud.load_balancers
     balancer = balancers.create_and_poll(
         name="web",
@@ -68,7 +73,7 @@ def test_two_guests_take_turns_and_requests_go_on_when_one_dies(real: RealCloud,
         vip_network_id=network.id,
         vip_subnet_id=subnet.id,
         floating_ip={"source": "new"},
-        listeners=[{**listener, "pools": [{**pool, "healthmonitor": MONITOR}]}],
+        listeners=[listener],
     )
     until_members_are(client, balancer.id, {first: "ONLINE", second: "ONLINE"})
     url = forwarded_url(real, balancer.id)

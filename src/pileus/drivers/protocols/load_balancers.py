@@ -194,7 +194,7 @@ class SupportsLoadBalancers(Protocol, metaclass=AbilityMeta):
         """Delete a load balancer."""
 
     async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
-        """Return the counters of each listener that has any."""
+        """Return the counters of each listener that has any; none if the load balancer does not exist (yet)."""
 
     async def load_balancer_samples(
         self, load_balancer_id: str, since: int, until: int, max_count: int

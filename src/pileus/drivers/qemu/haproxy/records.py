@@ -94,12 +94,10 @@ class LoadBalancerRecords:
         self._db.execute("DELETE FROM load_balancers WHERE id = ?", (load_balancer_id,))
 
     def traffic(self, load_balancer_id: str) -> TrafficRecord:
-        """Return what has been counted. Raises DriverError if there is no load balancer."""
+        """Return what has been counted; nothing if the load balancer does not exist, or not any more."""
         query = "SELECT traffic FROM load_balancers WHERE id = ?"
         row = self._db.execute(query, (load_balancer_id,)).fetchone()
-        if row is None:
-            raise DriverError(f"Load balancer {load_balancer_id} does not exist", retryable=False)
-        return msgspec.json.decode(row[0], type=TrafficRecord)
+        return TrafficRecord() if row is None else msgspec.json.decode(row[0], type=TrafficRecord)
 
     def save_traffic(self, load_balancer_id: str, traffic: TrafficRecord) -> None:
         """Save what has been counted."""

@@ -30,6 +30,7 @@ class TrafficMeter:
         self._records.save_traffic(load_balancer_id, traffic.of_listeners(listener_ids))
 
     async def traffic_by_listener_id(self, load_balancer_id: str) -> TrafficByListener:
-        """Return the counters of each listener. Raises DriverError if there is no load balancer."""
-        await self.update(self._records.get(load_balancer_id))
+        """Return the counters of each listener; none if the load balancer does not exist."""
+        if (record := self._records.find(load_balancer_id)) is not None:
+            await self.update(record)
         return self._records.traffic(load_balancer_id).total
