@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from gcore import BadRequestError, Gcore
+from gcore.types.cloud import LoadBalancer
 
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from tests.machines.real import RealCloud, until
@@ -59,22 +60,7 @@ def test_two_guests_take_turns_and_requests_go_on_when_one_dies(real: RealCloud,
         real.ssh(instance_id, "wget -qO- http://127.0.0.1/")
     members = [member_of(client, instance_id) for instance_id in (first_id, second_id)]
     first, second = (member["address"] for member in members)
-    pool = {"name": "web", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
-    listener: Any = {
-        "name": "http",
-        "protocol": "HTTP",
-        "protocol_port": 80,
-        "pools": [{**pool, "healthmonitor": MONITOR}],
-    }
-    balancers = client.cloud.load_balancers
-    balancer = balancers.create_and_poll(
-        name="web",
-        flavor="lb1-1-2",
-        vip_network_id=network.id,
-        vip_subnet_id=subnet.id,
-        floating_ip={"source": "new"},
-        listeners=[listener],
-    )
+    balancer = balance(client, network.id, subnet.id, members)
     until_members_are(client, balancer.id, {first: "ONLINE", second: "ONLINE"})
     url = forwarded_url(real, balancer.id)
     shared = count_answers(url, 20)
@@ -87,9 +73,24 @@ def test_two_guests_take_turns_and_requests_go_on_when_one_dies(real: RealCloud,
     assert shared == {"one": 10, "two": 10}
     assert after_death == {"one": 50}
     assert "one" in by_floating_ip
-    balancers.delete_and_poll(balancer.id)
+    client.cloud.load_balancers.delete_and_poll(balancer.id)
     for instance_id in (first_id, second_id):
         client.cloud.instances.delete_and_poll(instance_id=instance_id)
+
+
+def balance(client: Gcore, network_id: str, subnet_id: str, members: list[Any]) -> LoadBalancer:
+    """Create a load balancer with a floating IP, whose HTTP listener lets monitored members take turns."""
+    pool = {"name": "web", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "members": members}
+    pools = [{**pool, "healthmonitor": MONITOR}]
+    listener: Any = {"name": "http", "protocol": "HTTP", "protocol_port": 80, "pools": pools}
+    return client.cloud.load_balancers.create_and_poll(
+        name="web",
+        flavor="lb1-1-2",
+        vip_network_id=network_id,
+        vip_subnet_id=subnet_id,
+        floating_ip={"source": "new"},
+        listeners=[listener],
+    )
 
 
 def forwarded_url(real: RealCloud, load_balancer_id: str) -> str:
