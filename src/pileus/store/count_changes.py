@@ -40,6 +40,10 @@ class CountChanges:
         self._by_key: dict[CountKey, int] = {}
         self._dropped: set[tuple[str, str]] = set()
 
+    def __bool__(self) -> bool:
+        """Return whether any difference has been noted."""
+        return bool(self._by_key or self._dropped)
+
     def add(self, key: CountKey, difference: int) -> None:
         """Add a difference to a count."""
         self._by_key[key] = self._by_key.get(key, 0) + difference

@@ -8,7 +8,6 @@ decides again.
 import os
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
@@ -63,10 +62,14 @@ class Stamped:
     A stamp is random, so that none comes twice: not after a rollback, and not in a database that is restored.
     """
 
-    @cached_property
+    _stamp = 0
+
+    @property
     def stamp(self) -> int:
         """A random number of 63 bits."""
-        return new_stamp()
+        # Not a cached property, which takes a lock: this is read several times in each transaction.
+        self._stamp = self._stamp or new_stamp()
+        return self._stamp
 
 
 def new_stamp() -> int:

@@ -5,8 +5,9 @@ at the end of the transaction: in one statement, in the order of their keys. So 
 their commit and never wait for each other in a circle. A count that is missing is 0.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +20,10 @@ OWNERS = {CountScope.TENANT: "client_id", CountScope.PROJECT: "project_id", Coun
 """The fields of a record that name the owner of a count."""
 NAMED_BY_RECORD = {"subnets": CountScope.SUBNET}
 """The tables whose ids name counts of a scope; when a record goes, its counts go too."""
+
+
+Difference = Callable[[Any], tuple[CountKey, int] | None]
+"""Returns what a record, or a row with its fields, adds to a count, or None."""
 
 
 class Count(Struct, frozen=True):
@@ -55,21 +60,31 @@ class Count(Struct, frozen=True):
         name = self.name if self.is_named_by_field else ""
         return {name, self.owner, self.region, self.amount, self.part, self.condition, self.without} - {"", "0"}
 
-    def difference_of(self, values: Mapping[str, Any]) -> tuple[CountKey, int] | None:
-        """Return what a record with these values adds to the count, or None."""
-        owner = 0 if self.owner == "0" else values[self.owner]
-        part = values[self.part] if self.part else ""
-        if owner is None or part is None or not self._holds(values):
-            return None
-        part = part[-1:] if self.is_part_last_character else part
-        owner_id = owner % SHARDS if self.scope == CountScope.SHARD else owner
-        region_id = 0 if self.region == "0" else values[self.region]
-        amount = (values[self.amount] or 0) if self.amount else 1
-        name = values[self.name] if self.is_named_by_field else self.name
-        return CountKey(self.scope.value, region_id, owner_id, name, part), amount
+    def make_difference(self) -> Difference:
+        """Return what computes the difference: all that is the same for all records is looked up once."""
+        scope, is_shard = self.scope.value, self.scope == CountScope.SHARD
+        owner_field, region_field = (None if field == "0" else field for field in (self.owner, self.region))
+        name, name_field = self.name, self.name if self.is_named_by_field else None
+        amount_field, part_field, is_part_last = self.amount, self.part, self.is_part_last_character
+        condition, without = self.condition, self.without
 
-    def _holds(self, values: Mapping[str, Any]) -> bool:
-        return not (self.condition and not values[self.condition]) and not (self.without and values[self.without])
+        def difference_of(record: Any) -> tuple[CountKey, int] | None:
+            owner = getattr(record, owner_field) if owner_field else 0
+            part = getattr(record, part_field) if part_field else ""
+            if owner is None or part is None or (condition and not getattr(record, condition)):
+                return None
+            if without and getattr(record, without):
+                return None
+            key = CountKey(
+                scope,
+                getattr(record, region_field) if region_field else 0,
+                owner % SHARDS if is_shard else owner,
+                getattr(record, name_field) if name_field else name,
+                part[-1:] if is_part_last else part,
+            )
+            return key, (getattr(record, amount_field) or 0) if amount_field else 1
+
+        return difference_of
 
 
 TENANT, PROJECT, SHARD, SUBNET = CountScope.TENANT, CountScope.PROJECT, CountScope.SHARD, CountScope.SUBNET
@@ -131,20 +146,20 @@ class TableCounts:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._counts = COUNTS.get(table, ())
-        self.fields = frozenset(field for count in self._counts for field in count.fields)
+        self._differences = [(frozenset(count.fields), count.make_difference()) for count in COUNTS.get(table, ())]
+        self.fields = frozenset[str]().union(*(fields for fields, _ in self._differences))
         self._named_scope = NAMED_BY_RECORD.get(table)
 
     def note_added(self, tx: Tx, record: Struct) -> None:
         """Note that a record is added."""
-        if self.fields:
-            self._note(tx, {field: getattr(record, field) for field in self.fields}, 1)
+        self._note(tx, record, 1)
 
-    def note_changed(self, tx: Tx, before: Struct, after: Struct) -> None:
-        """Note that a record changes."""
-        if self.fields:
-            self._note(tx, {field: getattr(before, field) for field in self.fields}, -1)
-            self._note(tx, {field: getattr(after, field) for field in self.fields}, 1)
+    def note_changed(self, tx: Tx, before: Struct, after: Struct, changed: Sequence[str]) -> None:
+        """Note that some fields of a record change."""
+        for fields, difference_of in self._differences:
+            if not fields.isdisjoint(changed):
+                _add(tx, difference_of(before), -1)
+                _add(tx, difference_of(after), 1)
 
     async def delete(self, tx: Tx, where: str, **values: Any) -> None:
         """Delete the rows of the table for which a condition holds."""
@@ -154,16 +169,20 @@ class TableCounts:
             return
         names = sorted(self.fields | ({"id"} if self._named_scope else set()))
         for row in await tx.all(f"{statement} RETURNING {', '.join(names)}", **values):
-            fields = dict(zip(names, row, strict=True))
-            self._note(tx, fields, -1)
+            deleted = SimpleNamespace(**dict(zip(names, row, strict=True)))
+            self._note(tx, deleted, -1)
             if self._named_scope:
-                tx.count_changes.drop(self._named_scope, fields["id"])
+                tx.count_changes.drop(self._named_scope, deleted.id)
 
-    def _note(self, tx: Tx, values: Mapping[str, Any], sign: int) -> None:
-        for count in self._counts:
-            if (difference := count.difference_of(values)) is not None:
-                key, amount = difference
-                tx.count_changes.add(key, sign * amount)
+    def _note(self, tx: Tx, record: object, sign: int) -> None:
+        for _, difference_of in self._differences:
+            _add(tx, difference_of(record), sign)
+
+
+def _add(tx: Tx, difference: tuple[CountKey, int] | None, sign: int) -> None:
+    if difference is not None:
+        key, amount = difference
+        tx.count_changes.add(key, sign * amount)
 
 
 DROP = "DELETE FROM resource_counts WHERE scope = :scope AND region_id = 0 AND owner_id = 0 AND name = :name"
@@ -171,27 +190,28 @@ DROP = "DELETE FROM resource_counts WHERE scope = :scope AND region_id = 0 AND o
 
 async def write_count_changes(tx: Tx) -> None:
     """Write the differences that a transaction has noted; the last statement of each transaction."""
+    if not tx.count_changes:
+        return
     changes = tx.count_changes.items()
     for start in range(0, len(changes), ROWS_PER_STATEMENT):
         rows = changes[start : start + ROWS_PER_STATEMENT]
-        await tx.send(_upsert(len(rows)), **dict(_numbered_values(rows)))
+        statement, names = _upsert(len(rows))
+        values = [value for key, difference in rows for value in (*key, difference)]
+        await tx.send(statement, **dict(zip(names, values, strict=True)))
     for scope, name in tx.count_changes.dropped:
         await tx.send(DROP, scope=scope, name=name)
     tx.count_changes.clear()
 
 
 @lru_cache
-def _upsert(rows: int) -> str:
-    names = (*CountKey._fields, "value")
-    marks = ", ".join(f"({', '.join(f':{name}_{number}' for name in names)})" for number in range(rows))
-    return (
-        f"INSERT INTO resource_counts ({', '.join(names)}) VALUES {marks}"
+def _upsert(rows: int) -> tuple[str, list[str]]:
+    """Return the statement that adds differences to so many counts, and the names of its parameters."""
+    columns = (*CountKey._fields, "value")
+    names = [[f"{column}_{number}" for column in columns] for number in range(rows)]
+    marks = ", ".join(f"({', '.join(f':{name}' for name in row)})" for row in names)
+    statement = (
+        f"INSERT INTO resource_counts ({', '.join(columns)}) VALUES {marks}"
         f" ON CONFLICT ({', '.join(CountKey._fields)})"
         " DO UPDATE SET value = resource_counts.value + excluded.value"
     )
-
-
-def _numbered_values(rows: Iterable[tuple[CountKey, int]]) -> Iterator[tuple[str, Any]]:
-    for number, (key, difference) in enumerate(rows):
-        for name, value in zip((*CountKey._fields, "value"), (*key, difference), strict=True):
-            yield f"{name}_{number}", value
+    return statement, [name for row in names for name in row]
