@@ -185,7 +185,7 @@ def _update(table: str, key: str, changed: tuple[str, ...]) -> str:
 
 def _make_reader(
     record: type[R], decoders: Mapping[str, Callable[[Any], Any]], secrets: Iterable[str]
-) -> Callable[[Row, Callable[[str], str]], R]:
+) -> Callable[[Row, Callable[[str | None], str | None]], R]:
     """Return a function that makes a record of a row, given how to decrypt a secret.
 
     It is compiled for the type, as the constructor of a dataclass is: pages of lists call it a thousand times.
@@ -197,7 +197,7 @@ def _make_reader(
         values[field] = f"None if (value := {values[field]}) is None else decode_{field}(value)"
     arguments = ", ".join(f"{field}=({value})" for field, value in values.items())
     names = {"record": record, **{f"decode_{field}": decode for field, decode in decoders.items()}}
-    read: Callable[[Row, Callable[[str], str]], R] = eval(  # noqa: S307  # made of names in our own source only
+    read: Callable[[Row, Callable[[str | None], str | None]], R] = eval(  # noqa: S307  # made of names in our own source only
         f"lambda row, decrypt: record({arguments})", names
     )
     return read

@@ -15,7 +15,7 @@ NewTags = Annotated[dict[str, str], TagRules]
 TagChanges = Annotated[dict[str, str | None], TagRules]
 
 
-class TagView(Struct, kw_only=True):
+class TagView(Struct, kw_only=True, gc=False):
     """One tag. A read-only tag belongs to the system."""
 
     key: str

@@ -13,13 +13,11 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NEVER = "0001-01-01T00:00:00Z"
 
 
-@lru_cache(maxsize=65536)
 def format_zulu(microseconds: int) -> str:
     """Format as `2023-11-29T10:56:49Z`, for instances, metrics and SSH keys."""
     return format_without_offset(microseconds) + "Z"
 
 
-@lru_cache(maxsize=65536)
 def format_with_offset(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41+0000`, for volumes, networks, ports, addresses and images."""
     return format_without_offset(microseconds) + "+0000"
@@ -32,12 +30,17 @@ def format_with_colon_offset(microseconds: int) -> str:
 
 def format_without_offset(microseconds: int) -> str:
     """Format as `2024-05-07T08:24:02` in UTC, for tasks and regions."""
-    return datetime.fromtimestamp(microseconds // 1_000_000, UTC).isoformat()[:19]
+    return _format_seconds(microseconds // SECOND)
 
 
 def format_with_microseconds(microseconds: int) -> str:
     """Format as `2019-05-29T05:32:41.123456` in UTC, for projects."""
     return f"{format_without_offset(microseconds)}.{microseconds % 1_000_000:06d}"
+
+
+@lru_cache(maxsize=65536)
+def _format_seconds(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[:19]
 
 
 def parse_time(text: str) -> int:

@@ -7,7 +7,7 @@ from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 
 
-class InstanceAddress(Struct, frozen=True, kw_only=True):
+class InstanceAddress(Struct, frozen=True, kw_only=True, gc=False):
     """An address of an instance. A floating IP has the network of its fixed address."""
 
     network_name: str
@@ -20,7 +20,7 @@ class InstanceAddress(Struct, frozen=True, kw_only=True):
     floating: bool = False
 
 
-class InstanceDetails(Struct, frozen=True, kw_only=True):
+class InstanceDetails(Struct, frozen=True, kw_only=True, gc=False):
     """All details: tags by key, distinct group names in order, the rest in the order of attachment."""
 
     tags: list[Tag] = field(default_factory=list)

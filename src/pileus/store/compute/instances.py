@@ -24,14 +24,11 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-DOCUMENT = f"json_array({TABLE.qualified_columns('i')}, {instance_details.PARTS})"
+DOCUMENT = f"json_array({TABLE.qualified_columns('i')}, {instance_details.PARTS_OF_ONE})"
 GET_WITH_DETAILS = f"SELECT CAST({DOCUMENT} AS TEXT) FROM instances i WHERE {IN_PLACE}"
-LIST_WITH_DETAILS = f"SELECT CAST(json_group_array({DOCUMENT}) AS TEXT) FROM instances i WHERE i.id IN"
+DOCUMENTS = f"CAST(json_group_array(json_array({TABLE.qualified_columns('i')})) AS TEXT)"
 COLUMN_COUNT = len(TABLE.fields)
-PARTS = tuple(part_type | str | None for part_type in instance_details.PART_TYPES)
-DOCUMENT_TYPE: Any = tuple[(*(Any,) * COLUMN_COUNT, *PARTS)]  # type: ignore[misc]  # as many types as values
-DOCUMENT_DECODER: msgspec.json.Decoder[Row] = msgspec.json.Decoder(DOCUMENT_TYPE)
-DOCUMENTS_DECODER: msgspec.json.Decoder[list[Row]] = msgspec.json.Decoder(list[DOCUMENT_TYPE])
+ROWS_DECODER = msgspec.json.Decoder(list[tuple[Any, ...]])
 OF_PORTS = (
     f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 )
@@ -80,7 +77,9 @@ async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Inst
     row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
     if row is None:
         raise not_found("Instance", instance_id)
-    return _with_details(tx, DOCUMENT_DECODER.decode(row[0]))
+    document = msgspec.json.decode(row[0])
+    details = instance_details.parse_details(tx, instance_details.decode_parts(document[COLUMN_COUNT:]))
+    return TABLE.record_from_row(tx, document), details
 
 
 async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Instance, InstanceDetails]]:
@@ -88,13 +87,22 @@ async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Ins
 
     Each is parsed when the iterator comes to it: so many objects at once would cost the garbage collector.
     """
-    documents: list[Row] = []
+    rows: list[Row] = []
+    parts: dict[str, list[list[Row]]] = {}
     for start in range(0, len(ids), BATCH_SIZE):
-        marks, values = in_list_placeholders("id", ids[start : start + BATCH_SIZE])
-        row = await tx.one(f"{LIST_WITH_DETAILS} ({marks})", **values)
+        batch = ids[start : start + BATCH_SIZE]
+        marks, values = in_list_placeholders("id", batch)
+        row = await tx.one(_list_with_parts(marks), **values)
         await take_turn_for(len(ids))
-        documents += DOCUMENTS_DECODER.decode(row[0]) if row and row[0] else ()
-    return (_with_details(tx, document) for document in documents)
+        if row and row[-1]:
+            rows += ROWS_DECODER.decode(row[-1])
+            parts |= instance_details.decode_parts_by_id(row[:-1], batch)
+    records = (TABLE.record_from_row(tx, row) for row in rows)
+    return ((record, instance_details.parse_details(tx, parts[record.id])) for record in records)
+
+
+def _list_with_parts(marks: str) -> str:
+    return f"SELECT {instance_details.parts_of_instances(marks)}, {DOCUMENTS} FROM instances i WHERE i.id IN ({marks})"
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
@@ -165,11 +173,6 @@ async def save(tx: Tx, before: Instance, after: Instance, *, is_locked: bool = F
 async def bump_revision(tx: Tx, instance: Instance) -> Instance:
     """Increase the revision and write a new stamp, although no other column changes; raises Stale."""
     return await TABLE.save(tx, instance, replace(instance, stamp=tx.stamp))
-
-
-def _with_details(tx: Tx, document: Row) -> tuple[Instance, InstanceDetails]:
-    instance = TABLE.record_from_row(tx, document[:COLUMN_COUNT])
-    return instance, instance_details.parse_details(tx, document[COLUMN_COUNT:])
 
 
 async def list_used_flavors(tx: Tx) -> list[tuple[str, int]]:

@@ -42,7 +42,14 @@ class InstanceFlavorView(Struct, kw_only=True):
 
     @classmethod
     def of(cls, flavor: Flavor) -> "InstanceFlavorView":
-        """Show a flavor in the shape of its kind."""
+        """Show a flavor in the shape of its kind; the view of a flavor is made once."""
+        kept = _KEPT_VIEWS.get(flavor.id)
+        if kept is None or kept[0] is not flavor:
+            kept = _KEPT_VIEWS[flavor.id] = (flavor, cls._of_flavor(flavor))
+        return kept[1]
+
+    @classmethod
+    def _of_flavor(cls, flavor: Flavor) -> "InstanceFlavorView":
         description = flavor.hardware_description
         hardware = {name: description.get(name, "") for name in HARDWARE_FIELDS[flavor.kind]}
         return cls(
@@ -55,6 +62,10 @@ class InstanceFlavorView(Struct, kw_only=True):
             hardware_description=HardwareDescription(**hardware),
             resource_class=UNSET if flavor.kind == InstanceKind.VM else flavor.resource_class or flavor.id,
         )
+
+
+_KEPT_VIEWS: dict[str, tuple[Flavor, InstanceFlavorView]] = {}
+"""Views by the id of their flavor, which is an entry of the catalogue: many instances show few flavors."""
 
 
 class ListedFlavor(Struct, kw_only=True):

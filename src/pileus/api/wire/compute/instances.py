@@ -17,7 +17,7 @@ from pileus.domain.compute.instances import Instance
 from pileus.domain.storage.volumes import Attachment
 
 
-class InstanceAddressView(Struct, kw_only=True):
+class InstanceAddressView(Struct, kw_only=True, gc=False):
     """An address; only a fixed one has an interface and a subnet, and lists do not show the subnet."""
 
     addr: str
@@ -27,7 +27,7 @@ class InstanceAddressView(Struct, kw_only=True):
     subnet_name: str | UnsetType = UNSET
 
 
-class FixedIpAssignment(Struct, kw_only=True):
+class FixedIpAssignment(Struct, kw_only=True, gc=False):
     """A fixed address with its subnet; `external` if its network is public."""
 
     ip_address: str
@@ -35,7 +35,7 @@ class FixedIpAssignment(Struct, kw_only=True):
     external: bool
 
 
-class InstanceVolume(Struct, kw_only=True):
+class InstanceVolume(Struct, kw_only=True, gc=False):
     """A volume of an instance."""
 
     id: str
@@ -47,7 +47,7 @@ class InstanceVolume(Struct, kw_only=True):
         return cls(id=attachment.volume_id, delete_on_termination=attachment.delete_on_termination)
 
 
-class InstanceSecurityGroup(Struct, kw_only=True):
+class InstanceSecurityGroup(Struct, kw_only=True, gc=False):
     """A security group of an instance, by name."""
 
     name: str
@@ -70,7 +70,7 @@ class InstanceViewOptions(Struct, frozen=True, kw_only=True):
 ALL_FIELDS = InstanceViewOptions()
 
 
-class InstanceView(Struct, kw_only=True):
+class InstanceView(Struct, kw_only=True, gc=False):
     """An instance; `task_id` is the task that has locked it, `creator_task_id` the task that created it."""
 
     id: str
