@@ -75,6 +75,7 @@ def _environment(folder: Path, port: int, mapper_port: int) -> dict[str, str]:
         "RABBITMQ_CONFIG_FILE": str(folder / "none"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
         "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "ERL_CRASH_DUMP": str(folder / "crash.dump"),
         "ERL_EPMD_PORT": str(mapper_port),
         "ERL_EPMD_ADDRESS": "127.0.0.1",
     }

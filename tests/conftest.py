@@ -1,8 +1,10 @@
 """Fixtures of all tests: the application on both databases, tenants, and a real server process."""
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pileus.app import RunningCloud, run_cloud
@@ -26,6 +28,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             "The published contract is not beside the checkout: answers were only validated against our own document."
         )
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_clients() -> Iterator[None]:
+    """Let HTTP clients wait for more than the usual five seconds, which a busy machine needs for some answers."""
+    default: httpx.Timeout = inspect.signature(httpx.Client).parameters["timeout"].default
+    with pytest.MonkeyPatch.context() as patch:
+        for phase in ("connect", "read", "write", "pool"):
+            patch.setattr(default, phase, 60.0)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

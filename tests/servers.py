@@ -1,6 +1,7 @@
 """A real server in a separate process."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -74,12 +75,17 @@ def _measure_resident_memory(pid: int) -> int:
     return 0
 
 
+_PORTS = iter(random.SystemRandom().sample(range(16_384, 32_768), 16_384))
+"""Below the range from which Linux takes the ports of clients: none takes a port before the server that it is for."""
+
+
 def free_port() -> int:
-    """Return a free TCP port."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a free TCP port, which no other call returns."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def spawn_server(

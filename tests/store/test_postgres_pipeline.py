@@ -42,13 +42,14 @@ async def test_lookups_at_the_same_time_share_a_connection_and_no_error(postgres
         recorder.clear()
         values = ["5", "no number", "text\0", "7"]
         outcomes = await asyncio.gather(*(read_one(db, CAST, value=value) for value in values), return_exceptions=True)
-        statements = [len(client.statements) for client in recorder.clients if client.statements]
+        # On a busy machine, a connection of its own asks whether the server answers.
+        recorded = [[text for text, _ in client.statements if "CAST" in text] for client in recorder.clients]
         await db.close()
 
     assert [outcomes[0], outcomes[3]] == [5, 7]
     assert [type(outcome) for outcome in outcomes[1:3]] == [Invalid, Invalid]
     # A text with NUL is refused before it is sent.
-    assert statements == [3]
+    assert [len(statements) for statements in recorded if statements] == [3]
 
 
 async def test_a_statement_that_fails_when_it_is_prepared_works_afterwards(narrow: Postgres) -> None:

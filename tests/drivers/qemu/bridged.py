@@ -73,7 +73,7 @@ async def tun_error(qemu: Qemu) -> str:
 async def first_bytes(address: str, port: int) -> str:
     """Return the first bytes from an address and port, or the name of the error."""
     try:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             reader, writer = await asyncio.open_connection(address, port)
             if port != 22:
                 writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -140,11 +140,9 @@ async def machines(folder: Path) -> dict[str, Any]:
         )
         await until(all_have_called)
         targets = [(OUTER, 22), (OUTER, 80), (FLOATING, 22), (FLOATING, 80), (ROUTER, 22)]
-        return (
-            results
-            | {"callers": sorted(callers)}
-            | {f"{address} {port}": await first_bytes(address, port) for address, port in targets}
-        )
+        greetings = await asyncio.gather(*(first_bytes(address, port) for address, port in targets))
+        answers = {f"{address} {port}": greeting for (address, port), greeting in zip(targets, greetings, strict=True)}
+        return results | {"callers": sorted(callers)} | answers
     finally:
         await end_all_processes(qemu)
         qemu.close()
