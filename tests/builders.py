@@ -102,13 +102,16 @@ async def an_instance(
         return instance
 
     async def unlock(tx: Tx) -> Instance:
+        # As after a task, the revision is another one: what the reconciler has read before is out of date.
+        unlocked = replace(instance, stamp=tx.stamp, revision=instance.revision + 1)
         await tx.run(
-            "UPDATE instances SET task_id = :task_id, stamp = :stamp WHERE id = :id",
-            task_id=instance.task_id,
-            stamp=tx.stamp,
-            id=instance.id,
+            "UPDATE instances SET task_id = :task_id, stamp = :stamp, revision = :revision WHERE id = :id",
+            task_id=unlocked.task_id,
+            stamp=unlocked.stamp,
+            revision=unlocked.revision,
+            id=unlocked.id,
         )
-        return replace(instance, stamp=tx.stamp)
+        return unlocked
 
     await _start_machine(tenant.running, await tenant.running.app_state.db.write(write))
     return await tenant.running.app_state.db.write(unlock)

@@ -362,7 +362,7 @@ async def test_an_update_changes_only_its_instance(tenant: Tenant) -> None:
 
     assert await get_instance(tenant, other) == before
     record = await _get_record(tenant, instance)
-    assert record == replace(instance, name="only-me", revision=2, stamp=record.stamp)
+    assert record == replace(instance, name="only-me", revision=instance.revision + 1, stamp=record.stamp)
 
 
 async def _get_record(tenant: Tenant, instance: Instance) -> Instance:
