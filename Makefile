@@ -44,7 +44,7 @@ test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL, and measure covera
 chaos: $(VENV)/.dev ## Kill, overload and attack servers at length: make chaos MINUTES=30 ARGS="-k crashes"
 	PILEUS_CHAOS_MINUTES=$(MINUTES) scripts/with-postgres $(BIN)/python -m pytest --timeout 7200 $(ARGS) tests/chaos
 
-test-container: $(VENV)/.dev ## Build the container without a builder, and test its server (needs root and debootstrap)
+test-container: $(VENV)/.dev ## Build the container, with and without a builder, and test its server (needs root and debootstrap)
 	@scripts/need debootstrap
 	PILEUS_TEST_CONTAINER=1 $(BIN)/python -m pytest -rs tests/packaging/test_container.py
 

@@ -1,4 +1,4 @@
-"""Read a Containerfile, and carry out its steps in folders: each stage is a root file system."""
+"""Read a Containerfile, and build its image in folders: by its steps alone, or with a builder."""
 
 import json
 import os
@@ -72,6 +72,56 @@ def read_instructions(file: Path) -> Iterator[Instruction]:
         if line.strip() and not line.startswith("#"):
             word, _, rest = line.partition(" ")
             yield Instruction(word, rest.strip())
+
+
+def build_image_with_builder(builder: str, file: Path, base: Path, folder: Path) -> Image:
+    """Build an image with Podman or Docker on a base, and unpack it. The base needs no registry."""
+    prepared = folder / "prepared"
+    subprocess.run(["cp", "-a", "--reflink=auto", str(base), str(prepared)], check=True)
+    for source, target in HOST_FILES.items():
+        shutil.copy(source, prepared / target)
+    settings = [f"{name.removeprefix('PIP_').lower()} = {value}" for name, value in _registry_variables().items()]
+    (prepared / "etc/pip.conf").write_text("\n".join(["[global]", *settings]))
+    base_name, name = "pileus-test-base", "pileus-test"
+    _pipe(["tar", "-C", str(prepared), "-c", "."], [builder, "import", "-", base_name])
+    # Without a runtime of containers, as this machine may itself be one.
+    options = ["--format", "docker", "--isolation", "chroot"] if builder == "podman" else []
+    build = [builder, "build", *options, "--network", "host", "--build-arg", f"BASE={base_name}", "--tag", name]
+    built = subprocess.run(
+        [*build, "--file", str(file), str(file.parent)], capture_output=True, text=True, timeout=1200, check=False
+    )
+    assert built.returncode == 0, built.stderr[-2000:]
+    return unpack_image(builder, name, folder / name)
+
+
+def unpack_image(builder: str, name: str, root: Path) -> Image:
+    """Unpack an image of a builder into a folder."""
+    (described,) = json.loads(subprocess.check_output([builder, "inspect", "--type", "image", name]))
+    config = described["Config"]
+    health_check = config.get("Healthcheck") or described["Healthcheck"]
+    container = subprocess.check_output([builder, "create", name], text=True).strip()
+    root.mkdir()
+    _pipe([builder, "export", container], ["tar", "-C", str(root), "-x"])
+    subprocess.run([builder, "rm", container], capture_output=True, check=True)
+    return Image(
+        root,
+        dict(pair.split("=", 1) for pair in config["Env"]),
+        config["WorkingDir"],
+        {
+            "USER": config["User"],
+            "ENTRYPOINT": json.dumps(config["Entrypoint"]),
+            "CMD": json.dumps(config["Cmd"]),
+            "HEALTHCHECK": f"CMD {health_check['Test'][-1]}",
+            "STOPSIGNAL": config["StopSignal"],
+            "VOLUME": json.dumps([*config["Volumes"]]),
+        },
+    )
+
+
+def _pipe(source: list[str], target: list[str]) -> None:
+    with subprocess.Popen(source, stdout=subprocess.PIPE) as sending:
+        subprocess.run(target, stdin=sending.stdout, capture_output=True, check=True)
+    assert sending.returncode == 0, source
 
 
 def build_image(file: Path, base: Path, folder: Path) -> Image:
