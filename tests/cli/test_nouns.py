@@ -167,6 +167,7 @@ def test_project_is_never_deleted_without_an_id(use: Run) -> None:
         (("instances", "show", "nope"), "nothing is called nope: `pileus instances list` shows what there is", 2),
         (("instances", "show", "3d5e0000-0000-4000-8000-000000000000"), "could not be found", 1),
         (("volumes", "create", "--name", "x", "--source", "new-volume"), "--source new-volume needs --size", 2),
+        (("volumes", "create", "--name", "x"), "Missing option '--source'. Choose from: image, snapshot, new-", 2),
         (
             ("volumes", "create", "--name", "x", "--size", "1", "--source", "new-volume"),
             "name: String should match pattern",

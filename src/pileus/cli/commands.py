@@ -1,5 +1,6 @@
 """Commands with sections in their help, examples, and errors in one line."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,7 @@ from pileus.cli.suggestions import suggest_text
 
 Rows = list[tuple[str, str]]
 MAX_NAME_WIDTH = 32
+LINE_BREAK = re.compile(r"\s*\n\s*")
 CLOUD_SECTION = "Cloud"
 """The section of the options that all commands with a server have."""
 
@@ -31,7 +33,7 @@ class UsageError(CommandError):
 
 def print_error(message: str, file: Any = None) -> None:
     """Print an error as all commands do: one line on standard error that begins with `pileus:`."""
-    text = " ".join(message.split("\n")) if file is None else message
+    text = LINE_BREAK.sub(" ", message) if file is None else message
     click.echo(f"{click.style('pileus:', fg='red', bold=True)} {text}", file=file, err=file is None)
 
 
