@@ -18,7 +18,8 @@ def render_api_reference(document: Schema) -> str:
     return (
         f"<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
         f"<title>{escape(document['info']['title'])} API reference</title><style>{_asset('reference.css')}</style>"
-        f"<nav><h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>"
+        f"<nav aria-label='Operations'><p class='title'>{escape(document['info']['title'])}"
+        f" <small>{escape(document['info']['version'])}</small></p>"
         f"<input type='search' placeholder='Filter operations' aria-label='Filter operations'>{links}</nav>"
         f"<main><h1>API reference</h1><p>{_inline_code(document['info']['description'])}</p>"
         f"<p>As a document: <a href='/schema/openapi.json'>OpenAPI 3.1</a>. "
@@ -49,7 +50,8 @@ def _links(groups: Mapping[str, list[tuple[str, str, Schema]]]) -> Iterator[str]
 
 
 def _sections(groups: Mapping[str, list[tuple[str, str, Schema]]], document: Schema) -> Iterator[str]:
-    for operations in groups.values():
+    for tag, operations in groups.items():
+        yield f"<h2>{escape(tag)}</h2>"
         for verb, path, operation in operations:
             yield _section(verb, path, operation, document)
 
