@@ -10,7 +10,7 @@ METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test test-openstack record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture lock clean
+.PHONY: help setup serve guest test test-openstack record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture console-pictures lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -101,6 +101,11 @@ site-links: $(VENV)/.dev ## Check the links of the documentation to other sites
 picture: $(VENV)/.dev ## Make docs/session.svg and docs/sizes.svg, the pictures of the README
 	$(BIN)/python scripts/picture
 	$(BIN)/python scripts/sizes
+
+console-pictures: $(VENV)/.dev ## Take pictures of every page of the web console, in build/console-pictures (needs Chromium and npm)
+	@scripts/need chromium
+	@scripts/need npm
+	CONSOLE_SCREENSHOTS=build/console-pictures $(BIN)/python -m pytest -q -k pictures tests/console/test_console_looks.py
 
 lock: ## Update the lock files: make lock ARGS=--upgrade
 	scripts/lock $(ARGS)

@@ -22,13 +22,18 @@ async function openPage({ width = 1280, height = 800, colorScheme = "light", sig
   contexts.push(context);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
-  const notes = { errors: [], requests: [] };
+  const notes = { errors: [], requests: [], pending: new Set() };
   page.on("pageerror", (error) => notes.errors.push(String(error)));
   // The browser writes a line for each answer of 4xx, which a scenario may ask for.
   page.on("console", (message) => {
     if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) notes.errors.push(message.text());
   });
-  page.on("request", (request) => notes.requests.push(request.url()));
+  page.on("request", (request) => {
+    notes.requests.push(request.url());
+    // The stream of changes does not end.
+    if (!request.url().endsWith("/ui/changes")) notes.pending.add(request);
+  });
+  for (const end of ["requestfinished", "requestfailed"]) page.on(end, (request) => notes.pending.delete(request));
   if (signedIn) await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), key);
   return { page, context, notes };
 }
@@ -42,29 +47,69 @@ async function settle(page) {
 
 /** Go to an address of the console without loading the page again. */
 async function visit(page, path) {
+  await page.evaluate(() => document.querySelector("dialog")?.close());
+  // A dialog that closes changes the address.
+  await page.locator("dialog").waitFor({ state: "detached" });
   await page.evaluate((target) => {
-    document.querySelector("dialog")?.close();
     history.pushState(null, "", target);
     window.dispatchEvent(new PopStateEvent("popstate"));
   }, path);
   await page.waitForFunction(() => document.querySelector("main h1") && !document.querySelector('[aria-busy="true"]'));
 }
 
+const COLOURS = ["color-contrast", "link-in-text-block"];
+
+/** Return what axe finds: by all rules, or by those that depend on the theme. */
 async function findViolations(page, rules) {
   return page.evaluate(async (names) => {
-    const options = { resultTypes: ["violations"], ...(names ? { runOnly: { type: "rule", values: names } } : {}) };
-    const { violations } = await globalThis.axe.run(document, options);
+    const only = names ? { runOnly: { type: "rule", values: names } } : {};
+    const { violations } = await globalThis.axe.run(document, { resultTypes: ["violations"], preload: false, ...only });
     return violations.map((violation) => `${violation.id}: ${violation.nodes.map((node) => node.html.slice(0, 160)).join(" | ")}`);
   }, rules);
 }
 
-async function takePictures(page, path, width) {
-  if (!folder) return;
-  const name = path.replace(/^\/ui\/\d+\/\d+\//, "").replace(/[0-9a-f]{8}-[0-9a-f-]{27}/, "one").replace(/[^\w]+/g, "-");
-  for (const colorScheme of ["dark", "light"]) {
-    await page.emulateMedia({ colorScheme });
-    await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
+/** Go to a page, within the console or by loading it, and wait until it has shown what it has asked for. */
+async function open(page, notes, path) {
+  if (page.url().startsWith(`${base}/ui/`) && path.startsWith("/ui/")) await visit(page, path);
+  else await page.goto(base + path);
+  await page.locator(path.includes("do=") ? "dialog[open]" : "h1").first().waitFor();
+  for (let still = 0; still < 2; ) {
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
+    still = notes.pending.size ? 0 : still + 1;
   }
+}
+
+/** Show a page at a width and in a theme. */
+async function show(page, width, height, colorScheme) {
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+}
+
+/** Keep the first operation of each method in the API reference: all have one look, and axe would take minutes. */
+function keepExamples() {
+  const seen = new Set();
+  for (const element of document.querySelectorAll("main section, nav a")) {
+    const kind = `${element.tagName} ${element.querySelector(".verb").textContent} ${element.querySelector(".old, h3 .must") !== null}`;
+    if (seen.has(kind)) element.remove();
+    seen.add(kind);
+  }
+}
+
+/** Check a page at several widths in both themes. */
+async function checkPage(page, notes, sizes) {
+  const problems = [];
+  if (page.url().endsWith("/schema")) await page.evaluate(keepExamples);
+  const note = (width, theme, texts) => problems.push(...texts.map((text) => `${width} ${theme}: ${text}`));
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
+  for (const [width, height] of sizes) {
+    await show(page, width, height, "light");
+    note(width, "light", [...(await findViolations(page)), ...(await page.evaluate(findOverflow))]);
+  }
+  for (const [width, height] of [...sizes].reverse()) {
+    await show(page, width, height, "dark");
+    note(width, "dark", await findViolations(page, COLOURS));
+  }
+  return [...problems, ...notes.errors.splice(0)];
 }
 
 /** Return what is wider than the page; tables and tabs scroll in themselves. */
@@ -76,29 +121,40 @@ function findOverflow() {
 }
 
 const SCENARIOS = {
-  /** Show pages in both themes at several widths: violations of axe, overflow, errors; pictures, if a folder is given. */
-  async pages({ pages, sizes }) {
-    const { page, notes } = await openPage();
-    await page.goto(base + pages[0]);
-    await settle(page);
-    await page.evaluate(AXE);
+  /** Show pages in both themes at several widths, and return the problems of each: violations of axe, overflow, errors. */
+  async pages({ pages, sizes, isSignedIn = true }) {
+    const { page, notes } = await openPage({ signedIn: isSignedIn });
     const problems = {};
     for (const path of pages) {
-      await visit(page, path);
-      const found = [];
-      for (const [width, height] of sizes) {
-        await page.setViewportSize({ width, height });
-        if (width === 1280) found.push(...(await findViolations(page)));
-        found.push(...(await page.evaluate(findOverflow)));
-        await takePictures(page, path, width);
-      }
-      await page.emulateMedia({ colorScheme: "dark" });
-      await page.setViewportSize({ width: 1280, height: 800 });
-      found.push(...(await findViolations(page, ["color-contrast"])), ...notes.errors.splice(0));
-      await page.emulateMedia({ colorScheme: "light" });
+      await open(page, notes, path);
+      const found = await checkPage(page, notes, sizes);
       if (found.length) problems[path] = found;
     }
     return problems;
+  },
+
+  /** Take pictures of pages, whose names are given, in both themes at several widths. */
+  async pictures({ pages, sizes, isSignedIn = true }) {
+    const { page, notes } = await openPage({ signedIn: isSignedIn });
+    for (const [path, name] of Object.entries(pages)) {
+      await open(page, notes, path);
+      for (const colorScheme of ["light", "dark"]) {
+        for (const [width, height] of sizes) {
+          await show(page, width, height, colorScheme);
+          await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`) });
+        }
+      }
+    }
+    return true;
+  },
+
+  /** Show a page for people with a preference of motion: what indicates work, and how much of it moves. */
+  async animations({ path, motion }) {
+    const { page } = await openPage();
+    await page.emulateMedia({ reducedMotion: motion });
+    await page.goto(base + path);
+    await page.locator(".spinner").first().waitFor();
+    return page.evaluate(() => ({ spinners: document.querySelectorAll(".spinner").length, moving: document.getAnimations().length }));
   },
 
   /** Load the first list: its requests, and what they weigh. */

@@ -1,4 +1,4 @@
-"""The web console in a browser: every page in both themes at three widths, and what people do with it."""
+"""The web console in a browser: what people do with it, and what it loads."""
 
 import json
 import subprocess
@@ -10,12 +10,11 @@ import pytest
 from pileus.api.routes.web_console import FOLDER
 from pileus.domain.tags import make_tags, merged_tags
 from tests.console.conftest import Browser
-from tests.console.resources import PLACE, make, wait_for_task
+from tests.console.resources import PLACE, wait_for_task
 from tests.orders import an_order
 from tests.servers import KEY, Server, start_server
 
 pytestmark = pytest.mark.timeout(180)
-SIZES = [(320, 640), (1280, 800), (3840, 2160)]
 MERGE_CASES: list[tuple[dict[str, str], dict[str, str | None] | None]] = [
     ({}, {}),
     ({"a": "1"}, None),
@@ -34,59 +33,6 @@ def instance_id(api: httpx.Client) -> str:
     order = an_order(name="web-1", tags={"env": "prod", "team": "blue"})
     (task_id,) = api.post("/cloud/v2/instances/1/1", json=order).json()["tasks"]
     return wait_for_task(api, task_id)["instances"][0]
-
-
-def list_pages(browser: Browser, instance_id: str, api: httpx.Client) -> list[str]:
-    """Return the addresses of all lists, of a record of each noun that has one, and of all tabs of an instance."""
-    tables = browser.run("tables")
-    nouns = tables["NOUNS"]
-    task = api.get("/cloud/v1/tasks", params={"limit": 1}).json()["results"][0]["id"]
-    group = api.get("/cloud/v1/securitygroups/1/1").json()["results"][0]["id"]
-    volume = api.get("/cloud/v1/volumes/1/1").json()["results"][0]["id"]
-    image = api.get("/cloud/v1/images/1/1").json()["results"][0]["id"]
-    network = api.get("/cloud/v1/networks/1/1", params={"owned_by": "any"}).json()["results"][0]["id"]
-    tabs = [f"{PLACE}/instances/{instance_id}?tab={tab}" for tab in nouns["instances"]["tabs"]]
-    details = [
-        *list_balancing_pages(api),
-        f"tasks/{task}",
-        f"security_groups/{group}",
-        f"volumes/{volume}",
-        f"images/{image}",
-        f"networks/{network}",
-    ]
-    dialogs = [f"{PLACE}/{path}" for path in ("volumes?do=create", "http_faults?do=create", "secrets?do=create")]
-    dialogs.append(f"{PLACE}/instances/{instance_id}?do=delete")
-    lists = [f"{PLACE}/{word}" for words in tables["NAVIGATION"].values() for word in words]
-    return [*lists, *(f"{PLACE}/{path}" for path in details), *tabs, *dialogs, f"{PLACE}/instances/new"]
-
-
-def list_balancing_pages(api: httpx.Client) -> list[str]:
-    """Make a load balancer with all its parts, and a file share; return their pages."""
-    (balancer,) = make(api, "loadbalancers", name="front")["loadbalancers"]
-    listener = make(api, "lblisteners", name="web", protocol="HTTP", protocol_port=80, load_balancer_id=balancer)
-    (listener_id,) = listener["listeners"]
-    monitor = {"type": "HTTP", "delay": 10, "timeout": 5, "max_retries": 3}
-    pool = {"name": "webs", "protocol": "HTTP", "lb_algorithm": "ROUND_ROBIN", "listener_id": listener_id}
-    members = [{"address": "10.0.0.5", "protocol_port": 8080}]
-    (pool_id,) = make(api, "lbpools", **pool, members=members, healthmonitor=monitor)["pools"]
-    policy = {"listener_id": listener_id, "action": "REJECT"}
-    (policy_id,) = make(api, "l7policies", **policy)["l7polices"]
-    make(api, f"l7policies/{policy_id}", "rules", type="PATH", compare_type="EQUAL_TO", value="/old")
-    (share_id,) = make(api, "file_shares", name="shared", protocol="NFS", size=10, type_name="vast")["file_shares"]
-    return [
-        f"load_balancers/{balancer}",
-        f"load_balancers/{balancer}?tab=figures",
-        f"listeners/{listener_id}",
-        f"listeners/{listener_id}?tab=l7_policies",
-        f"pools/{pool_id}",
-        f"l7_policies/{policy_id}",
-        f"file_shares/{share_id}?tab=access_rules",
-    ]
-
-
-def test_every_page_is_accessible_and_fits(browser: Browser, instance_id: str, api: httpx.Client) -> None:
-    pages = list_pages(browser, instance_id, api)
-    assert browser.run("pages", pages=pages, sizes=SIZES) == {}
 
 
 def test_the_first_list_is_small_and_asks_no_other_site(browser: Browser) -> None:
@@ -132,6 +78,11 @@ def test_an_instance_lives_by_mouse(browser: Browser, api: httpx.Client) -> None
 def test_an_instance_lives_by_keyboard_alone(browser: Browser) -> None:
     result = browser.run("life_by_keyboard", name="by-keyboard")
     assert result == {"focused": True, "returned": "Stop", "errors": []}
+
+
+def test_the_history_of_a_record_has_its_changes_with_their_tasks(browser: Browser, instance_id: str) -> None:
+    page = browser.run("show", path=f"{PLACE}/instances/{instance_id}?tab=history", text="create instance")
+    assert page["text"].rstrip().endswith("Task")
 
 
 def test_two_editors_of_tags_lose_nothing(browser: Browser, api: httpx.Client, instance_id: str) -> None:

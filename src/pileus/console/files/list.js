@@ -97,7 +97,7 @@ function Rows({ noun, word, columns, records, place, reload }) {
 
 function Name({ noun, word, record }) {
   if (noun.hasDetail === false) return html`<strong>${nameOf(noun, record)}</strong>`;
-  return html`<${Link} class="name" to=${addressOf(word, idOf(noun, record))}>${nameOf(noun, record)}<//>
+  return html`<${Link} class="name" to=${addressOf(word, idOf(noun, record))} title=${nameOf(noun, record)}>${nameOf(noun, record)}<//>
     ${isBusy(record) && html`<span class="spinner" role="img" aria-label=${texts.fields.task_state}></span>`}`;
 }
 
@@ -213,6 +213,6 @@ function Empty({ noun, word, path, fixed }) {
   return html`<div class="empty">
     <p>${texts.nouns[word].empty}</p>
     <p class="soft">${texts.list.learn}</p>
-    <${Samples} sample=${{ ...sample, query: {} }} forms=${["cli", "python", "curl"]} />
+    <${Samples} sample=${{ ...sample, query: {} }} forms=${[...(sample.cli ? ["cli"] : []), ...(sample.sdk ? ["python"] : []), "curl"]} />
   </div>`;
 }

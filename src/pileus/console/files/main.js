@@ -9,7 +9,7 @@ import { CostsPage } from "./costs.js";
 import { DetailPage } from "./detail.js";
 import { ListPage } from "./list.js";
 import { NAVIGATION, NOUNS } from "./nouns.js";
-import { Announcer, announce } from "./parts.js";
+import { Announcer, announce, showCurrent } from "./parts.js";
 import { QuotasPage } from "./quotas.js";
 import { RequestsPage } from "./requests.js";
 import { key, resumeSession, signOut } from "./session.js";
@@ -109,7 +109,9 @@ function Page({ here }) {
 }
 
 function Navigation({ here }) {
-  return html`<nav id="navigation" class="navigation" aria-label=${texts.navigation}>
+  const list = useRef(null);
+  useEffect(() => showCurrent(list.current), [here.noun]);
+  return html`<nav id="navigation" class="navigation" ref=${list} aria-label=${texts.navigation}>
     ${Object.entries(NAVIGATION).map(
       ([group, words]) => html`<div key=${group}>
         <h2>${texts.groups[group]}</h2>

@@ -126,9 +126,16 @@ function describeProblem(problem) {
   return Array.isArray(problem) ? problem.join("; ") : JSON.stringify(problem);
 }
 
+/** Scroll the link of the present page into view. */
+export function showCurrent(list) {
+  list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+}
+
 /** Tabs as links: each has an address. */
 export function Tabs({ tabs, current, label }) {
-  return html`<nav class="tabs" aria-label=${label}>
+  const list = useRef(null);
+  useEffect(() => showCurrent(list.current), [current]);
+  return html`<nav class="tabs" aria-label=${label} ref=${list}>
     ${tabs.map(
       (tab) => html`<${Link}
         key=${tab}
@@ -220,6 +227,9 @@ function addressTexts(value) {
   return Object.values(value || {}).flat().map((single) => single.addr);
 }
 
+/** Return the beginning of an id, and other texts as they are. */
+const shortId = (text) => (/^[0-9a-f]{8}-[0-9a-f-]{27}$/.test(text) ? `${text.slice(0, 8)}…` : text);
+
 /** How the value of a column is shown, by the kind of the column. */
 const CELLS = {
   status: (value) => html`<${Status} value=${value} />`,
@@ -239,12 +249,12 @@ const CELLS = {
     (value || []).length === 0
       ? texts.none
       : value.map(
-          (single) => html`<${Link} key=${single.server_id} to=${addressOf("instances", single.server_id)}
+          (single) => html`<${Link} class="reference" key=${single.server_id} to=${addressOf("instances", single.server_id)}
             >${single.instance_name || single.server_id}<//
           > `,
         ),
   resources: (value) =>
-    (value || []).map((single, at) => html`<span key=${at}>${single.resource_type} <code>${single.resource_id}</code> </span>`),
+    (value || []).map((single, at) => html`<span key=${at}>${single.resource_type} <code title=${single.resource_id}>${shortId(String(single.resource_id))}</code> </span>`),
 };
 
 /** Show one value of a record. */
@@ -254,7 +264,7 @@ export function Cell({ column, record, noun }) {
   if (column.kind === "link") {
     const target = column.of ? valueOf(record, column.of) : value;
     if (!target) return texts.none;
-    return html`<${Link} to=${addressOf(column.noun, target)}>${value || target}<//>`;
+    return html`<${Link} class="reference" to=${addressOf(column.noun, target)} title=${value || target}>${shortId(value || target)}<//>`;
   }
   const show = CELLS[column.kind];
   if (show) return show(value, record);

@@ -43,8 +43,9 @@ function InstanceFacts({ record, place, id }) {
 }
 
 function Schedules({ record }) {
-  const when = ({ type, minute, hour, day, weeks, days, hours, minutes }) =>
-    type === "cron" ? `${minute} ${hour} ${day}` : [weeks && `${weeks}w`, days && `${days}d`, hours && `${hours}h`, minutes && `${minutes}m`].filter(Boolean).join(" ");
+  const times = ({ minute, hour, day, month, day_of_week }) => [minute, hour, day, month, day_of_week].map((part) => part ?? "*").join(" ");
+  const when = ({ type, weeks, days, hours, minutes, ...cron }) =>
+    type === "cron" ? times(cron) : [weeks && `${weeks}w`, days && `${days}d`, hours && `${hours}h`, minutes && `${minutes}m`].filter(Boolean).join(" ");
   return html`<${Table}
     label=${texts.fields.schedules}
     columns=${[texts.fields.type, texts.overview.when, texts.inputs.max_quantity]}
@@ -155,7 +156,7 @@ function SerialLogTab({ place, id }) {
 }
 
 function HistoryTab({ id, place }) {
-  const list = useResource("/cloud/v1/user_actions", { search_field: id, project_id: place.project, limit: 100 });
+  const list = useResource("/cloud/v1/user_actions", { resource_id: id, project_id: place.project, limit: 100 });
   if (!list.data) return html`<${Loading} error=${list.error} />`;
   if (list.data.results.length === 0) return html`<p class="empty">${texts.history.empty}</p>`;
   return html`<${Table}
@@ -173,7 +174,9 @@ function HistoryTab({ id, place }) {
 
 function RulesTab({ record, place, reload }) {
   const ports = (rule) => (rule.port_range_min == null ? texts.rules.all : rule.port_range_min === rule.port_range_max ? String(rule.port_range_min) : `${rule.port_range_min}–${rule.port_range_max}`);
-  const rows = record.security_group_rules.map((rule) => [
+  const order = (rule) => `${rule.direction === "ingress" ? 0 : 1} ${rule.ethertype} ${rule.protocol} ${String(rule.port_range_min ?? 0).padStart(5)}`;
+  const rules = [...record.security_group_rules].sort((one, other) => order(one).localeCompare(order(other)));
+  const rows = rules.map((rule) => [
     rule.direction,
     rule.ethertype || texts.rules.all,
     rule.protocol || texts.rules.all,

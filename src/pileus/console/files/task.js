@@ -11,7 +11,8 @@ const MARKS = { done: "✓", running: "…", undone: "↩", waiting: "·" };
 const KINDS = {
   instances: "instances", volumes: "volumes", snapshots: "snapshots", images: "images", networks: "networks",
   subnets: "subnets", routers: "routers", floatingips: "floating_ips", security_groups: "security_groups",
-  servergroups: "placement_groups", projects: "projects",
+  servergroups: "placement_groups", projects: "projects", loadbalancers: "load_balancers", listeners: "listeners",
+  pools: "pools", l7polices: "l7_policies", secrets: "secrets", file_shares: "file_shares",
 };
 
 const isUnfinished = (task) => task.state === "NEW" || task.state === "RUNNING";
