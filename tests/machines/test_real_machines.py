@@ -134,7 +134,17 @@ def test_files_of_machines_are_private_to_the_server_and_to_qemu(real: RealCloud
     tasks = client.cloud.instances.images.create_from_volume(name="copy", volume_id=volume.id)
     client.cloud.tasks.poll(task_id=tasks.tasks[0])
 
-    names = ("", "/images", "/load_balancers", "/machines", "/net", "/net/wires", "/snapshots", "/volumes")
+    names = (
+        "",
+        "/file_shares",
+        "/images",
+        "/load_balancers",
+        "/machines",
+        "/net",
+        "/net/wires",
+        "/snapshots",
+        "/volumes",
+    )
     open_paths = paths_open_to_others(real.data, traversable=tuple(f"qemu{name}" for name in names))
 
     others = [path for path in open_paths if not path.startswith("images")]

@@ -76,7 +76,7 @@ class Site:
     """A network with guests and load balancers."""
 
     def __init__(self, qemu: Qemu, folder: Path) -> None:
-        self.qemu, self._folder, self.network_id = qemu, folder, new_id()
+        self.qemu, self.folder, self.network_id = qemu, folder, new_id()
         self.guests: list[Guest] = []
 
     async def create_network(self) -> None:
@@ -102,7 +102,7 @@ class Site:
 
     async def add_guest(self, name: str, *addresses: str) -> Guest:
         """Start a guest, and wait until it serves."""
-        nic, folder = self.nic(*addresses), self._folder / name
+        nic, folder = self.nic(*addresses), self.folder / name
         folder.mkdir()
         await self.qemu.state.ensure_interface(name, nic)
         device = {"name": "eth0", "mac": nic.mac_address, "mtu": 1500, "routes": [["0.0.0.0/0", "10.0.0.1"]]}

@@ -1,6 +1,7 @@
 """Fixtures for tests of the QEMU driver: the driver, the fabric, and machines with the tiny guest."""
 
 import asyncio
+import ctypes.util
 import os
 import shutil
 import uuid
@@ -44,6 +45,24 @@ async def site(qemu: Qemu, tmp_path: Path) -> AsyncIterator[Any]:
     new_site = Site(qemu, tmp_path)
     await new_site.create_network()
     yield new_site
+    for guest in new_site.guests:
+        guest.end()
+
+
+@pytest.fixture
+async def shares(qemu: Qemu, tmp_path: Path) -> AsyncIterator[Any]:
+    """A network without guests for file shares; guests and clients that the test adds are ended after it."""
+    from tests.drivers.qemu.shared import SharedSite  # noqa: PLC0415  # that module imports this one
+
+    if obstacle := await qemu.find_file_share_obstacle("standard"):
+        pytest.skip(obstacle)
+    if os.geteuid() or not ctypes.util.find_library("nfs"):
+        pytest.skip("needs root, for guests that are network namespaces, and apt-get install libnfs-utils")
+    new_site = SharedSite(qemu, tmp_path)
+    await new_site.create_network()
+    yield new_site
+    for client in new_site.clients:
+        client.end()
     for guest in new_site.guests:
         guest.end()
 

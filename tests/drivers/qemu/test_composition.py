@@ -22,6 +22,7 @@ FULFILLED = {
     "SupportsCapacity", "SupportsConsoles", "SupportsDiskSpace", "SupportsFloatingIPs", "SupportsHealthCheck",
     "SupportsMachineInventory",
     "LimitsLoadBalancers", "ObservesMembers", "SupportsLoadBalancers",
+    "LimitsFileShares", "SupportsFileShares",
     "SupportsImages", "SupportsInterfaces", "SupportsMachineMetadata", "SupportsMachineMetrics", "SupportsNetworks",
     "SupportsPortForwards", "SupportsRouters", "SupportsScreenStreams", "SupportsSecurityGroups", "SupportsSerialLogs",
     "SupportsSnapshots", "SupportsVolumeResize", "SupportsVolumeRetype", "SupportsVolumes", "SupportsWatching",

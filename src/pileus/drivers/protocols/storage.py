@@ -107,6 +107,14 @@ class ShareAccess(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
+class LimitsFileShares(Protocol, metaclass=AbilityMeta):
+    """Has file shares of some types, or if the host allows it: requests for others are refused."""
+
+    async def find_file_share_obstacle(self, type_name: str) -> str | None:
+        """Return why no file share of a type can be created, and what the operator can do; None if they can."""
+
+
+@runtime_checkable
 class SupportsFileShares(Protocol, metaclass=AbilityMeta):
     """Keeps file shares that machines mount over the network."""
 

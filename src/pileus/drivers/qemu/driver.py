@@ -9,7 +9,6 @@ processes, monitors); the rest stands in the order in which one part uses anothe
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -29,13 +28,14 @@ from pileus.drivers.protocols.network import (
     SecurityGroupSpec,
     SubnetSpec,
 )
-from pileus.drivers.protocols.storage import DiskSpec
+from pileus.drivers.protocols.storage import DiskSpec, FileShareSpec, ShareAccess
 from pileus.drivers.qemu.base_images import BaseImages
 from pileus.drivers.qemu.child_processes import ChildProcesses
 from pileus.drivers.qemu.client_users import ClientUsers
 from pileus.drivers.qemu.consoles import ConsoleSockets
 from pileus.drivers.qemu.devices import MachineDevices
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.ganesha.file_shares import GaneshaFileShares
 from pileus.drivers.qemu.haproxy.parts import CHOICES, LoadBalancerParts
 from pileus.drivers.qemu.host import HostCapacity, measure_disk_space
 from pileus.drivers.qemu.hotplug import Hotplug
@@ -88,11 +88,7 @@ class Qemu:
         self.programs = programs
         self.directory = DataDirectory(data, HostUsers(settings, programs.accelerator))
         self.directory.create_directories()
-        if self.directory.users.client_ids is None:
-            LOG.warning(
-                "Machines of all tenants run as one user, %d: a guest that escapes from QEMU can reach all of them",
-                self.directory.users.shared.uid if self.directory.users.shared else os.geteuid(),
-            )
+        self.directory.users.warn_if_shared()
         self.state = QemuStateFile(self.directory.folder / "facts.db", self._apply_network)
         self.records, child_processes = MachineRecords(self.state), ChildProcesses()
         self.client_users = ClientUsers(self.state, self.directory.users)
@@ -323,6 +319,26 @@ class Qemu:
         """Return at most `max_count` samples of a load balancer."""
         return self.haproxy.sampler.load_balancer_samples(load_balancer_id, since, until, max_count)
 
+    async def find_file_share_obstacle(self, type_name: str) -> str | None:
+        """Return why no file share of a type can be served on this host."""
+        return await self.file_shares.find_obstacle(type_name)
+
+    async def ensure_file_share(self, share: FileShareSpec) -> str:
+        """Create or resize a file share."""
+        return await self.file_shares.ensure_file_share(share)
+
+    async def ensure_no_file_share(self, share_id: str) -> None:
+        """Delete a file share."""
+        await self.file_shares.ensure_no_file_share(share_id)
+
+    async def ensure_share_access(self, access: ShareAccess) -> None:
+        """Grant access to a file share."""
+        await self.file_shares.ensure_share_access(access)
+
+    async def ensure_no_share_access(self, share_id: str, access_id: str) -> None:
+        """Revoke access to a file share."""
+        await self.file_shares.ensure_no_share_access(share_id, access_id)
+
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return the address of a page with a machine's screen."""
         return self.consoles.open_console(machine_id, console_type)
@@ -340,7 +356,7 @@ class Qemu:
         self.control.children.leave_all_running()
         self.state.close()
 
-    def _compose_devices(self, catalogue: Catalogue, operator_files: Path, download_limits: DownloadLimits) -> None:
+    def _compose_devices(self, catalogue: Catalogue, operator_files: Path, limits: DownloadLimits) -> None:
         records = StorageRecords(self.state)
         slots, hotplug = DeviceSlots(self.state), Hotplug(self.control)
         self.qemu_img = QemuImg(self.programs, self.directory)
@@ -353,12 +369,7 @@ class Qemu:
             self.directory, users, qemu_img=self.qemu_img, records=records, base_images=base_images, copier=copier
         )
         self.images = ImageFiles(
-            self.directory,
-            users,
-            records=records,
-            base_images=base_images,
-            copier=copier,
-            download_limits=download_limits,
+            self.directory, users, records=records, base_images=base_images, copier=copier, download_limits=limits
         )
         self.attachments = VolumeAttachments(self.control, users, hotplug, slots, records)
         self.nics = NicAttachments(self.control, hotplug, slots, self.state, self.fabric_updater)
@@ -372,6 +383,7 @@ class Qemu:
         self.haproxy = LoadBalancerParts(
             self.control, self.state, self.client_users, self.fabric_updater, self.sampler, catalogue
         )
+        self.file_shares = GaneshaFileShares(self.control, self.state, self.fabric_updater)
         self.supervisor = MachineSupervisor(
             self.control,
             self.lifecycle,
@@ -379,6 +391,7 @@ class Qemu:
             self.fabric_updater,
             load_balancers=self.haproxy.load_balancers,
             load_balancer_sampler=self.haproxy.sampler,
+            file_shares=self.file_shares,
             resume=settings.resume,
         )
 

@@ -31,6 +31,7 @@ from pileus.drivers.qemu.fabric.state import (
     RouterWithNics,
 )
 from pileus.drivers.qemu.fabric.tables import MTU
+from pileus.drivers.qemu.ganesha.records import FileShareRecord, FileShareRecords
 from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords
 from pileus.drivers.qemu.log_files import FABRIC_LOG
 from pileus.drivers.qemu.machine_control import MachineControl
@@ -52,6 +53,7 @@ class FabricUpdater:
     ) -> None:
         self._directory, self._records, self._children = control.directory, control.records, control.children
         self._state, self._bridges, self._load_balancer_records = state, bridges, LoadBalancerRecords(state)
+        self._file_share_records = FileShareRecords(state)
         self._external_networks, self._external_subnets = _external(catalogue)
         self._lock = asyncio.Lock()
 
@@ -107,10 +109,12 @@ class FabricUpdater:
         with self._state.read_network_revision() as revision:
             records = self._records.by_id()
             user_ids = {machine_id: record.user_id for machine_id, record in records.items()}
-            balancers = self._load_balancer_records.by_id()
+            balancers, shares = self._load_balancer_records.by_id(), self._file_share_records.by_id()
             wires = [
                 _balancer_nic(balancers[machine_id], nic)
                 if machine_id in balancers
+                else _share_nic(shares[machine_id])
+                if machine_id in shares
                 else MachineNic(machine_id=machine_id, nic=nic, user_id=user_ids.get(machine_id))
                 for machine_id, nic in self._state.all_nics_with_machine_ids()
             ]
@@ -150,6 +154,12 @@ def _balancer_nic(record: LoadBalancerRecord, nic: NicSpec) -> MachineNic:
         tap=f"../load_balancers/{spec.id}/{tap_socket(record.starts)}",
         public_ports=[listener.protocol_port for listener in listeners if listener.admin_state_up] if is_vip else [],
     )
+
+
+def _share_nic(record: FileShareRecord) -> MachineNic:
+    """Return the interface of a file share, at the socket of the last start of its process."""
+    share_id = record.share.id
+    return MachineNic(machine_id=share_id, nic=record.nic, tap=f"../file_shares/{share_id}/{tap_socket(record.starts)}")
 
 
 def _external(catalogue: Catalogue) -> tuple[list[NetworkSpec], list[SubnetSpec]]:

@@ -30,6 +30,11 @@ def haproxy_log(folder: Path, load_balancer_id: str) -> Path:
     return folder / "logs" / f"{require_safe_id(load_balancer_id)}.haproxy.log"
 
 
+def ganesha_log(folder: Path, share_id: str) -> Path:
+    """Return NFS-Ganesha's log of a file share."""
+    return folder / "logs" / f"{require_safe_id(share_id)}.ganesha.log"
+
+
 def machine_logs(folder: Path, machine_id: str) -> list[Path]:
     """Return the logs of a machine."""
     return [serial_log(folder, machine_id), qemu_log(folder, machine_id)]
@@ -41,10 +46,11 @@ def former_machine_logs(folder: Path, machine_id: str) -> list[Path]:
 
 
 def all_logs(folder: Path, machine_ids: Collection[str]) -> list[Path]:
-    """Return the logs of the fabric, of machines and of load balancers, by the ids of the latter two."""
+    """Return the logs of the fabric, and of machines, load balancers and file shares by their ids."""
     return [
         folder / "net" / FABRIC_LOG,
         *(haproxy_log(folder, machine_id) for machine_id in machine_ids),
+        *(ganesha_log(folder, machine_id) for machine_id in machine_ids),
         *(log for machine_id in machine_ids for log in machine_logs(folder, machine_id)),
         *(log for machine_id in machine_ids for log in former_machine_logs(folder, machine_id)),
     ]

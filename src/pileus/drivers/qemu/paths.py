@@ -44,19 +44,22 @@ class DataDirectory:
         self.machines, self.volumes = self.folder / "machines", self.folder / "volumes"
         self.snapshots, self.images = self.folder / "snapshots", self.folder / "images"
         self.net, self.logs = self.folder / "net", self.folder / "logs"
-        self.load_balancers = self.folder / "load_balancers"
+        self.load_balancers, self.file_shares = self.folder / "load_balancers", self.folder / "file_shares"
 
     def create_directories(self) -> None:
         """Create the directories. Raises OSError if the users of programs cannot reach them."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=PRIVATE)
-        own_folders = (self.machines, self.volumes, self.snapshots, self.images, self.load_balancers)
-        for folder in (*own_folders, self.net, self.logs):
+        for folder in (*self._own_folders, self.net, self.logs):
             folder.mkdir(exist_ok=True, mode=PRIVATE)
         if fabric := self.users.fabric:
             for folder in (self.net, self.logs, self.wires):
                 folder.mkdir(exist_ok=True, mode=PRIVATE)
                 os.chown(folder, fabric.uid, -1, follow_symlinks=False)
             self._allow_traversal()
+
+    @property
+    def _own_folders(self) -> tuple[Path, ...]:
+        return self.machines, self.volumes, self.snapshots, self.images, self.load_balancers, self.file_shares
 
     @property
     def wires(self) -> Path:
@@ -70,6 +73,10 @@ class DataDirectory:
     def load_balancer_directory(self, load_balancer_id: str) -> Path:
         """Return the directory of a load balancer. Raises DriverError for an invalid id."""
         return self.load_balancers / require_safe_id(load_balancer_id)
+
+    def file_share_directory(self, share_id: str) -> Path:
+        """Return the directory of a file share. Raises DriverError for an invalid id."""
+        return self.file_shares / require_safe_id(share_id)
 
     def volume_file(self, volume_id: str) -> Path:
         """Return the file of a volume. Raises DriverError for an invalid id."""
@@ -108,7 +115,7 @@ class DataDirectory:
             if path != self.folder and not path.is_symlink():
                 path.chmod(path.stat().st_mode & 0o700)
         # Only the server can create, replace or remove files in these.
-        for folder in (self.machines, self.volumes, self.snapshots, self.images, self.load_balancers):
+        for folder in self._own_folders:
             os.chown(folder, os.geteuid(), os.getegid())
             folder.chmod(TRAVERSABLE)
         for folder in (self.folder.parent, self.folder, self.net, self.wires):

@@ -37,6 +37,7 @@ class QemuStateFile(NetworkState):
     CREATE TABLE IF NOT EXISTS client_users (client_id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL UNIQUE);
     CREATE TABLE IF NOT EXISTS file_clients (id TEXT PRIMARY KEY, client_id INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS load_balancers (id TEXT PRIMARY KEY, known TEXT NOT NULL, traffic TEXT NOT NULL);
+    CREATE TABLE IF NOT EXISTS file_shares (id TEXT PRIMARY KEY, known TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS wirings (revision INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS samples (
         machine_id TEXT NOT NULL, time INTEGER NOT NULL, sample TEXT NOT NULL, PRIMARY KEY (machine_id, time)

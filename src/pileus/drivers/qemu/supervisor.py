@@ -10,6 +10,7 @@ from qemu.qmp import EventListener, Runstate
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.fabric_updates import FabricUpdater
+from pileus.drivers.qemu.ganesha.file_shares import GaneshaFileShares
 from pileus.drivers.qemu.haproxy.load_balancers import HaproxyLoadBalancers
 from pileus.drivers.qemu.haproxy.samples import LoadBalancerSampler
 from pileus.drivers.qemu.host import host_boot_id
@@ -40,11 +41,13 @@ class MachineSupervisor:
         *,
         load_balancers: HaproxyLoadBalancers,
         load_balancer_sampler: LoadBalancerSampler,
+        file_shares: GaneshaFileShares,
         resume: bool,
     ) -> None:
         self._control, self._directory, self._records = control, control.directory, control.records
         self._lifecycle, self._sampler, self._fabric_updater, self._resume = lifecycle, sampler, fabric_updater, resume
         self._load_balancers, self._load_balancer_sampler = load_balancers, load_balancer_sampler
+        self._file_shares = file_shares
 
     async def watch_machines(self, on_change: Callable[[], None]) -> None:
         """Supervise until cancelled, once no other process does; call `on_change` when a machine has changed."""
@@ -72,6 +75,7 @@ class MachineSupervisor:
                 listeners.pop(machine_id).cancel()
                 on_change()
             await self._load_balancers.start_ended()
+            await self._file_shares.start_ended()
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(running)
             count += 1

@@ -52,6 +52,8 @@ async def end_all_processes(driver: Qemu) -> None:
     """Delete all machines, and end the other processes of the driver."""
     for load_balancer_id in driver.haproxy.records.by_id():
         await driver.ensure_no_load_balancer(load_balancer_id)
+    for share_id in driver.file_shares.records.by_id():
+        await driver.ensure_no_file_share(share_id)
     for machine_id in driver.records.by_id():
         await driver.ensure_no_machine(machine_id)
     for child in driver.control.children.by_name.values():

@@ -83,6 +83,14 @@ class HostUsers:
         if self.client_ids:
             self.client_ids.check_usable()
 
+    def warn_if_shared(self) -> None:
+        """Log that clients have no users of their own, if so."""
+        if self.client_ids is None:
+            LOG.warning(
+                "Machines of all tenants run as one user, %d: a guest that escapes from QEMU can reach all of them",
+                self.shared.uid if self.shared else os.geteuid(),
+            )
+
     @property
     def fabric(self) -> ProcessUser | None:
         """The user of the fabric, whose group may send to the machines of all clients."""

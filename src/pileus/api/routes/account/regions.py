@@ -14,7 +14,7 @@ from pileus.api.wire.account.regions import RegionView
 from pileus.api.wire.paging import Page
 from pileus.domain.account.regions import Region
 from pileus.drivers.protocols.network import SupportsDdosProtection
-from pileus.drivers.protocols.storage import SupportsFileShares
+from pileus.drivers.protocols.storage import LimitsFileShares, SupportsFileShares
 
 Order = Literal["created_at.asc", "created_at.desc", "display_name.asc", "display_name.desc"]
 Product = Literal["containers", "inference"]
@@ -45,33 +45,39 @@ async def list_regions(
     matching.sort(key=SORTS[field], reverse=direction == "desc")
     return Page(
         count=len(matching),
-        results=[_region_view(ctx.app, region, show_volume_types) for region in matching[offset : offset + limit]],
+        results=[
+            await _region_view(ctx.app, region, show_volume_types) for region in matching[offset : offset + limit]
+        ],
     )
 
 
 @get("/cloud/v1/regions/{region_id:int}", opt=READ, tags=["Regions"])
 async def get_region(ctx: Ctx, show_volume_types: FromQuery[bool] = True) -> RegionView:
     """Get a region, with its volume types unless `show_volume_types` is false."""
-    return _region_view(ctx.app, ctx.require_region(), show_volume_types)
+    return await _region_view(ctx.app, ctx.require_region(), show_volume_types)
 
 
 def _has_name(region: Region, display_name: str | None) -> bool:
     return display_name is None or region.display_name.casefold() == display_name.casefold()
 
 
-def _region_view(state: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as sent
+async def _region_view(state: AppState, region: Region, with_volume_types: bool) -> RegionView:  # noqa: FBT001  # as sent
     external_network_id = state.catalogue.external_network_id(region.id)
     return RegionView.of(
-        _with_features_of_driver(state, region), external_network_id, with_volume_types=with_volume_types
+        await _with_features_of_driver(state, region), external_network_id, with_volume_types=with_volume_types
     )
 
 
-def _with_features_of_driver(state: AppState, region: Region) -> Region:
-    """Return a region without the features that its driver lacks, whatever the catalogue says."""
+async def _with_features_of_driver(state: AppState, region: Region) -> Region:
+    """Return a region without the features that its driver lacks here, whatever the catalogue says."""
     driver = state.drivers.find(region.id)
     lacks = [feature for feature, ability in ABILITIES.items() if driver and not isinstance(driver, ability)]
     types = [] if "has_sfs" in lacks else region.file_share_types
-    return replace(region, **dict.fromkeys(lacks, False), file_share_types=types) if lacks else region
+    if isinstance(driver, LimitsFileShares):
+        types = [name for name in types if await driver.find_file_share_obstacle(name) is None]
+    if not types:
+        lacks.append("has_sfs")
+    return replace(region, **dict.fromkeys(lacks, False), file_share_types=types)
 
 
 ROUTES = [list_regions, get_region]

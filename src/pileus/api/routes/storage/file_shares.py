@@ -22,9 +22,9 @@ from pileus.api.wire.storage.file_share_requests import (
 from pileus.api.wire.storage.file_shares import FileShareView
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.account import prices
-from pileus.domain.errors import NotOffered
+from pileus.domain.errors import NotOffered, Unavailable, invalid
 from pileus.domain.storage.file_shares import check_type_offered
-from pileus.drivers.protocols.storage import SupportsFileShares
+from pileus.drivers.protocols.storage import LimitsFileShares, SupportsFileShares
 from pileus.services.account.quotas import list_exceeded_quotas
 from pileus.services.storage import file_shares as file_share_service
 from pileus.store import tags
@@ -38,7 +38,7 @@ ONE = f"{ALL}/{{file_share_id:str}}"
 
 
 def require_file_shares(ctx: RequestContext) -> SupportsFileShares:
-    """Return the driver of file shares. Raises NotOffered if the region has none."""
+    """Return the driver of file shares. Raises NotOffered if it has none."""
     driver = ctx.driver
     if not isinstance(driver, SupportsFileShares):
         raise NotOffered(
@@ -46,6 +46,20 @@ def require_file_shares(ctx: RequestContext) -> SupportsFileShares:
             " driver with file shares, such as the simulated one"
         )
     return driver
+
+
+async def check_file_share_is_possible(ctx: RequestContext, type_name: str) -> None:
+    """Raise if no file share of a type can be created in the region: Invalid if others can, else Unavailable.
+
+    The text says what to do. Raises NotOffered if the region has no file shares at all.
+    """
+    driver = require_file_shares(ctx)
+    if not isinstance(driver, LimitsFileShares) or not (obstacle := await driver.find_file_share_obstacle(type_name)):
+        return
+    for other_type in ctx.require_region().file_share_types:
+        if await driver.find_file_share_obstacle(other_type) is None:
+            raise invalid(type_name=obstacle)
+    raise Unavailable(obstacle)
 
 
 @get(ALL, opt=READ, tags=["File Shares"])
@@ -74,8 +88,8 @@ async def create_file_share(ctx: Ctx, data: JSONBody[CreateFileShare]) -> TaskId
     A standard file share gets an address in a private network. Nobody but the addresses of its access rules can mount
     it. A VAST file share is reached on the storage network of the region.
     """
-    require_file_shares(ctx)
     new, tag_values = data.to_new_share(), data.effective_tags()
+    await check_file_share_is_possible(ctx, new.type_name)
     return await ctx.submit_task(
         lambda tx, task_id: file_share_service.create_file_share(tx, ctx, new, tag_values, task_id)
     )

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -31,6 +30,7 @@ from pileus.drivers.qemu.haproxy.traffic import TrafficMeter
 from pileus.drivers.qemu.log_files import haproxy_log
 from pileus.drivers.qemu.namespaces.devices import plan_devices
 from pileus.drivers.qemu.namespaces.processes import count_open_files
+from pileus.drivers.qemu.namespaces.restarts import Restarts
 from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory, try_lock, wait_for_lock
 from pileus.drivers.qemu.state import QemuStateFile
 from pileus.drivers.qemu.users import ProcessUser
@@ -43,8 +43,6 @@ STATUSES = {
     "DRAIN": OperatingStatus.DRAINING,
     "MAINT": OperatingStatus.OFFLINE,
 }
-RETRY_INTERVAL = 10.0
-"""Seconds between two attempts to start a load balancer again."""
 RESERVED_FILES = 250
 CONNECTIONS_PER_MIB = 16
 """Connections for each MiB of a flavor's memory: one takes up to 40 KiB, and TLS some more."""
@@ -69,7 +67,7 @@ class HaproxyLoadBalancers:
         self._directory, self._state, self._records, self._processes = directory, state, records, processes
         self._programs, self._client_users, self._fabric_updater = programs, client_users, fabric_updater
         self._traffic, self._catalogue = traffic, catalogue
-        self._retry_times: dict[str, float] = {}
+        self._restarts = Restarts("load balancer")
 
     async def ensure_load_balancer(self, spec: LoadBalancerSpec) -> None:
         """Create or update a load balancer. What HAProxy refuses changes nothing. Raises DriverError."""
@@ -118,17 +116,9 @@ class HaproxyLoadBalancers:
 
     async def start_ended(self) -> None:
         """Start all load balancers again whose process has ended; one that fails waits before the next try."""
-        for load_balancer_id, record in self._records.by_id().items():
-            if self._processes.is_running(record) or self._retry_times.get(load_balancer_id, 0) > time.monotonic():
-                continue
-            self._retry_times[load_balancer_id] = time.monotonic() + RETRY_INTERVAL
-            try:
-                await self._start_again(load_balancer_id)
-            except (DriverError, OSError) as problem:
-                LOG.warning(
-                    "A load balancer could not be started again",
-                    extra={"load_balancer_id": load_balancer_id, "why": str(problem)},
-                )
+        records = self._records.by_id().items()
+        ended_ids = [load_balancer_id for load_balancer_id, record in records if not self._processes.is_running(record)]
+        await self._restarts.start_ended(ended_ids, self._start_again)
 
     async def _start_again(self, load_balancer_id: str) -> None:
         """Start a load balancer with the configuration that it had, unless a task is changing it."""

@@ -1,0 +1,100 @@
+"""The processes of file shares: start, change and end. The caller holds the lock of the file share."""
+
+import asyncio
+import hashlib
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.qemu.cgroups import create_cgroup
+from pileus.drivers.qemu.child_processes import process_start_time
+from pileus.drivers.qemu.ganesha import sandbox
+from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
+from pileus.drivers.qemu.ganesha.records import FileShareRecord, FileShareRecords
+from pileus.drivers.qemu.log_files import ganesha_log, read_log_end
+from pileus.drivers.qemu.namespaces.processes import NamespaceProcesses, NamespaceProgram, count_open_files
+from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory, atomic_write
+
+VCPUS, RAM = 2, 512
+"""The bounds of a process: processors, and MiB of memory."""
+APPLY_TIMEOUT = 30.0
+"""Seconds that a start or a change may take."""
+ERROR_SIZE = 2048
+"""Bytes of messages that an error quotes."""
+
+
+class GaneshaProcesses:
+    """Starts, changes and ends the processes of file shares."""
+
+    def __init__(self, directory: DataDirectory, namespaces: NamespaceProcesses, records: FileShareRecords) -> None:
+        self._directory, self._namespaces, self._records = directory, namespaces, records
+
+    def is_running(self, record: FileShareRecord) -> bool:
+        """Return whether the process of a file share runs."""
+        return self._namespaces.is_running(record.share.id, record.pid, record.started)
+
+    async def start(self, record: FileShareRecord, devices: dict[str, Any]) -> FileShareRecord:
+        """Start NFS-Ganesha, save the record with its process, and wait until it serves. Raises DriverError."""
+        share_id, folder = record.share.id, self._folder(record)
+        (folder / sandbox.APPLIED).unlink(missing_ok=True)
+        digest = self._write_configuration(record)
+        program = NamespaceProgram(
+            name=share_id, folder=folder, log=self._log(record), command=_sandbox_command(folder), cwd=folder
+        )
+        child = self._namespaces.spawn(program, devices, record.starts + 1)
+        create_cgroup(share_id, child.pid, vcpus=VCPUS, ram=RAM)
+        started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=record.starts + 1)
+        self._records.save(started)
+        try:
+            await self._wait_until_applied(started, digest)
+        except DriverError:
+            await self.end(started)
+            raise
+        return started
+
+    async def reload(self, record: FileShareRecord) -> None:
+        """Apply the access rules of a file share to its running process, at once. Raises DriverError."""
+        digest = self._write_configuration(record)
+        if record.pid:
+            with suppress(ProcessLookupError):
+                os.kill(record.pid, signal.SIGHUP)
+        await self._wait_until_applied(record, digest)
+
+    async def end(self, record: FileShareRecord) -> None:
+        """End the process of a file share, which unmounts its file system."""
+        await self._namespaces.end(record.share.id, record.pid, record.started)
+
+    def _folder(self, record: FileShareRecord) -> Path:
+        return self._directory.file_share_directory(record.share.id)
+
+    def _log(self, record: FileShareRecord) -> Path:
+        return ganesha_log(self._directory.folder, record.share.id)
+
+    def _write_configuration(self, record: FileShareRecord) -> str:
+        """Write the configuration and return its digest."""
+        content = ganesha_configuration(record.share, record.rules.values()).encode()
+        with atomic_write(self._folder(record) / sandbox.CONFIGURATION) as new:
+            new.write_bytes(content)
+        return hashlib.sha256(content).hexdigest()
+
+    async def _wait_until_applied(self, record: FileShareRecord, digest: str) -> None:
+        deadline = time.monotonic() + APPLY_TIMEOUT
+        while self.is_running(record) and time.monotonic() < deadline:
+            with suppress(FileNotFoundError):
+                if (self._folder(record) / sandbox.APPLIED).read_text("utf-8") == digest:
+                    return
+            await asyncio.sleep(POLL_INTERVAL)
+        messages = read_log_end(self._log(record), ERROR_SIZE).decode("utf-8", "replace").strip()
+        raise DriverError(f"NFS-Ganesha does not serve the file share: {messages}", retryable=True)
+
+
+def _sandbox_command(folder: Path) -> list[str]:
+    limits = ["prlimit", "--core=0", f"--nofile={count_open_files()}", "--"]
+    return [*limits, sys.executable, "-I", "-S", str(Path(sandbox.__file__)), str(folder)]

@@ -1,0 +1,57 @@
+"""The programs that file shares need, and what the host must allow them."""
+
+import re
+from pathlib import Path
+
+from pileus.drivers.qemu.namespaces.programs import NamespacePrograms
+
+MIN_VERSION = 4
+PACKAGES = {
+    "ganesha.nfsd": "nfs-ganesha nfs-ganesha-vfs",
+    "mkfs.ext4": "e2fsprogs",
+    "resize2fs": "e2fsprogs",
+    "mount": "mount",
+    "ip": "iproute2",
+}
+"""The programs, and the packages of Debian and Ubuntu that have them."""
+PLUGIN = "ganesha/libfsalvfs.so"
+
+
+class GaneshaPrograms(NamespacePrograms):
+    """Finds NFS-Ganesha, and finds out once whether it can serve files in a network namespace."""
+
+    PRODUCT = "File shares"
+
+    def find_obstacle(self) -> str | None:
+        """Return why no file share can be served on this host, and what to do; None if they can."""
+        if self.works:
+            return None
+        obstacle = (
+            self._find_rights_obstacle()
+            or self.find_missing_program(PACKAGES)
+            or self._find_version_obstacle()
+            or self._find_loop_obstacle()
+            or self.find_namespace_obstacle()
+        )
+        self.works = obstacle is None
+        return obstacle
+
+    def _find_rights_obstacle(self) -> str | None:
+        if self.is_root:
+            return None
+        return "File shares need a file system each, which only root can mount: start the server as root"
+
+    def _find_version_obstacle(self) -> str | None:
+        match = re.search(r"V(\d+)\.(\d+)", self.run(["ganesha.nfsd", "-v"]).stdout)
+        if match is None or int(match[1]) < MIN_VERSION:
+            version = match[0] if match else "an unknown version"
+            return f"File shares need NFS-Ganesha {MIN_VERSION} or later, not {version}"
+        if not any(list(Path("/usr").glob(f"{folder}/{PLUGIN}")) for folder in ("lib", "lib64", "lib/*")):
+            return "File shares need NFS-Ganesha's plug-in for local files: apt-get install nfs-ganesha-vfs"
+        return None
+
+    def _find_loop_obstacle(self) -> str | None:
+        result = self.run(["losetup", "--find"])
+        if result.returncode:
+            return f"File shares need loop devices, which this host does not allow ({result.stderr.strip()})"
+        return None
