@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,5 +123,7 @@ def processes(data: Path) -> list[tuple[int, Path]]:
 def end_all(data: Path) -> None:
     """Kill all machines and the fabric."""
     for pid, _ in processes(data):
-        os.kill(pid, signal.SIGKILL)
+        # A process that another one has started may have ended with it.
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     until(lambda: not processes(data))

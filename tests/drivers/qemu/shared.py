@@ -3,7 +3,8 @@
 import json
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,15 @@ def is_gone(process_id: int) -> bool:
 def namespaces(process_id: int | str) -> set[str]:
     """Return the namespaces of a process."""
     return {str((Path(f"/proc/{process_id}/ns") / name).readlink()) for name in ("net", "mnt", "pid", "ipc", "uts")}
+
+
+@contextmanager
+def loop_device(image: Path) -> Iterator[None]:
+    """Use an image as a block device, as a process does that has mounted it."""
+    command = ["losetup", "--find", "--show", str(image)]
+    device = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
+    yield
+    subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def mounted_images() -> str:

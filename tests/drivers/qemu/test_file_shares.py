@@ -15,7 +15,7 @@ from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
 from pileus.drivers.qemu.ganesha.sandbox import IMAGE
 from tests.drivers.qemu.conftest import until
 from tests.drivers.qemu.drivers import create_qemu
-from tests.drivers.qemu.shared import SharedSite, child_of, is_gone, mounted_images, namespaces, run_beside
+from tests.drivers.qemu.shared import SharedSite, child_of, is_gone, loop_device, mounted_images, namespaces, run_beside
 
 GIB = 1 << 30
 FILE_RIGHTS = 0xDF
@@ -168,6 +168,24 @@ async def test_what_does_not_fit_is_not_shrunk_and_the_share_goes_on(shares: Sha
     await shares.qemu.ensure_file_share(share)
 
     assert shares.mount(guest, share).ask("attributes", "/big")[0] == 0
+
+
+async def test_a_file_system_that_is_still_mounted_is_neither_resized_nor_mounted_again(
+    shares: SharedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pileus.drivers.qemu.ganesha.images.UNMOUNT_TIMEOUT", 0.0)
+    share = shares.file_share()
+    image = shares.qemu.directory.file_share_directory(share.id) / IMAGE
+    await shares.qemu.ensure_file_share(share)
+    await shares.qemu.ensure_no_file_share(share.id)
+    image.parent.mkdir()
+    image.write_bytes(bytes(1 << 20))
+    with loop_device(image):
+        for attempt in (share, replace(share, size=2)):
+            with pytest.raises(DriverError, match="still in use"):
+                await shares.qemu.ensure_file_share(attempt)
+
+    assert image.read_bytes() == bytes(1 << 20)
 
 
 async def test_shares_that_real_machines_cannot_have_are_refused(qemu: Qemu) -> None:

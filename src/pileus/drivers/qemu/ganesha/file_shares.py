@@ -111,7 +111,10 @@ class GaneshaFileShares:
         """Create or resize the file system. Until that is done, the file share is not started again."""
         await self._processes.end(record)
         self.records.save(replace(record, image_size=None))
-        await self._images.ensure_size(self._image(record.share.id), record.share.size)
+        image = self._image(record.share.id)
+        if image.exists():
+            await self._images.wait_until_unmounted(image)
+        await self._images.ensure_size(image, record.share.size)
         resized = replace(record, image_size=record.share.size)
         self.records.save(resized)
         return resized
@@ -138,6 +141,7 @@ class GaneshaFileShares:
             os.close(descriptor)
 
     async def _start(self, record: FileShareRecord) -> None:
+        await self._images.wait_until_unmounted(self._image(record.share.id))
         self._state.delete_nics(record.share.id)
         self._state.save_nic(record.share.id, record.nic)
         devices = plan_devices([record.nic], self._fabric_updater, prefix="nfs")

@@ -81,6 +81,7 @@ class GaneshaProcesses:
         """Write the configuration and return its digest."""
         content = ganesha_configuration(record.share, record.rules.values()).encode()
         with atomic_write(self._folder(record) / sandbox.CONFIGURATION) as new:
+            new.touch(mode=0o600)
             new.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
