@@ -146,6 +146,7 @@ async def start_region_drivers(
             settings.base_url,
             record_store,
             clock.sleep,
+            clock.now,
         )
         driver = plan.factory.create(config)
         if isinstance(driver, SupportsStart):

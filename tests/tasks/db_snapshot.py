@@ -36,8 +36,8 @@ IGNORED_TABLES = {
 }
 # Columns that differ after a change was reverted.
 CHANGE_COLUMNS = {"revision", "stamp", "updated_at", "changed_at", "change_number", "restarted_for", "reverted_for"}
-# The last specification of a machine, of which each step sends another part.
-SPECIFICATION_COLUMNS = {("simulated_machines", "spec")}
+# The last specification of a machine, of which each step sends another part, and counters that a change interrupts.
+SPECIFICATION_COLUMNS = {("simulated_machines", "spec"), ("simulated_network_parts", "traffic")}
 # The last outage of an instance: a reboot is one, even if it fails. Those of members are injected, and stay compared.
 OUTAGE_COLUMNS = {("instances", "outage_began_at"), ("instances", "outage_ended_at")}
 # Tables that are kept between tests.

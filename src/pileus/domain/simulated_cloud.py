@@ -71,12 +71,16 @@ class SimulatedImage(Struct, frozen=True, kw_only=True):
 
 
 class SimulatedNetworkPart(Struct, frozen=True, kw_only=True):
-    """A network, subnet, router, interface, security group or floating IP, with its specification as JSON."""
+    """A network, subnet, router, interface, security group, floating IP or load balancer.
+
+    Its specification is JSON, and so is the traffic of a load balancer.
+    """
 
     kind: str
     id: str
     parent_id: str | None = None
     spec: str
+    traffic: str | None = None
 
 
 class SimulatedProtection(Struct, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """The configuration that a driver is created from."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -12,6 +13,11 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.records import RecordStore
 
 S = TypeVar("S", bound=Struct)
+
+
+def read_system_time() -> int:
+    """Return the time of the system in microseconds since 1970."""
+    return time.time_ns() // 1000
 
 
 class DownloadLimits(Struct, frozen=True, kw_only=True):
@@ -35,7 +41,7 @@ class DriverConfig(Struct, Generic[S], frozen=True):
 
     `public_url` is the address at which clients reach the server. `record_store` is where the simulated driver keeps
     its records: tables of the server's database. `sleep` waits until so many seconds have passed on the clock of the
-    cloud, which a simulated cloud can freeze and advance.
+    cloud, which a simulated cloud can freeze and advance; `now` returns its time in microseconds since 1970.
     """
 
     data: Path
@@ -45,6 +51,7 @@ class DriverConfig(Struct, Generic[S], frozen=True):
     public_url: str = "http://127.0.0.1:8080"
     record_store: RecordStore | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    now: Callable[[], int] = read_system_time
 
 
 class DriverFactory(Protocol):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pileus.domain.compute.instances import Status
 from pileus.domain.simulated_cloud import SimulatedSetting, SimulatedVolume
-from pileus.drivers.protocols.config import DownloadLimits, DriverConfig
+from pileus.drivers.protocols.config import DownloadLimits, DriverConfig, read_system_time
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
@@ -41,11 +41,12 @@ class Simulated(SimulatedMachines, SimulatedStorage, SimulatedFileShares, Simula
         hosts: int = 8,
         realistic: bool = False,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], int] = read_system_time,
         download_limits: DownloadLimits | None = None,
         public_url: str = "",
         former_file: Path | None = None,
     ) -> None:
-        super().__init__(record_store, sleep=sleep)
+        super().__init__(record_store, sleep=sleep, now=now)
         self._realistic = realistic
         self._download_limits = download_limits or DownloadLimits()
         self._public_url = public_url
@@ -62,6 +63,7 @@ class Simulated(SimulatedMachines, SimulatedStorage, SimulatedFileShares, Simula
             hosts=config.catalogue.servers.count,
             realistic=config.settings.time == REALISTIC,
             sleep=config.sleep,
+            now=config.now,
             download_limits=config.download_limits,
             public_url=config.public_url,
             former_file=config.data / FORMER_FILE,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pileus.drivers.protocols.metrics import MachineSample, TrafficSample
 
-DAY = 86_400_000_000
+SECOND, DAY = 1_000_000, 86_400_000_000
 """Microseconds."""
 MAX_DISKS = 26
 """Devices are named vda to vdz."""
@@ -31,6 +31,18 @@ def simulate_traffic_samples(port_id: str, times: Sequence[int]) -> list[Traffic
     """Return an interface's traffic at these times."""
     phase = _phase(port_id)
     return [_port_sample(time, _wave(time, phase)) for time in times]
+
+
+def wave_at(time: int, record_id: str) -> float:
+    """Return the load of a record at a time, from 0 to 1."""
+    return _wave(time, _phase(record_id))
+
+
+def count_full_seconds(record_id: str, since: int, until: int) -> float:
+    """Return how many seconds of full load are in the wave of a record between two times: its integral."""
+    turn, shift = 2 * math.pi / DAY, _phase(record_id) * 1000
+    fall = math.cos(turn * ((since + shift) % DAY)) - math.cos(turn * ((until + shift) % DAY))
+    return (until - since + fall / turn) / 2 / SECOND
 
 
 def _phase(record_id: str) -> int:

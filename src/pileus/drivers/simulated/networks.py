@@ -154,9 +154,13 @@ class SimulatedNetworks(SimulationState):
 
     async def find_spec(self, kind: PartKind, part_id: str, spec_type: type[Spec]) -> Spec | None:
         """Return the specification of a part, or None."""
-        async with self._record_store.read() as records:
-            part = await records.find(SimulatedNetworkPart, kind=kind.value, id=part_id)
+        part = await self.find_part(kind, part_id)
         return None if part is None else msgspec.json.decode(part.spec, type=spec_type)
+
+    async def find_part(self, kind: PartKind, part_id: str) -> SimulatedNetworkPart | None:
+        """Return a part, or None."""
+        async with self._record_store.read() as records:
+            return await records.find(SimulatedNetworkPart, kind=kind.value, id=part_id)
 
     async def _load_children(self, kind: PartKind, parent_id: str, spec_type: type[Spec]) -> dict[str, Spec]:
         async with self._record_store.read() as records:
@@ -172,11 +176,11 @@ class SimulatedNetworks(SimulationState):
         *,
         parent_id: str | None = None,
         required_parent: PartKind | None = None,
+        traffic: str | None = None,
     ) -> None:
         """Save a part; `change` names the kind of change, if it is one. Raises DriverError without its parent."""
-        part = SimulatedNetworkPart(
-            kind=kind.value, id=part_id, parent_id=parent_id, spec=msgspec.json.encode(spec).decode()
-        )
+        text = msgspec.json.encode(spec).decode()
+        part = SimulatedNetworkPart(kind=kind.value, id=part_id, parent_id=parent_id, spec=text, traffic=traffic)
 
         async def plan(records: Records) -> str | None:
             if required_parent and parent_id:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from pileus.domain.simulated_cloud import SimulatedSetting
+from pileus.drivers.protocols.config import read_system_time
 from pileus.drivers.protocols.records import Records, RecordStore
 
 SECONDS = {
@@ -22,9 +23,15 @@ Apply = Callable[[Records], Awaitable[object]]
 class SimulationState:
     """Makes changes in one transaction each; all servers of the database share the records, and the time too."""
 
-    def __init__(self, record_store: RecordStore, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        record_store: RecordStore,
+        *,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        now: Callable[[], int] = read_system_time,
+    ) -> None:
         self._record_store = record_store
-        self._sleep = sleep
+        self._sleep, self._now = sleep, now
 
     async def set_transition_time(self, mode: str) -> None:
         """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""

@@ -52,7 +52,7 @@ async def test_parts_are_switched_off_and_changed(driver: Compute) -> None:
     (listener,), (pool,), (first, second) = balancer.listeners, balancer.pools, balancer.members
     sticky = replace(pool, session_persistence=SessionPersistence(type="SOURCE_IP"), lb_algorithm="LEAST_CONNECTIONS")
     for changed in (
-        replace(balancer, members=[replace(first, weight=0), replace(second, backup=True)]),
+        replace(balancer, members=[replace(first, weight=2), replace(second, backup=True)]),
         replace(balancer, members=[replace(first, admin_state_up=False), replace(second, weight=256)]),
         replace(balancer, pools=[sticky]),
         replace(balancer, pools=[replace(pool, admin_state_up=False)]),
