@@ -148,6 +148,46 @@ const SCENARIOS = {
     return true;
   },
 
+  /**
+   * Work with a list of many records of another server: pages, filters, a dialog that refers to one of them. Return the
+   * size of each page, and the largest number of rows that was asked for.
+   */
+  async large_list({ server, serverKey, name }) {
+    const { page, notes } = await openPage({ signedIn: false });
+    await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), serverKey);
+    const sizes = {};
+    const measure = async (step) => {
+      await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+      sizes[step] = await page.evaluate(() => ({
+        rows: document.querySelectorAll("tbody tr").length,
+        elements: document.querySelectorAll("*").length,
+        range: document.querySelector(".pages [role=status]").textContent,
+      }));
+    };
+    await page.goto(`${server}/ui/1/1/instances`);
+    await settle(page);
+    await measure("first");
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.getByText("26–50 of", { exact: false }).waitFor();
+    await measure("second");
+    await page.getByLabel("Rows").selectOption("100");
+    await page.getByText("1–100 of", { exact: false }).waitFor();
+    await measure("largest");
+    await page.goto(`${server}/ui/1/1/instances?limit=1000`);
+    await settle(page);
+    await measure("from_the_address");
+    await page.locator("#filter-name").pressSequentially(name);
+    const typed = await page.locator("#filter-name").inputValue();
+    await page.keyboard.press("Enter");
+    await page.getByText("1–1 of 1", { exact: true }).waitFor();
+    await measure("filtered");
+    await page.goto(`${server}/ui/1/1/snapshots?do=create`);
+    await page.locator("#field-volume_id[list]").waitFor();
+    const options = await page.locator("#suggestions option").count();
+    const lists = notes.requests.filter((url) => url.includes("/instances/1/1?")).map((url) => Number(new URL(url).searchParams.get("limit")));
+    return { sizes, typed, options, most: Math.max(...lists), errors: notes.errors };
+  },
+
   /** Show a page for people with a preference of motion: what indicates work, and how much of it moves. */
   async animations({ path, motion }) {
     const { page } = await openPage();
@@ -173,6 +213,27 @@ const SCENARIOS = {
       bytes: bytes.reduce((sum, { responseBodySize }) => sum + responseBodySize, 0),
       errors: notes.errors,
     };
+  },
+
+  /** Return the milliseconds from the start of a navigation until the first row of a list, in new profiles. */
+  async time_first_list({ rounds }) {
+    const times = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const { page, context } = await openPage();
+      await page.addInitScript(() => {
+        const observer = new MutationObserver(() => {
+          if (!document.querySelector("tbody tr")) return;
+          globalThis.firstRow = performance.now();
+          observer.disconnect();
+        });
+        observer.observe(document, { childList: true, subtree: true });
+      });
+      await page.goto(`${base}/ui/1/1/instances`);
+      await page.waitForFunction(() => globalThis.firstRow);
+      times.push(await page.evaluate(() => globalThis.firstRow));
+      await context.close();
+    }
+    return times;
   },
 
   /** Sign in with a ticket, in a second tab by the first one, and out in both. */

@@ -5,6 +5,10 @@ import { Field, money } from "./parts.js";
 import { useResource } from "./resources.js";
 import { texts } from "./texts.js";
 
+/** Records among which one chooses; where there are more, one also enters an id. */
+const MOST_OPTIONS = 250;
+const UUID_LENGTH = 36;
+
 /** Return the values that a form begins with. */
 export function initialValues(fields, record) {
   return Object.fromEntries(
@@ -96,7 +100,7 @@ function listOf(field, place, record) {
   const noun = NOUNS[field.noun];
   const recordId = record ? String(record.id ?? "") : "";
   const fill = (value) => fillPath(value, place, recordId);
-  const query = { ...noun?.query, ...field.query, ...(noun?.hasPages === false ? {} : { limit: 1000 }) };
+  const query = { ...noun?.query, ...field.query, ...(noun?.hasPages === false ? {} : { limit: MOST_OPTIONS }) };
   const filled = Object.entries(query).map(([name, value]) => [name, fill(String(value))]);
   if (field.path) return { path: fill(field.path), query: field.query || {} };
   return { path: fill(noun.path), query: Object.fromEntries(filled) };
@@ -109,13 +113,26 @@ function optionText(record, noun) {
   return `${name}${record.flavor_id ? "" : size}${price}`;
 }
 
-/** A text with the names of a list as suggestions. */
-function Suggested({ field, value, more, change }) {
-  const { data } = useResource(field.path, {}, { follows: false });
+/** A choice among values with what they mean. */
+function Choice({ value, more, options, change }) {
+  return html`<select ...${more} value=${value} onChange=${change}>
+    <option value="">${texts.dialog.choose}</option>
+    ${options.map(([name, text]) => html`<option key=${name} value=${name}>${text}</option>`)}
+  </select>`;
+}
+
+/** A text with suggestions: values with what they mean. */
+function SuggestedText({ value, more, options, change }) {
   return html`<input ...${more} list="suggestions" value=${value} onInput=${change} autocomplete="off" />
     <datalist id="suggestions">
-      ${(data || []).map((row) => html`<option key=${row[field.name]} value=${row[field.name]}></option>`)}
+      ${options.map(([name, text]) => html`<option key=${name} value=${name}>${text}</option>`)}
     </datalist>`;
+}
+
+/** A text with the names of a list as suggestions. */
+function Suggested({ field, ...rest }) {
+  const { data } = useResource(field.path, {}, { follows: false });
+  return html`<${SuggestedText} ...${rest} options=${(data || []).map((row) => [row[field.name], ""])} />`;
 }
 
 /** Return the records among which a reference chooses; with `within`, the names in a field of the record chosen before. */
@@ -131,12 +148,10 @@ function Reference({ field, place, record, values, value, more, onChange }) {
   const { data } = useResource(path, query, { follows: false });
   const noun = NOUNS[field.noun];
   const key = field.key || (noun ? noun.idField || "id" : "id");
-  return html`<select ...${more} value=${value} onChange=${(event) => onChange(event.target.value)}>
-    <option value="">${data ? texts.dialog.choose : texts.loading}</option>
-    ${choicesOf(field, data, values).map(
-      (option) => html`<option key=${option[key]} value=${option[key]}>${optionText(option, noun)}</option>`,
-    )}
-  </select>`;
+  const options = choicesOf(field, data, values).map((option) => [option[key], optionText(option, noun)]);
+  const change = (event) => onChange(event.target.value);
+  const Chooser = data?.count > MOST_OPTIONS ? SuggestedText : Choice;
+  return html`<${Chooser} ...${{ value, more, change, options }} />`;
 }
 
 function References({ field, place, record, value, label, onChange }) {
@@ -159,16 +174,18 @@ function References({ field, place, record, value, label, onChange }) {
 /** A port: first its instance, then one of its interfaces. */
 function PortReference({ place, value, more, onChange }) {
   const [instanceId, setInstanceId] = useState("");
-  const instances = useResource(fillPath(NOUNS.instances.path, place), { limit: 1000 }, { follows: false });
-  const path = instanceId ? `${fillPath(NOUNS.instances.path, place)}/${instanceId}/interfaces` : null;
+  const instances = useResource(fillPath(NOUNS.instances.path, place), { limit: MOST_OPTIONS }, { follows: false });
+  const path = instanceId.length === UUID_LENGTH ? `${fillPath(NOUNS.instances.path, place)}/${instanceId}/interfaces` : null;
   const interfaces = useResource(path, {}, { follows: false });
-  return html`<select aria-label=${texts.nouns.instances.one} value=${instanceId} onChange=${(event) => setInstanceId(event.target.value)}>
-      <option value="">${texts.dialog.choose}</option>
-      ${(instances.data?.results || []).map((option) => html`<option key=${option.id} value=${option.id}>${option.name}</option>`)}
-    </select>
+  const instance = {
+    value: instanceId, more: { "aria-label": texts.nouns.instances.one }, change: (event) => setInstanceId(event.target.value.trim()),
+    options: (instances.data?.results || []).map((option) => [option.id, option.name]),
+  };
+  const Chooser = instances.data?.count > MOST_OPTIONS ? SuggestedText : Choice;
+  return html`<${Chooser} ...${instance} />
     <select ...${more} value=${value} onChange=${(event) => onChange(event.target.value)}>
       <option value="">${texts.dialog.choose}</option>
-      ${((instanceId && interfaces.data?.results) || []).map(
+      ${((path && interfaces.data?.results) || []).map(
         (option) => html`<option key=${option.port_id} value=${option.port_id}>
           ${option.ip_assignments.map((assignment) => assignment.ip_address).join(" ")}
         </option>`,

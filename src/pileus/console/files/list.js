@@ -39,7 +39,7 @@ function visibleColumns(noun, word, query) {
 /** The page of a list. */
 export function ListPage({ noun, word, place }) {
   const { query } = address.value;
-  const limit = Number(query.get("limit")) || SIZES[0];
+  const limit = SIZES.find((size) => size === Number(query.get("limit"))) || SIZES[0];
   const offset = Number(query.get("offset")) || 0;
   const fixed = Object.fromEntries(
     Object.entries(noun.query || {}).map(([name, value]) => [name, fillPath(value, place)]),
@@ -49,7 +49,9 @@ export function ListPage({ noun, word, place }) {
   const path = fillPath(noun.path, place);
   const obstacle = noun.access ? obstacleTo(noun.access) : "";
   const list = useResource(obstacle ? null : path, { ...fixed, ...filters, ...pages }, { isBusy: (data) => rowsOf(data).some(isBusy) });
-  const records = rowsOf(list.data);
+  // Lists without pages come whole; the page shows as many rows as of others.
+  const records = noun.hasPages === false ? rowsOf(list.data).slice(offset, offset + limit) : rowsOf(list.data);
+  const count = noun.hasPages === false ? rowsOf(list.data).length : list.data?.count;
   const columns = visibleColumns(noun, word, query);
   const title = texts.nouns[word].many;
   const isEmpty = list.data && !list.error && records.length === 0;
@@ -66,7 +68,7 @@ export function ListPage({ noun, word, place }) {
     ${isEmpty && !hasFilters && offset === 0 && html`<${Empty} noun=${noun} word=${word} path=${path} fixed=${fixed} />`}
     ${isEmpty && (hasFilters || offset > 0) && html`<p class="empty">${texts.list.noMatch}</p>`}
     ${list.data && !isEmpty && html`<${Rows} noun=${noun} word=${word} columns=${columns} records=${records} place=${place} reload=${list.reload} />`}
-    ${list.data && noun.hasPages !== false && html`<${Pages} limit=${limit} offset=${offset} count=${list.data.count} />`}
+    ${list.data && html`<${Pages} limit=${limit} offset=${offset} count=${count} />`}
   </section>`;
 }
 

@@ -63,10 +63,13 @@ function RouterInterfaces({ record }) {
   return html`<${Table} label=${texts.fields.interfaces} columns=${[texts.fields.ip_address, texts.nouns.subnets.one]} rows=${rows} />`;
 }
 
+/** Rows of a tab; a link leads to the list with all of them. */
+const RELATED = 100;
+
 /** Records of another noun that belong to this one. */
 function Related({ word, place, query, extra = [] }) {
   const noun = NOUNS[word];
-  const list = useResource(fillPath(noun.path, place), { ...query, limit: 1000 });
+  const list = useResource(fillPath(noun.path, place), { ...query, limit: RELATED });
   const columns = noun.columns.filter((column) => !column.isHidden);
   if (list.error) return html`<${ErrorBox} error=${list.error} onRetry=${list.reload} />`;
   if (!list.data) return html`<p class="soft">${texts.loading}</p>`;
@@ -82,7 +85,8 @@ function Related({ word, place, query, extra = [] }) {
       ),
       ...extra.map((column) => column.show(record, list.reload)),
     ])}
-  />`;
+  />
+  ${list.data.count > RELATED && html`<p><${Link} to=${addressOf(word, "", query)}>${texts.list.all(list.data.count)}<//></p>`}`;
 }
 
 function VolumesTab({ place, id, record, reload }) {

@@ -58,6 +58,7 @@ export const texts = {
     previous: "Previous",
     next: "Next",
     perPage: "Rows",
+    all: (count) => `All ${count.toLocaleString("en")}`,
     noMatch: "Nothing matches these filters.",
     tag: "Tag (name=value)",
     tagChip: (tag) => `Show only those with the tag ${tag}`,
