@@ -355,6 +355,85 @@ const SCENARIOS = {
     return { patch, conflict, errors: [...one.notes.errors, ...two.notes.errors] };
   },
 
+  /** Save a tag of an instance that a task holds: it is refused and kept, and saved when the fault that holds it is gone. */
+  async locked_tags({ path, fault }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}${path}?tab=tags`);
+    await settle(page);
+    await addTag(page, "late", "kept");
+    await page.getByRole("button", { name: "Save 1" }).click();
+    const refusal = await page.getByRole("alert").filter({ hasText: "This did not work" }).textContent();
+    const explanation = await page.getByText("What you typed is still here").textContent();
+    const kept = await page.getByLabel("Value of late").inputValue();
+    await fetch(`${base}/_pileus/faults/${fault}`, { method: "DELETE", headers: { Authorization: `APIKey ${key}` } });
+    await page.locator(".head .status", { hasText: "SHUTOFF" }).waitFor();
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("button", { name: "Save", exact: true }).waitFor();
+    return { refusal, explanation, kept, errors: notes.errors };
+  },
+
+  /** Filter a list by a tag chip and by a name, choose columns, and go to the address that this has made. */
+  async list_views({ tag, name }) {
+    const { page, notes } = await openPage();
+    const rows = async () => (await page.locator("tbody tr td:first-child").allTextContents()).map((text) => text.trim());
+    const headings = () => page.locator("thead th").allTextContents();
+    await page.goto(`${base}/ui/1/1/instances`);
+    await settle(page);
+    await page.getByRole("link", { name: `Show only those with the tag ${tag}` }).first().click();
+    await page.waitForURL(/tag_key_value/);
+    await settle(page);
+    const tagged = await rows();
+    await page.locator("#filter-name").fill(name);
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.waitForURL(/[?&]name=/);
+    await page.getByText("1–1 of 1", { exact: true }).waitFor();
+    await page.locator("summary", { hasText: "Columns" }).click();
+    await page.locator(".menu-items").getByLabel("Flavor").uncheck();
+    await page.locator(".menu-items").getByLabel("SSH key").check();
+    await page.waitForURL(/columns=/);
+    const chosen = await headings();
+    const { page: other } = await openPage();
+    await other.goto(page.url());
+    await settle(other);
+    const shared = { headings: await other.locator("thead th").allTextContents(), rows: await other.locator("tbody tr").count() };
+    await page.locator("#filter-name").fill("nothing-has-this-name");
+    await page.getByRole("button", { name: "Apply" }).click();
+    await page.getByText("Nothing matches these filters.").waitFor();
+    return { tagged, chosen, shared, errors: notes.errors };
+  },
+
+  /** Find a request in the log, and return what the page shows of it. */
+  async request_log({ text }) {
+    const { page, notes } = await openPage();
+    await page.goto(`${base}/ui/1/1/requests`);
+    await page.getByLabel("Contains").fill(text);
+    const exchange = page.locator(".exchange").first();
+    await page.waitForFunction((part) => document.querySelector(".exchange .path")?.textContent.includes(part), text);
+    const line = await exchange.locator("summary").innerText();
+    await exchange.locator("summary").click();
+    await exchange.locator("pre").first().waitFor();
+    const bodies = await exchange.locator("pre").allTextContents();
+    return { line, bodies, errors: notes.errors };
+  },
+
+  /** Without the stream, a list is polled: let time pass, and a change of another program appears. */
+  async polling({ name }) {
+    const { page } = await openPage();
+    await page.clock.install();
+    await page.route("**/ui/changes", (route) => route.abort());
+    await page.goto(`${base}/ui/1/1/ssh_keys`);
+    await settle(page);
+    const liveness = await page.locator(".liveness").textContent();
+    await fetch(`${base}/cloud/v1/ssh_keys/1`, {
+      method: "POST",
+      headers: { Authorization: `APIKey ${key}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ name }),
+    });
+    await page.clock.fastForward(16_000);
+    await page.getByRole("link", { name }).waitFor();
+    return liveness.trim();
+  },
+
   /** A change of another program appears in a list that nobody touches. */
   async live_list({ name }) {
     const { page } = await openPage();
@@ -440,7 +519,7 @@ const SCENARIOS = {
       const place = row ? page.locator("tr", { hasText: row }) : page.locator("main");
       if (press) await place.getByRole("button", { name: press, exact: true }).click();
       const dialog = page.locator("dialog[open]");
-      for (const [name, value] of Object.entries(values)) await fillField(dialog.locator(`#field-${name}`), value);
+      for (const [name, value] of Object.entries(values)) await fillField(fieldOf(dialog, name), value);
       const command = await dialog.locator(".samples pre").textContent();
       await dialog.locator('button[type="submit"]').click();
       await dialog.waitFor({ state: "detached" });
@@ -629,6 +708,11 @@ async function runOperation(page, label) {
   await page.getByRole("button", { name: label, exact: true }).click();
   await page.locator("dialog").getByRole("button", { name: label, exact: true }).click();
   await page.locator("dialog").waitFor({ state: "detached" });
+}
+
+/** Return the field of a form by its name, or by its label. */
+function fieldOf(dialog, name) {
+  return name.startsWith("label=") ? dialog.getByLabel(name.slice("label=".length)) : dialog.locator(`#field-${name}`);
 }
 
 /** Fill a field of a form by its kind. */

@@ -53,7 +53,7 @@ def test_a_ticket_signs_in_all_tabs_and_leaves_no_trace(browser: Browser, consol
     result = browser.run("sign_in", ticket=ticket)
 
     assert result["address"] == f"{console_server.url}/ui/1/1/instances"
-    assert ticket not in result["local"]
+    assert result["local"] == "{}"
     assert (result["stored"], result["errors"]) == (0, [])
     assert "not valid" in result["refusal"]
     assert ticket not in console_server.log.read_text()
@@ -95,6 +95,48 @@ def test_two_editors_of_tags_lose_nothing(browser: Browser, api: httpx.Client, i
     assert "mine" in result["conflict"]
     assert tags == {"env": "prod", "team": "blue", "own": "mine", "other": "saved"}
     assert result["errors"] == []
+
+
+def test_tags_of_a_locked_instance_are_refused_and_kept(browser: Browser, api: httpx.Client) -> None:
+    (task_id,) = api.post("/cloud/v2/instances/1/1", json=an_order(name="locked")).json()["tasks"]
+    (locked_id,) = wait_for_task(api, task_id)["instances"]
+    fault = api.post("/_pileus/faults", json={"kind": "hold", "task_type": "stop_vm"}).json()["id"]
+    api.post(f"/cloud/v2/instances/1/1/{locked_id}/action", json={"action": "stop"})
+
+    result = browser.run("locked_tags", path=f"{PLACE}/instances/{locked_id}", fault=fault)
+
+    assert "This did not work" in result["refusal"]
+    assert result["kept"] == "kept"
+    tags = api.get(f"/cloud/v1/instances/1/1/{locked_id}").json()["tags"]
+    assert {"key": "late", "value": "kept", "read_only": False} in tags
+    assert result["errors"] == []
+
+
+@pytest.mark.usefixtures("instance_id")
+def test_a_list_is_filtered_by_tags_and_names_and_its_address_can_be_shared(
+    browser: Browser, api: httpx.Client
+) -> None:
+    (task_id,) = api.post("/cloud/v2/instances/1/1", json=an_order(name="tagged", tags={"chip": "yes"})).json()["tasks"]
+    wait_for_task(api, task_id)
+
+    result = browser.run("list_views", tag="chip=yes", name="tagged")
+
+    assert result["tagged"] == ["tagged"]
+    assert ("Flavor" in result["chosen"], "SSH key" in result["chosen"]) == (False, True)
+    assert result["shared"] == {"headings": result["chosen"], "rows": 1}
+    assert result["errors"] == []
+
+
+def test_an_empty_list_teaches(browser: Browser, api: httpx.Client) -> None:
+    project = api.post("/cloud/v1/projects", json={"name": "empty"}).json()["id"]
+    page = browser.run("show", path=f"/ui/{project}/1/volumes", text="pileus volumes list")
+
+    assert "A volume is a disk. Create an empty one" in page["text"]
+    assert "Python SDK" in page["text"]
+
+
+def test_lists_are_polled_while_there_is_no_stream(browser: Browser) -> None:
+    assert browser.run("polling", name="made-without-a-stream") == "Every 15 s"
 
 
 def test_a_change_of_another_program_appears(browser: Browser) -> None:

@@ -1,5 +1,6 @@
 """The workbench of the web console, which controls a simulated cloud."""
 
+import json
 from pathlib import Path
 
 import httpx
@@ -55,6 +56,21 @@ def test_the_state_of_the_cloud_is_saved_and_loaded(browser: Browser, api: httpx
     assert result == {"heading": "Instances", "errors": []}
     names = [entry["name"] for entry in api.get("/cloud/v1/ssh_keys/1").json()["results"]]
     assert "in the file" in names
+
+
+def test_the_request_log_shows_what_clients_sent_and_replays_it(browser: Browser, api: httpx.Client) -> None:
+    body = {"name": "logged", "sizee": 3}
+    api.post("/cloud/v1/ssh_keys/1?colour=red", json=body)
+    result = browser.run("request_log", text="colour=red")
+    sent, answer, replay = result["bodies"]
+
+    assert "POST /cloud/v1/ssh_keys/1?colour=red 201" in result["line"].replace("\n", " ")
+    assert "not read: " in result["line"]
+    assert ("colour" in result["line"], "sizee" in result["line"]) == (True, True)
+    assert json.loads(sent) == body
+    assert json.loads(answer)["name"] == "logged"
+    assert replay.startswith('curl -X POST "$GCORE_BASE_URL/cloud/v1/ssh_keys/1?colour=red"')
+    assert result["errors"] == []
 
 
 def test_the_workbench_resets_a_project(browser: Browser, api: httpx.Client) -> None:

@@ -1,5 +1,5 @@
 // The frame: signing in, the navigation, the place, the theme, and the page of the present address.
-import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./vendor/preact.js";
+import { html, render, useEffect, useErrorBoundary, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { get, isOnline } from "./api.js";
 import { Link, address, addressOf, navigate } from "./addresses.js";
 import { caller } from "./caller.js";
@@ -30,7 +30,7 @@ function App() {
   const isSignedIn = Boolean(useStore(key));
   const [places, setPlaces] = useState(null);
   const [problem, setProblem] = useState(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!isSignedIn) {
       setPlaces(null);
       return;
@@ -158,7 +158,7 @@ function Account() {
     <summary class="button">${who.email.split("@")[0]}</summary>
     <div class="menu-items">
       <p>${texts.signedInAs(who.email, who.role)}</p>
-      <p class="soft">Pileus ${who.version}</p>
+      <p class="soft">${texts.product} ${who.version}</p>
       <button type="button" class="button" onClick=${() => signOut()}>${texts.signOut}</button>
     </div>
   </details>`;

@@ -1,5 +1,5 @@
 // Data of the API that a component shows, and keeps current.
-import { useCallback, useEffect, useRef, useState } from "./vendor/preact.js";
+import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "./vendor/preact.js";
 import { get } from "./api.js";
 import { changes, isLive } from "./changes.js";
 import { debounced, useInterval, useStore } from "./stores.js";
@@ -28,7 +28,8 @@ export function useResource(path, query = {}, { isBusy, follows = true } = {}) {
       if (current.current === request) setState((last) => ({ ...last, request, error }));
     }
   }, [request]);
-  useEffect(() => void load(), [load]);
+  // Before the browser paints, which takes longer than the answer.
+  useLayoutEffect(() => void load(), [load]);
   useEffect(() => (follows ? changes.subscribe(debounced(250, load)) : undefined), [load, follows]);
   const live = useStore(isLive);
   const isInTransition = state.data !== null && isBusy?.(state.data);
