@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench import fabric, machines
 from bench.clouds import Clouds, Sizes
+from bench.consoles import measure_consoles
 from bench.instances import measure_creations
 from bench.large import measure_large
 from bench.lists import make_filter_table, measure_lists
@@ -41,6 +42,7 @@ PARTS: dict[str, Part] = {
     "plugin": measure_plugin,
     "resets": measure_resets,
     "workers": measure_workers,
+    "console": measure_consoles,
 }
 """The parts of the table of results, in its order."""
 TABLES: dict[str, Callable[[Clouds], None]] = {}

@@ -37,6 +37,8 @@ class Sizes:
     """Instances that are created and deleted in a round, and load balancers that are created."""
     balancers: int = 1_000
     """Load balancers in a list."""
+    consoles: int = 200
+    console_seconds: float = 40
     starts: int = 7
     idle_seconds: float = 12
     """Two intervals of every background job that looks at machines."""

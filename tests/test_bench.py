@@ -25,6 +25,8 @@ SMALL = Sizes(
     many=1_600,
     created=4,
     balancers=3,
+    consoles=5,
+    console_seconds=1,
     starts=1,
     idle_seconds=1,
 )
@@ -62,7 +64,7 @@ async def test_the_bare_application_answers_every_path_with_canned_bytes() -> No
         assert (await client.get("/any")).content == b"canned"
 
 
-@pytest.mark.parametrize("part", sorted(PARTS.keys() - {"postgres"}))
+@pytest.mark.parametrize("part", sorted(PARTS.keys() - {"postgres", "console"}))
 def test_each_part_measures_every_round(clouds: Clouds, part: str) -> None:
     results = measure(clouds, [part])
 
@@ -71,6 +73,15 @@ def test_each_part_measures_every_round(clouds: Clouds, part: str) -> None:
         assert isinstance(result, Result)
         assert all(value >= 0 for value in result.rounds)
         assert result.rounds
+
+
+def test_the_console_is_measured_by_a_browser_and_by_open_consoles(clouds: Clouds) -> None:
+    first, idle, changing = measure(clouds, ["console"])
+
+    assert isinstance(first, Result if shutil.which("chromium") and shutil.which("npm") else Skipped)
+    for result in (idle, changing):
+        assert isinstance(result, Result)
+        assert result.name.startswith("5 open consoles")
 
 
 def test_postgres_is_measured_or_skipped_with_a_reason(clouds: Clouds) -> None:

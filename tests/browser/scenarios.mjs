@@ -506,7 +506,7 @@ const SCENARIOS = {
 
   /**
    * Open dialogs and submit them, one after the other: each step has an address, the button to press and its row, unless
-   * the address opens the dialog, and the values by the names of their fields. Return the same as a command, and what the
+   * the address opens the dialog, the values by the names of their fields, and what the page shows or hides then. Return the same as a command, and what the
    * page shows afterwards.
    */
   async dialogs({ steps }) {
@@ -514,17 +514,20 @@ const SCENARIOS = {
     await page.goto(`${base}/ui/1/1/projects`);
     await settle(page);
     const results = [];
-    for (const { path, row, press, values = {} } of steps) {
+    for (const { path, row, press, values = {}, shows, hides } of steps) {
       await visit(page, path);
       const place = row ? page.locator("tr", { hasText: row }) : page.locator("main");
       if (press) await place.getByRole("button", { name: press, exact: true }).click();
       const dialog = page.locator("dialog[open]");
       for (const [name, value] of Object.entries(values)) await fillField(fieldOf(dialog, name), value);
       const command = await dialog.locator(".samples pre").textContent();
+      const forms = await dialog.locator(".samples button[aria-pressed]").allTextContents();
       await dialog.locator('button[type="submit"]').click();
       await dialog.waitFor({ state: "detached" });
       await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
-      results.push({ command, text: await page.locator("main").innerText() });
+      if (shows) await page.locator("main").getByText(shows).first().waitFor();
+      if (hides) await page.locator("main").getByText(hides).first().waitFor({ state: "detached" });
+      results.push({ command, forms: forms.map((text) => text.trim()), text: await page.locator("main").innerText() });
     }
     return { results, errors: notes.errors };
   },
@@ -712,7 +715,7 @@ async function runOperation(page, label) {
 
 /** Return the field of a form by its name, or by its label. */
 function fieldOf(dialog, name) {
-  return name.startsWith("label=") ? dialog.getByLabel(name.slice("label=".length)) : dialog.locator(`#field-${name}`);
+  return name.startsWith("label=") ? dialog.getByLabel(name.slice("label=".length)).first() : dialog.locator(`#field-${name}`);
 }
 
 /** Fill a field of a form by its kind. */

@@ -50,5 +50,7 @@ def run_dialogs(browser: Browser, *steps: dict[str, Any]) -> list[dict[str, str]
     """Open dialogs and submit them. Return the same as a command, and what the page shows afterwards, for each."""
     outcome = browser.run("dialogs", steps=[{**step, "path": f"{PLACE}/{step['path']}"} for step in steps])
     assert outcome["errors"] == []
+    for result in outcome["results"]:
+        assert result.pop("forms") == ["Command", "Python SDK", "Terraform", "curl"]
     results: list[dict[str, str]] = outcome["results"]
     return results

@@ -3,6 +3,7 @@ import { html, useEffect, useMemo, useState } from "./vendor/preact.js";
 import { send, waitForTask } from "./api.js";
 import { Link, address, addressOf, addressWith, navigate } from "./addresses.js";
 import { obstacleTo } from "./caller.js";
+import { changes } from "./changes.js";
 import { FormField, initialValues, readChanges, readValues } from "./forms.js";
 import { NOUNS, fillPath, idOf, nameOf } from "./nouns.js";
 import { OPERATIONS } from "./operations.js";
@@ -131,6 +132,8 @@ export function OperationDialog({ operation, noun, word, place, record, part, pa
       const answer = await send(sample.method, sample.path, { query: sample.query, body: sample.body });
       await followTask(answer, setState, label);
       onDone?.(answer);
+      // What else the page shows, such as a tab, may be different now.
+      changes.publish(null);
     } catch (error) {
       setState({ phase: "form", error });
     }
