@@ -99,12 +99,15 @@ class Console:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read_each_minute())
             group.create_task(self._read_after_changes())
-            async with self._client.stream("GET", "/ui/changes") as answer:
-                answer.raise_for_status()
-                async for line in answer.aiter_lines():
-                    self.is_open.set()
-                    if line.startswith("event:"):
-                        self._has_changed.set()
+            await self._follow_changes()
+
+    async def _follow_changes(self) -> None:
+        async with self._client.stream("GET", "/ui/changes") as answer:
+            answer.raise_for_status()
+            async for line in answer.aiter_lines():
+                self.is_open.set()
+                if line.startswith("event:"):
+                    self._has_changed.set()
 
     async def _read_each_minute(self) -> None:
         await asyncio.sleep(self._share * IDLE_SECONDS)

@@ -99,8 +99,8 @@ def test_the_files_of_the_console_name_no_other_site() -> None:
 def test_all_texts_are_in_one_file() -> None:
     texts = re.compile(r"(?<![=\s])>\s*([A-Za-z][^<$`{]*)(?=[<$])|\b(?:label|title|placeholder)=\"([^\"]+)\"")
     scripts = [path for path in FOLDER.glob("*.js") if path.name != "texts.js"]
-    found = {first or second for path in scripts for first, second in texts.findall(path.read_text("utf-8"))}
-    assert found <= {"JSON"}
+    literals = {first or second for path in scripts for first, second in texts.findall(path.read_text("utf-8"))}
+    assert literals <= {"JSON"}
 
 
 async def test_a_file_is_sent_compressed_and_not_again_while_it_is_the_same(anybody: httpx.AsyncClient) -> None:
