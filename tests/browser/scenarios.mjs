@@ -73,6 +73,11 @@ async function open(page, notes, path) {
   if (page.url().startsWith(`${base}/ui/`) && path.startsWith("/ui/")) await visit(page, path);
   else await page.goto(base + path);
   await page.locator(path.includes("do=") ? "dialog[open]" : "h1").first().waitFor();
+  await rest(page, notes);
+}
+
+/** Wait until a page has drawn what it has asked for. */
+async function rest(page, notes) {
   for (let still = 0; still < 2; ) {
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done))));
     still = notes.pending.size ? 0 : still + 1;
@@ -322,6 +327,8 @@ const SCENARIOS = {
     await page.locator("dialog").waitFor();
     await page.keyboard.press("Enter");
     await page.locator(".head .status", { hasText: "SHUTOFF" }).waitFor();
+    // What a screen reader says.
+    await page.locator('[aria-live="polite"]', { hasText: "Stop has finished." }).waitFor({ state: "attached" });
     await pressOn(page, "More");
     await pressOn(page, "Delete");
     await page.locator("dialog").waitFor();
@@ -524,7 +531,7 @@ const SCENARIOS = {
       const forms = await dialog.locator(".samples button[aria-pressed]").allTextContents();
       await dialog.locator('button[type="submit"]').click();
       await dialog.waitFor({ state: "detached" });
-      await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]'));
+      await rest(page, notes);
       if (shows) await page.locator("main").getByText(shows).first().waitFor();
       if (hides) await page.locator("main").getByText(hides).first().waitFor({ state: "detached" });
       results.push({ command, forms: forms.map((text) => text.trim()), text: await page.locator("main").innerText() });
@@ -663,7 +670,7 @@ const SCENARIOS = {
       const { OPERATIONS, PART_OPERATIONS } = await import("/ui/files/operations.js");
       const { makeSample } = await import("/ui/files/actions.js");
       const { readValues } = await import("/ui/files/forms.js");
-      const { commandSample, pythonSample } = await import("/ui/files/samples.js");
+      const { commandSample, curlSample, pythonSample, terraformSample } = await import("/ui/files/samples.js");
       const { CLOUD_OPERATIONS } = await import("/ui/files/workbench_operations.js");
       const record = new Proxy({}, { get: (_, name) => `a-${String(name)}` });
       const ids = ["id", "member_id", "rule_id", "access_rule_id", "l7_rule_id", "volume_id", "port_id", "ip_address", "group_name"];
@@ -677,7 +684,7 @@ const SCENARIOS = {
           const given = Object.fromEntries(fields.map((field) => [field.name, valueOf(field)]));
           const values = readValues(fields, given, record);
           const sample = makeSample({ operation, noun: own, place: { project: 1, region: 1 }, values, params, record });
-          return { operation: `${own.word} ${operation.name}`, command: commandSample(sample), python: pythonSample(sample), hasVerb: Boolean(operation.verb) };
+          return { operation: `${own.word} ${operation.name}`, command: commandSample(sample), python: pythonSample(sample), curl: curlSample(sample), terraform: terraformSample(sample), hasVerb: Boolean(operation.verb) };
         };
       };
       return [

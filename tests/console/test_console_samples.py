@@ -41,10 +41,12 @@ def test_every_operation_is_one_of_the_api_and_of_the_official_client(browser: B
         assert not {*columns, *filters} - {*tables["texts"]["fields"]}, word
 
 
-def test_the_same_as_each_operation_is_a_command_and_a_call_of_the_official_client(browser: Browser) -> None:
+def test_the_same_as_each_operation_is_a_command_a_call_of_the_official_client_and_a_request(browser: Browser) -> None:
     for sample in browser.run("samples"):
         if sample["command"].startswith("pileus "):
             parse_words(pileus, shlex.split(sample["command"])[1:])
+        assert shlex.split(sample["curl"])[:2] == ["curl", "-X"]
+        assert sample["terraform"].startswith(('resource "gcore_cloud_', "# Terraform has no counterpart"))
         if sample["hasVerb"]:
             check_call(sample["python"])
 
