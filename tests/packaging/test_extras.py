@@ -126,6 +126,16 @@ def test_the_first_tests_of_a_user_pass_without_a_warning(with_pytest: Environme
     assert (finished.stderr, "warning" in finished.stdout.lower()) == ("", False)
 
 
+def test_the_tests_of_the_sample_service_pass_with_the_wheel(with_pytest: Environment, tmp_path: Path) -> None:
+    service = shutil.copytree(ROOT / "examples" / "python", tmp_path / "python")
+
+    finished = with_pytest.run("python", "-m", "pytest", cwd=service)
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    # Without a warning.
+    assert "5 passed in" in finished.stdout, finished.stdout
+
+
 def test_the_conformance_suite_names_the_extra_that_it_needs(with_pytest: Environment, tmp_path: Path) -> None:
     arguments = ("--pileus-driver", "simulated", "--pyargs", "pileus.testing.conformance")
 
