@@ -74,11 +74,12 @@ LISTS = {
 WRONG_SEEDS = {
     "instance: []": "instance: there is no such kind: did you mean instances?",
     "networks: {}": "networks: must be a list",
-    "networks: [{name: a, tpye: vlan}]": "networks[0].tpye: a network has no such field: did you mean type?",
-    "networks: [{}]": "networks[0].name: a network needs a name, which is text",
+    "networks: [{name: a, tpye: vlan}]": "networks[0].tpye: the network has no such field: did you mean type?",
+    "instances: [{name: a, flavr: b}]": "instances[0].flavr: the instance has no such field: did you mean flavor?",
+    "networks: [{}]": "networks[0].name: the network needs a name, which is text",
     "networks: [{name: a}, {name: a}]": "networks[1].name: networks[0] has the name a already",
     "networks: [{name: a, subnets: [{name: b, cidr: 10.0.0.0/24, gatway_ip: null}]}]": (
-        "networks[0].subnets[0].gatway_ip: a subnet has no such field: did you mean gateway_ip?"
+        "networks[0].subnets[0].gatway_ip: the subnet has no such field: did you mean gateway_ip?"
     ),
     "networks: [{name: a}]\ninstances: [{name: b, flavor: g1-standard-1-3, volumes: [], interfaces: []}]": (
         "instances[0].flavor: there is no flavor g1-standard-1-3: did you mean g1-standard-1-"
@@ -96,9 +97,9 @@ WRONG_SEEDS = {
         "reserved_fixed_ips[0].ip_address: must be the address to reserve"
     ),
     "floating_ips: [{name: a, prot_id: b}]": (
-        "floating_ips[0].prot_id: a floating IP has no such field: did you mean port_id?"
+        "floating_ips[0].prot_id: the floating IP has no such field: did you mean port_id?"
     ),
-    "floating_ips: [{tags: {}}]": "floating_ips[0].name: a floating IP needs a name, which is text",
+    "floating_ips: [{tags: {}}]": "floating_ips[0].name: the floating IP needs a name, which is text",
     "networks: [": "it is neither YAML nor TOML by its suffix: ",
 }
 
@@ -229,7 +230,7 @@ def test_a_wrong_file_ends_the_start_with_one_line(tmp_path: Path) -> None:
 
     assert server.process.returncode == 1
     assert "Pileus is ready." not in output
-    message = f"{file}: networks[0].tpye: a network has no such field: did you mean type?"
+    message = f"{file}: networks[0].tpye: the network has no such field: did you mean type?"
     assert [line for line in server.log.read_text().splitlines() if message in line]
     assert "Traceback" not in server.log.read_text()
 

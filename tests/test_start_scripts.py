@@ -144,7 +144,7 @@ def test_a_failed_script_is_told_and_the_others_run(scripts: Path, tmp_path: Pat
     assert "The start has failed in part: 10-fails.sh: exit code 3; 20-killed.sh: ended by SIGKILL" in output
     failures = [line for line in read_log(server) if line["level"] == "error"]
     assert failures[0]["output"] == "first\nlast words"
-    assert "40-wrong.yaml: networks[0].tpye: a network has no such field" in str(failures[3]["why"])
+    assert "40-wrong.yaml: networks[0].tpye: the network has no such field" in str(failures[3]["why"])
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -130,11 +130,11 @@ def _check_body(body: dict[str, Any], kind: SeedKind, path: str, extra_names: tu
     for unread in find_unread_fields_of_type(request_body, kind.body_type):
         names = (*unread.known_names, *extra_names) if len(unread.path) == 1 else unread.known_names
         hint = describe_similar_names(unread.path[-1], names, count=1)
-        raise SeedError(f"{join_path(path, unread.path)}: a {kind.noun} has no such field{hint}")
+        raise SeedError(f"{join_path(path, unread.path)}: the {kind.noun} has no such field{hint}")
     for name in kind.refused_fields & body.keys():
         raise SeedError(f"{path}.{name}: give each {kind.noun} an entry with a name")
     if not isinstance(body.get("name"), str) or not body["name"]:
-        raise SeedError(f"{path}.name: a {kind.noun} needs a name, which is text")
+        raise SeedError(f"{path}.name: the {kind.noun} needs a name, which is text")
 
 
 def _check_address(body: dict[str, Any], path: str) -> None:
