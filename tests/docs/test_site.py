@@ -17,6 +17,9 @@ import pileus.testing
 from pileus.api.routes import documentation
 from pileus.cli.main import SECTIONS
 
+# The site takes long to build on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 ORIGIN = "http://site"
 NOT_ON_THE_SITE = {"README.md"}
 """Its site is the start page."""

@@ -13,29 +13,50 @@ GUIDE = (ROOT / "docs" / "testing.md").read_text("utf-8")
 MODULES = re.findall(r'^```python title="(\w+\.py)"\n(.*?)^```', GUIDE, re.MULTILINE | re.DOTALL)
 
 
-def _run_pytest(folder: Path, *options: str) -> str:
+# Programs that import everything take long on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
+
+def _start_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COV_", "PYTEST"))}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", "pytest", "-v", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio", *options],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         check=False,
     )
+
+
+def _run_pytest(folder: Path, *options: str) -> str:
+    done = _start_pytest(folder, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize(("name", "code"), MODULES, ids=[name for name, _ in MODULES])
-def test_an_example_of_the_guide_passes(name: str, code: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(code)
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What one run of all test files of the guide prints: they share a session, as those of a user do."""
+    folder = tmp_path_factory.mktemp("guide")
+    for name, code in MODULES:
+        if name.startswith("test_"):
+            (folder / name).write_text(code)
+    done = _start_pytest(folder)
+    return done.stdout + done.stderr
 
+
+@pytest.mark.parametrize(("name", "code"), MODULES, ids=[name for name, _ in MODULES])
+def test_an_example_of_the_guide_passes(name: str, code: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     if name.startswith("test_"):
-        _run_pytest(tmp_path)
+        output = request.getfixturevalue("outcome")
+        results = re.findall(rf"^{re.escape(name)}::.* ([A-Z]+) +\[", output, re.MULTILINE)
+        # An error at the end of a test is a second line of it.
+        assert results == ["PASSED"] * len(re.findall(r"^ *(?:async )?def test_", code, re.MULTILINE)), output
     else:
-        subprocess.run([sys.executable, "-W", "error", name], cwd=tmp_path, timeout=100, check=True)
+        (tmp_path / name).write_text(code)
+        subprocess.run([sys.executable, "-W", "error", name], cwd=tmp_path, timeout=280, check=True)
 
 
 def test_processes_and_tests_share_nothing(tmp_path: Path) -> None:
