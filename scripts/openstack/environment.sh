@@ -1,10 +1,11 @@
 # The settings and functions of the other scripts, which read this file.
 export OPENSTACK_HOME=${OPENSTACK_HOME:-/var/tmp/pileus-openstack}
 export GUEST_IMAGE=${GUEST_IMAGE:-${XDG_CACHE_HOME:-$HOME/.cache}/pileus/tiny-guest.qcow2}
-export PATH=$OPENSTACK_HOME/venv/bin:/usr/sbin:/sbin:$PATH
 export PYTHONWARNINGS=ignore OS_NOVA_DISABLE_EVENTLET_PATCHING=true
 HOSTS="1 2"
 CONF=$OPENSTACK_HOME/conf RUN=$OPENSTACK_HOME/run LOG=$OPENSTACK_HOME/log
+# `configure` writes programs of the engine's own into the first folder.
+export PATH=$CONF/bin:$OPENSTACK_HOME/venv/bin:/usr/sbin:/sbin:$PATH
 DATABASE=21401 BROKER=21402 MEMCACHED=21405 KEYSTONE=21410 PLACEMENT=21411 GLANCE=21412 NEUTRON=21413 NOVA=21414
 CINDER=21415 CONSOLES=21416 NORTHBOUND=21421 SOUTHBOUND=21422
 WAIT_SECONDS=600
