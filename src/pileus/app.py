@@ -31,7 +31,7 @@ from pileus.domain.tasks import Task
 from pileus.driver_homes import plan_homes
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.guests import SupportsWatching
-from pileus.drivers.protocols.inventory import SupportsInventory
+from pileus.drivers.protocols.inventory import SupportsComparison, SupportsInventory
 from pileus.drivers.protocols.records import SupportsFirstRecords
 from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
 from pileus.initial_data import (
@@ -60,6 +60,7 @@ from pileus.store.simulated_cloud import SimulatedCloudStore, StoredRecords
 from pileus.store.sqlite import Sqlite
 from pileus.tasks.account.deliveries import EventDeliverer
 from pileus.tasks.cancellation import PATIENCE, cancel_and_wait
+from pileus.tasks.changed_resources import ChangedResources
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.completion import TaskWaiters
 from pileus.tasks.controls import Controls
@@ -71,6 +72,7 @@ from pileus.tasks.missing_resources import MissingResources
 from pileus.tasks.operations import OPERATIONS
 from pileus.tasks.reconciler import Reconciler
 from pileus.tasks.resets import CloudResets
+from pileus.tasks.resource_repairs import ResourceRepairs
 from pileus.tasks.retention import RetentionJob
 from pileus.tasks.states import CloudStates
 from pileus.tasks.storage.scheduler import Scheduler
@@ -174,9 +176,11 @@ async def _reconcile(db: Database, engine: Engine, entry: RunningDriver) -> None
     """Watch and reconcile the regions of a driver until cancelled."""
     reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
     work = [reconciler.run()]
+    repairs = ResourceRepairs(db, engine.clock, IDS.new_ordered_id, engine.nudge)
     if isinstance(entry.driver, SupportsInventory):
-        region_ids, new_task_id = entry.region_ids, IDS.new_ordered_id
-        work.append(MissingResources(db, entry.driver, engine.clock, region_ids, new_task_id, engine.nudge).run())
+        work.append(MissingResources(db, entry.driver, repairs, entry.region_ids).run())
+    if isinstance(entry.driver, SupportsComparison):
+        work.append(ChangedResources(db, entry.driver, repairs, entry.region_ids).run())
     if isinstance(entry.driver, SupportsWatching):
         work.append(reconciler.watch_driver(entry.driver))
     await asyncio.gather(*work)

@@ -14,6 +14,7 @@ from pileus.store.network import security_groups
 from pileus.tasks import missing_resources
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.missing_resources import KINDS, MissingResources
+from pileus.tasks.resource_repairs import ResourceRepairs
 from tests.app_settings import checked_settings
 from tests.tenants import REGION, Tenant, new_tenant
 
@@ -42,10 +43,13 @@ class Search:
         self.missing = MissingResources(
             cloud.app_state.db,
             self.inventory,
-            CloudClock(lambda: self.now),
+            ResourceRepairs(
+                cloud.app_state.db,
+                CloudClock(lambda: self.now),
+                cloud.app_state.new_ordered_id,
+                cloud.app_state.wake_engine,
+            ),
             [REGION],
-            cloud.app_state.new_ordered_id,
-            cloud.app_state.wake_engine,
             kinds=[item for item in KINDS if item.kind is kind],
         )
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from pileus.store.database import Tx
 from pileus.store.rows import Table, in_list_placeholders
 
 IDS_PER_STATEMENT = 500
+R = TypeVar("R", bound=Struct)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +43,12 @@ async def list_known_ids(tx: Tx, table: Table[Any], ids: Sequence[str]) -> set[s
         marks, values = in_list_placeholders("id", ids[start : start + IDS_PER_STATEMENT])
         known.update(row[0] for row in await tx.all(f"SELECT id FROM {table.name} WHERE id IN ({marks})", **values))
     return known
+
+
+async def list_by_id(tx: Tx, table: Table[R], ids: Sequence[str]) -> list[R]:
+    """Return the records with these ids."""
+    records: list[R] = []
+    for start in range(0, len(ids), IDS_PER_STATEMENT):
+        marks, values = in_list_placeholders("id", ids[start : start + IDS_PER_STATEMENT])
+        records += await table.find_many(tx, f"id IN ({marks})", **values)
+    return records

@@ -13,17 +13,26 @@ from pileus.app import RunningCloud, run_cloud
 from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.openstack.driver import Openstack
 from pileus.drivers.openstack.names import MACHINE_TAG
+from pileus.tasks import changed_resources, missing_resources
 from tests.app_settings import checked_settings
 from tests.drivers.openstack.exchanges import ExchangeServer, write_clouds
 from tests.regions.clouds import catalogue_text
 from tests.tenants import Tenant, new_tenant
 
+HOURS = 100_000.0
 SYSTEM = "debian-12-generic-x64"
 
 
 @pytest.fixture
-def clouds(tmp_path: Path, cloud_server: ExchangeServer, poll_interval: float) -> Callable[..., Any]:
-    """Run a server whose regions are in clouds of clouds.yaml; the first one is `cloud_server`."""
+def clouds(
+    tmp_path: Path, cloud_server: ExchangeServer, poll_interval: float, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Run a server whose regions are in clouds of clouds.yaml; the first one is `cloud_server`.
+
+    It looks for missing and changed resources once, at its start: a recording can take long.
+    """
+    for module in (missing_resources, changed_resources):
+        monkeypatch.setattr(module, "INTERVAL", HOURS)
 
     @asynccontextmanager
     async def run(regions: dict[int, str], **others: ExchangeServer) -> AsyncIterator[RunningCloud]:
@@ -105,3 +114,10 @@ async def list_remaining(driver: Openstack) -> list[str]:
     servers = (await driver.cloud.get("compute", "/servers", tags=MACHINE_TAG))["servers"]
     names = [item["name"] or "" for item in itertools.chain(*items)]
     return [name for name in names if name.startswith("pileus-")] + [server["name"] for server in servers]
+
+
+async def wait_for_started_tasks(tenant: Tenant) -> list[tuple[str, str]]:
+    """Wait for the tasks that no request has started; return their types and states."""
+    async with tenant.running.app_state.db.read() as tx:
+        rows = await tx.all("SELECT id, task_type FROM tasks WHERE user_id = 0 ORDER BY id")
+    return [(task_type, (await tenant.wait_for_task(task_id))["state"]) for task_id, task_type in rows]

@@ -8,7 +8,8 @@ import pytest
 from pileus.drivers.openstack.names import engine_name
 from pileus.drivers.protocols.inventory import InventoryKind
 from pileus.tasks.missing_resources import MissingResources
-from tests.drivers.openstack.installations import clouds, driver_of, tenant
+from pileus.tasks.resource_repairs import ResourceRepairs
+from tests.drivers.openstack.installations import clouds, driver_of, tenant, wait_for_started_tasks
 from tests.tenants import REGION, Tenant
 
 __all__ = ["clouds", "tenant"]
@@ -17,15 +18,9 @@ MOST_RUNS = 6
 
 def missing_resources(tenant: Tenant) -> MissingResources:
     """Return what looks for missing resources of the region."""
-    cloud = tenant.running
-    return MissingResources(
-        cloud.app_state.db,
-        driver_of(tenant),
-        cloud.app_state.clock,
-        [REGION],
-        cloud.app_state.new_ordered_id,
-        cloud.app_state.wake_engine,
-    )
+    state = tenant.running.app_state
+    repairs = ResourceRepairs(state.db, state.clock, state.new_ordered_id, state.wake_engine)
+    return MissingResources(state.db, driver_of(tenant), repairs, [REGION])
 
 
 async def create(tenant: Tenant, noun: str, kind: str, **order: Any) -> str:
@@ -74,13 +69,6 @@ async def delete_outside(tenant: Tenant, ids: dict[InventoryKind, str]) -> None:
     await driver.ensure_no_network(ids[InventoryKind.NETWORKS])
     await driver.ensure_no_security_group(ids[InventoryKind.SECURITY_GROUPS])
     await driver.ensure_no_volume(ids[InventoryKind.VOLUMES])
-
-
-async def wait_for_started_tasks(tenant: Tenant) -> list[tuple[str, str]]:
-    """Wait for the tasks that no request has started; return their types and states."""
-    async with tenant.running.app_state.db.read() as tx:
-        rows = await tx.all("SELECT id, task_type FROM tasks WHERE user_id = 0 ORDER BY id")
-    return [(task_type, (await tenant.wait_for_task(task_id))["state"]) for task_id, task_type in rows]
 
 
 async def list_missing(tenant: Tenant, ids: dict[InventoryKind, str]) -> set[InventoryKind]:

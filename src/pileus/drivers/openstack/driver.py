@@ -6,10 +6,11 @@ Pileus in its name, tag or description (see `names`).
 `Openstack` is made of parts, one for each noun. Each part uses only those that stand before it.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
 from pileus.drivers.openstack.cloud import OpenstackCloud
+from pileus.drivers.openstack.comparisons import OpenstackComparison
 from pileus.drivers.openstack.consoles import NovaConsoles
 from pileus.drivers.openstack.floating_ips import NeutronFloatingIPs
 from pileus.drivers.openstack.images import GlanceImages
@@ -64,6 +65,7 @@ class Openstack:
         devices = ServerDevices(self.names, self.volumes, self.attachments, self.ports, boot_image=settings.boot_image)
         self.lifecycle = ServerLifecycle(self.cloud, self.servers, self.names, devices)
         self.consoles = NovaConsoles(self.cloud, self.servers)
+        self.comparison = OpenstackComparison(self.cloud)
 
     @classmethod
     def create(cls, config: DriverConfig[OpenstackSettings]) -> "Openstack":
@@ -122,6 +124,18 @@ class Openstack:
     async def list_resource_ids(self, kind: InventoryKind) -> set[str]:
         """Return what exists of a kind."""
         return await list_resource_ids(self.cloud, kind)
+
+    async def list_changed_security_groups(self, groups: Sequence[SecurityGroupSpec]) -> set[str]:
+        """Return the security groups that somebody has changed."""
+        return await self.comparison.list_changed_security_groups(groups)
+
+    async def list_changed_interfaces(self, interfaces: Mapping[str, tuple[str, NicSpec]]) -> set[str]:
+        """Return the ports that somebody has changed."""
+        return await self.comparison.list_changed_interfaces(interfaces)
+
+    async def list_changed_floating_ips(self, floating_ips: Sequence[FloatingIPSpec]) -> set[str]:
+        """Return the floating IPs that somebody has changed."""
+        return await self.comparison.list_changed_floating_ips(floating_ips)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""

@@ -1,5 +1,6 @@
 """What OpenStack has of each kind, by the names and descriptions that this driver gives."""
 
+from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlsplit
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from pileus.drivers.openstack.volumes import is_migration_copy
 from pileus.drivers.protocols.inventory import InventoryKind
 
 
-class _List(Struct, frozen=True):
+class CloudList(Struct, frozen=True):
     """Where a kind is listed: its service and path, the key of the list, and the field that holds the id of Pileus."""
 
     service: str
@@ -20,14 +21,14 @@ class _List(Struct, frozen=True):
     params: dict[str, str] = {}
 
 
-def _of_neutron(path: str, key: str, field: str = "name") -> _List:
-    return _List("network", path, key, field, {"fields": field})
+def _of_neutron(path: str, key: str, field: str = "name") -> CloudList:
+    return CloudList("network", path, key, field, {"fields": field})
 
 
 LISTS = {
-    InventoryKind.VOLUMES: _List("block-storage", "/volumes/detail", "volumes"),
-    InventoryKind.SNAPSHOTS: _List("block-storage", "/snapshots", "snapshots"),
-    InventoryKind.IMAGES: _List("image", "/images", "images", params={"limit": "1000"}),
+    InventoryKind.VOLUMES: CloudList("block-storage", "/volumes/detail", "volumes"),
+    InventoryKind.SNAPSHOTS: CloudList("block-storage", "/snapshots", "snapshots"),
+    InventoryKind.IMAGES: CloudList("image", "/images", "images", params={"limit": "1000"}),
     InventoryKind.NETWORKS: _of_neutron("/networks", "networks"),
     InventoryKind.SUBNETS: _of_neutron("/subnets", "subnets"),
     InventoryKind.ROUTERS: _of_neutron("/routers", "routers"),
@@ -37,18 +38,25 @@ LISTS = {
 
 
 async def list_resource_ids(cloud: OpenstackCloud, kind: InventoryKind) -> set[str]:
-    """Return the ids of Pileus of all resources of a kind, page by page. Raises DriverError."""
-    place, ids = LISTS[kind], set[str]()
-    params: dict[str, str] | None = place.params
+    """Return the ids of Pileus of all resources of a kind. Raises DriverError."""
+    place = LISTS[kind]
+    items = await list_items(cloud, place, place.params)
+    names = [item[place.field] or "" for item in items if not is_migration_copy(item)]
+    return {name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX)}
+
+
+async def list_items(cloud: OpenstackCloud, place: CloudList, first: Mapping[str, str]) -> list[Json]:
+    """Return all items of a list, page by page; `first` are the parameters of the first page. Raises DriverError."""
+    items: list[Json] = []
+    params: Mapping[str, str] | None = first
     while params is not None:
         page = await cloud.get(place.service, place.path, **params)
-        names = [item[place.field] or "" for item in page[place.key] if not is_migration_copy(item)]
-        ids.update(name.removeprefix(PREFIX) for name in names if name.startswith(PREFIX))
+        items += page[place.key]
         params = _next_page(page, place)
-    return ids
+    return items
 
 
-def _next_page(page: Json, place: _List) -> dict[str, str] | None:
+def _next_page(page: Json, place: CloudList) -> dict[str, str] | None:
     """Return the parameters of the next page. Glance names it directly, others in a list of links."""
     links = page.get(f"{place.key}_links") or []
     following = page.get("next") or next((link["href"] for link in links if link["rel"] == "next"), None)

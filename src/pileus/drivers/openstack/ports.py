@@ -1,5 +1,6 @@
 """Ports, known in OpenStack by their names, and how they are attached to servers."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
@@ -58,7 +59,7 @@ class NeutronPorts:
         existing = await self.find(nic.port_id)
         if existing is None:
             return await self._create(nic, owner_id, options)
-        if changes := _changes(existing, options):
+        if changes := port_changes(existing, options):
             existing = (await self._cloud.put("network", f"/ports/{existing['id']}", {"port": changes}))["port"]
         return existing
 
@@ -100,16 +101,8 @@ class NeutronPorts:
         return port
 
     async def _options(self, nic: NicSpec) -> Json:
-        """Return the fields of a port that can change. OpenStack allows pairs only for ports with security."""
-        pairs = [
-            {"ip_address": pair.ip_address, "mac_address": pair.mac_address or nic.mac_address} for pair in nic.pairs
-        ]
-        return {
-            "fixed_ips": [{"ip_address": address} for address in nic.addresses],
-            "port_security_enabled": nic.secured,
-            "allowed_address_pairs": pairs if nic.secured else [],
-            "security_groups": [await self._groups.ensure_group_id(id_) for id_ in nic.groups] if nic.secured else [],
-        }
+        group_ids = nic.groups if nic.secured else []
+        return port_options(nic, {id_: await self._groups.ensure_group_id(id_) for id_ in group_ids})
 
     async def _detach(self, server: Json, port: Json) -> None:
         try:
@@ -121,7 +114,18 @@ class NeutronPorts:
         await self._waits.wait_until(read, _is_detached, f"the machine to release port {port['id']}")
 
 
-def _changes(existing: Json, options: Json) -> Json:
+def port_options(nic: NicSpec, group_ids: Mapping[str, str]) -> Json:
+    """Return the fields of a port that can change. OpenStack allows pairs only for ports with security."""
+    pairs = [{"ip_address": pair.ip_address, "mac_address": pair.mac_address or nic.mac_address} for pair in nic.pairs]
+    return {
+        "fixed_ips": [{"ip_address": address} for address in nic.addresses],
+        "port_security_enabled": nic.secured,
+        "allowed_address_pairs": pairs if nic.secured else [],
+        "security_groups": [group_ids.get(id_, id_) for id_ in nic.groups] if nic.secured else [],
+    }
+
+
+def port_changes(existing: Json, options: Json) -> Json:
     """Return the fields to change; lists are compared without their order and without what OpenStack adds."""
     comparable = {
         "fixed_ips": [{"ip_address": address["ip_address"]} for address in existing["fixed_ips"]],

@@ -1,6 +1,7 @@
 """Security groups, known in OpenStack by their names, with exactly the rules of Pileus."""
 
 import asyncio
+from collections.abc import Mapping
 from weakref import WeakValueDictionary
 
 from pileus.domain.network.security_rules import NewRule
@@ -19,6 +20,8 @@ FIELDS = (
 )
 ENGINE_PROTOCOLS = {"any": None, "ipencap": "4"}
 """Protocols with another name in OpenStack."""
+PILEUS_PROTOCOLS = {"4": "ipencap"}
+"""The same in the other direction."""
 ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
 
 Rule = tuple[str | None, ...]
@@ -35,7 +38,10 @@ class NeutronSecurityGroups:
         """Create a group, or change its rules. New rules are added before old ones are removed."""
         engine_id = await self.ensure_group_id(group.id)
         existing = (await self._cloud.get("network", f"/security-groups/{engine_id}"))["security_group"]
-        intended = {_rule_key(order): order for order in [await self._rule_order(rule) for rule in group.rules]}
+        remote_ids = {
+            id_: await self.ensure_group_id(id_) for rule in group.rules if (id_ := rule.remote_group_id) is not None
+        }
+        intended = {_rule_key(order): order for order in [_rule_order(rule, remote_ids) for rule in group.rules]}
         present = {_rule_key(rule): rule["id"] for rule in existing["security_group_rules"]}
         new = [order | {"security_group_id": engine_id} for key, order in intended.items() if key not in present]
         if new:
@@ -70,18 +76,6 @@ class NeutronSecurityGroups:
                 await self._cloud.delete("network", f"/security-group-rules/{rule['id']}")
         return str(group["id"])
 
-    async def _rule_order(self, rule: NewRule) -> Json:
-        group_id = rule.remote_group_id
-        return {
-            "direction": rule.direction,
-            "ethertype": rule.ethertype or "IPv4",
-            "protocol": ENGINE_PROTOCOLS.get(rule.protocol or "any", rule.protocol),
-            "port_range_min": rule.port_range_min,
-            "port_range_max": rule.port_range_max,
-            "remote_ip_prefix": None if rule.remote_ip_prefix in ANYWHERE else rule.remote_ip_prefix,
-            "remote_group_id": await self.ensure_group_id(group_id) if group_id else None,
-        }
-
     async def _find(self, group_id: str) -> Json | None:
         groups = (await self._cloud.get("network", "/security-groups", name=engine_name(group_id)))["security_groups"]
         return next(iter(groups), None)
@@ -90,3 +84,23 @@ class NeutronSecurityGroups:
 def _rule_key(rule: Json) -> Rule:
     """Return what makes two rules equal."""
     return tuple(None if rule[name] is None else str(rule[name]) for name in FIELDS)
+
+
+def is_as_intended(existing: Json, group: SecurityGroupSpec, engine_ids: Mapping[str, str]) -> bool:
+    """Return whether a group has exactly the intended name and rules; `engine_ids` are those of all groups."""
+    intended = {_rule_key(_rule_order(rule, engine_ids)) for rule in group.rules}
+    present = {_rule_key(rule) for rule in existing["security_group_rules"]}
+    return existing["description"] == group.name and present == intended
+
+
+def _rule_order(rule: NewRule, engine_ids: Mapping[str, str]) -> Json:
+    return {
+        "direction": rule.direction,
+        "ethertype": rule.ethertype or "IPv4",
+        "protocol": ENGINE_PROTOCOLS.get(rule.protocol or "any", rule.protocol),
+        "port_range_min": rule.port_range_min,
+        "port_range_max": rule.port_range_max,
+        "remote_ip_prefix": None if rule.remote_ip_prefix in ANYWHERE else rule.remote_ip_prefix,
+        # A group that is missing differs from each that is there.
+        "remote_group_id": engine_ids.get(id_, id_) if (id_ := rule.remote_group_id) is not None else None,
+    }

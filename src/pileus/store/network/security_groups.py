@@ -157,6 +157,19 @@ async def list_allowed_traffic(tx: Tx, group_id: str) -> list[NewRule]:
     return [NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))) for row in rows]
 
 
+async def list_allowed_traffic_by_group(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[NewRule]]:
+    """Return what the rules of several groups allow, by group."""
+    marks, values = in_list_placeholders("group", group_ids)
+    rows = await tx.all(
+        f"SELECT security_group_id, {TRAFFIC_COLUMNS} FROM security_group_rules WHERE security_group_id IN ({marks})",
+        **values,
+    )
+    rules: dict[str, list[NewRule]] = {}
+    for group_id, *row in rows:
+        rules.setdefault(group_id, []).append(NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))))
+    return rules
+
+
 async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:
     """Return a rule of a place's groups; raises NotFound."""
     rule = await RULES.find_by_id(tx, rule_id)

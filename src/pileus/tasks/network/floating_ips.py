@@ -53,12 +53,20 @@ async def unassign_floating_ips(ctx: TaskContext[object], assigned: Iterable[Flo
 
 async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
     driver = require_floating_ip_support(ctx.driver)
-    if target.port_id is None or target.fixed_ip_address is None:
-        await driver.ensure_no_floating_ip(floating_ip.id)
-        return
     async with ctx.db.read() as tx:
-        port = await ports.find(tx, target.port_id)
-    spec = FloatingIPSpec(
+        spec = await floating_ip_spec(tx, floating_ip, target)
+    if spec is None:
+        await driver.ensure_no_floating_ip(floating_ip.id)
+    else:
+        await driver.ensure_floating_ip(spec)
+
+
+async def floating_ip_spec(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> FloatingIPSpec | None:
+    """Return a floating IP as drivers see it, or None if it leads nowhere."""
+    if target.port_id is None or target.fixed_ip_address is None:
+        return None
+    port = await ports.find(tx, target.port_id)
+    return FloatingIPSpec(
         id=floating_ip.id,
         region_id=floating_ip.region_id,
         ip_address=floating_ip.floating_ip_address,
@@ -66,7 +74,6 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
         fixed_ip_address=target.fixed_ip_address,
         network_id=port.network_id if port else None,
     )
-    await driver.ensure_floating_ip(spec)
 
 
 async def _assign_as_saved(ctx: TaskContext[FloatingIPTaskArgs]) -> None:
