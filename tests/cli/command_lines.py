@@ -18,6 +18,7 @@ ELSEWHERE = {
     "serve": "test_serve.py",
     "demo": "test_demo.py",
     "instances ssh": "test_machine_access.py",
+    "adopt": "../drivers/openstack/test_adoption.py",
     "openstack check": "../drivers/openstack/test_preparation.py",
     "openstack catalogue": "../drivers/openstack/test_preparation.py",
 }

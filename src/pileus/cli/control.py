@@ -13,8 +13,8 @@ from pileus.cli.commands import CommandError
 from pileus.cli.connections import CloudConnection
 
 CONTROL = "/_pileus"
-ALWAYS_ON = "/tenants"
-"""The part of the endpoint that does not need the simulated driver."""
+ALWAYS_ON = ("/tenants", "/foreign_resources", "/adoptions")
+"""The parts of the endpoint that do not need the simulated driver."""
 OPERATOR_KEY = "an operator's (`pileus operators create NAME`)"
 FILE_TIMEOUT = httpx.Timeout(30, read=600)
 """A large state takes long to be saved or loaded before the answer comes."""
@@ -38,9 +38,9 @@ def quote_path_segment(name: str | None) -> str:
 class ControlClient:
     """The control endpoint of a server. Each error becomes one line with the next step."""
 
-    def __init__(self, connection: CloudConnection, client_id: int | None = None) -> None:
+    def __init__(self, connection: CloudConnection, client_id: int | None = None, *, timeout: float = 30) -> None:
         self.connection = connection
-        self._api = ApiClient(connection, timeout=30)
+        self._api = ApiClient(connection, timeout=timeout)
         self._parameters = None if client_id is None else {"client_id": client_id}
 
     def call(

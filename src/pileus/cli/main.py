@@ -39,6 +39,7 @@ SECTIONS = {
         "tenants": "pileus.cli.tenants:tenants",
         "keys": "pileus.cli.keys:keys",
         "users": "pileus.cli.users:users",
+        "adopt": "pileus.cli.adopt:adopt",
         "db": "pileus.cli.db:db",
         "backup": "pileus.cli.backups:backup",
         "restore": "pileus.cli.backups:restore",

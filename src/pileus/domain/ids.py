@@ -7,6 +7,7 @@ random bits (T time, R random, C cell, V variant):
     ordered  TTTTTTTT-TTTT-4TRR-VRRR-CCCCRRRRRRRR
 """
 
+import hashlib
 import re
 from collections.abc import Callable
 from functools import lru_cache
@@ -39,6 +40,11 @@ def make_ordered_id(micros: int, random_bytes: bytes, cell: int = 0) -> str:
 def derive_catalogue_id(name: str) -> str:
     """Return the id of an entry of the catalogue: the same for the same name, in each process."""
     return _to_version_4(str(uuid5(CATALOGUE, name)))
+
+
+def derive_id(name: str, cell: int = 0) -> str:
+    """Return an id that is derived from a name: the same for the same name and cell, in each process."""
+    return make_random_id(hashlib.sha256(name.encode()).digest()[:16], cell)
 
 
 def parse_id_cell(identity: str) -> int:

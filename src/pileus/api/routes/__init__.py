@@ -1,6 +1,6 @@
 """The routes, one module per noun."""
 
-from pileus.api.routes import change_streams, documentation, health, task_steps, tasks, web_console
+from pileus.api.routes import adoptions, change_streams, documentation, health, task_steps, tasks, web_console
 from pileus.api.routes.account import (
     account_overviews,
     deliveries,
@@ -101,6 +101,7 @@ ROUTES = [
     *deliveries.ROUTES,
     *logins.ROUTES,
     *operator_quotas.ROUTES,
+    *adoptions.ROUTES,
     *tenants.ROUTES,
     *tasks.ROUTES,
     *task_steps.ROUTES,

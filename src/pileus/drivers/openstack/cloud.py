@@ -76,7 +76,7 @@ class OpenstackCloud:
         """Create a resource, or act on one. Raises DriverError."""
         return await self.request(service, "POST", path, json=body)
 
-    async def put(self, service: str, path: str, body: Json) -> Json:
+    async def put(self, service: str, path: str, body: Json | None) -> Json:
         """Change a resource. Raises DriverError."""
         return await self.request(service, "PUT", path, json=body)
 
@@ -104,6 +104,10 @@ class OpenstackCloud:
         """Return whether the credentials have a role in their project. Raises DriverError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._has_role, name))
 
+    async def find_project_id(self) -> str:
+        """Return the id of the project of the credentials. Raises DriverError."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._find_project_id)
+
     def close(self) -> None:
         """Close the connections."""
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -127,9 +131,16 @@ class OpenstackCloud:
         return _json_of(response)
 
     def _has_role(self, name: str) -> bool:
+        return name in self._access().role_names
+
+    def _find_project_id(self) -> str:
+        return str(self._access().project_id)
+
+    def _access(self) -> Any:
+        """Return what the token says about the credentials."""
         try:
             session: Any = self._adapter("identity").session
-            return name in session.auth.get_access(session).role_names
+            return session.auth.get_access(session)
         except (ClientException, SDKException, RequestException) as problem:
             raise _unreachable(problem) from problem
 

@@ -6,8 +6,9 @@ Pileus in its name, tag or description (see `names`).
 `Openstack` is made of parts, one for each noun. Each part uses only those that stand before it.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
+from pileus.drivers.openstack.adoption import OpenstackAdoption
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
 from pileus.drivers.openstack.cloud import OpenstackCloud
 from pileus.drivers.openstack.comparisons import OpenstackComparison
@@ -27,6 +28,7 @@ from pileus.drivers.openstack.snapshots import CinderSnapshots
 from pileus.drivers.openstack.volume_attachments import CinderAttachments
 from pileus.drivers.openstack.volumes import CinderVolumes
 from pileus.drivers.openstack.waits import Waits
+from pileus.drivers.protocols.adoption import ForeignMachine, ForeignNetwork, ForeignResources, ForeignVolume
 from pileus.drivers.protocols.compute import MachineSpec, ObservedMachine
 from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
@@ -66,6 +68,7 @@ class Openstack:
         self.lifecycle = ServerLifecycle(self.cloud, self.servers, self.names, devices)
         self.consoles = NovaConsoles(self.cloud, self.servers)
         self.comparison = OpenstackComparison(self.cloud)
+        self.adoption = OpenstackAdoption(self.cloud, self.ports, self.groups)
 
     @classmethod
     def create(cls, config: DriverConfig[OpenstackSettings]) -> "Openstack":
@@ -136,6 +139,22 @@ class Openstack:
     async def list_changed_floating_ips(self, floating_ips: Sequence[FloatingIPSpec]) -> set[str]:
         """Return the floating IPs that somebody has changed."""
         return await self.comparison.list_changed_floating_ips(floating_ips)
+
+    async def list_foreign_resources(self, region_id: int, derive_id: Callable[[str], str]) -> ForeignResources:
+        """Return what Pileus has not created."""
+        return await self.adoption.list_foreign_resources(region_id, derive_id)
+
+    async def adopt_network(self, network: ForeignNetwork) -> None:
+        """Give a network the name of Pileus."""
+        await self.adoption.adopt_network(network)
+
+    async def adopt_volume(self, volume: ForeignVolume) -> None:
+        """Give a volume the name of Pileus."""
+        await self.adoption.adopt_volume(volume)
+
+    async def adopt_machine(self, machine: ForeignMachine, groups: Sequence[SecurityGroupSpec]) -> None:
+        """Tag a server."""
+        await self.adoption.adopt_machine(machine, groups)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume."""

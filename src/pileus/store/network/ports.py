@@ -39,6 +39,11 @@ async def get_for_use(tx: Tx, place: Place, port_id: str) -> Port:
     return await scoped.get(tx, TABLE, "Port", place, port_id, lock=FOR_USE)
 
 
+async def find_by_mac_address(tx: Tx, mac_address: str) -> Port | None:
+    """Return the port with a MAC address, of any tenant, or None."""
+    return await TABLE.find_one(tx, "mac_address = :mac_address", mac_address=mac_address)
+
+
 async def list_by_instance(tx: Tx, instance_id: str) -> list[Port]:
     """Return an instance's ports in order of position."""
     return await TABLE.find(tx, "instance_id = :instance_id ORDER BY position, id", instance_id=instance_id)
