@@ -80,6 +80,13 @@ async def test_a_refusal_is_final(
     assert not refused.value.retryable
 
 
+def test_a_refusal_by_the_policy_of_a_service_that_has_just_started_is_tried_again() -> None:
+    transient = OpenstackError("OpenStack: rule:create_port:fixed_ips is disallowed by policy", 403)
+    final = OpenstackError("OpenStack: Quota exceeded for instances", 403)
+
+    assert (transient.retryable, final.retryable) == (True, False)
+
+
 async def test_a_task_gives_its_slot_back_while_openstack_works(
     driver: Openstack, machine: MachineSpec, cloud_server: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,9 @@ MICROVERSIONS = {"compute": "2.79", "block-storage": "3.50"}
 VERSIONS = {"compute": "2", "block-storage": "3", "image": "2", "network": "2", "placement": "1", "identity": "3"}
 UNREACHABLE = frozenset({502, 503, 504})
 RETRYABLE = frozenset({401, 408, 409, 425, 429, 500})
-NOT_FOUND, CONFLICT = 404, 409
+FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+POLICY = "is disallowed by policy"
+"""What the network service says to what the caller has no right to."""
 OVER_QUOTA = "OverQuota"
 """The type of the network service's refusals for its quota, which it calls conflicts."""
 ERRORS = 400
@@ -35,7 +37,9 @@ class OpenstackError(DriverError):
     """OpenStack has refused a request with this status code."""
 
     def __init__(self, message: str, status_code: int, *, is_over_quota: bool = False) -> None:
-        super().__init__(message, retryable=status_code in RETRYABLE and not is_over_quota)
+        # For some seconds after its start, the network service refuses what administrators may do.
+        is_transient = status_code in RETRYABLE or (status_code == FORBIDDEN and POLICY in message)
+        super().__init__(message, retryable=is_transient and not is_over_quota)
         self.status_code = status_code
 
 
