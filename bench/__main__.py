@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import fabric, machines
+from bench.cells import measure_cells
 from bench.clouds import Clouds, Sizes
 from bench.consoles import measure_consoles
 from bench.instances import measure_creations
@@ -43,6 +44,7 @@ PARTS: dict[str, Part] = {
     "resets": measure_resets,
     "workers": measure_workers,
     "console": measure_consoles,
+    "cells": measure_cells,
 }
 """The parts of the table of results, in its order."""
 TABLES: dict[str, Callable[[Clouds], None]] = {}

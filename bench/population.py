@@ -51,9 +51,10 @@ def volume_id(number: int) -> str:
     return f"{ID_PREFIX}1-{FIRST_NUMBER + number}"
 
 
-def order_body(name: str = "more", tags: dict[str, str] | None = None) -> str:
+def order_body(name: str = "more", tags: dict[str, str] | None = None, region_id: int = 1) -> str:
     """Return the body of a request that creates an instance."""
-    volume = {"source": "image", "image_id": derive_public_image_id(1, "ubuntu-22.04-x64"), "size": 10, "boot_index": 0}
+    image_id = derive_public_image_id(region_id, "ubuntu-22.04-x64")
+    volume = {"source": "image", "image_id": image_id, "size": 10, "boot_index": 0}
     order = {"name": name, "flavor": "g1-standard-1-2", "interfaces": [{"type": "external"}], "volumes": [volume]}
     return json.dumps(order | ({"tags": tags} if tags else {}))
 

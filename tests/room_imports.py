@@ -19,6 +19,7 @@ COMPOSITION = {
     "app",
     "api_keys",
     "backups",
+    "cells",
     "client_variables",
     "driver_homes",
     "initial_data",

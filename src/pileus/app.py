@@ -14,6 +14,7 @@ from litestar import Litestar
 from prometheus_client import CollectorRegistry
 
 from pileus.api.application import create_app
+from pileus.api.cell_connections import CellConnections
 from pileus.api.context import AppState
 from pileus.api.control_access import find_control_obstacle
 from pileus.api.middleware import ServerMetrics
@@ -24,8 +25,8 @@ from pileus.api.request_log.server_logs import ServerLog, open_request_log
 from pileus.api.retention_metrics import RetentionMetrics
 from pileus.api.wire.account.user_actions import encode_audit_event
 from pileus.api_keys import ApiKeyAdmin
+from pileus.cells import open_cells
 from pileus.domain.clocks import ClockSetting
-from pileus.domain.ids import IdMaker
 from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
 from pileus.driver_homes import plan_homes
@@ -38,6 +39,7 @@ from pileus.initial_data import (
     PreparedDatabase,
     check_database_file,
     check_first_tenant,
+    check_has_tenants,
     open_seeded_database,
     save_configured_contents,
     write_first_contents,
@@ -95,10 +97,6 @@ def current_time_micros() -> int:
     return time.time_ns() // 1000
 
 
-IDS = IdMaker(current_time_micros, os.urandom)
-"""Makes the ids of this process."""
-
-
 def make_rate_limiter(settings: Settings, drivers: RegionDrivers) -> RateLimiter | None:
     """Create the limiter of the requests of a key, if the settings limit them."""
     rate = settings.requests_per_second(is_simulated=drivers.all_have(SupportsSimulation))
@@ -126,16 +124,20 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
     With `exclusive` no other process uses the database, and leases of its predecessor are released.
     """
     metrics = ServerMetrics(CollectorRegistry())
-    async with open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared:
+    async with (
+        open_seeded_database(settings, metrics.count_commit, exclusive=exclusive) as prepared,
+        open_cells(settings, prepared.db, prepared.catalogue) as cells,
+    ):
         db, catalogue = prepared.db, prepared.catalogue
         homes = await plan_homes(db, settings, prepared.drivers, current_time_micros())
         clock, task_waiters = CloudClock(current_time_micros, prepared.clock), TaskWaiters()
         running = await start_region_drivers(homes.local, settings, catalogue, SimulatedCloudStore(db), clock)
         drivers = RegionDrivers(running, homes.remote)
         engine = _make_engine(settings, prepared, drivers, clock, _on_task_end(metrics, task_waiters, clock.now))
-        scheduler = Scheduler(db, catalogue, clock, IDS.new_id, IDS.new_ordered_id, engine.nudge)
+        ids = prepared.ids
+        scheduler = Scheduler(db, catalogue, clock, ids.new_id, ids.new_ordered_id, engine.nudge)
         retention = _make_retention_job(settings, db, clock, metrics)
-        app_state = _make_app_state(settings, prepared, engine, drivers, task_waiters)
+        app_state = _make_app_state(settings, prepared, engine, drivers, task_waiters, cells)
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         if not app_state.control_obstacle:
             app_state.request_log = make_request_log(settings, is_alone=exclusive)
@@ -159,24 +161,24 @@ def _make_workers(
     jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
     workers = [job.run() for job in jobs]
     reconcilers: dict[str, Job] = {
-        f"reconciler of {entry.regions_text}": partial(_reconcile, db, engine, entry)
+        f"reconciler of {entry.regions_text}": partial(_reconcile, db, engine, entry, app_state.new_ordered_id)
         for entry in app_state.drivers.running
     }
     if settings.has_other_processes:
-        return [*workers, _make_leased_jobs(settings, db, reconcilers).run()]
+        return [*workers, _make_leased_jobs(settings, app_state, reconcilers).run()]
     return [*workers, *(reconcile() for reconcile in reconcilers.values())]
 
 
-def _make_leased_jobs(settings: Settings, db: Database, jobs: Mapping[str, Job]) -> LeasedJobs:
-    holder = f"{socket.gethostname()} process {os.getpid()}"
-    return LeasedJobs(db, jobs, holder, IDS.new_id(), current_time_micros, settings.lease_seconds)
+def _make_leased_jobs(settings: Settings, app_state: AppState, jobs: Mapping[str, Job]) -> LeasedJobs:
+    holder, token = f"{socket.gethostname()} process {os.getpid()}", app_state.new_id()
+    return LeasedJobs(app_state.db, jobs, holder, token, current_time_micros, settings.lease_seconds)
 
 
-async def _reconcile(db: Database, engine: Engine, entry: RunningDriver) -> None:
+async def _reconcile(db: Database, engine: Engine, entry: RunningDriver, new_task_id: Callable[[], str]) -> None:
     """Watch and reconcile the regions of a driver until cancelled."""
     reconciler = Reconciler(db, entry.driver, engine.clock.now, entry.region_ids)
     work = [reconciler.run()]
-    repairs = ResourceRepairs(db, engine.clock, IDS.new_ordered_id, engine.nudge)
+    repairs = ResourceRepairs(db, engine.clock, new_task_id, engine.nudge)
     if isinstance(entry.driver, SupportsInventory):
         work.append(MissingResources(db, entry.driver, repairs, entry.region_ids).run())
     if isinstance(entry.driver, SupportsComparison):
@@ -195,7 +197,7 @@ def _make_engine(
         drivers,
         prepared.catalogue,
         clock,
-        IDS.new_id,
+        prepared.ids.new_id,
         lease=int(settings.lease_seconds * 1_000_000),
         fault_injector=StoredFaultInjector(prepared.db),
         on_task_end=on_task_end,
@@ -237,8 +239,13 @@ def _make_states(settings: Settings, prepared: PreparedDatabase, resets: CloudRe
     return CloudStates(prepared.db, prepared.catalogue, resets, save_contents)
 
 
-def _make_app_state(
-    settings: Settings, prepared: PreparedDatabase, engine: Engine, drivers: RegionDrivers, task_waiters: TaskWaiters
+def _make_app_state(  # noqa: PLR0913, PLR0917  # the parts of a running cloud
+    settings: Settings,
+    prepared: PreparedDatabase,
+    engine: Engine,
+    drivers: RegionDrivers,
+    task_waiters: TaskWaiters,
+    cells: CellConnections | None,
 ) -> AppState:
     control_obstacle = find_control_obstacle(settings, drivers)
     controls = Controls(prepared.db, is_shared=settings.has_other_processes, is_obeyed=not control_obstacle)
@@ -248,8 +255,8 @@ def _make_app_state(
         prepared.db,
         prepared.catalogue,
         engine.clock,
-        IDS.new_id,
-        IDS.new_ordered_id,
+        prepared.ids.new_id,
+        prepared.ids.new_ordered_id,
         engine.nudge,
         drivers,
         SubscriptionNotifier(allow_private=settings.subscribers == "any"),
@@ -265,6 +272,7 @@ def _make_app_state(
         tag_limit=settings.tag_limit,
         legacy_fields=settings.legacy_fields,
         strict=settings.strict,
+        cells=cells,
         instance_cache=InstanceCache(settings.instance_cache << 20, checked=settings.instance_cache_checked),
         read_start_report=partial(read_start_report, settings),
     )
@@ -281,6 +289,7 @@ def _make_retention_job(settings: Settings, db: Database, clock: CloudClock, met
 async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     """Open the API keys of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
+        await check_has_tenants(db)
         yield ApiKeyAdmin(db, await _read_clock(db))
 
 
@@ -288,6 +297,7 @@ async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
 async def open_users(settings: Settings) -> AsyncIterator[UserAdmin]:
     """Open the users of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
+        await check_has_tenants(db)
         yield UserAdmin(db, await _read_clock(db))
 
 

@@ -10,13 +10,16 @@ from pathlib import Path
 
 from msgspec.structs import asdict, replace
 
+from pileus.cells import catalogue_of_cell, check_cells
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token, parse_key_id
 from pileus.domain.account.clients import FIRST_CLIENT
 from pileus.domain.account.projects import Project
 from pileus.domain.catalogue import Catalogue, CatalogueWithFormerFlavors, parse_catalogue
 from pileus.domain.catalogue_changes import check_subnet_changes
+from pileus.domain.cells import TENANTS_CELL
 from pileus.domain.clocks import ClockSetting
+from pileus.domain.ids import IdMaker
 from pileus.domain.network.networks import Subnet
 from pileus.private_files import KEY_FILE
 from pileus.region_drivers import PlannedDriver, plan_region_drivers, save_region_drivers
@@ -24,7 +27,7 @@ from pileus.services.account.api_keys import generate_api_token
 from pileus.services.resets import FirstContents
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
-from pileus.store import catalogue_sync, clocks, counters, tasks
+from pileus.store import catalogue_sync, cells, clocks, counters, tasks
 from pileus.store.account import api_keys, clients, projects
 from pileus.store.compute import images
 from pileus.store.database import Database, OnCommit, Tx
@@ -38,11 +41,15 @@ class NoCloud(Exception):
     """There is no cloud where the settings point; the message is one line that says what to do."""
 
 
+class ForeignCell(Exception):
+    """The database has the ids and regions of another cell; the message is one line that says what to do."""
+
+
 @dataclass(slots=True)
 class PreparedDatabase:
     """A database that is ready for use; `first_token` is the operator's key if this start created it.
 
-    `drivers` are those that the regions of the catalogue need.
+    `drivers` are those that the regions of the catalogue need. `ids` makes the ids of this process.
     """
 
     db: Database
@@ -50,6 +57,7 @@ class PreparedDatabase:
     drivers: Sequence[PlannedDriver]
     first_token: str | None
     clock: ClockSetting
+    ids: IdMaker
 
 
 @asynccontextmanager
@@ -58,23 +66,44 @@ async def open_seeded_database(
 ) -> AsyncIterator[PreparedDatabase]:
     """Open and seed the database. With `exclusive` no other process uses it: leases of the predecessor are released.
 
-    Raises ChangedRegionDriver before anything is written if the resources of a region are elsewhere.
+    Raises ForeignCell or ChangedRegionDriver before anything is written if the database has another cell, or if the
+    resources of a region are elsewhere.
     """
     catalogue = load_catalogue(settings)
-    drivers = plan_region_drivers(settings, catalogue)
+    check_cells(settings, catalogue)
+    own_catalogue = catalogue_of_cell(catalogue, settings.cell)
+    drivers = plan_region_drivers(settings, own_catalogue)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = await open_database(settings.database, settings.data, on_commit, secrets_key=settings.secrets_key)
     try:
+        await save_cell(db, settings.cell)
         async with db.read() as tx:
             clock = await clocks.get_setting(tx)
-        now = clock.time_at(time.time_ns() // 1000)
+        now, ids = clock.time_at(_read_system_time()), IdMaker(_read_system_time, os.urandom, settings.cell)
         await save_region_drivers(db, drivers)
-        token = await seed_database(db, catalogue, given_key=settings.api_key, data=settings.data, now=now)
+        token = await seed_cell(db, own_catalogue, settings, now)
         if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
-        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), drivers, token, clock)
+        yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), drivers, token, clock, ids)
     finally:
         await db.close()
+
+
+def _read_system_time() -> int:
+    return time.time_ns() // 1000
+
+
+async def save_cell(db: Database, cell: int) -> None:
+    """Save the cell of an empty database. Raises ForeignCell if the database has content of another cell."""
+
+    async def write(tx: Tx) -> int:
+        if not await clients.exists(tx, CLIENT):
+            await cells.add_own_number(tx, cell)
+        return await cells.find_own_number(tx) or 0
+
+    number = await db.write(write)
+    if number != cell:
+        raise ForeignCell(f"The database is that of cell {number}: start the server with --cell {number}")
 
 
 def check_database_file(settings: Settings) -> None:
@@ -93,6 +122,14 @@ async def check_first_tenant(db: Database) -> None:
             raise NoCloud("The database is empty. Start a server on it with `pileus serve`, or name another.")
 
 
+async def check_has_tenants(db: Database) -> None:
+    """Check that the database is that of cell 0, which has keys and users. Raises NoCloud."""
+    async with db.read() as tx:
+        number = await cells.find_own_number(tx)
+    if number:
+        raise NoCloud(f"The database is that of cell {number}: keys and users are in that of cell 0.")
+
+
 def load_catalogue(settings: Settings) -> Catalogue:
     """Return the operator's catalogue, or the built-in one; raises Invalid or SettingError."""
     if settings.catalogue:
@@ -101,6 +138,14 @@ def load_catalogue(settings: Settings) -> Catalogue:
         except (OSError, UnicodeDecodeError) as error:
             raise SettingError(f"{settings.catalogue}: the catalogue cannot be read: {error}") from error
     return parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
+
+
+async def seed_cell(db: Database, catalogue: Catalogue, settings: Settings, now: int) -> str | None:
+    """Seed the database; that of a cell without the tenants only gets what its catalogue offers."""
+    if settings.cell == TENANTS_CELL or not settings.cells:
+        return await seed_database(db, catalogue, given_key=settings.api_key, data=settings.data, now=now)
+    await db.write(lambda tx: save_configured_contents(tx, catalogue, "", now))
+    return None
 
 
 async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, data: Path, now: int) -> str | None:

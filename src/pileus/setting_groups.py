@@ -61,7 +61,41 @@ class SeedSettings(RetentionSettings, frozen=True, kw_only=True):
     ] = ""
 
 
-class ControlSettings(SeedSettings, frozen=True, kw_only=True):
+class CellSettings(SeedSettings, frozen=True, kw_only=True):
+    """The cell of the database: cells are databases that share a cloud's tenants, each with regions of its own."""
+
+    cell: Annotated[
+        int,
+        setting(
+            STORAGE,
+            "The number of the cell of this server's database, which all new ids name. A database keeps the number of "
+            "its first start.",
+            ge=0,
+            le=65535,
+        ),
+    ] = 0
+    cells: Annotated[
+        str,
+        setting(
+            STORAGE,
+            "The servers of all cells, if the tenants of this cloud share several databases: the number of each cell "
+            "and the address at which servers of other cells reach it.",
+            "numbers and addresses such as 0=http://10.0.0.1:8080,1=http://10.0.1.1:8080",
+            pattern=r"^([0-9]{1,5}=https?://[^\s/,=]+(,(?=[0-9])|$))*$",
+        ),
+    ] = ""
+    tenants_database: Annotated[
+        str,
+        setting(
+            STORAGE,
+            "The database of cell 0, which has the tenants, for servers of other cells.",
+            "an address such as postgresql://user:password@host/name, or the data directory of a server with SQLite",
+            secret=True,
+        ),
+    ] = ""
+
+
+class ControlSettings(CellSettings, frozen=True, kw_only=True):
     """Whether and how a simulated cloud can be controlled while it runs."""
 
     simulation_control: Annotated[

@@ -44,6 +44,7 @@ from tests.tasks.scenario import SendRequest
 from tests.tasks.scenarios import SCENARIOS
 from tests.tasks.workers import LEASE, Clock
 from tests.tenants import Tenant, new_tenant
+from tests.watched_transactions import watch_transactions
 
 NAMES = sorted(SCENARIOS)
 STEPS = [(name, index) for name in NAMES for index in range(len(OPERATIONS[name].steps))]
@@ -132,10 +133,11 @@ async def running(
             instance_cache=InstanceCache(1 << 20, checked=True),
         )
         engine = Engine(db, OPERATIONS, drivers, catalogue, cloud.clock, id_maker.new_id, lease=LEASE)
-        yield RunningCloud(
-            create_app(Settings(), cloud, ServerMetrics(CollectorRegistry())), cloud, engine, drivers, None
-        )
+        app = create_app(Settings(), cloud, ServerMetrics(CollectorRegistry()))
+        with watch_transactions(db) as watched:
+            yield RunningCloud(app, cloud, engine, drivers, None)
         await db.close()
+        assert watched.list_mixed() == set()
 
 
 @pytest.fixture

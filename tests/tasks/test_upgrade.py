@@ -74,6 +74,8 @@ IGNORED_TABLES = {
     "counters",
     "resource_counts",
     "region_drivers",
+    "own_cell",
+    "account_revisions",
 }
 TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
 UNFINISHED_TASKS = """

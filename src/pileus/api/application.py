@@ -64,7 +64,7 @@ def create_app(
         app.asgi_handler = instrument_requests(framework, metrics)
     else:
         state.operations = state.http_faults.operations = OperationIndex(app)
-        answer = _forward_requests(dispatch(app, state, framework), settings, state)
+        answer = _forward_to_cells(_forward_requests(dispatch(app, state, framework), settings, state), settings, state)
         app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
         if state.request_log:
             app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
@@ -78,6 +78,15 @@ def _forward_requests(app: ASGIApp, settings: Settings, state: AppState) -> ASGI
     from pileus.api.forwarded_requests import RequestForwarder  # noqa: PLC0415  # it takes long to load
 
     return RequestForwarder(app, state.db, settings.body_limit).handle
+
+
+def _forward_to_cells(app: ASGIApp, settings: Settings, state: AppState) -> ASGIApp:
+    """Wrap the application of a server whose cloud has several cells; return others as they are."""
+    if state.cells is None:
+        return app
+    from pileus.api.cell_requests import CellRequestForwarder  # noqa: PLC0415  # it takes long to load
+
+    return CellRequestForwarder(app, state.cells, settings.body_limit).handle
 
 
 def _make_dependencies() -> dict[str, Provide]:

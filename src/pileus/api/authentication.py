@@ -49,11 +49,20 @@ async def wait_until_caches_expire() -> None:
 
 
 class Authenticator:
-    """Authenticates callers. Only valid headers are cached, so that guesses cannot fill the cache."""
+    """Authenticates callers. Only valid headers are cached, so that guesses cannot fill the cache.
 
-    def __init__(self, db: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    `ensure_tenant` copies what another database has of the tenant, whenever the caller is read.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        clock: Callable[[], float] = time.monotonic,
+        ensure_tenant: Callable[[int], Awaitable[None]] | None = None,
+    ) -> None:
         self._db = db
         self._clock = clock
+        self._ensure_tenant = ensure_tenant
         self._cache: dict[bytes, CachedCaller] = {}
 
     def find_cached(self, authorization_header: bytes, now: int) -> Caller | None:
@@ -73,6 +82,8 @@ class Authenticator:
         async with self._db.read() as tx:
             caller, expires_at = await _FIND_CALLER[scheme](tx, token, now)
         check_not_suspended(caller.client_id, is_suspended=caller.is_suspended)
+        if self._ensure_tenant:
+            await self._ensure_tenant(caller.client_id)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
         cached = self._cache[header] = CachedCaller(caller, clock + CACHE_SECONDS, expires_at, revocations)

@@ -7,6 +7,7 @@ from litestar import Request
 from litestar.handlers import BaseRouteHandler
 
 from pileus.api.canonical_ids import canonical_path_params, canonical_query, query_without_empty_ids
+from pileus.api.cell_routes import check_request_is_here
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.query_values import check_query_values
 from pileus.api.unread_inputs import check_parameters_are_read
@@ -36,10 +37,12 @@ def required_access(handler: BaseRouteHandler) -> Access:
 
 async def authorize(request: Request[Any, Any, Any]) -> None:
     """Authorize the request, and set CONTEXT; routes that are open need no context."""
-    access = required_access(request.route_handler)
+    access, state = required_access(request.route_handler), request.app.state.app_state
     if access is not Access.OPEN and request.method != "OPTIONS":
-        CONTEXT.set(await make_request_context(request.app.state.app_state, access, request.scope))
-    elif request.app.state.strict:
+        CONTEXT.set(await make_request_context(state, access, request.scope))
+    elif state is not None and state.cells and request.method == "POST":
+        check_request_is_here(state.cells.cells, request.scope, {})
+    if access is Access.OPEN and request.app.state.strict:
         check_parameters_are_read(request.scope["query_string"], request.route_handler)
 
 
@@ -68,10 +71,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         raise Forbidden(state.control_obstacle)
     if access in LOGGED and scope["method"] not in READING:
         _log_act(caller, scope)
-    check_query_values(scope["query_string"])
-    if state.strict:
-        check_parameters_are_read(scope["query_string"], scope["route_handler"])
-    params, client = require_valid_path_params(scope["path_params"]), scope.get("client")
+    params, client = _require_valid_inputs(state, scope), scope.get("client")
     scope["path_params"], scope["query_string"] = canonical_path_params(params), _canonical_query(scope)
     return RequestContext(
         app=state,
@@ -88,6 +88,17 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
         tag_limit=state.tag_limit,
     )
+
+
+def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
+    """Check the query and return the path parameters. Raises CellElsewhere if another cell answers the request."""
+    check_query_values(scope["query_string"])
+    if state.strict:
+        check_parameters_are_read(scope["query_string"], scope["route_handler"])
+    params = require_valid_path_params(scope["path_params"])
+    if state.cells:
+        check_request_is_here(state.cells.cells, scope, params)
+    return params
 
 
 def _log_act(caller: Caller, scope: Any) -> None:

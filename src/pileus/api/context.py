@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from litestar.di import NamedDependency
 
 from pileus.api.authentication import Authenticator
+from pileus.api.cell_connections import CellConnections
 from pileus.api.http_faults import HttpFaults
 from pileus.api.installation_figures import InstallationMeter
 from pileus.api.login_limits import LoginLimits
@@ -45,7 +46,7 @@ class AppState:
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
     has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
-    `operations` is set when the application has its routes.
+    `cells` is None in a cloud of one database. `operations` is set when the application has its routes.
     """
 
     db: Database
@@ -73,6 +74,7 @@ class AppState:
     legacy_fields: bool = True
     turns: LoopTurns = field(default_factory=LoopTurns)
     strict: bool = False
+    cells: CellConnections | None = None
     request_log: ServerLog | None = None
     instance_cache: InstanceCache = field(default_factory=lambda: InstanceCache(0))
     read_start_report: Callable[[], StartReport] = StartReport
@@ -87,13 +89,19 @@ class AppState:
     def __post_init__(self) -> None:
         self.now = self.clock.now
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
-        self.authenticator = Authenticator(self.db)
+        ensure_tenant = self.cells.copies.ensure_current if self.cells and self.cells.copies else None
+        self.authenticator = Authenticator(self.tenants_db, ensure_tenant=ensure_tenant)
         self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
         self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.clock)
         self.installation_meter = InstallationMeter(self.db, self.catalogue, self.drivers, self.clock)
         self.change_feeds = ChangeFeeds(self.db, self.now)
         self.epochs.add_listener(self.change_feeds.drop_all)
+
+    @property
+    def tenants_db(self) -> Database:
+        """The database with users and keys, which is that of cell 0."""
+        return self.cells.tenants_db if self.cells else self.db
 
     def stop_waiting(self) -> None:
         """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""

@@ -10,6 +10,8 @@ def find_control_obstacle(settings: Settings, drivers: RegionDrivers) -> str:
 
     Control reaches all regions, so all of them have to be simulated.
     """
+    if settings.cells:
+        return "A cloud of several cells cannot be controlled"
     for entry in drivers.running:
         if not isinstance(entry.driver, SupportsSimulation):
             return (

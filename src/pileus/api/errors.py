@@ -14,6 +14,7 @@ from pileus.api.middleware import allowed_methods_with_head
 from pileus.api.validation import EMPTY_BODY, is_body_missing, translate_parameter_errors
 from pileus.domain.errors import (
     BodyTooLarge,
+    CellElsewhere,
     Conflict,
     Forbidden,
     Invalid,
@@ -49,6 +50,7 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     NotOffered: (501, "NotImplemented"),
     Unavailable: (503, "ServiceUnavailable"),
     RegionElsewhere: (503, "ServiceUnavailable"),
+    CellElsewhere: (503, "ServiceUnavailable"),
     OutcomeUnknown: (503, "ServiceUnavailable"),
 }
 NO_RETRY = {"x-should-retry": "false"}
@@ -56,6 +58,8 @@ NO_RETRY = {"x-should-retry": "false"}
 MISSING = re.compile(r"Missing required \w+ parameter '(?P<name>[^']*)'")
 REGION_ELSEWHERE = "region_elsewhere"
 """The key of the scope with the region whose home can answer the request: see `forwarded_requests.py`."""
+CELLS_ELSEWHERE = "cells_elsewhere"
+"""The key of the scope with the cells whose servers answer the request: see `cell_requests.py`."""
 INTERNAL = "Internal server error: tell the operator the request_id"
 
 
@@ -63,6 +67,8 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
     """Make the answer for a problem of the domain."""
     if isinstance(problem, RegionElsewhere):
         request.scope[REGION_ELSEWHERE] = problem.region_id  # type: ignore[literal-required]  # our own key
+    elif isinstance(problem, CellElsewhere):
+        request.scope[CELLS_ELSEWHERE] = problem.cells  # type: ignore[literal-required]  # our own key
     status, name = HTTP_ERRORS[type(problem)]
     if isinstance(problem, Unauthenticated):
         name = problem.code

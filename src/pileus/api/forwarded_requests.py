@@ -51,35 +51,26 @@ class RequestForwarder:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, or another server if the driver of the region is there."""
-        if scope["type"] != ScopeType.HTTP:
-            await self._app(scope, receive, send)
-            return
-        received: list[Any] = []
-
-        async def receive_and_keep() -> Any:
-            message = await receive()
-            received.append(message)
-            return message
-
-        async def send_unless_elsewhere(message: Message) -> None:
-            if REGION_ELSEWHERE not in scope:
-                await send(message)
-
-        await self._app(scope, receive_and_keep, send_unless_elsewhere)
-        if REGION_ELSEWHERE in scope:
-            await self._forward(scope, _receive_again(received, receive), send)
+        receive_again = await answer_unless(REGION_ELSEWHERE, self._app, scope, receive, send)
+        if receive_again is not None:
+            await self._forward(scope, receive_again, send)
 
     async def _forward(self, scope: Any, receive: Receive, send: Send) -> None:
         try:
             home = await self._find_home(scope)
-            answer = await _request(scope, home, await receive_body(receive, self._body_limit))
+            answer = await self._request(scope, home, await receive_body(receive, self._body_limit))
         except Problem as problem:
             response = make_error_response(BodyDecodingRequest(scope, receive, send), problem)
             await response(scope, receive, send)
             return
         fields = {"request_id": scope["request_id"], "place": home.place, "status": answer.status_code}
         LOG.info("Forwarded", extra=fields | {"home_request_id": answer.headers.get("request_id", "")})
-        await _send_answer(answer, send)
+        await send_forwarded_answer(answer, send)
+
+    async def _request(self, scope: Any, home: RegionHome, body: bytes) -> httpx.Response:
+        away = f"The server with the machines of region {home.region_id} ({home.place}) does not answer"
+        async with make_forwarding_client() as client:
+            return await forward_request(client, scope, home.address, body, header=FORWARDED, away=away)
 
     async def _find_home(self, scope: Any) -> RegionHome:
         region_id = scope.pop(REGION_ELSEWHERE)
@@ -88,6 +79,26 @@ class RequestForwarder:
         if home is None or FORWARDED in dict(scope["headers"]):
             raise Unavailable(f"No server with the machines of region {region_id} is known: try again later")
         return home
+
+
+async def answer_unless(key: str, app: ASGIApp, scope: Any, receive: Receive, send: Send) -> Receive | None:
+    """Let the application answer, unless it puts a key into the scope: then return what receives the request again."""
+    if scope["type"] != ScopeType.HTTP:
+        await app(scope, receive, send)
+        return None
+    received: list[Any] = []
+
+    async def receive_and_keep() -> Any:
+        message = await receive()
+        received.append(message)
+        return message
+
+    async def send_unless_elsewhere(message: Message) -> None:
+        if key not in scope:
+            await send(message)
+
+    await app(scope, receive_and_keep, send_unless_elsewhere)
+    return _receive_again(received, receive) if key in scope else None
 
 
 def _receive_again(received: list[Any], receive: Receive) -> Receive:
@@ -100,29 +111,45 @@ def _receive_again(received: list[Any], receive: Receive) -> Receive:
     return receive_next
 
 
-async def _request(scope: Any, home: RegionHome, body: bytes) -> httpx.Response:
-    """Send the request to a home. Raises Unavailable, or OutcomeUnknown if that may have changed something."""
+def make_forwarding_client() -> httpx.AsyncClient:
+    """Create a client for requests to other servers. It tries once more to connect, before anything is sent."""
     timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
-    path = scope["raw_path"].decode("latin-1") + ("?" if scope["query_string"] else "")
-    url = home.address + path + scope["query_string"].decode("latin-1")
-    away = f"The server with the machines of region {home.region_id} ({home.place}) does not answer"
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
-        try:
-            return await client.request(scope["method"], url, headers=_headers_for_home(scope), content=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+    return httpx.AsyncClient(timeout=timeout, trust_env=False, transport=httpx.AsyncHTTPTransport(retries=1))
+
+
+async def forward_request(  # noqa: PLR0913  # names are clearer than a record that only this takes
+    client: httpx.AsyncClient,
+    scope: Any,
+    address: str,
+    body: bytes,
+    *,
+    header: bytes,
+    away: str,
+    query: str | None = None,
+) -> httpx.Response:
+    """Send a request to another server, marked by a header. `away` says in errors that the server does not answer.
+
+    Raises Unavailable, or OutcomeUnknown if that may have changed something.
+    """
+    text = scope["query_string"].decode("latin-1") if query is None else query
+    url = address + scope["raw_path"].decode("latin-1") + ("?" if text else "") + text
+    try:
+        return await client.request(scope["method"], url, headers=make_forwarded_headers(scope, header), content=body)
+    except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+        raise Unavailable(f"{away}: try again later") from problem
+    except httpx.HTTPError as problem:
+        if scope["method"] in ("GET", "HEAD"):
             raise Unavailable(f"{away}: try again later") from problem
-        except httpx.HTTPError as problem:
-            if scope["method"] in ("GET", "HEAD"):
-                raise Unavailable(f"{away}: try again later") from problem
-            raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
+        raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
 
 
-def _headers_for_home(scope: Any) -> list[tuple[bytes, bytes]]:
+def make_forwarded_headers(scope: Any, header: bytes) -> list[tuple[bytes, bytes]]:
+    """Return the headers of a request for another server."""
     headers = [(name, value) for name, value in scope["headers"] if name not in OWN_HEADERS]
     if client := scope.get("client"):
         headers = [(name, value) for name, value in headers if name != b"x-forwarded-for"]
         headers.append((b"x-forwarded-for", str(client[0]).encode()))
-    return [*headers, (FORWARDED, b"1")]
+    return [*headers, (header, b"1")]
 
 
 def _headers_for_client(answer: httpx.Response) -> list[tuple[str, str]]:
@@ -130,7 +157,8 @@ def _headers_for_client(answer: httpx.Response) -> list[tuple[str, str]]:
     return [*headers, ("content-length", str(len(answer.content)))]
 
 
-async def _send_answer(answer: httpx.Response, send: Send) -> None:
+async def send_forwarded_answer(answer: httpx.Response, send: Send) -> None:
+    """Send the answer of another server."""
     headers = [(name.encode(), value.encode("latin-1")) for name, value in _headers_for_client(answer)]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
     await send({"type": "http.response.body", "body": answer.content, "more_body": False})

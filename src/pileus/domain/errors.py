@@ -149,6 +149,14 @@ class RegionElsewhere(Unavailable):
         self.region_id = region_id
 
 
+class CellElsewhere(Unavailable):
+    """Servers of other cells answer the request; it is forwarded to them, if they answer."""
+
+    def __init__(self, cells: tuple[int, ...]) -> None:
+        super().__init__(f"Servers of other cells answer this: {', '.join(map(str, cells))}")
+        self.cells = cells
+
+
 class OutcomeUnknown(Problem):
     """Another server has not answered, and may have carried out the request: it must not be repeated unseen."""
 

@@ -128,7 +128,7 @@ async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclu
     await wait_until_ready(settings)
     if exclusive:
         report = await complete_start(settings, resolve_host(settings.host))
-        keys = ApiKeyAdmin(cloud.app_state.db, cloud.app_state.now())
+        keys = ApiKeyAdmin(cloud.app_state.tenants_db, cloud.app_state.now())
         ticket = await keys.create_console_ticket() if has_terminal() else ""
         print_connection_help(settings, cloud.first_token, ticket)
         print_start_failures(report)

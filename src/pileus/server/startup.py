@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pileus.cells import NoTenants
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.driver_homes import ForeignDriverHome
 from pileus.drivers.registry import UnknownDriver
+from pileus.initial_data import ForeignCell
 from pileus.region_drivers import ChangedRegionDriver
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
@@ -42,6 +44,8 @@ def explain_start_errors(settings: Settings) -> Iterator[None]:
         SecretsKeyError,
         ForeignDriverHome,
         ChangedRegionDriver,
+        ForeignCell,
+        NoTenants,
         Unavailable,
     ) as problem:
         raise StartError(str(problem)) from problem

@@ -55,6 +55,24 @@ class Content(StrEnum):
     SIMULATION = "simulation"
 
 
+class TableScope(StrEnum):
+    """Where the rows of a table are, if the tenants of a cloud share several databases, the cells.
+
+    REGIONAL: in the database of the region's cell. EACH: each database has rows of its own. GLOBAL: only in that of
+    cell 0. COPIED: that one has the rows, and the others have copies, which only copying changes.
+    """
+
+    REGIONAL = "regional"
+    EACH = "each"
+    GLOBAL = "global"
+    COPIED = "copied"
+
+
+GLOBAL_TABLES = frozenset({"users", "api_keys", "login_sessions", "limit_requests"})
+COPIED_TABLES = frozenset({"clients", "projects", "ssh_keys", "quota_limits", "quota_thresholds", "subscriptions"})
+SIMULATION_OF_EACH = frozenset({"faults", "http_faults", "blackhole_ports", "simulated_settings", "controls"})
+
+
 class StoredTable(Struct, frozen=True, kw_only=True):
     """A table, with the conditions that select the rows of a project and of a tenant (`:project_id`, `:client_id`).
 
@@ -66,6 +84,16 @@ class StoredTable(Struct, frozen=True, kw_only=True):
     of_project: str = ""
     of_tenant: str = ""
     kept: str = ""
+
+    @property
+    def scope(self) -> TableScope:
+        """Where the rows are, if there are several cells."""
+        if self.name in GLOBAL_TABLES:
+            return TableScope.GLOBAL
+        if self.name in COPIED_TABLES:
+            return TableScope.COPIED
+        is_regional = self.content in (Content.RESOURCES, Content.SIMULATION) and self.name not in SIMULATION_OF_EACH
+        return TableScope.REGIONAL if is_regional else TableScope.EACH
 
 
 def _tables(content: Content, *names: str, **conditions: str) -> tuple[StoredTable, ...]:
@@ -87,9 +115,10 @@ def _of_records(table: str) -> str:
 
 STORED_TABLES = (
     *_tables(Content.SERVER, "schema_versions", "secret_keys", "driver_homes", "region_homes", "region_drivers"),
-    *_tables(Content.SERVER, "retention", "leases"),
+    *_tables(Content.SERVER, "retention", "leases", "own_cell"),
     *_tables(Content.CATALOGUE, "flavors", kept="1 = 1"),
     *_tables(Content.ACCESS, "counters", kept="name LIKE 'simulated%'"),
+    *_tables(Content.ACCESS, "account_revisions", "account_copies", of_tenant=OF_TENANT),
     *_tables(Content.ACCESS, "clients", "users", "api_keys", "login_sessions", "projects"),
     *_tables(Content.RECORDS, "quota_limits", "quota_thresholds", "limit_requests", of_tenant=OF_TENANT),
     *_tables(Content.RECORDS, "resource_counts"),

@@ -18,7 +18,7 @@ class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A region. Regions are part of the catalogue; tenants cannot create them.
 
     `driver` provides its resources: None stands for the driver of the server's settings. `driver_options` replace
-    settings of the driver in this region.
+    settings of the driver in this region. `cell` is the cell whose database has the resources.
     """
 
     id: Annotated[int, Meta(ge=1)]
@@ -34,6 +34,7 @@ class Region(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     access_level: Literal["core", "edge"] = "core"
     endpoint_type: Literal["admin", "internal", "public"] = "public"
     vlan_physical_network: str
+    cell: Annotated[int, Meta(ge=0, le=65535)] = 0
     driver: Annotated[str, Meta(min_length=1)] | None = None
     driver_options: dict[str, Any] = field(default_factory=dict)
     metrics_database_id: int | None = None

@@ -13,7 +13,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import QuotaExceeded, QuotasExceeded, not_found
 from pileus.domain.places import Place
-from pileus.store.account import quota_usage, quotas
+from pileus.store.account import account_revisions, quota_usage, quotas
 from pileus.store.database import Tx
 
 LOG = logging.getLogger(__name__)
@@ -74,6 +74,7 @@ async def set_quotas(tx: Tx, ctx: Context, client_id: int, region_id: int, limit
 
 async def set_notification_threshold(tx: Tx, client_id: int, threshold: int) -> QuotaThreshold:
     """Set the usage, in percent of any limit, that triggers a notification; the last notification stays."""
+    await account_revisions.bump(tx, client_id)
     existing = await quotas.find_threshold(tx, client_id)
     if existing is None:
         return await quotas.save_threshold(tx, None, QuotaThreshold(client_id=client_id, threshold=threshold))
@@ -85,6 +86,7 @@ async def delete_notification_threshold(tx: Tx, client_id: int) -> None:
     if await quotas.find_threshold(tx, client_id) is None:
         raise not_found("Notification threshold", client_id)
     await quotas.remove_threshold(tx, client_id)
+    await account_revisions.bump(tx, client_id)
 
 
 async def _check_demand(

@@ -14,7 +14,7 @@ from pileus.domain.account.subscriptions import (
 from pileus.domain.context import Context
 from pileus.domain.errors import Invalid
 from pileus.domain.limits import SUBSCRIPTIONS
-from pileus.store.account import clients, subscriptions
+from pileus.store.account import account_revisions, clients, subscriptions
 from pileus.store.database import Tx
 
 
@@ -25,6 +25,7 @@ async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionT
     """
     client_id, now = ctx.caller.client_id, ctx.now()
     await clients.lock(tx, client_id)
+    await account_revisions.bump(tx, client_id)
     subscription = new_subscription(await subscriptions.allocate_id(tx), client_id, target, now)
     existing = await subscriptions.list_all(tx, client_id, subscription.kind)
     for other in existing:
@@ -39,6 +40,7 @@ async def add_or_update_subscription(tx: Tx, ctx: Context, target: SubscriptionT
 async def update_queue_subscription(tx: Tx, ctx: Context, subscription_id: int, changes: dict[str, Any]) -> QueueTarget:
     """Change the broker of a subscription; queued lines go to the new one at once. Raises NotFound or Invalid."""
     subscription = await subscriptions.get(tx, ctx.caller.client_id, "amqp", subscription_id)
+    await account_revisions.bump(tx, subscription.client_id)
     target = queue_with_changes(require_queue_target(subscription.target), **changes)
     await subscriptions.save(
         tx, subscription, replace(subscription, target=target).after_successful_delivery(ctx.now())
@@ -48,6 +50,7 @@ async def update_queue_subscription(tx: Tx, ctx: Context, subscription_id: int, 
 
 async def remove_subscriptions_of_kind(tx: Tx, ctx: Context, kind: str) -> None:
     """Remove all subscriptions of a kind, with the lines that are queued for them."""
+    await account_revisions.bump(tx, ctx.caller.client_id)
     for subscription in await subscriptions.list_all(tx, ctx.caller.client_id, kind):
         await subscriptions.remove(tx, subscription.id)
 

@@ -8,7 +8,7 @@ from pileus.domain.context import Context
 from pileus.domain.places import Place
 from pileus.services.account.quotas import check_global_quotas
 from pileus.services.account.user_actions import write_audit_entry
-from pileus.store.account import projects
+from pileus.store.account import account_revisions, projects
 from pileus.store.compute import ssh_keys
 from pileus.store.database import Tx
 
@@ -37,6 +37,7 @@ async def create_ssh_key(
     await ssh_keys.check_name_free(tx, place, key.name)
     await check_global_quotas(tx, ctx, {"keypair_count": 1})
     await ssh_keys.add(tx, key)
+    await account_revisions.bump(tx, key.client_id)
     await write_audit_entry(tx, ctx, AuditEntry("ssh_key", "create", key.id, name=key.name))
     return key, private_key
 
@@ -45,6 +46,7 @@ async def set_ssh_key_sharing(tx: Tx, ctx: Context, key_id: str, *, shared: bool
     """Share a key with its project, or restrict it to its owner. Raises NotFound."""
     existing = await ssh_keys.get(tx, ctx.place, ctx.caller.user_id, key_id)
     key = await ssh_keys.save(tx, existing, replace(existing, shared_in_project=shared))
+    await account_revisions.bump(tx, key.client_id)
     await write_audit_entry(tx, ctx, AuditEntry("ssh_key", "update", key_id, {"shared_in_project": shared}, key.name))
     return key
 
@@ -53,6 +55,7 @@ async def delete_ssh_key(tx: Tx, ctx: Context, key_id: str) -> None:
     """Delete a key. Raises NotFound."""
     key = await ssh_keys.get(tx, ctx.place, ctx.caller.user_id, key_id)
     await ssh_keys.remove(tx, key.id)
+    await account_revisions.bump(tx, key.client_id)
     await write_audit_entry(tx, ctx, AuditEntry("ssh_key", "delete", key.id, name=key.name))
 
 

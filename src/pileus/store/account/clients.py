@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from pileus.domain.account.clients import Client
 from pileus.domain.errors import not_found
 from pileus.store import counters, queries
+from pileus.store.account import account_revisions
 from pileus.store.account.api_keys import REVOCATIONS
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
@@ -43,6 +44,7 @@ async def lock_present(tx: Tx, client_id: int) -> Client:
 
 async def rename(tx: Tx, client: Client, name: str) -> Client:
     """Save another name."""
+    await account_revisions.bump(tx, client.id)
     await tx.send("UPDATE clients SET name = :name WHERE id = :id", id=client.id, name=name)
     return replace(client, name=name)
 
@@ -50,6 +52,7 @@ async def rename(tx: Tx, client: Client, name: str) -> Client:
 async def save_suspension(tx: Tx, client: Client) -> None:
     """Save whether a tenant is suspended. This process looks into the database for the next request of each caller."""
     REVOCATIONS.times += 1
+    await account_revisions.bump(tx, client.id)
     await tx.send(
         "UPDATE clients SET suspended_at = :suspended_at WHERE id = :id", id=client.id, suspended_at=client.suspended_at
     )
@@ -57,6 +60,7 @@ async def save_suspension(tx: Tx, client: Client) -> None:
 
 async def save_deletion(tx: Tx, client_id: int, now: int) -> None:
     """Save that a tenant is deleted."""
+    await account_revisions.bump(tx, client_id)
     await tx.send("UPDATE clients SET deleted_at = :now WHERE id = :id", id=client_id, now=now)
 
 

@@ -4,11 +4,23 @@ from pileus.domain.account.projects import Project
 from pileus.domain.errors import Conflict, not_found
 from pileus.domain.places import Place
 from pileus.store import queries
+from pileus.store.account import account_revisions
 from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
 
 TABLE = Table("projects", Project)
-add, save = TABLE.add, TABLE.save
+
+
+async def add(tx: Tx, project: Project) -> Project:
+    """Insert a project."""
+    await account_revisions.bump(tx, project.client_id)
+    return await TABLE.add(tx, project)
+
+
+async def save(tx: Tx, before: Project, after: Project) -> Project:
+    """Write the fields that differ; raises Stale if another request changed the project."""
+    await account_revisions.bump(tx, before.client_id)
+    return await TABLE.save(tx, before, after)
 
 
 async def get(tx: Tx, client_id: int, project_id: int, *, lock: str = "") -> Project:

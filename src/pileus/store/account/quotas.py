@@ -7,6 +7,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store import queries
+from pileus.store.account import account_revisions
 from pileus.store.database import Tx
 from pileus.store.rows import Table
 from pileus.store.scoped import in_reach_condition
@@ -30,6 +31,7 @@ async def get_limits(tx: Tx, place: Place, catalogue: Catalogue) -> dict[str, in
 
 async def set_limits(tx: Tx, client_id: int, region_id: int, limits: Mapping[str, int]) -> None:
     """Set limits of a tenant."""
+    await account_revisions.bump(tx, client_id)
     for name in sorted(limits):
         await tx.send(
             "INSERT INTO quota_limits (client_id, region_id, name, value)"

@@ -1,0 +1,56 @@
+"""What a server of a cloud with several cells needs of the others: their addresses, and copies of the tenants."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pileus.domain.cells import Cells
+from pileus.store.account import account_copies, account_revisions
+from pileus.store.database import Database
+
+MAX_KNOWN = 4096
+
+
+class AccountCopies:
+    """Keeps the copies of tenants in the database of this cell equal to the rows in that of cell 0.
+
+    A tenant is compared when one of its callers is read, at most once a second for each caller. Whoever changes a
+    tenant in cell 0 gets the answer after that time.
+    """
+
+    def __init__(self, tenants_db: Database, db: Database) -> None:
+        self._tenants_db = tenants_db
+        self._db = db
+        self._known: dict[int, int] = {}
+
+    async def ensure_current(self, client_id: int) -> None:
+        """Copy a tenant, if the copy is older than its rows."""
+        async with self._tenants_db.read() as tx:
+            revision = await account_revisions.find(tx, client_id)
+        if self._known.get(client_id) == revision:
+            return
+        async with self._tenants_db.scan() as tx:
+            account = await account_copies.load(tx, client_id)
+        if account is None:
+            return
+        await self._db.write(lambda tx: account_copies.save(tx, account))
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[client_id] = account.revision
+
+
+@dataclass(slots=True)
+class CellConnections:
+    """The cells of the cloud, and the database of cell 0.
+
+    `copies` is None in a server of cell 0. `client` is an HTTP client, from the first request to another cell on.
+    """
+
+    cells: Cells
+    tenants_db: Database
+    copies: AccountCopies | None
+    client: Any = None
+
+    async def close(self) -> None:
+        """Close the connections to other cells."""
+        if self.client is not None:
+            await self.client.aclose()

@@ -1,0 +1,118 @@
+"""Copies of tenants in the database of a cell: of all rows that changes in its regions refer to."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from pileus.domain.account.clients import Client
+from pileus.domain.account.projects import Project
+from pileus.domain.account.quotas import QuotaThreshold
+from pileus.domain.account.subscriptions import Subscription
+from pileus.domain.compute.ssh_keys import SSHKey
+from pileus.store.account import account_revisions, clients, projects, quotas, subscriptions
+from pileus.store.compute import ssh_keys
+from pileus.store.database import Tx
+from pileus.store.rows import Table
+
+R = TypeVar("R", bound=Struct)
+OF_CLIENT = "client_id = :client_id"
+KEPT_FIELDS = {"subscriptions": ("failures", "next_at"), "quota_thresholds": ("last_sending", "last_message")}
+"""What each database records itself in its copy."""
+
+
+class Account(Struct, frozen=True, kw_only=True):
+    """The rows of a tenant that other cells copy, and the number of their changes."""
+
+    revision: int
+    client: Client
+    projects: Sequence[Project]
+    ssh_keys: Sequence[SSHKey]
+    limits: Sequence[tuple[int, str, int]]
+    thresholds: Sequence[QuotaThreshold]
+    subscriptions: Sequence[Subscription]
+
+
+async def load(tx: Tx, client_id: int) -> Account | None:
+    """Return what is to be copied of a tenant, from one snapshot; None for one that does not exist."""
+    client = await clients.TABLE.find_by_id(tx, client_id)
+    if client is None:
+        return None
+    limits = await tx.all(f"SELECT region_id, name, value FROM quota_limits WHERE {OF_CLIENT}", client_id=client_id)
+    return Account(
+        revision=await account_revisions.find(tx, client_id),
+        client=client,
+        projects=await projects.TABLE.find(tx, OF_CLIENT, client_id=client_id),
+        ssh_keys=await ssh_keys.TABLE.find(tx, OF_CLIENT, client_id=client_id),
+        limits=[(int(region_id), str(name), int(value)) for region_id, name, value in limits],
+        thresholds=await quotas.THRESHOLDS.find(tx, OF_CLIENT, client_id=client_id),
+        subscriptions=await subscriptions.TABLE.find(tx, OF_CLIENT, client_id=client_id),
+    )
+
+
+async def find_revision(tx: Tx, client_id: int) -> int | None:
+    """Return the number of changes that the copy of a tenant has; None if there is no copy."""
+    row = await tx.one(f"SELECT revision FROM account_copies WHERE {OF_CLIENT}", client_id=client_id)
+    return int(row[0]) if row else None
+
+
+async def save(tx: Tx, account: Account) -> None:
+    """Make the copy of a tenant equal, unless it is as new already."""
+    await _save_client(tx, account.client)
+    existing = await find_revision(tx, account.client.id)
+    if existing is not None and existing >= account.revision:
+        return
+    await tx.send(
+        "INSERT INTO account_copies (client_id, revision) VALUES (:client_id, :revision)"
+        " ON CONFLICT (client_id) DO UPDATE SET revision = excluded.revision",
+        client_id=account.client.id,
+        revision=account.revision,
+    )
+    await _save_projects(tx, account)
+    await _save_rows(tx, account.client.id, ssh_keys.TABLE, account.ssh_keys, lambda key: key.id)
+    await _save_rows(tx, account.client.id, quotas.THRESHOLDS, account.thresholds, lambda row: row.client_id)
+    await _save_rows(tx, account.client.id, subscriptions.TABLE, account.subscriptions, lambda row: row.id)
+    await tx.send(f"DELETE FROM quota_limits WHERE {OF_CLIENT}", client_id=account.client.id)
+    for region_id, name, value in account.limits:
+        values = {"client_id": account.client.id, "region_id": region_id, "name": name, "value": value}
+        await tx.send(
+            "INSERT INTO quota_limits (client_id, region_id, name, value)"
+            " VALUES (:client_id, :region_id, :name, :value)",
+            **values,
+        )
+
+
+async def _save_client(tx: Tx, client: Client) -> None:
+    """Save the tenant itself. This also locks the copy until the transaction ends."""
+    await tx.run(
+        "INSERT INTO clients (id, name, created_at, deleted_at, suspended_at)"
+        " VALUES (:id, :name, :created_at, :deleted_at, :suspended_at)"
+        " ON CONFLICT (id) DO UPDATE SET name = excluded.name, deleted_at = excluded.deleted_at,"
+        " suspended_at = excluded.suspended_at",
+        **clients.TABLE.column_values(tx, client),
+    )
+
+
+async def _save_projects(tx: Tx, account: Account) -> None:
+    """Save the projects. One whose deletion has begun or ended here stays so: it is deleted here first."""
+    existing = {project.id: project for project in await projects.list_of_client(tx, account.client.id)}
+    for project in account.projects:
+        copy = existing.get(project.id)
+        if copy is None:
+            await projects.TABLE.add(tx, project)
+        elif copy.task_id is None and copy.deleted_at is None:
+            await projects.TABLE.save(tx, copy, replace(project, revision=copy.revision))
+
+
+async def _save_rows(tx: Tx, client_id: int, table: Table[R], rows: Sequence[R], key: Callable[[R], Any]) -> None:
+    existing = {key(row): row for row in await table.find(tx, OF_CLIENT, client_id=client_id)}
+    for row in rows:
+        copy = existing.pop(key(row), None)
+        if copy is None:
+            await table.add(tx, row)
+            continue
+        kept = {field: getattr(copy, field) for field in (*KEPT_FIELDS.get(table.name, ()), "revision")}
+        await table.save(tx, copy, replace(row, **kept))
+    for gone in existing:
+        await table.remove(tx, gone)

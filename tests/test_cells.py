@@ -1,0 +1,314 @@
+"""Cells: servers over several databases that share the tenants of a cloud."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pileus.app import RunningCloud, open_api_keys, run_cloud
+from pileus.domain.catalogue import derive_public_image_id
+from pileus.domain.ids import parse_id_cell
+from pileus.initial_data import NoCloud
+from pileus.server.http_server import listen
+from pileus.server.process import make_http_server
+from pileus.server.startup import StartError, explain_start_errors
+from pileus.setting_fields import SettingError
+from pileus.settings import load
+from pileus.store.account import api_keys
+from pileus.store.database import Database, Tx
+from tests.app_settings import checked_settings
+from tests.databases import BACKENDS, database_url
+from tests.orders import an_order, boot
+from tests.regions.clouds import SMALL, catalogue_text
+from tests.servers import KEY, free_port
+from tests.watched_transactions import TouchedTables, watch_transactions
+
+INSTANCES = "SELECT count(*) FROM instances"
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVuZ2luZWVyaW5nLXRlc3Qta2V5LWZvci1jZWxscyEh test"
+
+
+@dataclass(slots=True)
+class CellServer:
+    """A server of a cell, and a client with the operator's key."""
+
+    cloud: RunningCloud
+    api: httpx.AsyncClient
+
+    async def count(self, statement: str) -> int:
+        """Return the number that a statement selects in the database of the cell."""
+        async with self.cloud.app_state.db.read() as tx:
+            row = await tx.one(statement)
+        return int(row[0]) if row else 0
+
+    async def create(self, project_id: int, region_id: int, **changes: Any) -> str:
+        """Create an instance and return its id."""
+        answer = await self.order(project_id, region_id, **changes)
+        assert answer.status_code == 200, answer.text
+        task = await self.wait(answer.json()["tasks"][0])
+        assert task["state"] == "FINISHED", task["error"]
+        return str(task["created_resources"]["instances"][0])
+
+    async def order(self, project_id: int, region_id: int, **changes: Any) -> httpx.Response:
+        """Send a request for an instance."""
+        volumes = [boot(image_id=derive_public_image_id(region_id, "ubuntu-22.04-x64"))]
+        order = an_order(volumes=volumes, flavor=SMALL, **changes)
+        return await self.api.post(f"/cloud/v2/instances/{project_id}/{region_id}", json=order)
+
+    async def wait(self, task_id: str) -> dict[str, Any]:
+        """Wait until a task has ended, and return it."""
+        while True:
+            answer = await self.api.get(f"/cloud/v1/tasks/{task_id}")
+            assert answer.status_code == 200, answer.text
+            task: dict[str, Any] = answer.json()
+            if task["state"] in ("FINISHED", "ERROR"):
+                return task
+
+
+@asynccontextmanager
+async def run_cell(folder: Path, number: int, ports: list[int], urls: list[str]) -> AsyncIterator[CellServer]:
+    """Run the server of one of the cells: region 1 is in cell 0, and region 2 in cell 1."""
+    catalogue = folder / "catalogue.toml"
+    catalogue.write_text(catalogue_text({2: "cell = 1"}))
+    settings = checked_settings(
+        data=folder / str(number),
+        database=urls[number],
+        catalogue=str(catalogue),
+        secrets_key=str(folder / "keys"),
+        api_key=KEY,
+        port=ports[number],
+        cell=number,
+        cells=",".join(f"{other}=http://127.0.0.1:{port}" for other, port in enumerate(ports)),
+        tenants_database=(urls[0] or str(folder / "0")) if number else "",
+    )
+    async with run_cloud(settings) as cloud:
+        http_server = make_http_server(settings, cloud)
+        serving = asyncio.create_task(http_server.serve([listen("127.0.0.1", settings.port)]))
+        headers = {"Authorization": f"APIKey {KEY}"}
+        try:
+            async with httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=60) as api:
+                yield CellServer(cloud, api)
+        finally:
+            cloud.app_state.stop_waiting()
+            http_server.should_exit = True
+            await serving
+
+
+@pytest.fixture(params=BACKENDS)
+async def cells(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[tuple[CellServer, CellServer]]:
+    """The servers of two cells, each with a database of its own."""
+    with ExitStack() as databases:
+        urls = [databases.enter_context(database_url(request.param)) for _ in range(2)]
+        ports = [free_port(), free_port()]
+        async with AsyncExitStack() as servers:
+            yield (
+                await servers.enter_async_context(run_cell(tmp_path, 0, ports, urls)),
+                await servers.enter_async_context(run_cell(tmp_path, 1, ports, urls)),
+            )
+
+
+async def test_the_database_is_chosen_by_the_region_whichever_server_gets_the_request(
+    cells: tuple[CellServer, CellServer],
+) -> None:
+    first, second = cells
+
+    created = [await first.create(1, 2), await second.create(1, 1)]
+
+    assert [parse_id_cell(instance_id) for instance_id in created] == [1, 0]
+    assert [await cell.count(INSTANCES) for cell in cells] == [1, 1]
+    for server in cells:
+        for region_id, instance_id in zip((2, 1), created, strict=True):
+            path = f"/cloud/v1/instances/1/{region_id}/{instance_id}"
+            renamed = await server.api.patch(path, json={"name": "web"})
+            assert (renamed.status_code, renamed.json()["name"]) == (200, "web")
+            assert (await server.api.get(path)).json() == renamed.json() | {"task_state": renamed.json()["task_state"]}
+        regions = (await server.api.get("/cloud/v1/regions")).json()["results"]
+        assert {region["id"] for region in regions} == {1, 2}
+
+
+async def test_lists_of_all_regions_are_put_together(cells: tuple[CellServer, CellServer]) -> None:
+    first, second = cells
+    for region_id in (1, 2, 1, 2):
+        await second.create(1, region_id)
+
+    for path in ("/cloud/v1/tasks", "/cloud/v1/user_actions"):
+        whole = (await first.api.get(path, params={"limit": 50})).json()
+        ids = [row["id"] for row in whole["results"]]
+        pages = [
+            (await second.api.get(path, params={"limit": 2, "offset": offset, "order_by": "asc"})).json()
+            for offset in range(0, whole["count"], 2)
+        ]
+        assert ids == sorted(ids, reverse=True)
+        assert {row["region_id"] for row in whole["results"]} >= {1, 2}
+        assert [row["id"] for page in pages for row in page["results"]] == ids[::-1]
+        assert {page["count"] for page in pages} == {len(ids)}
+    too_deep = await first.api.get("/cloud/v1/tasks", params={"limit": 1000, "offset": 1})
+    wrong = await first.api.get("/cloud/v1/tasks", params={"limit": "many"})
+    assert (too_deep.status_code, wrong.status_code) == (400, 400)
+    assert "at most 1000" in too_deep.json()["message"]
+
+    assert (await first.api.post("/cloud/v1/tasks/acknowledge_all")).status_code == 204
+    left = (await second.api.get("/cloud/v1/tasks", params={"is_acknowledged": "false"})).json()
+    assert left["count"] == 0
+
+
+async def test_changes_of_tenants_hold_in_all_cells_when_they_are_answered(
+    cells: tuple[CellServer, CellServer],
+) -> None:
+    first, second = cells
+    created = await second.api.post("/cloud/v1/projects", json={"name": "shop"})
+    assert created.is_success, created.text
+    project = created.json()
+    key = {"name": "laptop", "public_key": PUBLIC_KEY}
+    assert (await second.api.post(f"/cloud/v1/ssh_keys/{project['id']}", json=key)).status_code == 201
+    webhook = {"url": "https://example.org/in", "auth_header_name": "X-Key", "auth_header_value": "hidden"}
+    assert (await second.api.post("/cloud/v1/user_actions/subscribe", json=webhook)).is_success
+
+    await second.create(project["id"], 2, ssh_key_name="laptop")
+    assert (await second.count("SELECT count(*) FROM deliveries")) > 0
+    assert [await cell.count("SELECT count(*) FROM users") for cell in cells] == [1, 0]
+
+    limit = {"cpu_count_limit": 1}
+    assert (await first.api.post("/cloud/v2/limits_request", json={
+        "description": "less", "requested_limits": {"regional_limits": [{"region_id": 2, **limit}]},
+    })).status_code == 201  # fmt: skip
+    (asked,) = (await second.api.get("/cloud/v2/limits_request")).json()["results"]
+    granted = await second.api.put(f"/_pileus/limit_requests/{asked['id']}", json={"status": "done"})
+    assert granted.is_success, granted.text
+    lowered = await second.api.put("/_pileus/quotas/2", json={"vm_count_limit": 1})
+    assert lowered.is_success, lowered.text
+    refused = await second.order(project["id"], 2)
+    assert (refused.status_code, refused.json()["exception_class"]) == (400, "MultipleQuotaLimitExceeded")
+    assert "vm_count" in refused.text
+    assert "cpu_count" in refused.text
+
+
+async def test_a_project_is_deleted_in_all_cells(cells: tuple[CellServer, CellServer]) -> None:
+    first, second = cells
+    project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()
+    for region_id in (1, 2):
+        await first.create(project["id"], region_id)
+
+    answer = await second.api.delete(f"/cloud/v1/projects/{project['id']}")
+    assert answer.status_code == 200, answer.text
+    task = await second.wait(answer.json()["tasks"][0])
+
+    assert (task["state"], parse_id_cell(task["id"])) == ("FINISHED", 0)
+    assert [await cell.count(INSTANCES) for cell in cells] == [0, 0]
+    assert (await first.order(project["id"], 2)).status_code == 404
+    assert (await first.api.delete(f"/cloud/v1/projects/{project['id']}")).status_code == 404
+
+
+async def test_what_concerns_all_regions_and_is_not_put_together_is_refused(
+    cells: tuple[CellServer, CellServer],
+) -> None:
+    for server in cells:
+        answers = [
+            await server.api.get("/cloud/v2/client_quotas"),
+            await server.api.get("/cloud/v1/instances/search"),
+            await server.api.delete("/_pileus/tenants/5"),
+        ]
+        assert [answer.status_code for answer in answers] == [501] * 3
+        assert (await server.api.post("/_pileus/reset")).status_code == 403
+        assert (await server.api.get("/cloud/v2/regional_quotas/1/2")).status_code == 200
+
+
+async def test_a_cell_that_is_away_does_not_stop_the_others(tmp_path: Path) -> None:
+    ports, urls = [free_port(), free_port()], ["", ""]
+    async with run_cell(tmp_path, 0, ports, urls) as first:
+        async with run_cell(tmp_path, 1, ports, urls):
+            instance_id = await first.create(1, 2)
+        away = [
+            await first.api.get(f"/cloud/v1/instances/1/2/{instance_id}"),
+            await first.order(1, 2),
+            await first.api.get("/cloud/v1/tasks"),
+        ]
+        assert [answer.status_code for answer in away] == [503] * 3
+        assert away[0].json()["message"] == "Cell 1 does not answer: try again later"
+        await first.create(1, 1)
+        strange = await first.api.get("/cloud/v1/instances/1/2", headers={"pileus-from-cell": "1"})
+        assert strange.status_code == 503
+
+
+async def test_a_database_keeps_the_cell_of_its_first_start(tmp_path: Path) -> None:
+    ports, urls = [free_port(), free_port()], ["", ""]
+    async with run_cell(tmp_path, 0, ports, urls), run_cell(tmp_path, 1, ports, urls):
+        pass
+    settings = checked_settings(data=tmp_path / "1", secrets_key=str(tmp_path / "keys"))
+
+    with pytest.raises(StartError) as refused, explain_start_errors(settings):
+        async with run_cloud(settings):
+            pass
+
+    assert str(refused.value) == "The database is that of cell 1: start the server with --cell 1"
+    with pytest.raises(NoCloud, match="keys and users are in that of cell 0"):
+        async with open_api_keys(settings):
+            pass
+
+
+async def test_a_database_from_before_there_were_cells_is_that_of_cell_0(tmp_path: Path) -> None:
+    async with run_cloud(checked_settings(data=tmp_path)) as cloud:
+        await cloud.app_state.db.write(remove_number)
+    async with run_cloud(checked_settings(data=tmp_path)):
+        pass
+
+
+async def remove_number(tx: Tx) -> None:
+    await tx.run("DELETE FROM own_cell")
+
+
+async def test_a_cell_does_not_start_before_the_tenants_are_there(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    with pytest.raises(StartError, match="cell 0 first"), explain_start_errors(checked_settings()):
+        async with run_cell(tmp_path, 1, [free_port(), free_port()], ["", ""]):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"cell": 1}, "--cells: the address of cell 0 is missing"),
+        ({"cells": "1=http://localhost:1"}, "--cells: the address of cell 0 is missing"),
+        ({"cell": 1, "cells": "0=http://localhost:1,1=http://localhost:2"}, "--tenants-database: a server of another"),
+        ({"tenants_database": "/data"}, "--tenants-database: the database of this server"),
+    ],
+)
+async def test_settings_that_do_not_fit_together_are_refused(
+    tmp_path: Path, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        async with run_cloud(checked_settings(data=tmp_path, **values)):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("cell", "-1"), ("cell", "65536"), ("cells", "0=here"), ("cells", "http://localhost")]
+)
+def test_numbers_and_addresses_of_cells_have_a_format(name: str, value: str) -> None:
+    with pytest.raises(SettingError, match=name):
+        load({name: value}, {})
+
+
+async def test_a_transaction_on_tables_of_tenants_and_of_regions_is_found(db: Database, url: str) -> None:
+    if url:
+        return
+
+    async def write_both(tx: Tx) -> None:
+        await api_keys.find_with_caller(tx, 1)
+        await tx.run("UPDATE instances SET name = 'web'")
+
+    async def write_after_reading_a_copy(tx: Tx) -> None:
+        await tx.one("SELECT name FROM clients")
+        await tx.run("UPDATE instances SET name = 'web'")
+
+    with watch_transactions(db) as watched:
+        await db.write(write_after_reading_a_copy)
+        assert watched.list_mixed() == set()
+        await db.write(write_both)
+
+    (mixed,) = watched.list_mixed()
+    assert mixed == TouchedTables(frozenset({"api_keys", "users"}), frozenset({"instances"}))
