@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from bench.balanced_traffic import measure_balanced_traffic
 from bench.clouds import Clouds, wait_for_tasks
 from bench.load import HttpRequest, order_instances, send, send_all
 from bench.population import order_body
-from bench.results import Result, at_most
+from bench.results import Result, Skipped, at_most
 from bench.servers import HEADERS, Server, free_port, run_pileus
 
 LOAD_BALANCERS = "/cloud/v1/loadbalancers/1/1"
@@ -26,7 +27,13 @@ QUOTAS = ("loadbalancer_count", "external_ip_count", "vm_count", "cpu_count", "r
 MOST_PER_INSTANCE = 2
 
 
-def measure_load_balancers(clouds: Clouds) -> Iterator[Result]:
+def measure_load_balancers(clouds: Clouds) -> Iterator[Result | Skipped]:
+    """Measure load balancers of a simulated cloud, and the traffic through those of the QEMU driver."""
+    yield from _measure_simulated(clouds)
+    yield from measure_balanced_traffic(clouds)
+
+
+def _measure_simulated(clouds: Clouds) -> Iterator[Result]:
     """Measure in one cloud what a load balancer costs, alone and with parts, against an instance; then the list."""
     data, sizes = clouds.folder / "load-balancers", clouds.sizes
     times: dict[str, list[float]] = {"instance": [], "alone": [], "parts": []}

@@ -53,6 +53,11 @@ def _run_cloud(folder: Path) -> Iterator[httpx.Client]:
     client = httpx.Client(base_url=address, headers=HEADERS, timeout=30)
     with run_pileus(folder / "data", port, "--driver", "qemu"), client:
         yield client
+    end_processes_in(folder)
+
+
+def end_processes_in(folder: Path) -> None:
+    """Kill the machines and all other processes that work in a folder."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit() and _has_working_directory(entry, folder):
             os.kill(int(entry.name), 9)
