@@ -64,8 +64,12 @@ def measure_balanced_traffic(clouds: Clouds) -> Iterator[Result | Skipped]:
     pairs = list(zip(balanced, alone, strict=True))
     yield Result("create a load balancer, to its first answer", starts, "s")
     yield Result("requests through a load balancer", [load.rate for load in balanced], "/s")
-    yield Result("requests/s: through a load balancer / HAProxy alone", [one.rate / other.rate for one, other in pairs])
-    yield Result("CPU: through a load balancer / HAProxy alone", [one.cpu / other.cpu for one, other in pairs])
+    yield Result(
+        "requests/s: through a load balancer / HAProxy alone", [through.rate / direct.rate for through, direct in pairs]
+    )
+    yield Result(
+        "CPU: through a load balancer / HAProxy alone", [through.cpu / direct.cpu for through, direct in pairs]
+    )
 
 
 class _Traffic(NamedTuple):
