@@ -13,6 +13,9 @@ import pytest
 from pileus.app import RunningCloud, run_cloud
 from pileus.domain.account.access import Role
 from pileus.domain.catalogue import derive_public_image_id
+from pileus.drivers.openstack.driver import Openstack
+from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
+from pileus.drivers.qemu.driver import Qemu
 from pileus.tasks.reconciler import reconcile_instance_statuses
 from tests.app_settings import checked_settings
 from tests.builders import driver_of
@@ -68,6 +71,23 @@ async def test_a_region_shows_and_offers_file_shares_only_if_its_driver_has_them
     assert [regions[2][name] for name in ("has_sfs", "has_ddos", "file_share_types")] == [False, False, []]
     assert (refused.status_code, refused.json()["exception_class"]) == (501, "NotImplemented")
     assert "export a directory of an instance over NFS instead" in refused.json()["message"]
+
+
+async def test_load_balancers_are_refused_in_the_regions_of_drivers_without_them(owner: Tenant) -> None:
+    body = {"name": "web", "listeners": [{"name": "http", "protocol": "HTTP", "protocol_port": 80}]}
+    path = f"/cloud/v1/loadbalancers/{owner.project_id}"
+    created, refused = [await owner.api.post(f"{path}/{region_id}", json=body) for region_id in (1, 2)]
+    await owner.wait_until_finished(created)
+
+    assert (refused.status_code, refused.json()["exception_class"]) == (501, "NotImplemented")
+    assert "run HAProxy on an instance instead" in refused.json()["message"]
+    assert (await owner.api.get(f"{path}/2")).json()["count"] == 0
+
+
+def test_openstack_is_a_driver_without_load_balancers() -> None:
+    """The tests of its answers have no requests to Octavia."""
+    assert not issubclass(Openstack, SupportsLoadBalancers)
+    assert issubclass(Qemu, SupportsLoadBalancers)
 
 
 async def test_tags_are_sent_to_the_machine_in_its_own_region(cloud: RunningCloud, owner: Tenant) -> None:

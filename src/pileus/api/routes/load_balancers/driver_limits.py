@@ -3,14 +3,19 @@
 from collections.abc import Iterable
 
 from pileus.api.context import RequestContext
-from pileus.domain.errors import Unavailable, invalid, nest_field_errors
+from pileus.domain.errors import NotOffered, Unavailable, invalid, nest_field_errors
 from pileus.domain.load_balancers.listener_orders import NewListener
 from pileus.domain.load_balancers.pool_orders import NewPool
-from pileus.drivers.protocols.load_balancers import LimitsLoadBalancers
+from pileus.drivers.protocols.load_balancers import LimitsLoadBalancers, SupportsLoadBalancers
 
 
 async def check_balancing_is_possible(ctx: RequestContext) -> None:
-    """Raise Unavailable if no load balancer can be created in the region; the text says what the operator can do."""
+    """Raise NotOffered or Unavailable if no load balancer can be created in the region; the text says what to do."""
+    if not isinstance(ctx.driver, SupportsLoadBalancers):
+        raise NotOffered(
+            "The driver of this region has no load balancers: run HAProxy on an instance instead, or use a driver with"
+            " load balancers, such as the simulated one or QEMU"
+        )
     if isinstance(ctx.driver, LimitsLoadBalancers) and (obstacle := await ctx.driver.find_load_balancer_obstacle()):
         raise Unavailable(obstacle)
 

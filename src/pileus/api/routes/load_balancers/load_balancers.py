@@ -97,11 +97,12 @@ async def create_load_balancer(ctx: Ctx, data: JSONBody[CreateLoadBalancer]) -> 
     Its address is in `vip_network_id`, or in the subnet `vip_subnet_id` of that network; or it is the reserved fixed IP
     `vip_port_id`, which stays reserved when the load balancer is deleted; or else a new public address. Each of its two
     machines takes an address of the subnet too. A `floating_ip` needs an IPv4 address in a private network with a
-    router. Without `flavor` it has the smallest one. If the task fails, nothing remains.
+    router. Without `flavor` it has the smallest one. If the task fails, nothing remains. If the driver of the region
+    has no load balancers, the answer is 501.
     """
     order = data.to_new_load_balancer()
-    check_listeners_are_offered(ctx, order.listeners)
     await check_balancing_is_possible(ctx)
+    check_listeners_are_offered(ctx, order.listeners)
     return await ctx.submit_task(
         lambda tx, task_id: load_balancer_service.create_load_balancer(
             tx, ctx, order, task_id, audit_data=to_builtins(data)
