@@ -6,7 +6,7 @@ import pytest
 
 from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, FROM_OTHER_CELL, check_request_is_here, find_cells
 from pileus.domain.cells import Cells
-from pileus.domain.errors import CellElsewhere
+from pileus.domain.errors import InOtherCell
 from pileus.domain.ids import make_random_id
 
 ADDRESSES = {number: f"http://cell-{number}" for number in range(3)}
@@ -78,12 +78,12 @@ def test_a_login_does_not_wait() -> None:
 def test_cell_0_deletes_a_project_after_the_others_whoever_asks() -> None:
     path, params, header = "/cloud/v1/projects/7", {"project_id": 7}, [(FROM_OTHER_CELL, b"1")]
     for headers in ([], header):
-        with pytest.raises(CellElsewhere) as elsewhere:
+        with pytest.raises(InOtherCell) as elsewhere:
             check_request_is_here(cells_of(0), a_scope("DELETE", path, headers=headers), params)
         assert elsewhere.value.cells == (1, 2, 0)
     check_request_is_here(cells_of(0), a_scope("DELETE", path, **{DELETED_ELSEWHERE: True}), params)
 
-    with pytest.raises(CellElsewhere) as elsewhere:
+    with pytest.raises(InOtherCell) as elsewhere:
         check_request_is_here(cells_of(1), a_scope("DELETE", path), params)
     assert elsewhere.value.cells == (0,)
     check_request_is_here(cells_of(1), a_scope("DELETE", path, headers=header), params)

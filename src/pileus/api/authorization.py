@@ -91,7 +91,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
 
 
 def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
-    """Check the query and return the path parameters. Raises CellElsewhere if another cell answers the request."""
+    """Check the query and return the path parameters. Raises InOtherCell if another cell answers the request."""
     check_query_values(scope["query_string"])
     if state.strict:
         check_parameters_are_read(scope["query_string"], scope["route_handler"])

@@ -15,7 +15,7 @@ from pileus.api.cell_connections import CellConnections
 from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE, FROM_OTHER_CELL, READING
 from pileus.api.errors import CELLS_ELSEWHERE, make_error_response
 from pileus.api.forwarded_requests import (
-    answer_unless,
+    answer_unless_elsewhere,
     forward_request,
     make_forwarded_headers,
     make_forwarding_client,
@@ -51,7 +51,7 @@ class CellRequestForwarder:
                 await wait_until_caches_expire()
             await send(message)
 
-        receive_again = await answer_unless(CELLS_ELSEWHERE, self._app, scope, receive, send_when_copied)
+        receive_again = await answer_unless_elsewhere(CELLS_ELSEWHERE, self._app, scope, receive, send_when_copied)
         if receive_again is not None:
             await self._forward(scope, receive_again, send_when_copied)
 

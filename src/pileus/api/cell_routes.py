@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pileus.domain.cells import TENANTS_CELL, Cells
-from pileus.domain.errors import CellElsewhere, NotOffered, Unavailable
+from pileus.domain.errors import InOtherCell, NotOffered, Unavailable
 
 FROM_OTHER_CELL = b"pileus-from-cell"
 """The header of a request that a server of another cell has sent, which is not sent on."""
@@ -40,7 +40,7 @@ ID_PARAMETERS = ("task_id", "instance_id", "member_id")
 
 
 def check_request_is_here(cells: Cells, scope: Any, params: Mapping[str, Any]) -> None:
-    """Check that this server answers the request. Raises CellElsewhere, NotOffered or Unavailable."""
+    """Check that this server answers the request. Raises InOtherCell, NotOffered or Unavailable."""
     method, path = scope["method"], scope["path"].rstrip("/")
     if cells.own == TENANTS_CELL and "caller" in scope and method not in READING and _is_about_tenants(path, params):
         scope[CHANGES_TENANT] = True
@@ -50,20 +50,20 @@ def check_request_is_here(cells: Cells, scope: Any, params: Mapping[str, Any]) -
     if method == "DELETE" and len(answering) > 1:
         _check_deletion_is_here(cells, scope, answering, is_from_cell=is_from_cell)
     elif not is_from_cell:
-        raise CellElsewhere(answering)
+        raise InOtherCell(answering)
     elif cells.own not in answering:
         raise Unavailable("The servers of this cloud have different cells in their catalogues: try again later")
 
 
 def _check_deletion_is_here(cells: Cells, scope: Any, answering: tuple[int, ...], *, is_from_cell: bool) -> None:
-    """Check that this server deletes its part of a project. Raises CellElsewhere.
+    """Check that this server deletes its part of a project. Raises InOtherCell.
 
     Cell 0 asks the others first, whoever has sent the request: nothing may be left in a cell.
     """
     if cells.own == TENANTS_CELL and not scope.get(DELETED_ELSEWHERE):
-        raise CellElsewhere(answering)
+        raise InOtherCell(answering)
     if cells.own != TENANTS_CELL and not is_from_cell:
-        raise CellElsewhere((TENANTS_CELL,))
+        raise InOtherCell((TENANTS_CELL,))
 
 
 def find_cells(cells: Cells, method: str, path: str, params: Mapping[str, Any]) -> tuple[int, ...]:
@@ -90,8 +90,8 @@ def _find_cell(cells: Cells, path: str, params: Mapping[str, Any]) -> int:
     if path.startswith("/cloud/v1/regions"):
         return cells.own
     if "region_id" in params:
-        return cells.find_of_region(params["region_id"])
+        return cells.cell_of_region(params["region_id"])
     for name in ID_PARAMETERS:
         if name in params:
-            return cells.find_of_id(params[name])
+            return cells.cell_of_id(params[name])
     return cells.own if path.startswith(HERE) else TENANTS_CELL

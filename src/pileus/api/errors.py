@@ -14,9 +14,9 @@ from pileus.api.middleware import allowed_methods_with_head
 from pileus.api.validation import EMPTY_BODY, is_body_missing, translate_parameter_errors
 from pileus.domain.errors import (
     BodyTooLarge,
-    CellElsewhere,
     Conflict,
     Forbidden,
+    InOtherCell,
     Invalid,
     Locked,
     NoCapacity,
@@ -50,7 +50,7 @@ HTTP_ERRORS: dict[type[Problem], tuple[int, str]] = {
     NotOffered: (501, "NotImplemented"),
     Unavailable: (503, "ServiceUnavailable"),
     RegionElsewhere: (503, "ServiceUnavailable"),
-    CellElsewhere: (503, "ServiceUnavailable"),
+    InOtherCell: (503, "ServiceUnavailable"),
     OutcomeUnknown: (503, "ServiceUnavailable"),
 }
 NO_RETRY = {"x-should-retry": "false"}
@@ -67,7 +67,7 @@ def problem_response(request: Request[Any, Any, Any], problem: Problem) -> Respo
     """Make the answer for a problem of the domain."""
     if isinstance(problem, RegionElsewhere):
         request.scope[REGION_ELSEWHERE] = problem.region_id  # type: ignore[literal-required]  # our own key
-    elif isinstance(problem, CellElsewhere):
+    elif isinstance(problem, InOtherCell):
         request.scope[CELLS_ELSEWHERE] = problem.cells  # type: ignore[literal-required]  # our own key
     status, name = HTTP_ERRORS[type(problem)]
     if isinstance(problem, Unauthenticated):

@@ -51,7 +51,7 @@ class RequestForwarder:
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the application answer, or another server if the driver of the region is there."""
-        receive_again = await answer_unless(REGION_ELSEWHERE, self._app, scope, receive, send)
+        receive_again = await answer_unless_elsewhere(REGION_ELSEWHERE, self._app, scope, receive, send)
         if receive_again is not None:
             await self._forward(scope, receive_again, send)
 
@@ -81,7 +81,7 @@ class RequestForwarder:
         return home
 
 
-async def answer_unless(key: str, app: ASGIApp, scope: Any, receive: Receive, send: Send) -> Receive | None:
+async def answer_unless_elsewhere(key: str, app: ASGIApp, scope: Any, receive: Receive, send: Send) -> Receive | None:
     """Let the application answer, unless it puts a key into the scope: then return what receives the request again."""
     if scope["type"] != ScopeType.HTTP:
         await app(scope, receive, send)

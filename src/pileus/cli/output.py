@@ -14,9 +14,9 @@ from typing import Any, Literal
 import click
 import msgspec
 
-from pileus.cli.cells import cell_text, field_at, plain_text
 from pileus.cli.commands import UsageError
 from pileus.cli.suggestions import suggest_text
+from pileus.cli.table_cells import cell_text, field_at, plain_text
 
 Function = Callable[..., Any]
 Row = Mapping[str, Any]

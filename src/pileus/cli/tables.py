@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pileus.cli.cells import cell_text, field_at
+from pileus.cli.table_cells import cell_text, field_at
 
 GAP = 2
 """Spaces between columns."""

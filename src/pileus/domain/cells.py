@@ -26,11 +26,11 @@ class Cells(Struct, frozen=True, kw_only=True):
         """All cells, in order."""
         return tuple(sorted(self.addresses))
 
-    def find_of_region(self, region_id: int) -> int:
+    def cell_of_region(self, region_id: int) -> int:
         """Return the cell of a region; an unknown one is looked for here."""
         return self.region_cells.get(region_id, self.own)
 
-    def find_of_id(self, identity: str) -> int:
+    def cell_of_id(self, identity: str) -> int:
         """Return the cell that an id names. Ids from before their layout are those of cell 0."""
         if not UUID_TEXT.fullmatch(identity):
             return self.own

@@ -149,7 +149,7 @@ class RegionElsewhere(Unavailable):
         self.region_id = region_id
 
 
-class CellElsewhere(Unavailable):
+class InOtherCell(Unavailable):
     """Servers of other cells answer the request; it is forwarded to them, if they answer."""
 
     def __init__(self, cells: tuple[int, ...]) -> None:

@@ -100,7 +100,7 @@ async def test_a_share_outlives_the_server_and_is_is_started_again_when_its_proc
     client.ask("write", "/kept", "content")
     runner = shares.runner_id(share)
     next_server = create_qemu(data)
-    await next_server.file_shares.start_ended()
+    await next_server.file_shares.restart_ended()
     shares_of_next = SharedSite(next_server, shares.folder)
     unchanged = shares_of_next.runner_id(share)
     server = child_of(child_of(runner))
@@ -120,7 +120,7 @@ async def has_ended(process_id: int) -> bool:
 
 
 async def is_started_again(qemu: Qemu, share: FileShareSpec, former: int) -> bool:
-    await qemu.file_shares.start_ended()
+    await qemu.file_shares.restart_ended()
     record = qemu.file_shares.records.find(share.id)
     return record is not None and record.pid != former
 

@@ -225,7 +225,7 @@ async def test_a_load_balancer_survives_the_server_and_is_started_again_after_it
     kept = client.count_names(10)
     os.kill(process_id, signal.SIGKILL)
     site.qemu.control.children.wait_and_untrack(balancer.id)
-    await next_server.haproxy.load_balancers.start_ended()
+    await next_server.haproxy.load_balancers.restart_ended()
     next_server.close()
 
     assert kept == client.count_names(10) == {"one": 5, "two": 5}

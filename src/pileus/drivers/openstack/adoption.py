@@ -60,7 +60,7 @@ class OpenstackAdoption:
         )
         servers = await self._list("compute", "/servers/detail", "servers")
         others = [
-            OtherResource(kind=kind, **lists.identify(item))
+            OtherResource(kind=kind, **lists.identifying_fields(item))
             for kind, place in OTHER_KINDS.items()
             for item in await list_items(self._cloud, place, own if place.service == "network" else {})
             if not _is_created_by_pileus(item, derive_id)
@@ -123,10 +123,10 @@ class _Lists:
     ) -> None:
         self._derive_id, self._network_ids = derive_id, network_ids
         self._subnets, self._ports, self._groups = subnets, ports, groups
-        self._group_ids = {item["id"]: self.identify(item)["id"] for item in groups}
+        self._group_ids = {item["id"]: self.identifying_fields(item)["id"] for item in groups}
         self.volumes = {item["id"]: self._volume(item) for item in volumes if not is_migration_copy(item)}
 
-    def identify(self, item: Json) -> dict[str, str]:
+    def identifying_fields(self, item: Json) -> dict[str, str]:
         """Return the fields that all resources have. What Pileus has named has its own name as the description."""
         id_, name = _named_id(item), str(item.get("name") or item.get("floating_ip_address") or "")
         return {
@@ -138,7 +138,7 @@ class _Lists:
     def network(self, item: Json) -> ForeignNetwork:
         """Convert a network with its subnets."""
         subnets = [self._subnet(subnet) for subnet in self._subnets if subnet["network_id"] == item["id"]]
-        return ForeignNetwork(**self.identify(item), mtu=item["mtu"], subnets=subnets)
+        return ForeignNetwork(**self.identifying_fields(item), mtu=item["mtu"], subnets=subnets)
 
     def machine(self, server: Json) -> ForeignMachine:
         """Convert a server with its ports and volumes."""
@@ -164,11 +164,11 @@ class _Lists:
         for item in sorted(self._groups, key=lambda item: _named_id(item) is None):
             rules = [self._rule(rule) for rule in item["security_group_rules"]]
             text = "" if _named_id(item) else str(item["description"] or "")
-            yield ForeignSecurityGroup(**self.identify(item), description=text, rules=rules)
+            yield ForeignSecurityGroup(**self.identifying_fields(item), description=text, rules=rules)
 
     def _subnet(self, item: Json) -> ForeignSubnet:
         return ForeignSubnet(
-            **self.identify(item),
+            **self.identifying_fields(item),
             cidr=item["cidr"],
             gateway_ip=item["gateway_ip"],
             enable_dhcp=item["enable_dhcp"],
@@ -179,7 +179,7 @@ class _Lists:
     def _volume(self, item: Json) -> ForeignVolume:
         attachment: dict[str, Any] = next(iter(item["attachments"]), {})
         return ForeignVolume(
-            **self.identify(item),
+            **self.identifying_fields(item),
             size=item["size"],
             type_name=item["volume_type"] or "",
             is_usable=item["status"] in IDLE,

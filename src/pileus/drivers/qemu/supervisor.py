@@ -74,8 +74,8 @@ class MachineSupervisor:
             for machine_id in set(listeners) - running:
                 listeners.pop(machine_id).cancel()
                 on_change()
-            await self._load_balancers.start_ended()
-            await self._file_shares.start_ended()
+            await self._load_balancers.restart_ended()
+            await self._file_shares.restart_ended()
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(running)
             count += 1

@@ -94,14 +94,14 @@ class GaneshaFileShares:
                 rules = {rule_id: rule for rule_id, rule in record.rules.items() if rule_id != access_id}
                 await self._apply_rules(record, rules)
 
-    async def start_ended(self) -> None:
+    async def restart_ended(self) -> None:
         """Start all file shares again whose process has ended."""
         ended_ids = [
             share_id
             for share_id, record in self.records.by_id().items()
             if record.image_size and not self._processes.is_running(record)
         ]
-        await self._restarts.start_ended(ended_ids, self._start_again)
+        await self._restarts.restart_ended(ended_ids, self._start_again)
 
     def lock(self, share_id: str) -> AbstractAsyncContextManager[None]:
         """Lock a file share, in all processes of the server."""

@@ -1,7 +1,9 @@
 """The programs that file shares need, and what the host must allow them."""
 
+import os
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pileus.drivers.qemu.namespaces.programs import NamespacePrograms
 
@@ -15,6 +17,8 @@ PACKAGES = {
 }
 """The programs, and the packages of Debian and Ubuntu that have them."""
 PLUGIN = "ganesha/libfsalvfs.so"
+PROBE_BYTES = 1 << 20
+"""Size of the image that is mounted to find out whether that works."""
 
 
 class GaneshaPrograms(NamespacePrograms):
@@ -51,7 +55,13 @@ class GaneshaPrograms(NamespacePrograms):
         return None
 
     def _find_loop_obstacle(self) -> str | None:
-        result = self.run(["losetup", "--find"])
-        if result.returncode:
-            return f"File shares need loop devices, which this host does not allow ({result.stderr.strip()})"
+        """Mount a small image in a mount namespace, which takes the mount with it when its command ends."""
+        with TemporaryDirectory() as folder:
+            image = Path(folder, "probe.img")
+            image.touch()
+            os.truncate(image, PROBE_BYTES)
+            for command in (["mkfs.ext4", "-q", "-F"], ["unshare", "--mount", "mount", "-o", "loop"]):
+                result = self.run([*command, str(image), *([folder] if "mount" in command else [])])
+                if result.returncode:
+                    return f"File shares need loop devices, which this host does not allow ({result.stderr.strip()})"
         return None

@@ -109,7 +109,7 @@ def copy_configuration() -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def enter_root() -> None:
+def pivot_root() -> None:
     """Make the root that of this process, which loses all else, and cannot write outside of the share."""
     check(LIBC.unshare(CLONE_NEWNS))
     os.chdir(ROOT)
@@ -122,7 +122,7 @@ def enter_root() -> None:
 
 def execute_ganesha(messages: int) -> None:
     """Become NFS-Ganesha, with the rights that it needs, in the root."""
-    enter_root()
+    pivot_root()
     null = os.open("/dev/null", os.O_RDWR)
     for source, target in ((null, 0), (messages, 1), (messages, 2)):
         os.dup2(source, target)

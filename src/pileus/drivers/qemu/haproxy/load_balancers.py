@@ -114,11 +114,11 @@ class HaproxyLoadBalancers:
         answers = await asyncio.gather(*map(self._member_statuses, records))
         return {member_id: status for statuses in answers for member_id, status in statuses.items()}
 
-    async def start_ended(self) -> None:
+    async def restart_ended(self) -> None:
         """Start all load balancers again whose process has ended; one that fails waits before the next try."""
         records = self._records.by_id().items()
         ended_ids = [load_balancer_id for load_balancer_id, record in records if not self._processes.is_running(record)]
-        await self._restarts.start_ended(ended_ids, self._start_again)
+        await self._restarts.restart_ended(ended_ids, self._start_again)
 
     async def _start_again(self, load_balancer_id: str) -> None:
         """Start a load balancer with the configuration that it had, unless a task is changing it."""

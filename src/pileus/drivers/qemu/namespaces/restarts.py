@@ -18,7 +18,7 @@ class Restarts:
         self._kind, self._id = kind, f"{kind.replace(' ', '_')}_id"
         self._retry_times: dict[str, float] = {}
 
-    async def start_ended(self, ended_ids: Iterable[str], start_again: Callable[[str], Awaitable[None]]) -> None:
+    async def restart_ended(self, ended_ids: Iterable[str], start_again: Callable[[str], Awaitable[None]]) -> None:
         """Start again what has ended."""
         for name in ended_ids:
             if self._retry_times.get(name, 0) > time.monotonic():
