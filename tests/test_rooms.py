@@ -41,6 +41,8 @@ CATCHES_ALL = {
 # The domain is pure: no input or output, no clock, no randomness.
 IMPURE = {"asyncio", "os", "random", "secrets", "socket", "sqlite3", "subprocess", "time", "urllib"}
 
+ADDRESS_ROOMS = ("api", "domain", "seeds", "services", "store")
+"""Rooms that parse addresses of requests."""
 SQL_ROOMS = ("store", "drivers")  # Drivers have their own databases.
 SQL = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|REPLACE|WITH|CREATE|DROP|ALTER|PRAGMA)\s+[A-Za-z_(*:0-9']")
 STATEMENTS, QUERIES = ("run", "one", "all"), ("find", "find_one")
@@ -180,6 +182,23 @@ def test_records_and_rules_touch_neither_clock_nor_chance_nor_the_world() -> Non
     }
 
     assert used == set()
+
+
+def test_addresses_in_requests_are_parsed_without_zones() -> None:
+    """The functions of the library take any text as a zone, which must not get into a program's configuration."""
+    importers = {
+        name_of(path)
+        for path in MODULES
+        if name_of(path).partition(".")[0] in ADDRESS_ROOMS and _imports_address_parsers(tree_of(path))
+    }
+
+    assert importers == {"domain.ip_addresses", "api.login_limits"}
+
+
+def _imports_address_parsers(tree: ast.Module) -> bool:
+    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    names = {(getattr(node, "module", None) or "", alias.name) for node in imports for alias in node.names}
+    return bool(names & {("", "ipaddress"), ("ipaddress", "ip_address"), ("ipaddress", "ip_network")})
 
 
 def test_only_the_store_contains_sql() -> None:

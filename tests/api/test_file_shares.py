@@ -259,7 +259,7 @@ async def test_a_rule_is_applied_at_once_and_has_one_target(tenant: Tenant) -> N
     first = await tenant.api.post(path, json={"ip_address": "10.0.0.7", "access_mode": "ro"})
     twice = await tenant.api.post(path, json={"ip_address": "10.0.0.7", "access_mode": "rw"})
     await tenant.api.post(path, json={"ip_address": "fd00::/64", "access_mode": "rw"})
-    invalid = await tenant.api.post(path, json={"ip_address": "host", "access_mode": "rw"})
+    invalid = await tenant.api.post(path, json={"ip_address": "fe80::1%host", "access_mode": "rw"})
     rules = await list_rules(tenant, share.id)
     page = (await tenant.api.get(path, params={"limit": 1, "offset": 1})).json()
     gone = await tenant.api.delete(f"{path}/{first.json()['id']}")

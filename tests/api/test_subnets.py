@@ -79,7 +79,9 @@ async def test_a_subnet_is_attached_to_the_requested_router(tenant: Tenant) -> N
      ({"cidr": "10.1.0.0/31"}, "cidr"), ({"cidr": "10.0.0.128/25"}, "cidr"), ({"ip_version": 6}, "ip_version"),
      ({"gateway_ip": "10.2.0.1"}, "gateway_ip"), ({"gateway_ip": "10.1.0.255"}, "gateway_ip"),
      ({"dns_nameservers": ["one"]}, "dns_nameservers"), ({"gateway_ip": None}, "connect_to_network_router"),
-     ({"host_routes": [{"destination": "fc00::/64", "nexthop": "10.1.0.7"}]}, "host_routes.0.nexthop")],
+     ({"host_routes": [{"destination": "fc00::/64", "nexthop": "10.1.0.7"}]}, "host_routes.0.nexthop"),
+     ({"cidr": "fd00::%x/64"}, "cidr"), ({"gateway_ip": "fd00::1%x"}, "gateway_ip"),
+     ({"host_routes": [{"destination": "fd00::%x/64", "nexthop": "fd00::1"}]}, "host_routes.0.destination")],
 )  # fmt: skip
 async def test_an_invalid_subnet_is_refused_with_its_field(tenant: Tenant, body: dict[str, Any], field: str) -> None:
     network, _ = await a_network(tenant)

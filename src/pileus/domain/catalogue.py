@@ -10,7 +10,6 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -24,6 +23,7 @@ from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.images import Image
 from pileus.domain.errors import Invalid
 from pileus.domain.ids import derive_catalogue_id
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 from pileus.domain.network.ddos_profiles import DdosTemplate
 from pileus.domain.network.networks import Network, Subnet, canonical_ip

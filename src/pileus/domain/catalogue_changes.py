@@ -1,9 +1,9 @@
 """Changes of the catalogue's subnets while tenants use their addresses."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_network
 
 from pileus.domain.errors import Invalid
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.network.networks import Subnet
 
 

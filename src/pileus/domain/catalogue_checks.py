@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from pileus.domain.account.quota_checks import QUOTAS
 from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.errors import Problem
+from pileus.domain.ip_addresses import Cidr, ip_address, ip_network
 from pileus.domain.names import NAME_REGEX
 from pileus.domain.network.security_rules import plan_replaced_rules
 from pileus.domain.suggestions import describe_similar_names
@@ -115,14 +115,14 @@ def _amount_errors(path: str, value: Decimal | None) -> FieldErrors:
 
 def _network_errors(catalogue: Catalogue) -> FieldErrors:
     for index, network in enumerate(catalogue.networks):
-        ranges: list[IPv4Network | IPv6Network] = []
+        ranges: list[Cidr] = []
         path = f"networks[{index}].subnets"
         yield from _duplicates(path, "name", [subnet.name for subnet in network.subnets])
         for subnet_index, subnet in enumerate(network.subnets):
             yield from ((f"{path}[{subnet_index}].{key}", text) for key, text in _subnet_errors(subnet, ranges))
 
 
-def _subnet_errors(subnet: ExternalSubnet, ranges: list[IPv4Network | IPv6Network]) -> FieldErrors:
+def _subnet_errors(subnet: ExternalSubnet, ranges: list[Cidr]) -> FieldErrors:
     if not NAME_REGEX.fullmatch(subnet.name):
         yield "name", "A name has 3 to 63 letters, digits, blanks, '.', '_' and '-', and begins with a letter or digit"
     yield from (("dns_nameservers", text) for text in _address_errors(subnet.dns_nameservers or ()))
@@ -146,7 +146,7 @@ def _address_errors(texts: Iterable[str]) -> Iterator[str]:
             yield str(error)
 
 
-def _is_host_address(text: str, cidr: IPv4Network | IPv6Network) -> bool:
+def _is_host_address(text: str, cidr: Cidr) -> bool:
     try:
         address = ip_address(text)
     except ValueError:

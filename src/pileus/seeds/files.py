@@ -2,7 +2,6 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from pileus.api.unread_inputs import find_unread_fields_of_type
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.suggestions import describe_similar_names
 from pileus.seeds.kinds import (
     FLOATING_IPS,

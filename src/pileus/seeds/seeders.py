@@ -3,13 +3,13 @@
 import asyncio
 import logging
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from pileus.client_variables import NoApiKey, default_region, read_api_key
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.suggestions import describe_similar_names
 from pileus.initial_data import PROJECT
 from pileus.seeds.api_requests import create, list_all, wait_for_task, wait_for_unfinished_tasks

@@ -29,6 +29,8 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "counters": ("name",),
     "quota_limits": ("client_id", "region_id", "name"),
     "quota_thresholds": ("client_id",),
+    "account_revisions": ("client_id",),
+    "account_copies": ("client_id",),
     "resource_counts": ("scope", "region_id", "owner_id", "name", "part"),
     "client_capacities": ("client_id", "region_id", "flavor_id"),
     "usage_records": ("resource_id", "started_at"),

@@ -1,7 +1,6 @@
 """Orders and patches of listeners: validation, and the records of what is ordered."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address, ip_network
 from typing import TypedDict
 
 from msgspec import Struct, field
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 
 from pileus.domain import limits
 from pileus.domain.errors import Conflict, invalid
+from pileus.domain.ip_addresses import ip_address, ip_network
 from pileus.domain.load_balancers.listeners import Listener, ListenerProtocol, ListenerUser
 from pileus.domain.load_balancers.pool_orders import NewPool, PartOrigin
 

@@ -1,7 +1,6 @@
 """Orders and patches of load balancers."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
 from typing import TypedDict
 
 from msgspec import Struct, field
@@ -9,6 +8,7 @@ from msgspec import Struct, field
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface
 from pileus.domain.errors import Invalid, invalid
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 from pileus.domain.load_balancers.listener_orders import NewListener
 from pileus.domain.load_balancers.load_balancers import Logging, MemberConnectivity

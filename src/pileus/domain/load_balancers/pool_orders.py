@@ -1,13 +1,13 @@
 """Orders of pools with their members and health monitor: validation, and the records of what is ordered."""
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_network
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import field_errors, invalid, nest_field_errors
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.load_balancers.health_monitors import HealthMonitor
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.members import Member

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import ClassVar, TypedDict
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from pileus.domain.errors import invalid
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.network.networks import canonical_ip
 from pileus.domain.network.ports import AssignedAddress, Port
 from pileus.domain.resources import TenantResource

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address
 from itertools import chain, islice
 from operator import itemgetter
 from typing import ClassVar
@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import NoCapacity, invalid
+from pileus.domain.ip_addresses import Address, Cidr, ip_address, ip_network
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.resources import OwnedOrPublicResource
 
@@ -22,9 +23,6 @@ DHCP_ADDRESSES = 2
 """Addresses that the DHCP servers of a subnet have in the public cloud; Pileus needs none."""
 SEGMENTATION_IDS = {"vlan": range(1, 4095), "vxlan": range(1, 2**24)}
 """VLAN ids and VXLAN network ids."""
-
-Address = IPv4Address | IPv6Address
-Cidr = IPv4Network | IPv6Network
 
 
 class Network(OwnedOrPublicResource, frozen=True, kw_only=True):

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from typing import ClassVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Conflict, invalid, nest_field_errors
+from pileus.domain.ip_addresses import ip_address, ip_network
 from pileus.domain.resources import TenantResource
 
 PAIRS_NEED_PORT_SECURITY = "Port Security must be enabled in order to have allowed address pairs on a port."

@@ -4,13 +4,13 @@ A port is connected to a virtual IP if one of its allowed address pairs has the 
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from ipaddress import ip_address
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_orders import NewInterface
 from pileus.domain.errors import Conflict, Invalid, invalid
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.limits import ALLOWED_ADDRESS_PAIRS
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Iterable
 from enum import StrEnum
-from ipaddress import ip_address, ip_network
 from typing import ClassVar, TypedDict, cast
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.errors import Invalid, invalid, nest_field_errors
+from pileus.domain.ip_addresses import ip_address, ip_network
 from pileus.domain.limits import ROUTER_INTERFACES
 from pileus.domain.network.networks import Network, Route, Subnet
 from pileus.domain.network.ports import AssignedAddress

@@ -1,7 +1,6 @@
 """Rules of security groups: validation, comparison, and the rules of a group after a change."""
 
 from collections.abc import Callable, Iterable, Sequence
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -9,6 +8,7 @@ from msgspec.structs import replace
 
 from pileus.domain import limits
 from pileus.domain.errors import Conflict, Invalid, invalid, not_found
+from pileus.domain.ip_addresses import ip_network
 
 Direction = Literal["egress", "ingress"]
 Ethertype = Literal["IPv4", "IPv6"]

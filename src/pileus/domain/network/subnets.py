@@ -1,7 +1,6 @@
 """Tenants' own subnets: the rules of creating and changing one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address, ip_network
 from typing import TypedDict
 
 from msgspec import UNSET, Struct, UnsetType
@@ -9,7 +8,8 @@ from msgspec.structs import replace
 
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid, nest_field_errors
-from pileus.domain.network.networks import Address, Cidr, Network, Route, Subnet
+from pileus.domain.ip_addresses import Address, Cidr, ip_address, ip_network
+from pileus.domain.network.networks import Network, Route, Subnet
 
 PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 HOST_FIELDS = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
@@ -112,8 +112,7 @@ def normalize_routes(field: str, requested: Iterable[Route], version: int | None
 def parse_ip_address(field: str, text: str) -> Address:
     """Parse the address in a field. Raises Invalid."""
     try:
-        # An address with a zone (fe80::1%eth0) is valid on one host only.
-        return ip_address(text if "%" not in text else "")
+        return ip_address(text)
     except ValueError:
         raise invalid(**{field: NOT_AN_ADDRESS}) from None
 

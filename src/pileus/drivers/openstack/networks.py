@@ -1,8 +1,8 @@
 """Networks and subnets, known in OpenStack by their names."""
 
-from ipaddress import ip_network
 from typing import Any
 
+from pileus.domain.ip_addresses import ip_network
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
 from pileus.drivers.openstack.names import engine_name

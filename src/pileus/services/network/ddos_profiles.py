@@ -1,7 +1,6 @@
 """Create, update, switch and delete DDoS profiles of public addresses."""
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from msgspec.structs import asdict, replace
@@ -9,6 +8,7 @@ from msgspec.structs import asdict, replace
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, nest_field_errors, not_found
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.network.ddos_profiles import DdosProfile, DdosTemplate, NewDdosProfile, complete_template_answers
 from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.network.interfaces import AttachedInterface, choose_public_address

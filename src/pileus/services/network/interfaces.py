@@ -4,7 +4,6 @@ An address is allocated in the transaction of the request: it is never given twi
 """
 
 from collections.abc import Collection, Sequence
-from ipaddress import ip_address
 from typing import Any
 
 from msgspec import Struct
@@ -15,6 +14,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import FloatingIPChoice, InterfaceType, NewInterface, count_resource_demand
 from pileus.domain.context import Context
 from pileus.domain.errors import Conflict, invalid, not_found
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.network.ddos_profiles import NewDdosProfile
 from pileus.domain.network.floating_ips import FloatingIP, FloatingIPTarget
 from pileus.domain.network.interfaces import (

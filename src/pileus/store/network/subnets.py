@@ -1,11 +1,11 @@
 """Subnets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any
 
 from msgspec import Struct
 
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.network.networks import Subnet, choose_emptiest_subnets, has_subnet_choice
 from pileus.domain.places import Place
 from pileus.store import queries, scoped

@@ -3,7 +3,6 @@
 from calendar import monthrange
 from datetime import UTC, datetime
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
 
 from litestar import delete, get, patch, post
@@ -25,6 +24,7 @@ from pileus.api.wire.network.ddos_profiles import (
 from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import invalid
+from pileus.domain.ip_addresses import Cidr, ip_address, ip_network
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.services.network import ddos_profiles as ddos_profile_service
 from pileus.store.account import projects
@@ -147,7 +147,7 @@ async def switch_ddos_profile(ctx: Ctx, profile_id: FromPath[int], data: JSONBod
     )
 
 
-def _parse_network(text: str) -> IPv4Network | IPv6Network:
+def _parse_network(text: str) -> Cidr:
     try:
         return ip_network(text, strict=False)
     except ValueError:

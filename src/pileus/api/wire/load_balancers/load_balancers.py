@@ -1,7 +1,6 @@
 """Load balancers as the API shows them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import ip_address
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from pileus.api.wire.load_balancers.stats import StatsView
 from pileus.api.wire.network.ddos_profiles import DdosProfileView
 from pileus.api.wire.network.floating_ips import FloatingIPView
 from pileus.api.wire.tags import TagView, tag_views
+from pileus.domain.ip_addresses import ip_address
 from pileus.domain.load_balancers.flavors import LoadBalancerFlavor
 from pileus.domain.load_balancers.load_balancers import LoadBalancer, Logging
 from pileus.domain.network.ports import AssignedAddress

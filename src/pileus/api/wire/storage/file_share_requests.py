@@ -1,6 +1,5 @@
 """Request bodies for file shares."""
 
-import ipaddress
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
@@ -10,6 +9,7 @@ from pileus.api.wire.legacy import CreateTaggedResource, LegacyInput
 from pileus.api.wire.patches import UpdateResource, sent_fields
 from pileus.domain import limits
 from pileus.domain.errors import invalid
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.storage.file_shares import FileSharePatch, FileShareType, NewAccessRule, NewFileShare
 
 TypeName = Literal["ddn", "standard", "vast"]
@@ -25,7 +25,7 @@ class CreateAccessRule(Struct, kw_only=True):
     def to_new_rule(self) -> NewAccessRule:
         """Return the rule in the canonical form of its address. Raises Invalid."""
         try:
-            network = ipaddress.ip_network(self.ip_address)
+            network = ip_network(self.ip_address)
         except ValueError:
             raise invalid(ip_address="value is not a valid IPv4 or IPv6 address or network") from None
         is_host = "/" not in self.ip_address

@@ -1,8 +1,8 @@
 """The configuration of NFS-Ganesha, generated from ids and addresses alone."""
 
 from collections.abc import Collection
-from ipaddress import ip_address, ip_network
 
+from pileus.domain.ip_addresses import ip_address, ip_network
 from pileus.drivers.protocols.storage import FileShareSpec, ShareAccess
 from pileus.drivers.qemu.ganesha.sandbox import CONTENT, RECOVERY
 from pileus.drivers.qemu.paths import require_safe_id

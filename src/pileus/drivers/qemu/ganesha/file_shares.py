@@ -5,11 +5,11 @@ import logging
 import os
 import shutil
 from contextlib import AbstractAsyncContextManager
-from ipaddress import ip_address
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from pileus.domain.ip_addresses import ip_address
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.storage import FileShareSpec, ShareAccess
 from pileus.drivers.qemu.cgroups import remove_cgroup

@@ -1,10 +1,10 @@
 """HAProxy's configuration of a load balancer. What tenants name is never in it; what they choose is quoted."""
 
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_network
 
 from msgspec import Struct
 
+from pileus.domain.ip_addresses import ip_network
 from pileus.domain.load_balancers.listeners import ListenerProtocol
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.load_balancers import L7RuleSpec, ListenerSpec, LoadBalancerSpec
