@@ -188,9 +188,36 @@ const SCENARIOS = {
     await measure("filtered");
     await page.goto(`${server}/ui/1/1/snapshots?do=create`);
     await page.locator("#field-volume_id[list]").waitFor();
-    const options = await page.locator("#suggestions option").count();
+    const options = await page.locator("#field-volume_id-suggestions option").count();
     const lists = notes.requests.filter((url) => url.includes("/instances/1/1?")).map((url) => Number(new URL(url).searchParams.get("limit")));
     return { sizes, typed, options, most: Math.max(...lists), errors: notes.errors };
+  },
+
+  /** Create a schedule: check and uncheck volumes, and enter the ids of others. Return how many can be checked. */
+  async references({ server, serverKey, others }) {
+    const { page } = await openPage({ signedIn: false });
+    await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), serverKey);
+    await page.goto(`${server}/ui/1/1/schedules?do=create`);
+    const dialog = page.locator("dialog[open]");
+    await dialog.locator("#field-name").fill("nightly");
+    await dialog.getByRole("checkbox").nth(1).check();
+    await dialog.getByLabel("IDs of others").fill(others);
+    await dialog.getByRole("checkbox").nth(0).check();
+    await dialog.getByRole("checkbox").nth(1).uncheck();
+    const boxes = await dialog.getByRole("checkbox").count();
+    await dialog.locator('button[type="submit"]').click();
+    await dialog.waitFor({ state: "detached" });
+    return { boxes };
+  },
+
+  /** Return the values that texts of a dialog suggest, by their names. */
+  async suggestions({ server, serverKey, path, names }) {
+    const { page } = await openPage({ signedIn: false });
+    await page.addInitScript((text) => sessionStorage.setItem("pileus-key", text), serverKey);
+    await page.goto(`${server}${path}`);
+    for (const name of names) await page.locator(`#field-${name}[list]`).waitFor();
+    const lists = names.map((name) => page.locator(`#field-${name}`).evaluate((input) => [...input.list.options].map((option) => option.value)));
+    return Object.fromEntries((await Promise.all(lists)).map((values, at) => [names[at], values]));
   },
 
   /** Show a page for people with a preference of motion: what indicates work, and how much of it moves. */

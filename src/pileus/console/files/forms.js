@@ -5,7 +5,7 @@ import { Field, money } from "./parts.js";
 import { useResource } from "./resources.js";
 import { texts } from "./texts.js";
 
-/** Records among which one chooses; where there are more, one also enters an id. */
+/** Records among which one chooses; where there are more, one also enters ids. */
 const MOST_OPTIONS = 250;
 const UUID_LENGTH = 36;
 
@@ -21,6 +21,8 @@ export function initialValues(fields, record) {
     }),
   );
 }
+
+const splitText = (text) => text.split(/[\s,]+/).filter(Boolean);
 
 const textOf = (value) => (Array.isArray(value) ? value.join(", ") : value);
 
@@ -43,8 +45,10 @@ function readValue(field, value) {
     const pairs = value.filter(({ key }) => key !== "");
     return pairs.length ? Object.fromEntries(pairs.map(({ key, value: text }) => [key, text])) : undefined;
   }
-  if (field.kind === "list") return value.trim() ? value.trim().split(/[\s,]+/) : undefined;
-  if (field.kind === "refs") return value.length ? value : undefined;
+  if (field.kind === "list" || field.kind === "refs") {
+    const items = field.kind === "list" ? splitText(value) : value;
+    return items.length ? items : undefined;
+  }
   if (field.kind === "number" || typeof field.options?.[0] === "number") return value === "" ? undefined : Number(value);
   return value === "" ? undefined : value;
 }
@@ -73,7 +77,7 @@ export function FormField({ field, place, record, values, problem, onChange }) {
       <label for=${id}>${label}</label>
     </div>`;
   }
-  if (field.kind === "refs") return html`<${References} ...${{ field, place, record, value, label, onChange }} />`;
+  if (field.kind === "refs") return html`<${References} ...${{ field, place, record, label, onChange }} />`;
   if (field.kind === "tags") return html`<fieldset><legend>${label}</legend><${TagRows} rows=${value} onChange=${onChange} /></fieldset>`;
   const hint = field.isRequired || label.endsWith(")") ? "" : texts.dialog.optional;
   return html`<${Field} id=${id} label=${label} hint=${hint} problem=${problem}>
@@ -123,8 +127,8 @@ function Choice({ value, more, options, change }) {
 
 /** A text with suggestions: values with what they mean. */
 function SuggestedText({ value, more, options, change }) {
-  return html`<input ...${more} list="suggestions" value=${value} onInput=${change} autocomplete="off" />
-    <datalist id="suggestions">
+  return html`<input ...${more} list=${`${more.id}-suggestions`} value=${value} onInput=${change} autocomplete="off" />
+    <datalist id=${`${more.id}-suggestions`}>
       ${options.map(([name, text]) => html`<option key=${name} value=${name}>${text}</option>`)}
     </datalist>`;
 }
@@ -154,20 +158,32 @@ function Reference({ field, place, record, values, value, more, onChange }) {
   return html`<${Chooser} ...${{ value, more, change, options }} />`;
 }
 
-function References({ field, place, record, value, label, onChange }) {
+/** Choices among records; where there are more than are listed, also a text with the ids of others. */
+function References({ field, place, record, label, onChange }) {
+  const [chosen, setChosen] = useState([]);
+  const [others, setOthers] = useState("");
   const { path, query } = listOf(field, place, record);
   const { data } = useResource(path, query, { follows: false });
   const noun = NOUNS[field.noun];
-  const toggle = (id) => onChange(value.includes(id) ? value.filter((other) => other !== id) : [...value, id]);
+  const id = `field-${field.name}`;
+  const change = (ids, text) => {
+    setChosen(ids);
+    setOthers(text);
+    onChange([...new Set([...ids, ...splitText(text)])]);
+  };
+  const toggle = (option) => change(chosen.includes(option) ? chosen.filter((other) => other !== option) : [...chosen, option], others);
   if (!data || data.results.length === 0) return null;
   return html`<fieldset>
     <legend>${label}</legend>
     ${data.results.map((option) => {
-      const id = idOf(noun, option);
-      return html`<label class="option" key=${id}>
-        <input type="checkbox" checked=${value.includes(id)} onChange=${() => toggle(id)} /> ${optionText(option, noun)}
+      const optionId = idOf(noun, option);
+      return html`<label class="option" key=${optionId}>
+        <input type="checkbox" checked=${chosen.includes(optionId)} onChange=${() => toggle(optionId)} /> ${optionText(option, noun)}
       </label>`;
     })}
+    ${data.count > MOST_OPTIONS && html`<${Field} id=${id} label=${texts.dialog.otherIds}>
+      <input id=${id} value=${others} onInput=${(event) => change(chosen, event.target.value)} autocomplete="off" />
+    <//>`}
   </fieldset>`;
 }
 
@@ -178,7 +194,7 @@ function PortReference({ place, value, more, onChange }) {
   const path = instanceId.length === UUID_LENGTH ? `${fillPath(NOUNS.instances.path, place)}/${instanceId}/interfaces` : null;
   const interfaces = useResource(path, {}, { follows: false });
   const instance = {
-    value: instanceId, more: { "aria-label": texts.nouns.instances.one }, change: (event) => setInstanceId(event.target.value.trim()),
+    value: instanceId, more: { id: `${more.id}-instance`, "aria-label": texts.nouns.instances.one }, change: (event) => setInstanceId(event.target.value.trim()),
     options: (instances.data?.results || []).map((option) => [option.id, option.name]),
   };
   const Chooser = instances.data?.count > MOST_OPTIONS ? SuggestedText : Choice;

@@ -100,6 +100,7 @@ export const texts = {
     },
     optional: "(optional)",
     choose: "Choose …",
+    otherIds: "IDs of others, separated by blanks",
   },
   nouns: {
     instances: noun(
