@@ -82,6 +82,7 @@ def test_nothing_moves_for_people_who_want_less_motion(browser: Browser, api: ht
 
 
 @pytest.mark.skipif(not os.environ.get(FOLDER), reason=f"{FOLDER} names the folder of the pictures")
+@pytest.mark.timeout(1500)
 def test_every_page_has_pictures(browser: Browser, tables: Any, records: dict[str, str]) -> None:
     pages = [*list_lists(tables), *list_records(tables, records), *list_dialogs(tables, records)]
     names = {page: name_picture(page, records) for page in pages}
