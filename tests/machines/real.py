@@ -5,8 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,20 @@ def until(poll: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < end, f"not within {seconds} seconds"
         time.sleep(0.1)
     return result
+
+
+@contextmanager
+def open_web_port(client: Gcore, instance_id: str) -> Iterator[None]:
+    """Let everybody reach the web server of an instance, and of all others with its security group, for a while."""
+    (group, *_) = client.cloud.instances.get(instance_id=instance_id).security_groups
+    group_id = client.cloud.security_groups.list(name=group.name).results[0].id
+    rules = client.cloud.security_groups.rules
+    rule: Any = {"direction": "ingress", "ethertype": "IPv4", "protocol": "tcp"}
+    created = rules.create_and_poll(group_id=group_id, **rule, port_range_min=80, port_range_max=80)
+    try:
+        yield
+    finally:
+        rules.delete_and_poll(rule_id=created.id, group_id=group_id)
 
 
 @dataclass

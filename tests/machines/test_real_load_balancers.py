@@ -11,7 +11,7 @@ from gcore import BadRequestError, Gcore
 from gcore.types.cloud import LoadBalancer
 
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
-from tests.machines.real import RealCloud, until
+from tests.machines.real import RealCloud, open_web_port, until
 from tests.servers import KEY
 
 MONITOR = {"type": "HTTP", "url_path": "/", "delay": 2, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
@@ -54,21 +54,21 @@ def test_two_guests_take_turns_and_requests_go_on_when_one_dies(real: RealCloud,
     )
     interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
     first_id, second_id = (real.order(client, name, interfaces=[interface]) for name in ("one", "two"))
-    open_port_80(client, first_id)
-    for instance_id in (first_id, second_id):
-        # HAProxy takes a member for up until its first check.
-        real.ssh(instance_id, "wget -qO- http://127.0.0.1/")
-    members = [member_of(client, instance_id) for instance_id in (first_id, second_id)]
-    first, second = (member["address"] for member in members)
-    balancer = balance(client, network.id, subnet.id, members)
-    until_members_are(client, balancer.id, {first: "ONLINE", second: "ONLINE"})
-    url = forwarded_url(real, balancer.id)
-    shared = count_answers(url, 20)
-    os.kill(real.pid(second_id), signal.SIGKILL)
-    until_members_are(client, balancer.id, {first: "ONLINE", second: "ERROR"})
-    after_death = count_answers(url, 50)
-    (floating_ip,) = balancer.floating_ips
-    by_floating_ip = real.ssh(first_id, f"wget -qO- http://{floating_ip.floating_ip_address}/")
+    with open_web_port(client, first_id):
+        for instance_id in (first_id, second_id):
+            # HAProxy takes a member for up until its first check.
+            real.ssh(instance_id, "wget -qO- http://127.0.0.1/")
+        members = [member_of(client, instance_id) for instance_id in (first_id, second_id)]
+        first, second = (member["address"] for member in members)
+        balancer = balance(client, network.id, subnet.id, members)
+        until_members_are(client, balancer.id, {first: "ONLINE", second: "ONLINE"})
+        url = forwarded_url(real, balancer.id)
+        shared = count_answers(url, 20)
+        os.kill(real.pid(second_id), signal.SIGKILL)
+        until_members_are(client, balancer.id, {first: "ONLINE", second: "ERROR"})
+        after_death = count_answers(url, 50)
+        (floating_ip,) = balancer.floating_ips
+        by_floating_ip = real.ssh(first_id, f"wget -qO- http://{floating_ip.floating_ip_address}/")
 
     assert shared == {"one": 10, "two": 10}
     assert after_death == {"one": 50}
@@ -98,15 +98,6 @@ def forwarded_url(real: RealCloud, load_balancer_id: str) -> str:
     path = f"{real.server.url}/_pileus/loadbalancers/1/1/{load_balancer_id}/ways"
     (forward,) = httpx.get(path, headers={"Authorization": f"APIKey {KEY}"}).json()
     return f"http://{forward['host_address']}:{forward['host_port']}/"
-
-
-def open_port_80(client: Gcore, instance_id: str) -> None:
-    """Let everybody reach the web server of an instance, and of all others with its security group."""
-    (group, *_) = client.cloud.instances.get(instance_id=instance_id).security_groups
-    group_id = client.cloud.security_groups.list(name=group.name).results[0].id
-    client.cloud.security_groups.rules.create(
-        group_id=group_id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=80, port_range_max=80
-    )
 
 
 def member_of(client: Gcore, instance_id: str) -> Any:

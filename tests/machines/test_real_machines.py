@@ -14,7 +14,7 @@ import pytest
 from gcore import Gcore
 
 from tests.file_modes import TRAVERSABLE, mode_of, paths_open_to_others
-from tests.machines.real import LARGER, OPTIONS, SMALL, SYSTEM, RealCloud, processes, until
+from tests.machines.real import LARGER, OPTIONS, SMALL, SYSTEM, RealCloud, open_web_port, processes, until
 from tests.servers import start_server
 
 METADATA = "http://169.254.169.254"
@@ -62,12 +62,6 @@ def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client:
     script = b"#!/bin/sh\n# " + b"." * 80 + b"\necho hello > /var/www/hello\necho RAN > /dev/ttyS0\n"
     instance_id = real.order(client, "served", user_data=encodebytes(script).decode())
     real.ssh(instance_id, "true")
-    instance = client.cloud.instances.get(instance_id=instance_id)
-    group = client.cloud.security_groups.list(name=instance.security_groups[0].name).results[0]
-
-    client.cloud.security_groups.rules.create(
-        group_id=group.id, direction="ingress", ethertype="IPv4", protocol="tcp", port_range_min=80, port_range_max=80
-    )
 
     def read_page() -> bytes | None:
         forwards = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
@@ -79,7 +73,8 @@ def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client:
         except OSError:
             return None
 
-    assert until(read_page) == b"hello\n"
+    with open_web_port(client, instance_id):
+        assert until(read_page) == b"hello\n"
     log = real.cli("instances", "log", instance_id)
     assert "tiny guest ready: served" in log
     assert "RAN" in log
