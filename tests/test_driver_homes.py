@@ -10,6 +10,7 @@ import pytest
 
 from pileus.driver_homes import ID_FILE
 from tests.machines.real import end_all
+from tests.requirements import skip_unless_required
 from tests.servers import free_port, start_server
 from tests.test_server import run_to_end
 
@@ -20,7 +21,7 @@ QEMU = ("--driver", "qemu", "--qemu-cpu-ratio", "32")
 def folder() -> Iterator[Path]:
     """A directory that QEMU's user can reach."""
     if not shutil.which("qemu-system-x86_64"):
-        pytest.skip("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
+        skip_unless_required("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
     path = Path(mkdtemp(prefix="pileus-"))
     path.chmod(0o755)
     yield path

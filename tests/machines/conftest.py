@@ -13,6 +13,7 @@ from gcore import Gcore
 from tests.guest import IMAGE
 from tests.guest.build import ensure_image
 from tests.machines.real import KEY_NAME, OPTIONS, RealCloud, end_all
+from tests.requirements import skip_unless_required
 from tests.servers import start_server
 
 
@@ -20,7 +21,7 @@ from tests.servers import start_server
 def real() -> Iterator[RealCloud]:
     """A server with the QEMU driver, in a directory that QEMU's user can reach."""
     if not shutil.which("qemu-system-x86_64"):
-        pytest.skip("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
+        skip_unless_required("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
     home = Path(mkdtemp(prefix="pileus-"))
     home.chmod(0o755)
     (home / "data/images").mkdir(parents=True)

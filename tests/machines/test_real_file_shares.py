@@ -11,6 +11,7 @@ from gcore.types.cloud import FileShare, Region
 
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
 from tests.machines.real import OPTIONS, RealCloud, end_all
+from tests.requirements import skip_unless_required
 from tests.servers import KEY, Server, run_server
 
 
@@ -23,7 +24,7 @@ def an_order(client: Gcore) -> dict[str, Any]:
 
 def test_a_share_is_created_used_extended_and_deleted(real: RealCloud, client: Gcore) -> None:
     if obstacle := GaneshaPrograms(is_root=os.geteuid() == 0).find_obstacle():
-        pytest.skip(obstacle)
+        skip_unless_required(obstacle)
     shares, order = client.cloud.file_shares, an_order(client)
     share = shares.create_and_poll(**order, access=[{"ip_address": "10.9.0.0/24", "access_mode": "ro"}])
     rule = shares.access_rules.create(share.id, ip_address="10.9.0.7", access_mode="rw")

@@ -12,6 +12,7 @@ from gcore.types.cloud import LoadBalancer
 
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from tests.machines.real import RealCloud, open_web_port, until
+from tests.requirements import skip_unless_required
 from tests.servers import KEY
 
 MONITOR = {"type": "HTTP", "url_path": "/", "delay": 2, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
@@ -21,7 +22,7 @@ MONITOR = {"type": "HTTP", "url_path": "/", "delay": 2, "timeout": 1, "max_retri
 def _require_haproxy() -> None:
     """Skip the tests where no load balancer can run."""
     if obstacle := HaproxyPrograms(is_root=os.geteuid() == 0).find_obstacle():
-        pytest.skip(obstacle)
+        skip_unless_required(obstacle)
 
 
 def test_a_listener_answers_by_its_forwarded_port_until_it_is_deleted(real: RealCloud, client: Gcore) -> None:

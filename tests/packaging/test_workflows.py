@@ -1,5 +1,6 @@
 """The action and the workflows: what they run, and that every foreign action is pinned."""
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from tests.packaging.distributions import ROOT, Distributions
 from tests.packaging.environments import clean_variables, make_environment
 from tests.packaging.test_distributions import list_tracked_files
 from tests.packaging.workflows import Job, read_yaml
+from tests.requirements import REQUIRED, VARIABLE
 from tests.servers import free_port
 
 # They install packages and start servers.
@@ -28,6 +30,7 @@ FILES = [
     *sorted((ROOT / ".github" / "workflows").glob("*.yml")),
     *sorted((ROOT / "examples" / ".github" / "workflows").glob("*.yml")),
 ]
+NODE_OF_DEBIAN = 18
 PINNED = re.compile(r"[\w-]+/[\w.-]+@[0-9a-f]{40}")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -40,6 +43,33 @@ def test_a_file_fits_the_published_schema(file: Path) -> None:
     checked = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_ci_runs_the_tests_that_need_namespaces_and_mounts() -> None:
+    job = read_yaml(ROOT / ".github" / "workflows" / "ci.yml")["jobs"]["check-and-test"]
+
+    assert job["container"]["options"] == "--privileged"
+    assert job["env"][VARIABLE] == REQUIRED
+
+
+@pytest.mark.parametrize(("value", "outcome"), [("", "2 skipped"), (REQUIRED, "2 errors")])
+def test_tests_without_the_right_to_namespaces_are_skipped_or_fail_as_the_variable_says(
+    value: str, outcome: str
+) -> None:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/drivers/qemu/test_bridges.py"]
+    # Without a path there is no `ip`, which makes namespaces.
+    environment = {**clean_variables(), "PATH": "", VARIABLE: value}
+    run = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+
+    assert outcome in run.stdout, run.stdout + run.stderr
+
+
+def test_the_driver_of_the_browser_runs_on_the_node_of_debian() -> None:
+    packages = json.loads((ROOT / "tests/browser/package-lock.json").read_text("utf-8"))["packages"]
+    oldest = {name: package["engines"]["node"] for name, package in packages.items() if "engines" in package}
+
+    assert "node_modules/playwright-core" in oldest
+    assert all(int(re.findall(r"\d+", version)[0]) <= NODE_OF_DEBIAN for version in oldest.values()), oldest
 
 
 def find_uses(document: Any) -> Iterator[str]:

@@ -22,6 +22,7 @@ from tests.builders import driver_of
 from tests.machines.real import end_all
 from tests.orders import an_order, boot
 from tests.regions.clouds import BUNDLED, SMALL, catalogue_text, create, memory_driver, one, status_of
+from tests.requirements import skip_unless_required
 from tests.servers import KEY, run_server
 from tests.tenants import Tenant, client_of, new_tenant
 
@@ -223,7 +224,7 @@ async def test_a_region_is_added_by_a_start_with_a_catalogue_that_has_it(tmp_pat
 def folder() -> Iterator[Path]:
     """A directory that QEMU's user can reach."""
     if not shutil.which("qemu-system-x86_64"):
-        pytest.skip("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
+        skip_unless_required("needs QEMU: apt-get install qemu-system-x86 qemu-utils")
     path = Path(mkdtemp(prefix="pileus-"))
     path.chmod(0o755)
     yield path

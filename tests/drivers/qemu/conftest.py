@@ -20,6 +20,7 @@ from pileus.drivers.qemu.fabric.fabric import Fabric
 from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_all_processes
 from tests.drivers.qemu.nics import FakeNic, a_state, require_libslirp
 from tests.guest import READY
+from tests.requirements import skip_unless_required
 
 PUBLIC = derive_external_network_id(1, "pub_net")
 
@@ -39,9 +40,9 @@ async def site(qemu: Qemu, tmp_path: Path) -> AsyncIterator[Any]:
     from tests.drivers.qemu.balanced import Site  # noqa: PLC0415  # that module imports this one
 
     if obstacle := await qemu.find_load_balancer_obstacle():
-        pytest.skip(obstacle)
+        skip_unless_required(obstacle)
     if not shutil.which("curl"):
-        pytest.skip("needs apt-get install curl")
+        skip_unless_required("needs apt-get install curl")
     new_site = Site(qemu, tmp_path)
     await new_site.create_network()
     yield new_site
@@ -55,9 +56,9 @@ async def shares(qemu: Qemu, tmp_path: Path) -> AsyncIterator[Any]:
     from tests.drivers.qemu.shared import SharedSite  # noqa: PLC0415  # that module imports this one
 
     if obstacle := await qemu.find_file_share_obstacle("standard"):
-        pytest.skip(obstacle)
+        skip_unless_required(obstacle)
     if os.geteuid() or not ctypes.util.find_library("nfs"):
-        pytest.skip("needs root, for guests that are network namespaces, and apt-get install libnfs-utils")
+        skip_unless_required("needs root, for guests that are network namespaces, and apt-get install libnfs-utils")
     new_site = SharedSite(qemu, tmp_path)
     await new_site.create_network()
     yield new_site

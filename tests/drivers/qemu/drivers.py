@@ -4,7 +4,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pytest
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import derive_public_image_id, parse_catalogue
@@ -14,6 +13,7 @@ from pileus.drivers.qemu.testing import IMAGE, QemuTestHarness, end_all_processe
 from pileus.testing.conformance.harnesses import MissingRequirement, make_driver_config
 from tests.guest import IMAGE as GUEST
 from tests.guest.build import ensure_image
+from tests.requirements import skip_unless_required
 
 __all__ = ["CATALOGUE", "ROOMY", "SYSTEM_IMAGE_ID", "create_qemu", "end_all_processes"]
 CATALOGUE = parse_catalogue((resources.files("pileus") / "catalogue.toml").read_text("utf-8"))
@@ -28,7 +28,7 @@ def create_qemu(data: Path, **settings: Any) -> Qemu:
         config = make_driver_config("qemu", data)
         driver = harness.create(replace(config, settings=replace(config.settings, **settings)))
     except MissingRequirement as problem:
-        pytest.skip(str(problem))
+        skip_unless_required(str(problem))
     if not (data / "images").exists():
         harness.provide_image(data, guest_image())
     return driver

@@ -5,8 +5,6 @@ import ctypes
 import socket
 from typing import Any
 
-import pytest
-
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import FloatingIPSpec, NicSpec, RouterSpec, SecurityGroupSpec, SubnetSpec
 from pileus.drivers.qemu.fabric.frames import (
@@ -22,6 +20,7 @@ from pileus.drivers.qemu.fabric.frames import (
 from pileus.drivers.qemu.fabric.slirp import load_library
 from pileus.drivers.qemu.fabric.state import FabricState, MachineNic, RouterWithNics
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
+from tests.requirements import skip_unless_required
 
 A, B, X, ROUTER_A, ROUTER_B, FLOATING = "10.0.0.5", "10.0.0.5", "198.18.0.9", "198.18.0.2", "198.18.0.3", "198.18.0.50"
 """Two machines of two tenants with the same address, one in the external network, the routers and a floating IP."""
@@ -127,4 +126,4 @@ def require_libslirp() -> ctypes.CDLL:
     try:
         return load_library()
     except OSError:
-        pytest.skip("needs libslirp: apt-get install qemu-system-x86")
+        skip_unless_required("needs libslirp: apt-get install qemu-system-x86")

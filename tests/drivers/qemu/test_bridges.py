@@ -20,6 +20,7 @@ from pileus.drivers.qemu.paths import DataDirectory
 from pileus.drivers.qemu.settings import QemuSettings
 from pileus.drivers.qemu.users import HostUsers
 from tests.drivers.qemu.drivers import CATALOGUE, create_qemu
+from tests.requirements import skip_unless_required
 
 HOST, ROUTER, FLOATING, OUTER = "198.18.0.1", "198.18.0.7", "198.18.0.60", "198.18.0.50"
 
@@ -29,7 +30,7 @@ def namespace() -> Iterator[str]:
     """A network namespace."""
     name = f"pileus-{os.getpid()}"
     if not shutil.which("ip") or subprocess.run(["ip", "netns", "add", name], check=False).returncode:
-        pytest.skip("needs the right to make a network namespace: root, and apt-get install iproute2")
+        skip_unless_required("needs the right to make a network namespace: root, and apt-get install iproute2")
     yield name
     subprocess.run(["ip", "netns", "delete", name], check=True)
 

@@ -22,6 +22,7 @@ from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_all_processes
+from tests.requirements import skip_unless_required
 
 MIB = 1 << 20
 
@@ -227,7 +228,7 @@ def small(request: pytest.FixtureRequest) -> Iterator[Path]:
     folder = Path(mkdtemp(prefix="pileus-"))
     if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=False).returncode:
         folder.rmdir()
-        pytest.skip("needs the right to mount a small file system")
+        skip_unless_required("needs the right to mount a small file system")
     folder.chmod(0o755)
     (folder / "data").mkdir()
     yield folder / "data"

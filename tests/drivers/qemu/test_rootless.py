@@ -16,6 +16,7 @@ from tests.drivers.qemu.drivers import guest_image
 from tests.drivers.qemu.rootless import RootlessUser, make_rootless_user
 from tests.machines.real import end_all
 from tests.packaging.distributions import ROOT
+from tests.requirements import skip_unless_required
 from tests.servers import KEY, start_server
 
 REAL_TRAFFIC = (
@@ -29,9 +30,9 @@ REAL_TRAFFIC = (
 def rootless() -> Iterator[RootlessUser]:
     """A user that is not root, on a host with its programs."""
     if os.geteuid() != 0:
-        pytest.skip("the tests run as another user than root: those of real traffic are rootless already")
+        skip_unless_required("the tests run as another user than root: those of real traffic are rootless already")
     if missing := [name for name in ("qemu-system-x86_64", "haproxy", "curl") if not shutil.which(name)]:
-        pytest.skip(f"needs {', '.join(missing)}")
+        skip_unless_required(f"needs {', '.join(missing)}")
     guest_image()
     with make_rootless_user() as user:
         yield user
