@@ -1,7 +1,11 @@
 """Test file shares with a real NFS client in network namespaces."""
 
+import asyncio
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,8 +15,10 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.storage import FileShareSpec, ShareAccess
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
+from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
 from pileus.drivers.qemu.ganesha.sandbox import IMAGE
+from pileus.drivers.qemu.paths import try_lock
 from tests.drivers.qemu.conftest import until
 from tests.drivers.qemu.drivers import create_qemu
 from tests.drivers.qemu.shared import SharedSite, child_of, is_gone, loop_device, mounted_images, namespaces, run_beside
@@ -21,6 +27,13 @@ GIB = 1 << 30
 FILE_RIGHTS = 0xDF
 """The capabilities to serve files of all users: bits 0 to 4, 6 and 7."""
 INNER_FILES = ("/share", "/run/pid", "/dev/null", "pipe:", "socket:", "anon_inode:")
+RESIZE = """import asyncio, sys
+from pathlib import Path
+from pileus.drivers.qemu.ganesha.images import ShareImages
+from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
+asyncio.run(ShareImages(GaneshaPrograms(is_root=True)).ensure_size(Path(sys.argv[1]), 2))
+"""
+"""A server that does nothing but resize an image."""
 FILL = "for size in 512M 64M 8M 1M 64k 4k; do while fallocate -l $size full$((n=n+1)); do :; done; done"
 
 
@@ -186,6 +199,36 @@ async def test_a_file_system_that_is_still_mounted_is_neither_resized_nor_mounte
                 await shares.qemu.ensure_file_share(attempt)
 
     assert image.read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
+async def test_a_resize_outlives_its_server_and_the_next_one_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: signal.Signals
+) -> None:
+    image, log, go = tmp_path / IMAGE, tmp_path / "log", tmp_path / "go"
+    images = ShareImages(GaneshaPrograms(is_root=True))
+    await images.ensure_size(image, 1)
+    os.mkfifo(go)
+    gate = os.open(go, os.O_RDWR)
+    check = f'#!/bin/sh\necho begin >>{log}\nread line <{go}\n{shutil.which("e2fsck")} "$@" && echo end >>{log}\n'
+    (tmp_path / "e2fsck").write_text(check, "utf-8")
+    (tmp_path / "e2fsck").chmod(0o700)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with start_resize(image) as server:
+        await until(lambda: asyncio.to_thread(log.exists))
+        server.send_signal(end)
+    is_locked = try_lock(image) is None
+    os.write(gate, b"\n\n")
+    await images.ensure_size(image, 2)
+    os.close(gate)
+
+    assert is_locked
+    assert log.read_text("utf-8").split() == ["begin", "end"] * 2
+    assert image.stat().st_size == 2 * GIB
+
+
+def start_resize(image: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen([sys.executable, "-c", RESIZE, image], stderr=subprocess.DEVNULL)
 
 
 async def test_shares_that_real_machines_cannot_have_are_refused(qemu: Qemu) -> None:

@@ -110,10 +110,10 @@ class GaneshaFileShares:
     async def _resize(self, record: FileShareRecord) -> FileShareRecord:
         """Create or resize the file system. Until that is done, the file share is not started again."""
         await self._processes.end(record)
-        self.records.save(replace(record, image_size=None))
         image = self._image(record.share.id)
         if image.exists():
             await self._images.wait_until_unmounted(image)
+        self.records.save(replace(record, image_size=None))
         await self._images.ensure_size(image, record.share.size)
         resized = replace(record, image_size=record.share.size)
         self.records.save(resized)

@@ -2,12 +2,14 @@
 
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
-from pileus.drivers.qemu.paths import POLL_INTERVAL, atomic_write
+from pileus.drivers.qemu.paths import POLL_INTERVAL, atomic_write, try_lock
 
 ERROR_SIZE = 2048
 """Bytes of messages that an error quotes."""
@@ -28,12 +30,13 @@ class ShareImages:
         if not image.exists():
             await self._create(image, size_gib)
             return
-        size = size_gib << 30
-        if image.stat().st_size < size:
-            os.truncate(image, size)
-        await self._run(["e2fsck", "-f", "-p", str(image)], CHECK_CODES)
-        await self._run(["resize2fs", str(image), f"{size_gib}G"])
-        os.truncate(image, size)
+        # A program that a former server has started may still be changing the image.
+        while (lock := try_lock(image)) is None:  # noqa: ASYNC110  # nothing signals the release of a file lock
+            await asyncio.sleep(POLL_INTERVAL)
+        try:
+            await self._resize(image, size_gib, lock)
+        finally:
+            os.close(lock)
 
     async def wait_until_unmounted(self, image: Path) -> None:
         """Wait until the process that had an image mounted is gone: two at once would destroy the file system.
@@ -53,17 +56,39 @@ class ShareImages:
             # All blocks are for the tenant: none are reserved for root.
             await self._run(["mkfs.ext4", "-q", "-F", "-m", "0", "-E", "nodiscard", str(new)])
 
-    async def _run(self, command: list[str], codes: tuple[int, ...] = (0,)) -> str:
-        """Return the messages of a program. Raises DriverError if it fails."""
-        child = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env=self._programs.environment,
-        )
-        output, _ = await child.communicate()
-        message = output[-ERROR_SIZE:].decode("utf-8", "replace").strip()
+    async def _resize(self, image: Path, size_gib: int, lock: int) -> None:
+        size = size_gib << 30
+        if image.stat().st_size < size:
+            os.truncate(image, size)
+        await self._run(["e2fsck", "-f", "-p", str(image)], CHECK_CODES, lock)
+        await self._run(["resize2fs", str(image), f"{size_gib}G"], lock=lock)
+        os.truncate(image, size)
+
+    async def _run(self, command: list[str], codes: tuple[int, ...] = (0,), lock: int | None = None) -> str:
+        """Return the messages of a program. Raises DriverError if it fails.
+
+        The program also holds the lock. It goes on if the caller is cancelled or the server dies: a file system that
+        is half resized is lost. So its messages go to a file, not to a pipe that breaks.
+        """
+        with TemporaryFile() as messages:
+            # Not by asyncio, which kills its children when the server ends.
+            child = subprocess.Popen(  # noqa: ASYNC220, S603  # forking does not block; fixed arguments and own paths
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=messages,
+                stderr=messages,
+                pass_fds=() if lock is None else (lock,),
+                start_new_session=True,
+                env=self._programs.environment,
+            )
+            try:
+                while child.poll() is None:  # noqa: ASYNC110  # it is polled, as the caller may be cancelled
+                    await asyncio.sleep(POLL_INTERVAL)
+            finally:
+                # Without a return code, Python warns about a process that was not waited for.
+                child.returncode = child.poll() or 0
+            messages.seek(max(messages.seek(0, os.SEEK_END) - ERROR_SIZE, 0))
+            message = messages.read().decode("utf-8", "replace").strip()
         if child.returncode not in codes:
             raise DriverError(f"The file system of a file share cannot be changed: {message}", retryable=False)
         return message
