@@ -1,6 +1,7 @@
 """Test file shares with a real NFS client in network namespaces."""
 
 import asyncio
+import hashlib
 import os
 import shutil
 import signal
@@ -17,7 +18,7 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
 from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
-from pileus.drivers.qemu.ganesha.sandbox import IMAGE
+from pileus.drivers.qemu.ganesha.sandbox import APPLIED, CONFIGURATION, IMAGE
 from pileus.drivers.qemu.paths import try_lock
 from tests.drivers.qemu.conftest import until
 from tests.drivers.qemu.drivers import create_qemu
@@ -199,6 +200,32 @@ async def test_a_file_system_that_is_still_mounted_is_neither_resized_nor_mounte
                 await shares.qemu.ensure_file_share(attempt)
 
     assert image.read_bytes() == bytes(1 << 20)
+
+
+@pytest.mark.parametrize("problem", ["does not serve", "Is a directory"])
+async def test_access_that_cannot_be_granted_is_not_granted_later(
+    shares: SharedSite, monkeypatch: pytest.MonkeyPatch, problem: str
+) -> None:
+    share = shares.file_share()
+    folder = shares.qemu.directory.file_share_directory(share.id)
+    await shares.qemu.ensure_file_share(share)
+    former = await shares.grant(share, "10.0.0.11", "ro")
+    granted = (folder / CONFIGURATION).read_bytes()
+    if problem == "Is a directory":
+        (folder / CONFIGURATION).with_suffix(".new").mkdir()
+    monkeypatch.setattr("pileus.drivers.qemu.ganesha.processes.APPLY_TIMEOUT", 0.0)
+    with pytest.raises(DriverError, match=problem):
+        await shares.grant(share, "10.0.0.0/24", "rw")
+    record = shares.qemu.file_shares.records.find(share.id)
+    await until(lambda: has_applied(folder, granted))
+
+    assert record is not None
+    assert record.rules == {former.id: former}
+    assert (folder / CONFIGURATION).read_bytes() == granted
+
+
+async def has_applied(folder: Path, content: bytes) -> bool:
+    return (folder / APPLIED).read_text("utf-8") == hashlib.sha256(content).hexdigest()
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])

@@ -80,12 +80,17 @@ class GaneshaFileShares:
         self._lock_path(share_id).unlink(missing_ok=True)
 
     async def ensure_share_access(self, access: ShareAccess) -> None:
-        """Grant access to a file share. Raises DriverError if there is none."""
+        """Grant access to a file share. Raises DriverError if there is none, or if the access is not granted."""
         async with self.lock(access.file_share_id):
             record = self.records.find(access.file_share_id)
             if record is None:
                 raise DriverError(f"File share {access.file_share_id} does not exist", retryable=False)
-            await self._apply_rules(record, {**record.rules, access.id: access})
+            try:
+                await self._apply_rules(record, {**record.rules, access.id: access})
+            except DriverError:
+                # The caller forgets the rule, and nobody could ever revoke it.
+                await self._restore_rules(record)
+                raise
 
     async def ensure_no_share_access(self, share_id: str, access_id: str) -> None:
         """Revoke access to a file share."""
@@ -122,10 +127,20 @@ class GaneshaFileShares:
     async def _apply_rules(self, record: FileShareRecord, rules: dict[str, ShareAccess]) -> None:
         changed = replace(record, rules=rules)
         self.records.save(changed)
-        if self._processes.is_running(changed):
-            await self._processes.reload(changed)
-        elif changed.image_size:
-            await self._start(changed)
+        try:
+            if self._processes.is_running(changed):
+                await self._processes.reload(changed)
+            elif changed.image_size:
+                await self._start(changed)
+        except OSError as problem:
+            message = f"The access rules of a file share cannot be changed: {problem.strerror}"
+            raise DriverError(message, retryable=True) from problem
+
+    async def _restore_rules(self, record: FileShareRecord) -> None:
+        # A start in vain has counted in the record.
+        restored = replace(self.records.find(record.share.id) or record, rules=record.rules)
+        self.records.save(restored)
+        await self._processes.restore_rules(restored)
 
     async def _start_again(self, share_id: str) -> None:
         """Start a file share, unless a task is changing it."""

@@ -61,11 +61,14 @@ class GaneshaProcesses:
 
     async def reload(self, record: FileShareRecord) -> None:
         """Apply the access rules of a file share to its running process, at once. Raises DriverError."""
-        digest = self._write_configuration(record)
-        if record.pid:
-            with suppress(ProcessLookupError):
-                os.kill(record.pid, signal.SIGHUP)
-        await self._wait_until_applied(record, digest)
+        await self._wait_until_applied(record, self._request_reload(record))
+
+    async def restore_rules(self, record: FileShareRecord) -> None:
+        """Let a process that could not apply other rules go on with those of the record, or else end it."""
+        try:
+            self._request_reload(record)
+        except OSError:
+            await self.end(record)
 
     async def end(self, record: FileShareRecord) -> None:
         """End the process of a file share, which unmounts its file system."""
@@ -77,12 +80,21 @@ class GaneshaProcesses:
     def _log(self, record: FileShareRecord) -> Path:
         return ganesha_log(self._directory.folder, record.share.id)
 
+    def _request_reload(self, record: FileShareRecord) -> str:
+        """Let the process read its configuration, and return the digest of that."""
+        digest = self._write_configuration(record)
+        if record.pid and self.is_running(record):
+            with suppress(ProcessLookupError):
+                os.kill(record.pid, signal.SIGHUP)
+        return digest
+
     def _write_configuration(self, record: FileShareRecord) -> str:
-        """Write the configuration and return its digest."""
-        content = ganesha_configuration(record.share, record.rules.values()).encode()
-        with atomic_write(self._folder(record) / sandbox.CONFIGURATION) as new:
-            new.touch(mode=0o600)
-            new.write_bytes(content)
+        """Write the configuration, if it has changed, and return its digest."""
+        path, content = self._folder(record) / sandbox.CONFIGURATION, _configuration(record)
+        if not path.exists() or path.read_bytes() != content:
+            with atomic_write(path) as new:
+                new.touch(mode=0o600)
+                new.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
 
     async def _wait_until_applied(self, record: FileShareRecord, digest: str) -> None:
@@ -94,6 +106,10 @@ class GaneshaProcesses:
             await asyncio.sleep(POLL_INTERVAL)
         messages = read_log_end(self._log(record), ERROR_SIZE).decode("utf-8", "replace").strip()
         raise DriverError(f"NFS-Ganesha does not serve the file share: {messages}", retryable=True)
+
+
+def _configuration(record: FileShareRecord) -> bytes:
+    return ganesha_configuration(record.share, record.rules.values()).encode()
 
 
 def _sandbox_command(folder: Path) -> list[str]:
