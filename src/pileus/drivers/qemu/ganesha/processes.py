@@ -48,10 +48,11 @@ class GaneshaProcesses:
         program = NamespaceProgram(
             name=share_id, folder=folder, log=self._log(record), command=_sandbox_command(folder), cwd=folder
         )
-        child = self._namespaces.spawn(program, devices, record.starts + 1)
-        create_cgroup(share_id, child.pid, vcpus=VCPUS, ram=RAM)
-        started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=record.starts + 1)
-        self._records.save(started)
+        start = record.starts + 1
+        with self._namespaces.spawn(program, devices, start) as child:
+            create_cgroup(share_id, child.pid, vcpus=VCPUS, ram=RAM)
+            started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=start)
+            self._records.save(started)
         try:
             await self._wait_until_applied(started, digest)
         except DriverError:

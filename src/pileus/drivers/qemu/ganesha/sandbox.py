@@ -15,6 +15,7 @@ in use.
 import ctypes
 import hashlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -140,6 +141,7 @@ def fork_ganesha() -> tuple[int, BinaryIO]:
     if child == 0:
         try:
             os.close(reader)
+            end_with_reader_of(writer)
             execute_ganesha(writer)
         except (OSError, RuntimeError) as problem:
             os.write(writer, f"{problem}\n".encode())
@@ -148,10 +150,18 @@ def fork_ganesha() -> tuple[int, BinaryIO]:
     return child, os.fdopen(reader, "rb")
 
 
+def end_with_reader_of(writer: int) -> None:
+    """Let this process end with its parent, which reads from a pipe, at any time."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    pipe = select.poll()
+    pipe.register(writer, 0)
+    if pipe.poll(0):
+        os._exit(1)
+
+
 def serve_share() -> int:
     """Run NFS-Ganesha until it ends, and return its exit code."""
-    # If the parent is killed, this process ends, and with it the mounts.
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    # If the parent is killed, it ends this process, and that the mounts.
     check(LIBC.unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP))
     Path(APPLIED).unlink(missing_ok=True)
     build_root()

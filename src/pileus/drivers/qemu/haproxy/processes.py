@@ -87,10 +87,11 @@ class HaproxyProcesses:
             command=self._haproxy_command(directory, user),
             cwd=directory.run,
         )
-        child = self.namespaces.spawn(program, devices, record.starts + 1)
-        create_cgroup(load_balancer_id, child.pid, vcpus=flavor.vcpus, ram=flavor.ram)
-        started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=record.starts + 1)
-        self._records.save(replace(started, loaded=None))
+        start = record.starts + 1
+        with self.namespaces.spawn(program, devices, start) as child:
+            create_cgroup(load_balancer_id, child.pid, vcpus=flavor.vcpus, ram=flavor.ram)
+            started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=start)
+            self._records.save(replace(started, loaded=None))
         await self._wait_until_started(started, HaproxySockets(directory.run))
         return started
 

@@ -7,8 +7,8 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,14 @@ class NamespaceProcesses:
         """Return whether a process runs."""
         return self._children.is_same_running(name, pid, started)
 
-    def spawn(self, program: NamespaceProgram, devices: dict[str, Any], start: int) -> "subprocess.Popen[bytes]":
-        """Start a program with devices that the fabric gets at the socket of this start."""
+    @contextmanager
+    def spawn(
+        self, program: NamespaceProgram, devices: dict[str, Any], start: int
+    ) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a program with devices that the fabric gets at the socket of this start.
+
+        It begins at the end of the block, in which the caller saves its number. It ends if the server dies before that.
+        """
         fabric = self._directory.users.fabric
         for former in program.folder.glob(tap_socket("*")):
             former.unlink()
@@ -69,7 +75,11 @@ class NamespaceProcesses:
         path.write_text(json.dumps(settings), "utf-8")
         child = self._spawn_runner(program)
         self._children.track(program.name, child)
-        return child
+        assert child.stdin  # noqa: S101  # it is a pipe
+        with child.stdin as gate:
+            yield child
+            with suppress(BrokenPipeError):
+                gate.write(runner.GO)
 
     async def apply_devices(self, folder: Path, devices: dict[str, Any]) -> None:
         """Change the devices of a running process. Raises DriverError."""
@@ -108,7 +118,8 @@ class NamespaceProcesses:
                 os.fchown(log.fileno(), fabric.uid, fabric.gid)
             return subprocess.Popen(  # noqa: S603  # the server's own programs and paths
                 self._programs.runner_command(str(program.folder)),
-                stdin=subprocess.DEVNULL,
+                bufsize=0,
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

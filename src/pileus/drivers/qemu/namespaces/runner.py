@@ -6,8 +6,11 @@ The file `runner.json` in the folder has the command, and the devices at the sta
 fabric, which sends the id of a port and gets the descriptor of its device, and `control.sock` for the server, which
 sends all devices again when they change. The process ends with the program, and the program with it. Its signals
 SIGTERM and SIGHUP are passed on.
+
+It begins when the server has saved its number, and writes that to its standard input: nobody could end it before.
 """
 
+import ctypes
 import fcntl
 import json
 import os
@@ -25,12 +28,14 @@ TUN = "/dev/net/tun"
 TUNSETIFF, IFF_TAP, IFF_NO_PI = 0x400454CA, 0x0002, 0x1000
 """Constants of the kernel's linux/if_tun.h."""
 SETTINGS, CONTROL = "runner.json", "control.sock"
-READY, FAILED = b"ok\n", b"failed: "
+PR_SET_PDEATHSIG = 1
+GO, READY, FAILED = b"go\n", b"ok\n", b"failed: "
 CLIENT_TIMEOUT, MESSAGE_LIMIT = 5.0, 1 << 20
 """Seconds that a client has for its request, and bytes of one."""
 END_TIMEOUT = 5.0
 """Seconds that the program has to end."""
 Device = dict[str, Any]
+LIBC = ctypes.CDLL(None)
 
 
 class Devices:
@@ -117,6 +122,13 @@ def apply_request(connection: socket.socket, devices: Devices) -> None:
     connection.sendall(READY)
 
 
+def end_with(parent: int) -> None:
+    """Let this process end with its parent, at any time."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
 def run_program(settings: dict[str, Any]) -> int:
     """Create the devices, start the program and serve the sockets until it ends. Return its exit code."""
     devices = Devices()
@@ -126,7 +138,13 @@ def run_program(settings: dict[str, Any]) -> int:
         open_listening_socket(settings["tap_socket"], settings["fabric_uid"]): hand_over,
         open_listening_socket(CONTROL, None): apply_request,
     }
-    child = subprocess.Popen(settings["command"], cwd=settings["cwd"], stdin=subprocess.DEVNULL)  # noqa: S603  # the server's own command
+    runner_id = os.getpid()
+    child = subprocess.Popen(  # noqa: S603  # the server's own command
+        settings["command"],
+        cwd=settings["cwd"],
+        stdin=subprocess.DEVNULL,
+        preexec_fn=lambda: end_with(runner_id),  # noqa: PLW1509  # there are no threads
+    )
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: child.send_signal(received))
     with selectors.DefaultSelector() as selector:
@@ -156,6 +174,8 @@ def main() -> int:
     """Run in the folder, until the program ends."""
     os.chdir(sys.argv[1])
     os.umask(0o077)
+    if sys.stdin.buffer.readline() != GO:
+        return 1
     try:
         return run_program(json.loads(Path(SETTINGS).read_bytes()))
     except (OSError, RuntimeError) as problem:
