@@ -9,6 +9,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from pileus.drivers.protocols.load_balancers import (
@@ -22,6 +23,7 @@ from pileus.drivers.protocols.load_balancers import (
 )
 from pileus.drivers.protocols.network import NetworkSpec, NicSpec, SubnetSpec
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.fabric_updates import FABRIC
 from tests.drivers.qemu.conftest import until
 
 VIP, SITE = "10.0.0.5", "http://10.0.0.5"
@@ -33,6 +35,14 @@ USER_NAMESPACE = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
 def new_id() -> str:
     """Return a new id."""
     return str(uuid.uuid4())
+
+
+def end_fabric(qemu: Qemu, patch: pytest.MonkeyPatch) -> None:
+    """End the process that carries the frames, and do not wait for the next one."""
+    patch.setattr("pileus.drivers.qemu.fabric_updates.START_ATTEMPTS", 0)
+    fabric = qemu.control.children.by_name[FABRIC]
+    fabric.kill()
+    fabric.wait()
 
 
 class Guest:

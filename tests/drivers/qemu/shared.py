@@ -1,6 +1,8 @@
 """File shares for tests, and their clients: guests that mount them by libnfs."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from pileus.drivers.protocols.storage import FileShareSpec, ShareAccess
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.ganesha.sandbox import CONTENT, ROOT
 from tests.drivers.qemu.balanced import Guest, Site, new_id
+from tests.drivers.qemu.conftest import until
 
 ADDRESS = "10.0.0.9"
 CLIENT_PROGRAM = Path(__file__).parent / "nfs_client.py"
@@ -83,6 +86,18 @@ class SharedSite(Site):
         assert record is not None
         assert record.pid is not None
         return record.pid
+
+
+async def end_and_wait(process_id: int) -> None:
+    """Kill the runner of a file share, and wait until its server has ended too."""
+    server = child_of(child_of(process_id))
+    os.kill(process_id, signal.SIGKILL)
+    await until(lambda: has_ended(server))
+
+
+async def has_ended(process_id: int) -> bool:
+    """Return whether a process has ended."""
+    return is_gone(process_id)
 
 
 def child_of(process_id: int) -> int:

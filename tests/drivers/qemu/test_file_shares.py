@@ -20,9 +20,19 @@ from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
 from pileus.drivers.qemu.ganesha.sandbox import APPLIED, CONFIGURATION, IMAGE
 from pileus.drivers.qemu.paths import try_lock
+from tests.drivers.qemu.balanced import end_fabric
 from tests.drivers.qemu.conftest import until
 from tests.drivers.qemu.drivers import create_qemu
-from tests.drivers.qemu.shared import SharedSite, child_of, is_gone, loop_device, mounted_images, namespaces, run_beside
+from tests.drivers.qemu.shared import (
+    SharedSite,
+    child_of,
+    end_and_wait,
+    is_gone,
+    loop_device,
+    mounted_images,
+    namespaces,
+    run_beside,
+)
 
 GIB = 1 << 30
 FILE_RIGHTS = 0xDF
@@ -117,9 +127,7 @@ async def test_a_share_outlives_the_server_and_is_is_started_again_when_its_proc
     await next_server.file_shares.restart_ended()
     shares_of_next = SharedSite(next_server, shares.folder)
     unchanged = shares_of_next.runner_id(share)
-    server = child_of(child_of(runner))
-    os.kill(runner, signal.SIGKILL)
-    await until(lambda: has_ended(server))
+    await end_and_wait(runner)
     await until(lambda: is_started_again(shares.qemu, share, runner))
     next_server.close()
     again = shares.mount(guest, share)
@@ -127,10 +135,6 @@ async def test_a_share_outlives_the_server_and_is_is_started_again_when_its_proc
     assert unchanged == runner
     assert again.error is None
     assert again.ask("attributes", "/kept")[0] == 0
-
-
-async def has_ended(process_id: int) -> bool:
-    return is_gone(process_id)
 
 
 async def is_started_again(qemu: Qemu, share: FileShareSpec, former: int) -> bool:
@@ -200,6 +204,45 @@ async def test_a_file_system_that_is_still_mounted_is_neither_resized_nor_mounte
                 await shares.qemu.ensure_file_share(attempt)
 
     assert image.read_bytes() == bytes(1 << 20)
+
+
+async def test_a_share_that_the_network_does_not_reach_does_not_run(
+    shares: SharedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share, running = shares.file_share(), []
+    with monkeypatch.context() as patch:
+        end_fabric(shares.qemu, patch)
+        with pytest.raises(DriverError, match="network does not come up"):
+            await shares.qemu.ensure_file_share(share)
+        running.append(not is_gone(shares.runner_id(share)))
+    await shares.qemu.ensure_file_share(share)
+    running.append(not is_gone(shares.runner_id(share)))
+    await end_and_wait(shares.runner_id(share))
+    with monkeypatch.context() as patch:
+        end_fabric(shares.qemu, patch)
+        await shares.qemu.file_shares.restart_ended()
+        running.append(not is_gone(shares.runner_id(share)))
+
+    assert running == [False, True, False]
+
+
+async def test_a_share_whose_creation_was_cancelled_is_served_when_the_next_one_returns(shares: SharedSite) -> None:
+    share = shares.file_share()
+    applied = shares.qemu.directory.file_share_directory(share.id) / APPLIED
+    creation = asyncio.create_task(shares.qemu.ensure_file_share(share))
+    await until(lambda: find_process(shares.qemu, share))
+    creation.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await creation
+    served = [applied.exists()]
+    await shares.qemu.ensure_file_share(share)
+
+    assert [*served, applied.exists()] == [False, True]
+
+
+async def find_process(qemu: Qemu, share: FileShareSpec) -> int | None:
+    record = qemu.file_shares.records.find(share.id)
+    return record.pid if record else None
 
 
 @pytest.mark.parametrize("problem", ["does not serve", "Is a directory"])

@@ -26,12 +26,14 @@ from tests.drivers.qemu.balanced import (
     a_policy,
     a_pool,
     a_rule,
+    end_fabric,
     status,
     three_guests,
     until_status,
 )
 from tests.drivers.qemu.conftest import a_nic, until
 from tests.drivers.qemu.drivers import create_qemu
+from tests.drivers.qemu.shared import is_gone
 
 
 async def test_requests_go_on_when_a_member_dies_and_comes_back_in_turn(site: Site) -> None:
@@ -230,6 +232,25 @@ async def test_a_load_balancer_survives_the_server_and_is_started_again_after_it
 
     assert kept == client.count_names(10) == {"one": 5, "two": 5}
     assert site.qemu.haproxy.records.get(balancer.id).pid != process_id
+
+
+async def test_a_load_balancer_that_the_network_does_not_reach_does_not_run(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    balancer, load_balancers = site.load_balancer(), site.qemu.haproxy.load_balancers
+    await site.qemu.ensure_load_balancer(balancer)
+    first = site.qemu.haproxy.records.get(balancer.id).pid
+    assert first
+    os.kill(first, signal.SIGKILL)
+    site.qemu.control.children.wait_and_untrack(balancer.id)
+    with monkeypatch.context() as patch:
+        end_fabric(site.qemu, patch)
+        await load_balancers.restart_ended()
+        second = site.qemu.haproxy.records.get(balancer.id).pid
+        is_running = not is_gone(second or 0)
+
+    assert second != first
+    assert not is_running
 
 
 async def test_the_load_of_a_load_balancer_is_sampled(site: Site) -> None:

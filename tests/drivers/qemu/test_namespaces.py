@@ -11,7 +11,7 @@ import pytest
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from pileus.drivers.qemu.namespaces.runner import GO, SETTINGS
 from tests.drivers.qemu.conftest import until
-from tests.drivers.qemu.shared import is_gone
+from tests.drivers.qemu.shared import has_ended
 
 
 @pytest.fixture
@@ -49,7 +49,3 @@ async def test_a_program_ends_with_its_runner_from_the_beginning(programs: Hapro
         await until(lambda: has_ended(process_id), seconds=20)
     finally:
         os.close(os.open(gate, os.O_RDWR))
-
-
-async def has_ended(process_id: int) -> bool:
-    return is_gone(process_id)

@@ -62,7 +62,11 @@ class GaneshaFileShares:
             self.records.save(record)
             if record.image_size != share.size:
                 record = await self._resize(record)
-            if not self._processes.is_running(record):
+            if self._processes.is_running(record):
+                # An attempt that was cancelled may have started it without the rest.
+                await self._processes.wait_until_served(record)
+                await self._fabric_updater.send_network_state()
+            else:
                 await self._start(record)
         return f"{share.ip_address}:{export_path(share.id)}"
 
@@ -160,8 +164,13 @@ class GaneshaFileShares:
         self._state.delete_nics(record.share.id)
         self._state.save_nic(record.share.id, record.nic)
         devices = plan_devices([record.nic], self._fabric_updater, prefix="nfs")
-        await self._processes.start(record, devices)
-        await self._fabric_updater.send_network_state()
+        started = await self._processes.start(record, devices)
+        try:
+            await self._fabric_updater.send_network_state()
+        except (DriverError, OSError):
+            # A process that runs counts as one that the network reaches.
+            await self._processes.end(started)
+            raise
 
     def _create_directory(self, share_id: str) -> None:
         folder = self._directory.file_share_directory(share_id)

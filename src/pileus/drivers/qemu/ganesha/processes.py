@@ -53,12 +53,12 @@ class GaneshaProcesses:
             create_cgroup(share_id, child.pid, vcpus=VCPUS, ram=RAM)
             started = replace(record, pid=child.pid, started=process_start_time(child.pid), starts=start)
             self._records.save(started)
-        try:
-            await self._wait_until_applied(started, digest)
-        except DriverError:
-            await self.end(started)
-            raise
+        await self._wait_until_served(started, digest)
         return started
+
+    async def wait_until_served(self, record: FileShareRecord) -> None:
+        """Wait until a process serves that may have been started just now, or end it. Raises DriverError."""
+        await self._wait_until_served(record, self._write_configuration(record))
 
     async def reload(self, record: FileShareRecord) -> None:
         """Apply the access rules of a file share to its running process, at once. Raises DriverError."""
@@ -97,6 +97,13 @@ class GaneshaProcesses:
                 new.touch(mode=0o600)
                 new.write_bytes(content)
         return hashlib.sha256(content).hexdigest()
+
+    async def _wait_until_served(self, record: FileShareRecord, digest: str) -> None:
+        try:
+            await self._wait_until_applied(record, digest)
+        except DriverError:
+            await self.end(record)
+            raise
 
     async def _wait_until_applied(self, record: FileShareRecord, digest: str) -> None:
         deadline = time.monotonic() + APPLY_TIMEOUT

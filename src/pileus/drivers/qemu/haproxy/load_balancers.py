@@ -197,7 +197,12 @@ class HaproxyLoadBalancers:
         self._records.save(record)
         devices = self._plan_devices(self._save_nics(record))
         started = await self._processes.start(record, directory, user, devices, flavor)
-        await self._fabric_updater.send_network_state()
+        try:
+            await self._fabric_updater.send_network_state()
+        except (DriverError, OSError):
+            # A process that runs counts as one that the network reaches.
+            await self._processes.end(started)
+            raise
         return started
 
     def _save_nics(self, record: LoadBalancerRecord) -> list[NicSpec]:
