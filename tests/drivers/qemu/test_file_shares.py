@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
 from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
 from pileus.drivers.qemu.ganesha.sandbox import APPLIED, CONFIGURATION, IMAGE
+from pileus.drivers.qemu.log_files import ganesha_log
 from pileus.drivers.qemu.paths import try_lock
 from tests.drivers.qemu.balanced import end_fabric
 from tests.drivers.qemu.conftest import until
@@ -243,6 +245,19 @@ async def test_a_share_whose_creation_was_cancelled_is_served_when_the_next_one_
 async def find_process(qemu: Qemu, share: FileShareSpec) -> int | None:
     record = qemu.file_shares.records.find(share.id)
     return record.pid if record else None
+
+
+async def test_a_share_is_served_and_changed_while_its_log_cannot_be_written(shares: SharedSite) -> None:
+    share = shares.file_share()
+    await shares.qemu.ensure_file_share(share)
+    runner, limit = shares.runner_id(share), 1 << 16
+    os.truncate(ganesha_log(shares.qemu.directory.folder, share.id), limit)
+    resource.prlimit(child_of(runner), resource.RLIMIT_FSIZE, (limit, limit))
+    await shares.grant(share, "10.0.0.11", "ro")
+    guest = await shares.add_guest("one", "10.0.0.11")
+
+    assert shares.mount(guest, share).error is None
+    assert shares.runner_id(share) == runner
 
 
 @pytest.mark.parametrize("problem", ["does not serve", "Is a directory"])

@@ -177,10 +177,12 @@ def serve_share() -> int:
     signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
     signal.signal(signal.SIGHUP, reload)
     for line in messages:
-        sys.stderr.buffer.write(line)
-        sys.stderr.buffer.flush()
+        # On a full disk, files are served on without a log, and the server gets no answer to a change.
+        with suppress(OSError):
+            os.write(sys.stderr.fileno(), line)
         if STARTED in line or RELOADED in line:
-            write_applied(digest)
+            with suppress(OSError):
+                write_applied(digest)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
