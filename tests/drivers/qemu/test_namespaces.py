@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,41 @@ def run_script(programs: HaproxyPrograms, folder: Path, script: str, order: byte
     (folder / SETTINGS).write_text(text, "utf-8")
     command = programs.runner_command(str(folder))
     return subprocess.run(command, input=order, check=False, env=programs.environment).returncode
+
+
+def test_a_host_with_an_obstacle_is_probed_again_only_after_some_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    provide_programs(tmp_path, monkeypatch, f"#!/bin/sh\necho probed >>{log}\necho version 1.0\n")
+    programs, impatient = HaproxyPrograms(is_root=True), HaproxyPrograms(is_root=True)
+    with ThreadPoolExecutor(4) as threads:
+        obstacles = set(threads.map(lambda _: programs.find_obstacle(), range(8)))
+    first_count = len(log.read_text("utf-8").splitlines())
+    monkeypatch.setattr("pileus.drivers.qemu.namespaces.programs.RETRY_INTERVAL", 0.0)
+    obstacles |= {impatient.find_obstacle() for _ in range(2)}
+
+    assert obstacles == {"Load balancers need HAProxy 2.6 or later, not version 1.0"}
+    assert (first_count, len(log.read_text("utf-8").splitlines())) == (1, 3)
+
+
+@pytest.mark.parametrize("text", ["#!/nowhere\n", "#!/bin/sh\nread line </dev/zero\n"])
+def test_a_program_that_cannot_be_probed_is_an_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setattr("pileus.drivers.qemu.namespaces.programs.PROBE_TIMEOUT", 0.1)
+    provide_programs(tmp_path, monkeypatch, text)
+
+    assert "HAProxy 2.6" in str(HaproxyPrograms(is_root=True).find_obstacle())
+
+
+def provide_programs(folder: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    """Provide the programs that load balancers need, all with the same text, and no others."""
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr("pileus.drivers.qemu.namespaces.programs.SYSTEM_PATHS", str(folder))
+    for name in ("haproxy", "ip"):
+        (folder / name).write_text(text, "utf-8")
+        (folder / name).chmod(0o700)
 
 
 @pytest.mark.parametrize(("order", "exit_code"), [(GO, 0), (b"", 1)])

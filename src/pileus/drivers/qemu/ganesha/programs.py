@@ -1,6 +1,5 @@
 """The programs that file shares need, and what the host must allow them."""
 
-import os
 import re
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,19 +25,14 @@ class GaneshaPrograms(NamespacePrograms):
 
     PRODUCT = "File shares"
 
-    def find_obstacle(self) -> str | None:
-        """Return why no file share can be served on this host, and what to do; None if they can."""
-        if self.works:
-            return None
-        obstacle = (
+    def _probe_host(self) -> str | None:
+        return (
             self._find_rights_obstacle()
             or self.find_missing_program(PACKAGES)
             or self._find_version_obstacle()
             or self._find_loop_obstacle()
             or self.find_namespace_obstacle()
         )
-        self.works = obstacle is None
-        return obstacle
 
     def _find_rights_obstacle(self) -> str | None:
         if self.is_root:
@@ -57,11 +51,10 @@ class GaneshaPrograms(NamespacePrograms):
     def _find_loop_obstacle(self) -> str | None:
         """Mount a small image in a mount namespace, which takes the mount with it when its command ends."""
         with TemporaryDirectory() as folder:
-            image = Path(folder, "probe.img")
-            image.touch()
-            os.truncate(image, PROBE_BYTES)
-            for command in (["mkfs.ext4", "-q", "-F"], ["unshare", "--mount", "mount", "-o", "loop"]):
-                result = self.run([*command, str(image), *([folder] if "mount" in command else [])])
+            image = str(Path(folder, "probe.img"))
+            make = ["mkfs.ext4", "-q", "-F", image, f"{PROBE_BYTES >> 10}k"]
+            for command in (make, ["unshare", "--mount", "mount", "-o", "loop", image, folder]):
+                result = self.run(command)
                 if result.returncode:
                     return f"File shares need loop devices, which this host does not allow ({result.stderr.strip()})"
         return None

@@ -17,17 +17,12 @@ class HaproxyPrograms(NamespacePrograms):
         """The path of HAProxy."""
         return self.find_program("haproxy") or "haproxy"
 
-    def find_obstacle(self) -> str | None:
-        """Return why no load balancer can run on this host, and what to do; None if they can."""
-        if self.works:
-            return None
-        obstacle = (
+    def _probe_host(self) -> str | None:
+        return (
             self.find_missing_program({"haproxy": "haproxy", "ip": "iproute2"})
             or self._find_version_obstacle()
             or self.find_namespace_obstacle()
         )
-        self.works = obstacle is None
-        return obstacle
 
     def _find_version_obstacle(self) -> str | None:
         match = re.search(r"version (\d+)\.(\d+)", self.run([self.haproxy, "-v"]).stdout)

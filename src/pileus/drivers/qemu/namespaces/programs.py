@@ -3,8 +3,11 @@
 import shutil
 import subprocess
 import sys
+import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 
 from pileus.drivers.qemu.namespaces import runner
 from pileus.drivers.qemu.users import environment_of_programs
@@ -13,9 +16,11 @@ SYSTEM_PATHS = "/usr/sbin:/sbin"
 """Directories that are not in the path of every user."""
 PROBE_TIMEOUT = 20.0
 """Seconds that a probe may take."""
+RETRY_INTERVAL = 60.0
+"""Seconds after which a host with an obstacle is probed again."""
 
 
-class NamespacePrograms:
+class NamespacePrograms(ABC):
     """Finds programs, and finds out whether they can run in a network namespace. `works` keeps that they can."""
 
     PRODUCT: str
@@ -23,7 +28,30 @@ class NamespacePrograms:
 
     def __init__(self, *, is_root: bool) -> None:
         self.is_root, self.works = is_root, False
+        self._obstacle: str | None = None
+        self._retry_time, self._lock = 0.0, Lock()
         self._namespace = ["unshare", "--net"] if is_root else ["unshare", "--user", "--map-root-user", "--net"]
+
+    def find_obstacle(self) -> str | None:
+        """Return why the programs cannot run on this host, and what to do; None if they can.
+
+        That they can is found out once, and else again after some time.
+        """
+        if self.works:
+            return None
+        with self._lock:
+            if time.monotonic() >= self._retry_time:
+                try:
+                    self._obstacle = self._probe_host()
+                except OSError as problem:
+                    self._obstacle = f"{self.PRODUCT} cannot be tried on this host: {problem.strerror}"
+                self._retry_time = time.monotonic() + RETRY_INTERVAL
+                self.works = self._obstacle is None
+            return self._obstacle
+
+    @abstractmethod
+    def _probe_host(self) -> str | None:
+        """Return the first obstacle. It may take seconds. Raises OSError."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -59,7 +87,10 @@ class NamespacePrograms:
         )
 
     def run(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
-        """Run a short command and return its output."""
-        return subprocess.run(  # noqa: S603  # fixed arguments
-            command, capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT, env=self.environment
-        )
+        """Run a short command and return its output. One that cannot run, or takes too long, has failed."""
+        try:
+            return subprocess.run(  # noqa: S603  # fixed arguments
+                command, capture_output=True, text=True, check=False, timeout=PROBE_TIMEOUT, env=self.environment
+            )
+        except (OSError, subprocess.TimeoutExpired) as problem:
+            return subprocess.CompletedProcess(command, 1, stdout="", stderr=str(problem))
