@@ -133,8 +133,10 @@ def loop_device(image: Path) -> Iterator[None]:
     """Use an image as a block device, as a process does that has mounted it."""
     command = ["losetup", "--find", "--show", str(image)]
     device = subprocess.run(command, capture_output=True, check=True, text=True).stdout.strip()
-    yield
-    subprocess.run(["losetup", "--detach", device], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["losetup", "--detach", device], check=True)
 
 
 def mounted_images() -> str:

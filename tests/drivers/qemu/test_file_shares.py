@@ -19,6 +19,7 @@ from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
 from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
+from pileus.drivers.qemu.ganesha.records import FileShareRecord
 from pileus.drivers.qemu.ganesha.sandbox import APPLIED, CONFIGURATION, IMAGE
 from pileus.drivers.qemu.log_files import ganesha_log
 from pileus.drivers.qemu.paths import try_lock
@@ -226,6 +227,41 @@ async def test_a_share_that_the_network_does_not_reach_does_not_run(
         running.append(not is_gone(shares.runner_id(share)))
 
     assert running == [False, True, False]
+
+
+async def test_a_share_that_does_not_start_delays_no_load_balancer(
+    shares: SharedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if obstacle := await shares.qemu.find_load_balancer_obstacle():
+        pytest.skip(obstacle)
+    monkeypatch.setattr("pileus.drivers.qemu.ganesha.images.UNMOUNT_TIMEOUT", 600.0)
+    share, balancer, records = shares.file_share(), shares.load_balancer(), shares.qemu.haproxy.records
+    folder = shares.qemu.directory.file_share_directory(share.id)
+    folder.mkdir()
+    (folder / IMAGE).write_bytes(bytes(1 << 20))
+    shares.qemu.file_shares.records.save(FileShareRecord(share=share, image_size=1))
+    await shares.qemu.ensure_load_balancer(balancer)
+    process_id = records.get(balancer.id).pid
+    assert process_id
+    with loop_device(folder / IMAGE):
+        watch = asyncio.create_task(shares.qemu.watch_machines(lambda: None))
+        await until(lambda: is_locked(folder.with_suffix(".lock")))
+        os.kill(process_id, signal.SIGKILL)
+        await until(lambda: has_other_process(shares.qemu, balancer.id, process_id))
+        watch.cancel()
+        await asyncio.wait([watch])
+
+    assert watch.cancelled()
+
+
+async def is_locked(path: Path) -> bool:
+    if (descriptor := try_lock(path)) is not None:
+        os.close(descriptor)
+    return descriptor is None
+
+
+async def has_other_process(qemu: Qemu, load_balancer_id: str, former: int) -> bool:
+    return qemu.haproxy.records.get(load_balancer_id).pid != former
 
 
 async def test_a_share_whose_creation_was_cancelled_is_served_when_the_next_one_returns(shares: SharedSite) -> None:

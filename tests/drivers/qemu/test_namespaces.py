@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
+from pileus.drivers.qemu.namespaces.restarts import Restarts
 from pileus.drivers.qemu.namespaces.runner import GO, SETTINGS
 from tests.drivers.qemu.conftest import until
 from tests.drivers.qemu.shared import has_ended
@@ -31,6 +33,23 @@ def run_script(programs: HaproxyPrograms, folder: Path, script: str, order: byte
     (folder / SETTINGS).write_text(text, "utf-8")
     command = programs.runner_command(str(folder))
     return subprocess.run(command, input=order, check=False, env=programs.environment).returncode
+
+
+async def test_a_start_that_fails_waits_after_its_end_and_the_others_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+    restarts = Restarts("file share")
+
+    async def start_again(name: str) -> None:
+        started.append(name)
+        # The attempt takes longer than the pause.
+        monkeypatch.setattr("pileus.drivers.qemu.namespaces.restarts.RETRY_INTERVAL", 60.0)
+        raise DriverError("It does not start", retryable=True)
+
+    monkeypatch.setattr("pileus.drivers.qemu.namespaces.restarts.RETRY_INTERVAL", 0.0)
+    for ended_ids in (["one"], ["one", "two"]):
+        await restarts.restart_ended(ended_ids, start_again)
+
+    assert started == ["one", "two"]
 
 
 def test_a_host_with_an_obstacle_is_probed_again_only_after_some_time(

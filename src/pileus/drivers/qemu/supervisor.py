@@ -53,15 +53,22 @@ class MachineSupervisor:
         """Supervise until cancelled, once no other process does; call `on_change` when a machine has changed."""
         async with wait_for_lock(self._directory.folder / "watch.lock", ROUND_INTERVAL):
             listeners: dict[str, asyncio.Task[None]] = {}
+            restarts: dict[str, asyncio.Task[None]] = {}
             try:
                 await self._recover()
-                await self._run_rounds(listeners, on_change)
+                await self._run_rounds(listeners, restarts, on_change)
             finally:
-                for listener in listeners.values():
-                    listener.cancel()
-                await asyncio.gather(*listeners.values(), return_exceptions=True)
+                tasks = [*listeners.values(), *restarts.values()]
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _run_rounds(self, listeners: dict[str, asyncio.Task[None]], on_change: Callable[[], None]) -> None:
+    async def _run_rounds(
+        self,
+        listeners: dict[str, asyncio.Task[None]],
+        restarts: dict[str, asyncio.Task[None]],
+        on_change: Callable[[], None],
+    ) -> None:
         count = 0
         while True:
             records = self._records.by_id()
@@ -74,12 +81,21 @@ class MachineSupervisor:
             for machine_id in set(listeners) - running:
                 listeners.pop(machine_id).cancel()
                 on_change()
-            await self._load_balancers.restart_ended()
-            await self._file_shares.restart_ended()
+            self._begin_restarts(restarts)
             if count % ROUNDS_PER_SAMPLE == 0:
                 await self._sample(running)
             count += 1
             await asyncio.sleep(ROUND_INTERVAL)
+
+    def _begin_restarts(self, restarts: dict[str, asyncio.Task[None]]) -> None:
+        """Start again what has ended, beside the rounds: a start that hangs must not stop the supervision of others."""
+        kinds = {"load balancers": self._load_balancers.restart_ended, "file shares": self._file_shares.restart_ended}
+        for kind, restart_ended in kinds.items():
+            if (former := restarts.get(kind)) is not None:
+                if not former.done():
+                    continue
+                former.result()
+            restarts[kind] = asyncio.create_task(restart_ended())
 
     async def _sample(self, running: set[str]) -> None:
         try:

@@ -20,11 +20,13 @@ class Restarts:
 
     async def restart_ended(self, ended_ids: Iterable[str], start_again: Callable[[str], Awaitable[None]]) -> None:
         """Start again what has ended."""
+        now = time.monotonic()
+        self._retry_times = {name: retry_time for name, retry_time in self._retry_times.items() if retry_time > now}
         for name in ended_ids:
-            if self._retry_times.get(name, 0) > time.monotonic():
+            if name in self._retry_times:
                 continue
-            self._retry_times[name] = time.monotonic() + RETRY_INTERVAL
             try:
                 await start_again(name)
             except (DriverError, OSError) as problem:
                 LOG.warning("A %s could not be started again", self._kind, extra={self._id: name, "why": str(problem)})
+            self._retry_times[name] = time.monotonic() + RETRY_INTERVAL
