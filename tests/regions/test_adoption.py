@@ -88,6 +88,21 @@ MACHINE = ForeignMachine(
     volumes_deleted_with_it=[],
 )
 
+OTHER_PORT = replace(
+    PORT,
+    id="20000000-0000-4000-8000-000000000002",
+    mac_address="fa:16:3e:00:00:02",
+    addresses=["10.9.0.21"],
+)
+OTHER_MACHINE = replace(
+    MACHINE,
+    id="20000000-0000-4000-8000-000000000001",
+    cloud_id="other",
+    volumes=[],
+    boot_volume_id=None,
+    ports=[OTHER_PORT],
+)
+
 
 @pytest.fixture
 async def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RunningCloud]:
@@ -191,25 +206,49 @@ async def test_a_rule_that_cannot_be_copied_is_an_obstacle(
     assert obstacle in ((await list_obstacles(owner))["server"] or "")
 
 
+@pytest.mark.parametrize("is_named_by_rule", [False, True])
+async def test_a_copied_security_group_is_never_shared_with_another_project(
+    cloud: RunningCloud, owner: Tenant, driver: ForeignDriver, *, is_named_by_rule: bool
+) -> None:
+    network = replace(NETWORK, id="20000000-0000-4000-8000-000000000004", cloud_id="net-2", subnets=[])
+    group = replace(
+        GROUP,
+        id="20000000-0000-4000-8000-000000000005",
+        rules=[NewRule(direction="ingress", remote_group_id=GROUP.id)],
+    )
+    port = replace(
+        OTHER_PORT,
+        network_id=network.id,
+        addresses=[],
+        group_ids=[group.id if is_named_by_rule else GROUP.id],
+    )
+    driver.resources = replace(
+        resources(),
+        networks=[NETWORK, network],
+        machines=[MACHINE, replace(OTHER_MACHINE, ports=[port])],
+        groups={GROUP.id: GROUP, group.id: group},
+    )
+    for kind, cloud_id in (("network", "net"), ("instance", "server")):
+        assert (await adopt(owner, kind, cloud_id)).status_code == 200
+
+    async with new_tenant(cloud) as other:
+        body = {"kind": "network", "cloud_id": "net-2"}
+        path, client = f"/_pileus/adoptions/{other.project_id}/{PLACE}", {"client_id": other.client_id}
+        assert (await owner.operator.post(path, json=body, params=client)).status_code == 200
+        body = {"kind": "instance", "cloud_id": "other"}
+        refused = await owner.operator.post(path, json=body, params=client)
+        groups = (await other.api.get(f"/cloud/v1/securitygroups/{other.project_id}/{PLACE}")).json()["results"]
+
+    assert (refused.status_code, "web is of another project" in refused.json()["message"]) == (409, True)
+    assert [group["name"] for group in groups if group["name"] == "web"] == []
+    assert driver.marked == [NETWORK.id, MACHINE.id, network.id]
+    assert [group.id for group in driver.copies] == [GROUP.id]
+
+
 async def test_a_security_group_is_copied_once_and_stays_as_the_tenant_changes_it(
     owner: Tenant, driver: ForeignDriver
 ) -> None:
-    other = replace(
-        MACHINE,
-        id="20000000-0000-4000-8000-000000000001",
-        cloud_id="other",
-        volumes=[],
-        boot_volume_id=None,
-        ports=[
-            replace(
-                PORT,
-                id="20000000-0000-4000-8000-000000000002",
-                mac_address="fa:16:3e:00:00:02",
-                addresses=["10.9.0.21"],
-            )
-        ],
-    )
-    driver.resources = replace(resources(), machines=[MACHINE, other])
+    driver.resources = replace(resources(), machines=[MACHINE, OTHER_MACHINE])
 
     for kind, cloud_id in (("network", "net"), ("instance", "server"), ("instance", "other")):
         assert (await adopt(owner, kind, cloud_id)).status_code == 200

@@ -187,8 +187,12 @@ def _list_needed_groups(
 
 
 async def _add_groups(tx: Tx, ctx: Context, groups: Sequence[ForeignSecurityGroup]) -> list[SecurityGroupSpec]:
-    """Save the groups that have no record yet, and return them."""
-    known = await resource_revisions.list_known_ids(tx, security_groups.TABLE, [group.id for group in groups])
+    """Save the groups that have no record yet, and return them. Raises Conflict for one of another project."""
+    records = await security_groups.list_for_use(tx, [group.id for group in groups])
+    for record in records:
+        if record.place != ctx.place:
+            raise Conflict(f"Security group {record.name} is of another project already: use another one first")
+    known = {record.id for record in records}
     new = [(group, _plan_rules(ctx, group)) for group in groups if group.id not in known]
     await check_quotas(tx, ctx, {"firewall_count": len(new)})
     now = ctx.now()

@@ -75,6 +75,12 @@ async def get_for_use(tx: Tx, place: Place, group_id: str) -> SecurityGroup:
     return await scoped.get(tx, TABLE, "Security group", place, group_id, lock=FOR_USE)
 
 
+async def list_for_use(tx: Tx, group_ids: Sequence[str]) -> list[SecurityGroup]:
+    """Return the groups with these ids, of any tenant; nobody changes or deletes them until the transaction ends."""
+    marks, values = in_list_placeholders("id", group_ids)
+    return await TABLE.find(tx, f"id IN ({marks}) ORDER BY id {FOR_USE}", **values)
+
+
 async def find_default(tx: Tx, place: Place) -> SecurityGroup | None:
     """Return a place's default group, or None if it has not been created."""
     return await TABLE.find_one(tx, f"{IN_PLACE} AND is_default = 1", **place_parameters(place))
