@@ -307,6 +307,26 @@ async def test_a_project_of_another_tenant_needs_its_client_id(
     assert (view["name"], view["mtu"]) == ("legacy-net", 1400)
 
 
+async def test_what_a_project_has_already_is_neither_marked_again_nor_adopted_by_another(
+    cloud: RunningCloud, owner: Tenant, driver: ForeignDriver
+) -> None:
+    volume = replace(DISK, id="20000000-0000-4000-8000-000000000003", cloud_id="data", machine_id=None)
+    driver.resources = replace(resources(), volumes=[volume])
+    adoptions = (("network", "net"), ("volume", "data"), ("instance", "server"))
+    for kind, cloud_id in adoptions:
+        assert (await adopt(owner, kind, cloud_id)).status_code == 200
+    marked = list(driver.marked)
+
+    async with new_tenant(cloud) as other:
+        refused = [await adopt(other, kind, cloud_id) for kind, cloud_id in adoptions]
+    repeated = [await adopt(owner, kind, cloud_id) for kind, cloud_id in adoptions]
+
+    assert [answer.status_code for answer in refused] == [409] * 3
+    assert {"adopted into another project" in answer.json()["message"] for answer in refused} == {True}
+    assert [(answer.status_code, answer.json()["obstacle"]) for answer in repeated] == [(200, None)] * 3
+    assert driver.marked == marked == [NETWORK.id, volume.id, MACHINE.id]
+
+
 async def test_a_volume_that_no_server_has_is_adopted_alone(owner: Tenant, driver: ForeignDriver) -> None:
     volume = replace(DISK, id="20000000-0000-4000-8000-000000000003", cloud_id="data", name="data", machine_id=None)
     driver.resources = replace(resources(), volumes=[DISK, volume])

@@ -1,9 +1,12 @@
-"""Save the records of what is adopted. Each function raises what prevents the adoption, and does nothing twice."""
+"""Save the records of what is adopted. Each function raises what prevents the adoption, and does nothing twice.
+
+It returns the new security groups, or None if the project has the resource already.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import get_args
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, astuple
 
 from pileus.domain import limits
 from pileus.domain.account import quota_checks
@@ -34,6 +37,7 @@ from pileus.store import resource_revisions
 from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import addresses, networks, ports, security_groups, subnets
+from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
 
 STATUSES = frozenset({Status.ACTIVE, Status.SHUTOFF, Status.SUSPENDED})
@@ -47,10 +51,10 @@ def display_name(resource: ForeignResource) -> str:
     return resource.name if NAME_REGEX.fullmatch(resource.name) else resource.cloud_id
 
 
-async def save_network(tx: Tx, ctx: Context, network: ForeignNetwork) -> None:
-    """Save a network with its subnets. Raises QuotaExceeded or NoCapacity."""
-    if await networks.find(tx, network.id):
-        return
+async def save_network(tx: Tx, ctx: Context, network: ForeignNetwork) -> list[SecurityGroupSpec] | None:
+    """Save a network with its subnets. Raises Conflict, QuotaExceeded or NoCapacity."""
+    if await _has_record(tx, ctx, networks.TABLE, network):
+        return None
     await check_quotas(tx, ctx, {"network_count": 1, "subnet_count": len(network.subnets)})
     now = ctx.now()
     record = Network(
@@ -83,27 +87,29 @@ async def save_network(tx: Tx, ctx: Context, network: ForeignNetwork) -> None:
             ),
         )
     await _write_audit_entry(tx, ctx, "network", network)
+    return []
 
 
-async def save_volume(tx: Tx, ctx: Context, volume: ForeignVolume) -> None:
+async def save_volume(tx: Tx, ctx: Context, volume: ForeignVolume) -> list[SecurityGroupSpec] | None:
     """Save a volume that no machine has. Raises Conflict or QuotaExceeded."""
-    if await volumes.find(tx, volume.id):
-        return
+    if await _has_record(tx, ctx, volumes.TABLE, volume):
+        return None
     if volume.machine_id is not None:
         raise Conflict(f"Volume {volume.cloud_id} is attached to server {volume.machine_id}: adopt the server")
     await check_quotas(tx, ctx, {"volume_count": 1, "volume_size": volume.size})
     await _add_volume(tx, ctx, volume, VolumeStatus.AVAILABLE)
+    return []
 
 
 async def save_machine(
     tx: Tx, ctx: Context, machine: ForeignMachine, groups: Mapping[str, ForeignSecurityGroup]
-) -> list[SecurityGroupSpec]:
-    """Save a machine with its interfaces, volumes and copies of its security groups; return the new copies.
+) -> list[SecurityGroupSpec] | None:
+    """Save a machine with its interfaces, volumes and copies of its security groups.
 
     Raises Conflict, Invalid or QuotaExceeded.
     """
-    if await instances.find(tx, machine.id):
-        return []
+    if await _has_record(tx, ctx, instances.TABLE, machine):
+        return None
     flavor = _require_flavor(ctx, machine)
     if machine.status not in STATUSES:
         raise Conflict(f"The server has the status {machine.status}: start, stop or repair it in the cloud first")
@@ -121,6 +127,16 @@ async def save_machine(
         await attachments.add(tx, _new_attachment(ctx, machine, volume))
     await _write_audit_entry(tx, ctx, "instance", machine)
     return new_groups
+
+
+async def _has_record(
+    tx: Tx, ctx: Context, table: Table[Network] | Table[Volume] | Table[Instance], resource: ForeignResource
+) -> bool:
+    """Return whether the project has a resource already. Raises Conflict if another one has it."""
+    record = await table.find_by_id(tx, resource.id)
+    if record is not None and (record.client_id, record.project_id, record.region_id) != astuple(ctx.place):
+        raise Conflict(f"{display_name(resource)} has been adopted into another project")
+    return record is not None
 
 
 def _require_flavor(ctx: Context, machine: ForeignMachine) -> Flavor:

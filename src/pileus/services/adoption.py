@@ -94,19 +94,31 @@ class Adoption:
         return candidates
 
     async def adopt(self, kind: AdoptableKind, cloud_id: str) -> Candidate:
-        """Adopt a resource; to repeat it is safe. Raises DriverError, NotFound, Invalid, Conflict or QuotaExceeded."""
+        """Adopt a resource; what the project has already is left as it is.
+
+        Raises DriverError, NotFound, Invalid, Conflict or QuotaExceeded.
+        """
         foreign = await self._list_foreign()
         resource = _require_resource(foreign, kind, cloud_id)
-        new_groups: list[SecurityGroupSpec] = []
+        new_groups = await self._plan_groups(resource, foreign)
+        if new_groups is not None:
+            await self._mark(resource, new_groups)
+            await self._write(lambda tx: self._save(tx, resource, foreign))
+        return _candidate(kind, resource)
+
+    async def _plan_groups(
+        self, resource: ForeignResource, foreign: ForeignResources
+    ) -> list[SecurityGroupSpec] | None:
+        """Check an adoption; return its new security groups, or None if there is nothing to do."""
+        new_groups: list[SecurityGroupSpec] | None = None
 
         async def check(tx: Tx) -> None:
-            new_groups[:] = await self._save(tx, resource, foreign)
+            nonlocal new_groups
+            new_groups = await self._save(tx, resource, foreign)
             raise _RolledBack
 
         await self._roll_back(check)
-        await self._mark(resource, new_groups)
-        await self._write(lambda tx: self._save(tx, resource, foreign))
-        return _candidate(kind, resource)
+        return new_groups
 
     async def _list_foreign(self) -> ForeignResources:
         self._ctx.require_region()
@@ -141,15 +153,17 @@ class Adoption:
             return str(problem)
         return None
 
-    async def _save(self, tx: Tx, resource: ForeignResource, foreign: ForeignResources) -> list[SecurityGroupSpec]:
-        """Save the records of a resource, unless it has them; return its new security groups."""
+    async def _save(
+        self, tx: Tx, resource: ForeignResource, foreign: ForeignResources
+    ) -> list[SecurityGroupSpec] | None:
+        """Save the records of a resource; return its new security groups, or None if the project has it already."""
         await projects.require_active(tx, self._ctx.place)
         if isinstance(resource, ForeignMachine):
             return await save_machine(tx, self._ctx, resource, foreign.groups)
         if isinstance(resource, ForeignNetwork):
-            await save_network(tx, self._ctx, resource)
-        elif isinstance(resource, ForeignVolume):
-            await save_volume(tx, self._ctx, resource)
+            return await save_network(tx, self._ctx, resource)
+        if isinstance(resource, ForeignVolume):
+            return await save_volume(tx, self._ctx, resource)
         return []
 
     async def _mark(self, resource: ForeignResource, new_groups: list[SecurityGroupSpec]) -> None:

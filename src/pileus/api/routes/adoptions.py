@@ -56,8 +56,8 @@ async def adopt_resource(
     A network is adopted with its subnets, and an instance with its interfaces and volumes; its networks come first. Its
     security groups are copied, as others may use the originals. Nothing is restarted. To repeat the request is safe.
 
-    409 if something prevents the adoption, 404 if there is no such resource. For a project of another tenant, pass its
-    `client_id`.
+    409 if something prevents the adoption or another project has the resource, 404 if there is no such resource. For a
+    project of another tenant, pass its `client_id`.
     """
     adoption = await _make_adoption(ctx, client_scope, project_id, region_id)
     with _driver_errors():
