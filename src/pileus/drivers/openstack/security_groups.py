@@ -23,6 +23,13 @@ ENGINE_PROTOCOLS = {"any": None, "ipencap": "4"}
 PILEUS_PROTOCOLS = {"4": "ipencap"}
 """The same in the other direction."""
 ANYWHERE = frozenset({"0.0.0.0/0", "::/0"})
+PROTOCOL_NUMBERS = {
+    "icmp": 1, "igmp": 2, "ipip": 4, "tcp": 6, "egp": 8, "udp": 17, "dccp": 33, "ipv6-encap": 41, "ipv6-route": 43,
+    "ipv6-frag": 44, "rsvp": 46, "gre": 47, "esp": 50, "ah": 51, "ipv6-icmp": 58, "icmpv6": 58, "ipv6-nonxt": 59,
+    "ipv6-opts": 60, "ospf": 89, "vrrp": 112, "pgm": 113, "sctp": 132, "udplite": 136,
+}  # fmt: skip
+ICMP = ("1", "58")
+ALL_PORTS = ("1", "65535")
 
 Rule = tuple[str | None, ...]
 
@@ -82,8 +89,19 @@ class NeutronSecurityGroups:
 
 
 def _rule_key(rule: Json) -> Rule:
-    """Return what makes two rules equal."""
-    return tuple(None if rule[name] is None else str(rule[name]) for name in FIELDS)
+    """Return what makes two rules equal for OpenStack, which refuses a second one."""
+    key = {name: None if rule[name] is None else str(rule[name]) for name in FIELDS}
+    key["protocol"] = protocol = _protocol_number(key["protocol"], key["ethertype"])
+    if key["remote_ip_prefix"] in ANYWHERE:
+        key["remote_ip_prefix"] = None
+    if protocol not in ICMP and (key["port_range_min"], key["port_range_max"]) == ALL_PORTS:
+        key["port_range_min"] = key["port_range_max"] = None
+    return tuple(key.values())
+
+
+def _protocol_number(protocol: str | None, ethertype: str | None) -> str | None:
+    number = None if protocol is None else str(PROTOCOL_NUMBERS.get(protocol, protocol))
+    return "58" if number == "1" and ethertype == "IPv6" else number
 
 
 def is_as_intended(existing: Json, group: SecurityGroupSpec, engine_ids: Mapping[str, str]) -> bool:
