@@ -20,6 +20,8 @@ R = TypeVar("R", bound=Struct)
 OF_CLIENT = "client_id = :client_id"
 KEPT_FIELDS = {"subscriptions": ("failures", "next_at"), "quota_thresholds": ("last_sending", "last_message")}
 """What each database records itself in its copy."""
+RELEASED_NAME = "\x01{}"
+"""The name of a copy that waits for its new name, or for the end of its deletion."""
 
 
 class Account(Struct, frozen=True, kw_only=True):
@@ -96,7 +98,7 @@ async def _save_client(tx: Tx, client: Client) -> None:
 
 async def _save_projects(tx: Tx, account: Account) -> None:
     """Save the projects. One whose deletion has begun or ended here stays so: it is deleted here first."""
-    existing = {project.id: project for project in await projects.list_of_client(tx, account.client.id)}
+    existing = await _release_changed_names(tx, account)
     for project in account.projects:
         copy = existing.get(project.id)
         if copy is None:
@@ -105,14 +107,28 @@ async def _save_projects(tx: Tx, account: Account) -> None:
             await projects.TABLE.save(tx, copy, replace(project, revision=copy.revision))
 
 
+async def _release_changed_names(tx: Tx, account: Account) -> dict[int, Project]:
+    """Return the copies of the projects by id. Those whose names have changed get names that no project can have.
+
+    So the names are free for the projects that have them now, in whatever order they are saved.
+    """
+    names = {project.id: project.name for project in account.projects if project.deleted_at is None}
+    copies = {copy.id: copy for copy in await projects.list_of_client(tx, account.client.id)}
+    for copy in copies.values():
+        if copy.deleted_at is None and names.get(copy.id) != copy.name:
+            copies[copy.id] = await projects.TABLE.save(tx, copy, replace(copy, name=RELEASED_NAME.format(copy.id)))
+    return copies
+
+
 async def _save_rows(tx: Tx, client_id: int, table: Table[R], rows: Sequence[R], key: Callable[[R], Any]) -> None:
+    """Save rows, after those that are gone have been removed: a new one may have the name of one of them."""
     existing = {key(row): row for row in await table.find(tx, OF_CLIENT, client_id=client_id)}
+    for gone in existing.keys() - {key(row) for row in rows}:
+        await table.remove(tx, gone)
     for row in rows:
-        copy = existing.pop(key(row), None)
+        copy = existing.get(key(row))
         if copy is None:
             await table.add(tx, row)
             continue
         kept = {field: getattr(copy, field) for field in (*KEPT_FIELDS.get(table.name, ()), "revision")}
         await table.save(tx, copy, replace(row, **kept))
-    for gone in existing:
-        await table.remove(tx, gone)
