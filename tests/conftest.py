@@ -19,7 +19,7 @@ from tests.databases import BACKENDS, database_url, delete_all_rows
 from tests.packaging.distributions import ROOT, Distributions, build_distributions
 from tests.servers import Server, run_server
 from tests.tenants import Tenant, new_tenant
-from tests.watched_transactions import watch_transactions
+from tests.watched_transactions import note_requests, watch_transactions
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -59,10 +59,12 @@ async def running(
         async with run_cloud(
             checked_settings(data=data, database=url, log_level="error", image_sources="any", subscribers="any")
         ) as cloud:
+            cloud.app.asgi_handler = note_requests(cloud.app.asgi_handler)
             with watch_transactions(cloud.app_state.db) as watched:
                 yield cloud
             assert await find_wrong_counts(cloud.app_state.db) == []
             assert watched.list_mixed() == set()
+            assert watched.changing_copied == set()
 
 
 @pytest.fixture

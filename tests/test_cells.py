@@ -187,6 +187,20 @@ async def test_changes_of_tenants_hold_in_all_cells_when_they_are_answered(
     assert "cpu_count" in refused.text
 
 
+async def test_a_deprecated_key_is_that_of_all_regions(cells: tuple[CellServer, CellServer]) -> None:
+    first, second = cells
+    key = {"sshkey_name": "laptop", "public_key": PUBLIC_KEY}
+    created = await second.api.post("/cloud/v1/keypairs/1/2", json=key)
+    assert created.is_success, created.text
+
+    await second.create(1, 2, ssh_key_name="laptop")
+    assert [await cell.count("SELECT count(*) FROM ssh_keys") for cell in cells] == [1, 1]
+    deleted = await second.api.delete(f"/cloud/v1/keypairs/1/2/{created.json()['sshkey_id']}")
+    assert deleted.status_code == 204
+    assert (await first.api.get("/cloud/v1/keypairs/1/1")).json()["count"] == 0
+    assert (await second.order(1, 2, ssh_key_name="laptop")).status_code == 404
+
+
 async def test_a_project_is_deleted_in_all_cells(cells: tuple[CellServer, CellServer]) -> None:
     first, second = cells
     project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()

@@ -13,7 +13,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import pytest
+from litestar.types import ASGIApp, Receive, Send
 
+from pileus.api.cell_routes import ID_PARAMETERS, find_cells
+from pileus.domain.cells import TENANTS_CELL, Cells
+from pileus.domain.errors import NotOffered
 from pileus.store.database import VERSIONS, Database, Tx, Work
 from pileus.store.schema import load_migrations
 from pileus.store.sqlite import Sqlite
@@ -35,6 +39,11 @@ ALLOWED = {
     frozenset({"quota_thresholds"}): "the notification about a quota, which each database saves for its regions",
 }
 """The transactions that touch tables of tenants and of regions at once, by the tables of tenants."""
+OTHER_CELL = Cells(own=1, addresses={0: "", 1: ""}, region_cells={})
+"""A cell with all regions besides that of the tenants."""
+WHOLE_DATABASE = ("/_pileus/reset", "/_pileus/state")
+"""What replaces the content of one database, and is refused where there are several."""
+REQUEST: ContextVar[Any] = ContextVar("request", default=None)
 STATEMENTS: ContextVar[set[str] | None] = ContextVar("statements", default=None)
 UNWATCHED: ContextVar[bool] = ContextVar("unwatched", default=False)
 
@@ -48,9 +57,16 @@ class TouchedTables(NamedTuple):
 
 @dataclass(slots=True)
 class WatchedTransactions:
-    """The statements of each transaction that has ended; equal ones once."""
+    """The statements of each transaction that has ended, equal ones once, and which requests change copied tables."""
 
     transactions: set[frozenset[str]] = field(default_factory=set)
+    changing_copied: set[str] = field(default_factory=set)
+
+    def add(self, statements: frozenset[str]) -> None:
+        """Note a transaction, with the request that it is part of."""
+        self.transactions.add(statements)
+        if (scope := REQUEST.get()) and find_changed_copies(statements) and not _is_of_tenants_cell(scope):
+            self.changing_copied.add(f"{scope['method']} {scope['path']}")
 
     def list_mixed(self) -> set[TouchedTables]:
         """Return what each transaction touches that may not touch tables of tenants and of regions at once."""
@@ -82,7 +98,7 @@ def watch_transactions(db: Database) -> Iterator[WatchedTransactions]:
         try:
             return await write(run)
         finally:
-            watched.transactions.add(frozenset(statements))
+            watched.add(frozenset(statements))
 
     def execute_and_watch(tx: DirectTx, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
         if (statements := STATEMENTS.get()) is not None:
@@ -103,6 +119,37 @@ def leave_unwatched() -> Iterator[None]:
         yield
     finally:
         UNWATCHED.reset(token)
+
+
+def note_requests(app: ASGIApp) -> ASGIApp:
+    """Wrap an application, so that transactions know the request that they are part of."""
+
+    async def handle(scope: Any, receive: Receive, send: Send) -> None:
+        REQUEST.set(scope)
+        await app(scope, receive, send)
+
+    return handle
+
+
+def _is_of_tenants_cell(scope: Any) -> bool:
+    """Return whether cell 0 answers a request, or a cloud of several cells refuses it."""
+    path, params = scope["path"].rstrip("/"), scope.get("path_params", {})
+    if path.startswith(WHOLE_DATABASE):
+        return True
+    try:
+        return TENANTS_CELL in find_cells(OTHER_CELL, scope["method"], path, params) and not params.keys() & {
+            *ID_PARAMETERS
+        }
+    except NotOffered:
+        return True
+
+
+def find_changed_copies(statements: frozenset[str]) -> set[str]:
+    """Return the copied tables that a transaction writes, besides the notification about a quota."""
+    accesses = frozenset[tuple[str, bool]]().union(*map(_list_accesses, statements))
+    written = {table for table, is_write in accesses if is_write}
+    copied = {table for table in written if SCOPES.get(table) is TableScope.COPIED}
+    return set() if copied == {"quota_thresholds"} and written - copied else copied
 
 
 def find_touched_tables(statements: frozenset[str]) -> TouchedTables:

@@ -20,7 +20,8 @@ DELETED_ELSEWHERE = "deleted_elsewhere"
 READING = ("GET", "HEAD")
 HERE = ("/_pileus/", "/ui", "/cloud/v1/regions", "/cloud/public/", "/metrics")
 """The beginnings of paths that each server answers itself: its pages, its catalogue, its simulation, its state."""
-OF_TENANTS = ("/_pileus/tenants", "/_pileus/limit_requests", "/_pileus/quotas", "/ui/session")
+OF_TENANTS = ("/_pileus/tenants", "/_pileus/limit_requests", "/_pileus/quotas", "/ui/session", "/cloud/v1/keypairs/")
+"""The beginnings of paths that are about a tenant, even those that name a region."""
 MERGED = frozenset({"/cloud/v1/tasks", "/cloud/v1/user_actions"})
 """Lists whose pages are put together from those of all cells."""
 EVERYWHERE = frozenset({"/cloud/v1/tasks/acknowledge", "/cloud/v1/tasks/acknowledge_all"})
