@@ -18,7 +18,7 @@ from pileus.server.http_server import listen
 from pileus.server.process import make_http_server
 from pileus.server.startup import StartError, explain_start_errors
 from pileus.setting_fields import SettingError
-from pileus.settings import load
+from pileus.settings import Settings, load
 from pileus.store.account import api_keys
 from pileus.store.database import Database, Tx
 from tests.app_settings import checked_settings
@@ -30,6 +30,9 @@ from tests.watched_transactions import TouchedTables, watch_transactions
 
 INSTANCES = "SELECT count(*) FROM instances"
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVuZ2luZWVyaW5nLXRlc3Qta2V5LWZvci1jZWxscyEh test"
+
+
+PART = b" " * 65536
 
 
 @dataclass(slots=True)
@@ -246,6 +249,50 @@ async def test_a_cell_that_is_away_does_not_stop_the_others(tmp_path: Path) -> N
         await first.create(1, 1)
         strange = await first.api.get("/cloud/v1/instances/1/2", headers={"pileus-from-cell": "1"})
         assert strange.status_code == 503
+
+
+async def test_requests_that_are_wrong_for_another_cell_get_the_errors_of_the_own_one(
+    cells: tuple[CellServer, CellServer],
+) -> None:
+    first, second = cells
+
+    async def send_too_much() -> AsyncIterator[bytes]:
+        for _ in range(Settings().body_limit // len(PART) + 1):
+            yield PART
+
+    too_large = await second.api.post("/cloud/v1/projects", content=send_too_much())
+    assert (too_large.status_code, too_large.json()["exception_class"]) == (413, "RequestEntityTooLarge")
+    for server in cells:
+        too_long = await server.api.get("/cloud/v1/tasks", params={"limit": "9" * 5000})
+        assert (too_long.status_code, too_long.json()["exception_class"]) == (400, "ValidationError")
+    await second.api.post("/cloud/v1/projects", json={"name": "shop"})
+    for path in ("/cloud/v1/user_actions", "/cloud/v1/projects/1"):
+        answers = [await second.api.head(path), await second.api.get(path), await first.api.head(path)]
+        assert [answer.status_code for answer in answers] == [200] * 3
+        assert {answer.headers["content-length"] for answer in answers} == {str(len(answers[1].content))}
+
+
+async def test_an_answer_that_is_not_that_of_a_cell_is_no_answer(tmp_path: Path) -> None:
+    """A proxy in front of a cell can answer 200 with a page of its own."""
+
+    async def answer_page(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>")
+        await writer.drain()
+        writer.close()
+
+    ports = [free_port(), free_port()]
+    async with (
+        await asyncio.start_server(answer_page, "127.0.0.1", ports[1]),
+        run_cell(tmp_path, 0, ports, ["", ""]) as first,
+    ):
+        project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()
+        answers = [
+            await first.api.get("/cloud/v1/tasks"),
+            await first.api.delete(f"/cloud/v1/projects/{project['id']}"),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * 2
+        assert answers[0].json()["message"] == "Cell 1 does not answer: try again later"
 
 
 async def test_a_database_keeps_the_cell_of_its_first_start(tmp_path: Path) -> None:

@@ -3,30 +3,35 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import httpx
 import msgspec
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from msgspec import Struct
 
 from pileus.api.authentication import wait_until_caches_expire
 from pileus.api.cell_connections import CellConnections
 from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE, FROM_OTHER_CELL, READING
-from pileus.api.errors import CELLS_ELSEWHERE, make_error_response
+from pileus.api.errors import CELLS_ELSEWHERE
 from pileus.api.forwarded_requests import (
     answer_unless_elsewhere,
     forward_request,
     make_forwarded_headers,
     make_forwarding_client,
+    send_error,
     send_forwarded_answer,
 )
-from pileus.api.requests import BodyDecodingRequest, receive_body
-from pileus.domain.errors import Conflict, Invalid, Problem, Unavailable
+from pileus.api.requests import receive_body
+from pileus.api.wire.tasks import TaskIds
+from pileus.domain.errors import Conflict, Invalid, Unavailable
 
 LOG = logging.getLogger(__name__)
 DEFAULT_LIMITS = {"/cloud/v1/tasks": 10, "/cloud/v1/user_actions": 1000}
 LARGEST_WINDOW = 1000
+MOST_DIGITS = 100
+B = TypeVar("B")
 DELETION_SECONDS = 30.0
 LOOK_SECONDS = 0.2
 
@@ -61,9 +66,8 @@ class CellRequestForwarder:
             body = await receive_body(receive, self._body_limit)
             request = _CellRequest(self._open_client(), self._connections.cells.addresses, scope, body)
             answer = await request.answer(numbers)
-        except Problem as problem:
-            response = make_error_response(BodyDecodingRequest(scope, receive, send), problem)
-            await response(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001  # answered and logged as in the application
+            await send_error(problem, scope, receive, send)
             return
         LOG.info("Forwarded", extra={"request_id": scope["request_id"], "cells": numbers})
         if answer is None:
@@ -71,7 +75,7 @@ class CellRequestForwarder:
             await self._app(scope, receive, send)
         else:
             scope.pop(CHANGES_TENANT, None)
-            await send_forwarded_answer(answer, send)
+            await send_forwarded_answer(answer, scope["method"], send)
 
     def _open_client(self) -> httpx.AsyncClient:
         """Return the client of all requests, whose connections stay open."""
@@ -100,16 +104,17 @@ class _CellRequest:
             return await self._merge(numbers)
         return await self._delete(numbers[:-1])
 
-    async def _ask(self, number: int, query: str | None = None) -> httpx.Response:
+    async def _ask(self, number: int, **changes: str) -> httpx.Response:
+        """Send the request, with another method or query if they are given, to a cell."""
         away = f"Cell {number} does not answer"
         address = self._addresses[number]
         return await forward_request(
-            self._client, self._scope, address, self._body, header=FROM_OTHER_CELL, away=away, query=query
+            self._client, self._scope, address, self._body, header=FROM_OTHER_CELL, away=away, **changes
         )
 
-    async def _ask_all(self, numbers: Sequence[int], query: str | None = None) -> httpx.Response:
+    async def _ask_all(self, numbers: Sequence[int]) -> httpx.Response:
         """Return the first answer that is an error, or else the last one."""
-        answers = await asyncio.gather(*(self._ask(number, query) for number in numbers))
+        answers = await asyncio.gather(*map(self._ask, numbers))
         return next((answer for answer in answers if answer.is_error), answers[-1])
 
     async def _merge(self, numbers: Sequence[int]) -> httpx.Response:
@@ -122,13 +127,13 @@ class _CellRequest:
         limit, offset = window
         others = [pair for pair in parameters if pair[0] not in ("limit", "offset")]
         query = urlencode([*others, ("limit", limit + offset), ("offset", 0)])
-        answers = await asyncio.gather(*(self._ask(number, query) for number in numbers))
+        answers = await asyncio.gather(*(self._ask(number, method="GET", query=query) for number in numbers))
         if failed := next((answer for answer in answers if answer.is_error), None):
             return failed
-        pages = [answer.json() for answer in answers]
+        pages = [_decode(answer, _Page, number) for number, answer in zip(numbers, answers, strict=True)]
         newest_first = "asc" not in (values.get("order_by"), values.get("sorting"))
-        results = sorted((row for page in pages for row in page["results"]), key=_id_of, reverse=newest_first)
-        merged = {"count": sum(page["count"] for page in pages), "results": results[offset : offset + limit]}
+        results = sorted((row for page in pages for row in page.results), key=_id_of, reverse=newest_first)
+        merged = {"count": sum(page.count for page in pages), "results": results[offset : offset + limit]}
         headers = {"content-type": "application/json"}
         return httpx.Response(answers[0].status_code, headers=headers, content=msgspec.json.encode(merged))
 
@@ -140,7 +145,7 @@ class _CellRequest:
         for number in numbers:
             answer = await self._ask(number)
             if answer.status_code == httpx.codes.OK:
-                await self._wait_for_deletion(number, answer.json()["tasks"])
+                await self._wait_for_deletion(number, _decode(answer, TaskIds, number).tasks)
             elif answer.status_code != httpx.codes.NOT_FOUND:
                 return answer
         return None
@@ -149,21 +154,43 @@ class _CellRequest:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + DELETION_SECONDS
         for task_id in task_ids:
-            while (task := await self._read_task(number, task_id))["state"] not in ("FINISHED", "ERROR"):
+            while (task := await self._read_task(number, task_id)).state not in ("FINISHED", "ERROR"):
                 if loop.time() > deadline:
                     raise Conflict(f"Cell {number} is deleting the project: repeat the request until it has ended")
                 await asyncio.sleep(LOOK_SECONDS)
-            if task["state"] == "ERROR":
-                raise Conflict(f"Cell {number} could not delete the project: {task['error']}")
+            if task.state == "ERROR":
+                raise Conflict(f"Cell {number} could not delete the project: {task.error}")
 
-    async def _read_task(self, number: int, task_id: str) -> dict[str, Any]:
+    async def _read_task(self, number: int, task_id: str) -> "_Task":
         headers = make_forwarded_headers(self._scope, FROM_OTHER_CELL)
         try:
             answer = await self._client.get(f"{self._addresses[number]}/cloud/v1/tasks/{task_id}", headers=headers)
             answer.raise_for_status()
         except httpx.HTTPError as problem:
             raise Unavailable(f"Cell {number} does not answer: try again later") from problem
-        return dict(answer.json())
+        return _decode(answer, _Task, number)
+
+
+class _Page(Struct):
+    """A page of a list of one cell."""
+
+    count: int
+    results: list[dict[str, Any]]
+
+
+class _Task(Struct):
+    """A task of another cell."""
+
+    state: str
+    error: str | None = None
+
+
+def _decode(answer: httpx.Response, type_: type[B], number: int) -> B:
+    """Return the body of an answer of a cell. Raises Unavailable for that of something else, such as a proxy."""
+    try:
+        return msgspec.json.decode(answer.content, type=type_)
+    except msgspec.DecodeError as problem:
+        raise Unavailable(f"Cell {number} does not answer: try again later") from problem
 
 
 def _id_of(row: dict[str, Any]) -> str:
@@ -173,7 +200,7 @@ def _id_of(row: dict[str, Any]) -> str:
 def _parse_window(values: dict[str, str], default_limit: int) -> tuple[int, int] | None:
     """Return the limit and the offset of a page; None if they are wrong, as a cell will say. Raises Invalid."""
     texts = values.get("limit", str(default_limit)), values.get("offset", "0")
-    if not all(text.isascii() and text.isdigit() for text in texts):
+    if not all(text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS for text in texts):
         return None
     limit, offset = map(int, texts)
     if not 1 <= limit <= LARGEST_WINDOW:

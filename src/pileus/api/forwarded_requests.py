@@ -14,7 +14,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from pileus.api.errors import REGION_ELSEWHERE, make_error_response
 from pileus.api.requests import BodyDecodingRequest, receive_body
-from pileus.domain.errors import OutcomeUnknown, Problem, Unavailable
+from pileus.domain.errors import OutcomeUnknown, Unavailable
 from pileus.store import driver_homes
 from pileus.store.database import Database
 from pileus.store.driver_homes import RegionHome
@@ -59,13 +59,12 @@ class RequestForwarder:
         try:
             home = await self._find_home(scope)
             answer = await self._request(scope, home, await receive_body(receive, self._body_limit))
-        except Problem as problem:
-            response = make_error_response(BodyDecodingRequest(scope, receive, send), problem)
-            await response(scope, receive, send)
+        except Exception as problem:  # noqa: BLE001  # answered and logged as in the application
+            await send_error(problem, scope, receive, send)
             return
         fields = {"request_id": scope["request_id"], "place": home.place, "status": answer.status_code}
         LOG.info("Forwarded", extra=fields | {"home_request_id": answer.headers.get("request_id", "")})
-        await send_forwarded_answer(answer, send)
+        await send_forwarded_answer(answer, scope["method"], send)
 
     async def _request(self, scope: Any, home: RegionHome, body: bytes) -> httpx.Response:
         away = f"The server with the machines of region {home.region_id} ({home.place}) does not answer"
@@ -125,20 +124,23 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
     *,
     header: bytes,
     away: str,
+    method: str = "",
     query: str | None = None,
 ) -> httpx.Response:
     """Send a request to another server, marked by a header. `away` says in errors that the server does not answer.
 
-    Raises Unavailable, or OutcomeUnknown if that may have changed something.
+    `method` and `query` replace those of the request. Raises Unavailable, or OutcomeUnknown if that may have changed
+    something.
     """
     text = scope["query_string"].decode("latin-1") if query is None else query
+    method = method or scope["method"]
     url = address + scope["raw_path"].decode("latin-1") + ("?" if text else "") + text
     try:
-        return await client.request(scope["method"], url, headers=make_forwarded_headers(scope, header), content=body)
+        return await client.request(method, url, headers=make_forwarded_headers(scope, header), content=body)
     except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
         raise Unavailable(f"{away}: try again later") from problem
     except httpx.HTTPError as problem:
-        if scope["method"] in ("GET", "HEAD"):
+        if method in ("GET", "HEAD"):
             raise Unavailable(f"{away}: try again later") from problem
         raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
 
@@ -154,11 +156,20 @@ def make_forwarded_headers(scope: Any, header: bytes) -> list[tuple[bytes, bytes
 
 def _headers_for_client(answer: httpx.Response) -> list[tuple[str, str]]:
     headers = [(name, value) for name, value in answer.headers.items() if name not in ANSWERED_HEADERS]
-    return [*headers, ("content-length", str(len(answer.content)))]
+    # The other server answers HEAD with the length of the body that it does not send.
+    length = str(len(answer.content)) if answer.content else answer.headers.get("content-length", "0")
+    return [*headers, ("content-length", length)]
 
 
-async def send_forwarded_answer(answer: httpx.Response, send: Send) -> None:
-    """Send the answer of another server."""
+async def send_error(error: Exception, scope: Any, receive: Receive, send: Send) -> None:
+    """Send the answer for an exception outside the application, as the application does."""
+    response = make_error_response(BodyDecodingRequest(scope, receive, send), error)
+    await response(scope, receive, send)
+
+
+async def send_forwarded_answer(answer: httpx.Response, method: str, send: Send) -> None:
+    """Send the answer of another server; that of HEAD without a body."""
     headers = [(name.encode(), value.encode("latin-1")) for name, value in _headers_for_client(answer)]
     await send({"type": "http.response.start", "status": answer.status_code, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.content, "more_body": False})
+    body = b"" if method == "HEAD" else answer.content
+    await send({"type": "http.response.body", "body": body, "more_body": False})
