@@ -17,6 +17,7 @@ from tests.chaos.generated_requests import PARAMETER, Operation
 from tests.chaos.values import Values
 from tests.tasks.db_snapshot import load_columns
 from tests.tenants import REGION, Tenant
+from tests.watched_transactions import leave_unwatched
 
 OWN_NAME = "known-to-its-owner-only"
 CHANGING_HEADERS = {"content-length", "date", "etag", "request_id", "x-request-id"}
@@ -163,7 +164,8 @@ async def create_owner(tenant: Tenant) -> Owner:
             statement = f"UPDATE {table} SET name = :name WHERE client_id = :client_id"
             await tx.run(statement, name=OWN_NAME, client_id=tenant.client_id)
 
-    await db.write(rename)
+    with leave_unwatched():
+        await db.write(rename)
     async with db.read() as tx:
         rows = await tx.all(
             "SELECT a.ip FROM addresses a JOIN ports p ON p.id = a.port_id WHERE p.client_id = :id"
