@@ -22,6 +22,7 @@ from pileus.drivers.protocols.adoption import (
     ForeignSubnet,
     ForeignVolume,
 )
+from pileus.store.account import quotas
 from pileus.store.network import subnets
 from tests.app_settings import checked_settings
 from tests.drivers.foreign import ForeignDriver
@@ -305,6 +306,19 @@ async def test_a_project_of_another_tenant_needs_its_client_id(
     assert driver.marked == [NETWORK.id]
     view = (await owner.api.get(f"/cloud/v1/networks/{owner.project_id}/{PLACE}/{NETWORK.id}")).json()
     assert (view["name"], view["mtu"]) == ("legacy-net", 1400)
+
+
+async def test_what_cannot_be_adopted_does_not_count_for_the_others(owner: Tenant, driver: ForeignDriver) -> None:
+    # It fails after its records and the copy of its security group have been saved.
+    failing = replace(OTHER_MACHINE, ports=[replace(OTHER_PORT, addresses=["10.8.0.1"])])
+    driver.resources = replace(resources(), machines=[failing, MACHINE])
+    limits = {"vm_count": 1}
+    await owner.running.app_state.db.write(lambda tx: quotas.set_limits(tx, owner.client_id, PLACE, limits))
+
+    obstacles = await list_obstacles(owner)
+
+    assert "Address 10.8.0.1 is in no subnet" in (obstacles["other"] or "")
+    assert obstacles["server"] is None
 
 
 async def test_what_a_project_has_already_is_neither_marked_again_nor_adopted_by_another(

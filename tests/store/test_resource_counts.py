@@ -22,6 +22,7 @@ from pileus.store.count_checks import WrongCount, correct_counts, find_wrong_cou
 from pileus.store.database import Database, Tx
 from pileus.store.network import addresses, networks, ports
 from pileus.store.resource_counts import Counts
+from pileus.store.savepoints import undo_on_problem
 from pileus.store.schema import load_migrations, open_database
 from pileus.store.table_counts import COUNTS
 from tests.counted_tables import TABLES
@@ -116,6 +117,31 @@ async def test_counts_are_exact_after_concurrent_changes(databases: Sequence[Dat
         records = await tx.one(f"SELECT count(*) FROM {table} WHERE client_id IS NOT NULL")
     assert records == (9,)
     assert max(int(value) for _, value in rows) >= (0 if table in {"ports", "tasks"} else 9)
+
+
+async def test_a_part_of_a_transaction_that_fails_leaves_neither_records_nor_counts(
+    databases: Sequence[Database],
+) -> None:
+    mapper, make, _ = TABLES["volumes"]
+
+    async def add_and_fail(tx: Tx, name: str) -> None:
+        async with undo_on_problem(tx):
+            await mapper.add(tx, make(1, name))
+            raise Conflict(name)
+
+    async def work(tx: Tx) -> None:
+        await mapper.add(tx, make(1, "before"))
+        for name in ("undone", "undone too"):
+            with pytest.raises(Conflict):
+                await add_and_fail(tx, name)
+        async with undo_on_problem(tx):
+            await mapper.add(tx, make(1, "after"))
+
+    await databases[0].write(work)
+
+    async with databases[1].read() as tx:
+        assert {row[0] for row in await tx.all("SELECT id FROM volumes")} == {"before", "after"}
+    assert await find_wrong_counts(databases[0]) == []
 
 
 async def test_addresses_in_use_are_exact_after_concurrent_changes(databases: Sequence[Database]) -> None:

@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from pileus.domain.context import Context
-from pileus.domain.errors import Problem, not_found
+from pileus.domain.errors import Problem, Stale, Unavailable, not_found
 from pileus.domain.ids import derive_id, parse_id_cell
 from pileus.drivers.protocols.adoption import (
     ForeignMachine,
@@ -31,12 +32,13 @@ from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, networks, routers
 from pileus.store.rows import Table
+from pileus.store.savepoints import undo_on_problem
 from pileus.store.storage import snapshots, volumes
 
 CHECKED = 200
-"""Resources of a kind that are checked in one transaction; the others are checked when these are adopted."""
+"""Resources of a kind that a list checks, in one transaction."""
 NOT_ADOPTED = "Resources of this kind are not adopted: they stay as they are"
-UNCHECKED = "Not checked yet: adopt the others first"
+UNCHECKED = f"Not checked, as {CHECKED} before it are: try to adopt it"
 Write = Callable[[Callable[[Tx], Awaitable[Any]]], Awaitable[Any]]
 """Runs a function in one transaction."""
 
@@ -62,13 +64,17 @@ OTHER_TABLES: dict[str, Table[Any]] = {
 
 
 class Candidate(Struct, frozen=True, kw_only=True):
-    """A foreign resource, and what prevents its adoption, if anything. `id` is the one that it gets."""
+    """A foreign resource, and what prevents its adoption, if anything. `id` is the one that it gets.
+
+    Whether anything prevents the adoption of one that is not checked is known when it is tried.
+    """
 
     kind: str
     cloud_id: str
     id: str
     name: str
     obstacle: str | None = None
+    is_checked: bool = True
 
 
 class _RolledBack(Exception):
@@ -139,7 +145,7 @@ class Adoption:
             candidates += [
                 _candidate(kind, item, await self._find_obstacle(tx, item, foreign)) for item in new[:CHECKED]
             ]
-            candidates += [_candidate(kind, item, UNCHECKED) for item in new[CHECKED:]]
+            candidates += [replace(_candidate(kind, item, UNCHECKED), is_checked=False) for item in new[CHECKED:]]
         for name, table in OTHER_TABLES.items():
             others = [item for item in foreign.others if item.kind == name]
             known = await resource_revisions.list_known_ids(tx, table, [item.id for item in others])
@@ -148,7 +154,10 @@ class Adoption:
 
     async def _find_obstacle(self, tx: Tx, resource: ForeignResource, foreign: ForeignResources) -> str | None:
         try:
-            await self._save(tx, resource, foreign)
+            async with undo_on_problem(tx):
+                await self._save(tx, resource, foreign)
+        except (Stale, Unavailable):
+            raise
         except Problem as problem:
             return str(problem)
         return None

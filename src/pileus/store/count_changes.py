@@ -33,6 +33,13 @@ class CountKey(NamedTuple):
     part: str
 
 
+class CopiedChanges(NamedTuple):
+    """Differences by key, and the scopes and names of dropped counts, at one moment."""
+
+    by_key: dict[CountKey, int]
+    dropped: frozenset[tuple[str, str]]
+
+
 class CountChanges:
     """Differences by key, added up until the transaction ends."""
 
@@ -56,6 +63,14 @@ class CountChanges:
     def dropped(self) -> list[tuple[str, str]]:
         """The scopes and names of dropped counts."""
         return sorted(self._dropped)
+
+    def copy(self) -> CopiedChanges:
+        """Return the differences for `restore`."""
+        return CopiedChanges(dict(self._by_key), frozenset(self._dropped))
+
+    def restore(self, copied: CopiedChanges) -> None:
+        """Replace all differences by those of a copy."""
+        self._by_key, self._dropped = dict(copied.by_key), set(copied.dropped)
 
     def items(self) -> list[tuple[CountKey, int]]:
         """Return the differences, in the order of their keys."""

@@ -33,7 +33,8 @@ async def list_foreign_resources(
 ) -> Page[Candidate]:
     """List what others have created in the cloud of a region, and what prevents its adoption into a project.
 
-    `obstacle` is null if nothing does. `id` is the id that a resource gets. Nothing is changed.
+    `obstacle` is null if nothing does. `id` is the id that a resource gets. Nothing is changed. Of each kind 200
+    resources are checked; `is_checked` is false for the others.
 
     For a project of another tenant, pass its `client_id`.
     """
