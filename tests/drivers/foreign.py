@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pileus.drivers.protocols.adoption import ForeignMachine, ForeignNetwork, ForeignResources, ForeignVolume
 from pileus.drivers.protocols.config import DriverConfig
+from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import SecurityGroupSpec
 from tests.drivers.memory import MemoryDriver, MemorySettings
 
@@ -40,3 +41,25 @@ class ForeignDriver(MemoryDriver):
         """Mark a machine."""
         self.marked.append(machine.id)
         self.copies += groups
+
+
+class RefusingDriver(ForeignDriver):
+    """Has 200 volumes of an unknown type, one of a known type behind them, and a network that it never marks."""
+
+    def __init__(self, settings: MemorySettings, region_ids: list[int]) -> None:
+        super().__init__(settings, region_ids)
+        self.resources = ForeignResources(
+            networks=[ForeignNetwork(id="network", cloud_id="net", name="legacy-net", mtu=1400, subnets=[])],
+            volumes=[self._volume(f"lvm-{number}", "lvm") for number in range(200)]
+            + [self._volume("data", "standard")],
+        )
+
+    async def adopt_network(self, network: ForeignNetwork) -> None:
+        """Refuse."""
+        raise DriverError(f"Network {network.cloud_id} is of somebody else", retryable=False)
+
+    @staticmethod
+    def _volume(name: str, type_name: str) -> ForeignVolume:
+        return ForeignVolume(
+            id=f"volume-{name}", cloud_id=name, name=name, size=1, type_name=type_name, is_usable=True, bootable=False
+        )

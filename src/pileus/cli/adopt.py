@@ -7,7 +7,7 @@ import click
 
 from pileus.cli.cloud_options import add_cloud_options, pop_connection
 from pileus.cli.commands import CommandError, SectionedCommand
-from pileus.cli.control import ControlClient
+from pileus.cli.control import ControlClient, RequestRefusedError
 from pileus.cli.output import add_output_option, show_table
 
 COLUMNS = ("kind", "cloud_id", "name", "id", "obstacle")
@@ -51,7 +51,15 @@ def adopt(cloud_ids: Sequence[str], client: int | None, output: str, *, is_appli
     if not is_applied:
         show_table(rows, COLUMNS, output, "The cloud has nothing that could be adopted.")
         return
-    adopted, failed = _adopt_all(control, place, rows, cloud_ids)
+    adopted: list[Row] = []
+    refused: dict[str, Row] = {}
+    try:
+        rows = _adopt_all(control, place, rows, cloud_ids, adopted, refused)
+    except CommandError:
+        show_table([*adopted, *refused.values()], COLUMNS, output, "Nothing is adopted.")
+        raise
+    # What is never adopted is a failure only if it was named.
+    failed = [refused.get(row["id"], row) for row in rows if cloud_ids or row["kind"] in ADOPTABLE]
     show_table([*adopted, *failed], COLUMNS, output, "There is nothing to adopt.")
     if failed:
         raise CommandError(
@@ -60,17 +68,30 @@ def adopt(cloud_ids: Sequence[str], client: int | None, output: str, *, is_appli
 
 
 def _adopt_all(
-    control: ControlClient, place: str, rows: list[Row], cloud_ids: Sequence[str]
-) -> tuple[list[Row], list[Row]]:
-    """Adopt what nothing prevents, until there is nothing more. Return what is adopted, and what is not."""
-    adopted: list[Row] = []
-    while possible := [row for row in rows if row["obstacle"] is None]:
+    control: ControlClient,
+    place: str,
+    rows: list[Row],
+    cloud_ids: Sequence[str],
+    adopted: list[Row],
+    refused: dict[str, Row],
+) -> list[Row]:
+    """Try to adopt, once each, what nothing is known to prevent, until there is nothing more. Return what is left.
+
+    `adopted` and `refused` are filled: an error leaves what has happened until then.
+    """
+    while possible := [row for row in rows if _may_be_adopted(row) and row["id"] not in refused]:
         for row in possible:
             body = {"kind": row["kind"], "cloud_id": row["cloud_id"]}
-            adopted.append(control.call("POST", f"/adoptions/{place}", body))
+            try:
+                adopted.append(control.call("POST", f"/adoptions/{place}", body))
+            except RequestRefusedError as error:
+                refused[row["id"]] = row | {"obstacle": error.reason}
         rows = _select(_list(control, place), cloud_ids)
-    # What is never adopted is a failure only if it was named.
-    return adopted, [row for row in rows if cloud_ids or row["kind"] in ADOPTABLE]
+    return rows
+
+
+def _may_be_adopted(row: Row) -> bool:
+    return row["obstacle"] is None or not row["is_checked"]
 
 
 def _list(control: ControlClient, place: str) -> list[Row]:

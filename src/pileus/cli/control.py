@@ -30,6 +30,14 @@ CONTROL_OFF = (
 )
 
 
+class RequestRefusedError(CommandError):
+    """The server has refused a request; `reason` is its own text."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        super().__init__(f"{url}: {reason}")
+        self.reason = reason
+
+
 def quote_path_segment(name: str | None) -> str:
     """Quote a name as one segment of a URL path."""
     return quote(name or "", safe="")
@@ -72,7 +80,7 @@ class ControlClient:
 
     def _check(self, response: httpx.Response, path: str) -> None:
         if not response.is_success:
-            raise CommandError(f"{self.connection.url}: {self._error_text(response, path)}")
+            raise RequestRefusedError(self.connection.url, self._error_text(response, path))
 
     @contextmanager
     def open_stream(
