@@ -220,6 +220,30 @@ async def test_a_project_is_deleted_in_all_cells(cells: tuple[CellServer, CellSe
     assert (await first.api.delete(f"/cloud/v1/projects/{project['id']}")).status_code == 404
 
 
+async def test_a_project_that_cell_0_does_not_delete_is_deleted_nowhere(
+    cells: tuple[CellServer, CellServer],
+) -> None:
+    first, second = cells
+    project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()
+    await first.create(project["id"], 2)
+    path = f"/cloud/v1/projects/{project['id']}"
+    await first.cloud.app_state.db.write(lambda tx: lock_project(tx, project["id"], "task"))
+
+    answers = [await server.api.delete(path) for server in cells]
+    answers.append(await second.api.delete("/cloud/v1/projects/1"))
+    marked = await second.api.delete(path, headers={"pileus-from-cell": "1"})
+
+    assert [answer.status_code for answer in answers] == [409, 409, 400]
+    assert marked.status_code == 503
+    assert await second.count(INSTANCES) == 1
+    await first.cloud.app_state.db.write(lambda tx: lock_project(tx, project["id"], None))
+    assert (await first.api.delete(path)).status_code == 200
+
+
+async def lock_project(tx: Tx, project_id: int, task_id: str | None) -> None:
+    await tx.run("UPDATE projects SET task_id = :task_id WHERE id = :id", id=project_id, task_id=task_id)
+
+
 async def test_what_concerns_all_regions_and_is_not_put_together_is_refused(
     cells: tuple[CellServer, CellServer],
 ) -> None:

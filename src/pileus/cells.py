@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pileus.api.cell_connections import AccountCopies, CellConnections
+from pileus.api.cell_marks import CellMarks
 from pileus.domain.account.clients import FIRST_CLIENT
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.cells import TENANTS_CELL, Cells, parse_cell_addresses
@@ -50,11 +51,12 @@ async def open_cells(settings: Settings, db: Database, catalogue: Catalogue) -> 
         region_cells={region.id: region.cell for region in catalogue.regions},
     )
     async with AsyncExitStack() as cleanup:
-        connections = CellConnections(cells, db, None)
+        marks = CellMarks(db.secrets)
+        connections = CellConnections(cells, marks, db, None)
         if settings.cell != TENANTS_CELL:
             tenants_db = await _open_tenants_database(settings)
             cleanup.push_async_callback(tenants_db.close)
-            connections = CellConnections(cells, tenants_db, await _copy_first_tenant(tenants_db, db))
+            connections = CellConnections(cells, marks, tenants_db, await _copy_first_tenant(tenants_db, db))
         cleanup.push_async_callback(connections.close)
         yield connections
 

@@ -41,7 +41,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
     if access is not Access.OPEN and request.method != "OPTIONS":
         CONTEXT.set(await make_request_context(state, access, request.scope))
     elif state is not None and state.cells and request.method == "POST":
-        check_request_is_here(state.cells.cells, request.scope, {})
+        check_request_is_here(state.cells.cells, state.cells.marks, request.scope, {})
     if access is Access.OPEN and request.app.state.strict:
         check_parameters_are_read(request.scope["query_string"], request.route_handler)
 
@@ -97,7 +97,7 @@ def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
         check_parameters_are_read(scope["query_string"], scope["route_handler"])
     params = require_valid_path_params(scope["path_params"])
     if state.cells:
-        check_request_is_here(state.cells.cells, scope, params)
+        check_request_is_here(state.cells.cells, state.cells.marks, scope, params)
     return params
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from pileus.api.cell_marks import CellMarks
 from pileus.domain.cells import Cells
 from pileus.store.account import account_copies, account_revisions
 from pileus.store.database import Database
@@ -46,6 +47,7 @@ class CellConnections:
     """
 
     cells: Cells
+    marks: CellMarks
     tenants_db: Database
     copies: AccountCopies | None
     client: Any = None

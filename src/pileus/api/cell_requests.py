@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pileus.api.authentication import wait_until_caches_expire
 from pileus.api.cell_connections import CellConnections
-from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE, FROM_OTHER_CELL, READING
+from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE, READING
 from pileus.api.errors import CELLS_ELSEWHERE
 from pileus.api.forwarded_requests import (
     answer_unless_elsewhere,
@@ -26,6 +26,7 @@ from pileus.api.forwarded_requests import (
 from pileus.api.requests import receive_body
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict, Invalid, Unavailable
+from pileus.services.account.projects import check_project_deletable
 
 LOG = logging.getLogger(__name__)
 DEFAULT_LIMITS = {"/cloud/v1/tasks": 10, "/cloud/v1/user_actions": 1000}
@@ -64,7 +65,7 @@ class CellRequestForwarder:
         numbers = scope.pop(CELLS_ELSEWHERE)
         try:
             body = await receive_body(receive, self._body_limit)
-            request = _CellRequest(self._open_client(), self._connections.cells.addresses, scope, body)
+            request = _CellRequest(self._open_client(), self._connections, scope, body)
             answer = await request.answer(numbers)
         except Exception as problem:  # noqa: BLE001  # answered and logged as in the application
             await send_error(problem, scope, receive, send)
@@ -87,9 +88,10 @@ class CellRequestForwarder:
 class _CellRequest:
     """One request that other cells answer."""
 
-    def __init__(self, client: httpx.AsyncClient, addresses: Any, scope: Any, body: bytes) -> None:
+    def __init__(self, client: httpx.AsyncClient, connections: CellConnections, scope: Any, body: bytes) -> None:
         self._client = client
-        self._addresses = addresses
+        self._connections = connections
+        self._addresses = connections.cells.addresses
         self._scope = scope
         self._body = body
         self._path = scope["path"].rstrip("/")
@@ -108,9 +110,8 @@ class _CellRequest:
         """Send the request, with another method or query if they are given, to a cell."""
         away = f"Cell {number} does not answer"
         address = self._addresses[number]
-        return await forward_request(
-            self._client, self._scope, address, self._body, header=FROM_OTHER_CELL, away=away, **changes
-        )
+        mark = self._connections.marks.make(changes.get("method", self._scope["method"]), self._scope["raw_path"])
+        return await forward_request(self._client, self._scope, address, self._body, mark=mark, away=away, **changes)
 
     async def _ask_all(self, numbers: Sequence[int]) -> httpx.Response:
         """Return the first answer that is an error, or else the last one."""
@@ -140,8 +141,12 @@ class _CellRequest:
     async def _delete(self, numbers: Sequence[int]) -> httpx.Response | None:
         """Delete a project in one cell after the other; return the answer of one that refuses. Raises Conflict.
 
-        A cell that has deleted the project answers 404, so that the request can be repeated.
+        Nothing begins if cell 0 would refuse. A cell that has deleted the project answers 404, so that the request can
+        be repeated.
         """
+        client_id, project_id = self._scope["caller"].client_id, self._scope["path_params"]["project_id"]
+        async with self._connections.tenants_db.read() as tx:
+            await check_project_deletable(tx, client_id, project_id)
         for number in numbers:
             answer = await self._ask(number)
             if answer.status_code == httpx.codes.OK:
@@ -162,9 +167,10 @@ class _CellRequest:
                 raise Conflict(f"Cell {number} could not delete the project: {task.error}")
 
     async def _read_task(self, number: int, task_id: str) -> "_Task":
-        headers = make_forwarded_headers(self._scope, FROM_OTHER_CELL)
+        path = f"/cloud/v1/tasks/{task_id}"
+        headers = make_forwarded_headers(self._scope, self._connections.marks.make("GET", path.encode()))
         try:
-            answer = await self._client.get(f"{self._addresses[number]}/cloud/v1/tasks/{task_id}", headers=headers)
+            answer = await self._client.get(self._addresses[number] + path, headers=headers)
             answer.raise_for_status()
         except httpx.HTTPError as problem:
             raise Unavailable(f"Cell {number} does not answer: try again later") from problem

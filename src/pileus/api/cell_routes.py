@@ -8,11 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pileus.api.cell_marks import CellMarks
 from pileus.domain.cells import TENANTS_CELL, Cells
 from pileus.domain.errors import InOtherCell, NotOffered, Unavailable
 
-FROM_OTHER_CELL = b"pileus-from-cell"
-"""The header of a request that a server of another cell has sent, which is not sent on."""
 CHANGES_TENANT = "changes_tenant"
 """The key of the scope of a request that may change what other cells copy."""
 DELETED_ELSEWHERE = "deleted_elsewhere"
@@ -40,14 +39,15 @@ NOT_OFFERED = {
 ID_PARAMETERS = ("task_id", "instance_id", "member_id")
 
 
-def check_request_is_here(cells: Cells, scope: Any, params: Mapping[str, Any]) -> None:
+def check_request_is_here(cells: Cells, marks: CellMarks, scope: Any, params: Mapping[str, Any]) -> None:
     """Check that this server answers the request. Raises InOtherCell, NotOffered or Unavailable."""
     method, path = scope["method"], scope["path"].rstrip("/")
     if cells.own == TENANTS_CELL and "caller" in scope and method not in READING and _is_about_tenants(path, params):
         scope[CHANGES_TENANT] = True
-    answering, is_from_cell = find_cells(cells, method, path, params), FROM_OTHER_CELL in dict(scope["headers"])
+    answering = find_cells(cells, method, path, params)
     if answering == (cells.own,):
         return
+    is_from_cell = marks.is_from_cell(scope)
     if method == "DELETE" and len(answering) > 1:
         _check_deletion_is_here(cells, scope, answering, is_from_cell=is_from_cell)
     elif not is_from_cell:

@@ -69,7 +69,7 @@ class RequestForwarder:
     async def _request(self, scope: Any, home: RegionHome, body: bytes) -> httpx.Response:
         away = f"The server with the machines of region {home.region_id} ({home.place}) does not answer"
         async with make_forwarding_client() as client:
-            return await forward_request(client, scope, home.address, body, header=FORWARDED, away=away)
+            return await forward_request(client, scope, home.address, body, mark=(FORWARDED, b"1"), away=away)
 
     async def _find_home(self, scope: Any) -> RegionHome:
         region_id = scope.pop(REGION_ELSEWHERE)
@@ -122,12 +122,12 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
     address: str,
     body: bytes,
     *,
-    header: bytes,
+    mark: tuple[bytes, bytes],
     away: str,
     method: str = "",
     query: str | None = None,
 ) -> httpx.Response:
-    """Send a request to another server, marked by a header. `away` says in errors that the server does not answer.
+    """Send a request, marked by a header, to another server. `away` says in errors that the server does not answer.
 
     `method` and `query` replace those of the request. Raises Unavailable, or OutcomeUnknown if that may have changed
     something.
@@ -136,7 +136,7 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
     method = method or scope["method"]
     url = address + scope["raw_path"].decode("latin-1") + ("?" if text else "") + text
     try:
-        return await client.request(method, url, headers=make_forwarded_headers(scope, header), content=body)
+        return await client.request(method, url, headers=make_forwarded_headers(scope, mark), content=body)
     except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
         raise Unavailable(f"{away}: try again later") from problem
     except httpx.HTTPError as problem:
@@ -145,13 +145,13 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
         raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
 
 
-def make_forwarded_headers(scope: Any, header: bytes) -> list[tuple[bytes, bytes]]:
+def make_forwarded_headers(scope: Any, mark: tuple[bytes, bytes]) -> list[tuple[bytes, bytes]]:
     """Return the headers of a request for another server."""
-    headers = [(name, value) for name, value in scope["headers"] if name not in OWN_HEADERS]
+    headers = [(name, value) for name, value in scope["headers"] if name not in OWN_HEADERS and name != mark[0]]
     if client := scope.get("client"):
         headers = [(name, value) for name, value in headers if name != b"x-forwarded-for"]
         headers.append((b"x-forwarded-for", str(client[0]).encode()))
-    return [*headers, (header, b"1")]
+    return [*headers, mark]
 
 
 def _headers_for_client(answer: httpx.Response) -> list[tuple[str, str]]:

@@ -25,6 +25,7 @@ UNFINISHED_TASKS = """
 SELECT 1 FROM tasks WHERE state IN ('NEW', 'RUNNING')
     AND client_id = (SELECT client_id FROM projects WHERE id = :project_id) AND project_id = :project_id
 """
+BUSY = "A task is under way in project {}: try again when it has finished"
 DELETION_ORDER = {
     table.name: table.of_project for table in reversed(STORED_TABLES) if table.content is Content.RESOURCES
 }
@@ -50,13 +51,19 @@ async def lock(tx: Tx, project_id: int, task_id: str) -> None:
     await check_no_other_task(tx, project_id, task_id)
 
 
+async def check_no_task(tx: Tx, project_id: int) -> None:
+    """Raise Conflict if a task is working in a project."""
+    if await tx.one(f"{UNFINISHED_TASKS} LIMIT 1", project_id=project_id):
+        raise Conflict(BUSY.format(project_id))
+
+
 async def check_no_other_task(tx: Tx, project_id: int, task_id: str) -> None:
     """Raise Conflict if a task other than the given one is working in a project."""
     busy = f"{UNFINISHED_TASKS} AND id <> :task_id"
     others = "SELECT 1 FROM {table} WHERE project_id = :project_id AND (task_id IS NULL OR task_id <> :task_id)"
     for statement in (busy, *(others.format(table=table) for table in LOCKABLE)):
         if await tx.one(f"{statement} LIMIT 1", project_id=project_id, task_id=task_id):
-            raise Conflict(f"A task is under way in project {project_id}: try again when it has finished")
+            raise Conflict(BUSY.format(project_id))
 
 
 async def find_resource(tx: Tx, project_id: int) -> str | None:

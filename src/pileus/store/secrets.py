@@ -1,4 +1,4 @@
-"""Encryption of secrets in the database, by keys in a file outside of it.
+"""Encryption of secrets in the database, and signatures, by keys in a file outside of it.
 
 The file holds one key a line, the newest first: the first one encrypts, all of them decrypt. The database holds the
 digest of a key, so that a start with the wrong file fails. Only the mapper of rows (`Table`) encrypts and decrypts.
@@ -7,6 +7,7 @@ digest of a key, so that a start with the wrong file fails. Only the mapper of r
 import base64
 import binascii
 import hashlib
+import hmac
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +65,15 @@ class SecretBox:
             return False
         return True
 
+    def sign(self, content: bytes) -> str:
+        """Return the signature of a content by the newest key. Raises Unavailable if the keys cannot be read."""
+        return _signature(self._require_keys()[0], content)
+
+    def is_signature(self, content: bytes, signature: str) -> bool:
+        """Return whether any key signs a content so. Raises Unavailable if the keys cannot be read."""
+        given = signature.encode()
+        return any(hmac.compare_digest(_signature(key, content).encode(), given) for key in self._require_keys())
+
     def list_digests(self) -> list[str]:
         """Return the digests of the keys, the newest first. Raises SecretsKeyError."""
         self._load()
@@ -112,13 +122,18 @@ class SecretBox:
     def _cipher(self) -> "MultiFernet":
         from cryptography.fernet import Fernet, MultiFernet  # noqa: PLC0415  # takes long to load
 
+        keys = self._require_keys()
+        if self._fernet is None:
+            self._fernet = MultiFernet([Fernet(key) for key in keys])
+        return self._fernet
+
+    def _require_keys(self) -> list[bytes]:
+        """Return the keys, the newest first. Raises Unavailable."""
         try:
             self._load()
         except SecretsKeyError as problem:
             raise Unavailable(str(problem)) from problem
-        if self._fernet is None:
-            self._fernet = MultiFernet([Fernet(key) for key in self._keys])
-        return self._fernet
+        return self._keys
 
     def _load(self) -> None:
         """Read the keys, if the file has changed."""
@@ -143,6 +158,10 @@ class SecretBox:
 def generate_key() -> str:
     """Return a new random key."""
     return base64.urlsafe_b64encode(os.urandom(KEY_BYTES)).decode()
+
+
+def _signature(key: bytes, content: bytes) -> str:
+    return hmac.new(key, content, hashlib.sha256).hexdigest()
 
 
 def _is_key(text: bytes) -> bool:

@@ -33,11 +33,15 @@ class Project(Lockable, frozen=True, kw_only=True):
         """Apply a new name or description. Raises Conflict while the project is locked."""
         return replace(self.require_unlocked(), **patch)
 
-    def deleting(self, task_id: str) -> "Project":
-        """Start the deletion. Raises Invalid for the default project, Conflict for a locked one."""
+    def require_deletable(self) -> "Project":
+        """Return the project. Raises Invalid for the default project, Conflict for a locked one."""
         if self.is_default:
             raise Invalid(f"Project {self.id} is the default project and cannot be deleted")
-        return replace(self.require_unlocked(), state="DELETING", task_id=task_id)
+        return self.require_unlocked()
+
+    def deleting(self, task_id: str) -> "Project":
+        """Start the deletion. Raises Invalid for the default project, Conflict for a locked one."""
+        return replace(self.require_deletable(), state="DELETING", task_id=task_id)
 
     def deleted(self, now: int) -> "Project":
         """Complete the deletion. The record is kept."""

@@ -49,6 +49,15 @@ async def update_project(tx: Tx, ctx: Context, patch: ProjectPatch) -> Project:
     return await projects.save(tx, existing, project)
 
 
+async def check_project_deletable(tx: Tx, client_id: int, project_id: int) -> None:
+    """Check that nothing prevents the deletion now, before other cells delete their part of the project.
+
+    Raises NotFound, Invalid or Conflict.
+    """
+    (await projects.get(tx, client_id, project_id)).require_deletable()
+    await project_contents.check_no_task(tx, project_id)
+
+
 async def delete_project(tx: Tx, ctx: Context, drivers: RegionDrivers, task_id: str) -> Task:
     """Lock the project with everything in it and start the task that deletes them.
 
