@@ -10,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from pileus.api.forwarded_requests import forward_request
 from pileus.app import RunningCloud, open_api_keys, run_cloud
 from pileus.domain.catalogue import derive_public_image_id
+from pileus.domain.errors import OutcomeUnknown, Unavailable
 from pileus.domain.ids import parse_id_cell
 from pileus.initial_data import NoCloud
 from pileus.server.http_server import listen
@@ -294,6 +296,42 @@ async def test_requests_that_are_wrong_for_another_cell_get_the_errors_of_the_ow
         answers = [await second.api.head(path), await second.api.get(path), await first.api.head(path)]
         assert [answer.status_code for answer in answers] == [200] * 3
         assert {answer.headers["content-length"] for answer in answers} == {str(len(answers[1].content))}
+
+
+async def test_each_cell_has_connections_of_its_own(tmp_path: Path) -> None:
+    ports, urls = [free_port(), free_port()], ["", ""]
+    async with run_cell(tmp_path, 0, ports, urls) as first:
+        async with run_cell(tmp_path, 1, ports, urls):
+            await first.api.get("/cloud/v1/tasks")
+        connections = first.cloud.app_state.cells
+        assert connections is not None
+        clients = list(connections.clients.values())
+        assert list(connections.clients) == [0, 1]
+        assert clients[0] is not clients[1]
+    assert all(client.is_closed for client in clients)
+
+
+async def test_a_request_that_gets_no_connection_has_changed_nothing() -> None:
+    is_asked, has_ended = asyncio.Event(), asyncio.Event()
+
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        is_asked.set()
+        await has_ended.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as server:
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        scope = {"method": "POST", "raw_path": b"/", "query_string": b"", "headers": []}
+        limits, timeout = httpx.Limits(max_connections=1), httpx.Timeout(60, pool=0.01)
+        async with httpx.AsyncClient(limits=limits, timeout=timeout) as client:
+            mark = (b"mark", b"1")
+            hanging = asyncio.create_task(forward_request(client, scope, address, b"", mark=mark, away="Away"))
+            await is_asked.wait()
+            with pytest.raises(Unavailable):
+                await forward_request(client, scope, address, b"", mark=mark, away="Away")
+            has_ended.set()
+            with pytest.raises(OutcomeUnknown):
+                await hanging
 
 
 async def test_an_answer_that_is_not_that_of_a_cell_is_no_answer(tmp_path: Path) -> None:

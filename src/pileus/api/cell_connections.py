@@ -1,6 +1,6 @@
 """What a server of a cloud with several cells needs of the others: their addresses, and copies of the tenants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pileus.api.cell_marks import CellMarks
@@ -43,16 +43,17 @@ class AccountCopies:
 class CellConnections:
     """The cells of the cloud, and the database of cell 0.
 
-    `copies` is None in a server of cell 0. `client` is an HTTP client, from the first request to another cell on.
+    `copies` is None in a server of cell 0. `clients` are HTTP clients by cell, each from the first request to it on: a
+    cell that hangs takes no connection from the others.
     """
 
     cells: Cells
     marks: CellMarks
     tenants_db: Database
     copies: AccountCopies | None
-    client: Any = None
+    clients: dict[int, Any] = field(default_factory=dict)
 
     async def close(self) -> None:
         """Close the connections to other cells."""
-        if self.client is not None:
-            await self.client.aclose()
+        for client in self.clients.values():
+            await client.aclose()

@@ -65,7 +65,7 @@ class CellRequestForwarder:
         numbers = scope.pop(CELLS_ELSEWHERE)
         try:
             body = await receive_body(receive, self._body_limit)
-            request = _CellRequest(self._open_client(), self._connections, scope, body)
+            request = _CellRequest(self._connections, scope, body)
             answer = await request.answer(numbers)
         except Exception as problem:  # noqa: BLE001  # answered and logged as in the application
             await send_error(problem, scope, receive, send)
@@ -78,18 +78,11 @@ class CellRequestForwarder:
             scope.pop(CHANGES_TENANT, None)
             await send_forwarded_answer(answer, scope["method"], send)
 
-    def _open_client(self) -> httpx.AsyncClient:
-        """Return the client of all requests, whose connections stay open."""
-        client: httpx.AsyncClient = self._connections.client or make_forwarding_client()
-        self._connections.client = client
-        return client
-
 
 class _CellRequest:
     """One request that other cells answer."""
 
-    def __init__(self, client: httpx.AsyncClient, connections: CellConnections, scope: Any, body: bytes) -> None:
-        self._client = client
+    def __init__(self, connections: CellConnections, scope: Any, body: bytes) -> None:
         self._connections = connections
         self._addresses = connections.cells.addresses
         self._scope = scope
@@ -106,12 +99,22 @@ class _CellRequest:
             return await self._merge(numbers)
         return await self._delete(numbers[:-1])
 
+    def _open_client(self, number: int) -> httpx.AsyncClient:
+        """Return the client of all requests to a cell, whose connections stay open."""
+        clients = self._connections.clients
+        if number not in clients:
+            clients[number] = make_forwarding_client()
+        client: httpx.AsyncClient = clients[number]
+        return client
+
     async def _ask(self, number: int, **changes: str) -> httpx.Response:
         """Send the request, with another method or query if they are given, to a cell."""
         away = f"Cell {number} does not answer"
         address = self._addresses[number]
         mark = self._connections.marks.make(changes.get("method", self._scope["method"]), self._scope["raw_path"])
-        return await forward_request(self._client, self._scope, address, self._body, mark=mark, away=away, **changes)
+        return await forward_request(
+            self._open_client(number), self._scope, address, self._body, mark=mark, away=away, **changes
+        )
 
     async def _ask_all(self, numbers: Sequence[int]) -> httpx.Response:
         """Return the first answer that is an error, or else the last one."""
@@ -170,7 +173,7 @@ class _CellRequest:
         path = f"/cloud/v1/tasks/{task_id}"
         headers = make_forwarded_headers(self._scope, self._connections.marks.make("GET", path.encode()))
         try:
-            answer = await self._client.get(self._addresses[number] + path, headers=headers)
+            answer = await self._open_client(number).get(self._addresses[number] + path, headers=headers)
             answer.raise_for_status()
         except httpx.HTTPError as problem:
             raise Unavailable(f"Cell {number} does not answer: try again later") from problem

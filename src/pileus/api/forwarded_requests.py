@@ -23,7 +23,8 @@ LOG = logging.getLogger(__name__)
 FORWARDED = b"pileus-forwarded"
 """The header of a forwarded request, which is not forwarded again."""
 CONNECT_SECONDS, ANSWER_SECONDS = 3.0, 40.0
-"""How long another server may take to accept a connection, and to answer: requests may wait for tasks."""
+"""How long another server may take to accept a connection, or all of its connections may be in use, and how long it
+may take to answer: requests may wait for tasks."""
 OWN_HEADERS = frozenset({b"host", b"connection", b"keep-alive", b"transfer-encoding", b"content-length", b"upgrade"})
 """Headers that belong to a connection, or that the client makes."""
 ANSWERED_HEADERS = frozenset(
@@ -112,7 +113,7 @@ def _receive_again(received: list[Any], receive: Receive) -> Receive:
 
 def make_forwarding_client() -> httpx.AsyncClient:
     """Create a client for requests to other servers. It tries once more to connect, before anything is sent."""
-    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS)
+    timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=CONNECT_SECONDS)
     return httpx.AsyncClient(timeout=timeout, trust_env=False, transport=httpx.AsyncHTTPTransport(retries=1))
 
 
@@ -137,7 +138,7 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
     url = address + scope["raw_path"].decode("latin-1") + ("?" if text else "") + text
     try:
         return await client.request(method, url, headers=make_forwarded_headers(scope, mark), content=body)
-    except (httpx.ConnectError, httpx.ConnectTimeout) as problem:
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
         raise Unavailable(f"{away}: try again later") from problem
     except httpx.HTTPError as problem:
         if method in ("GET", "HEAD"):
