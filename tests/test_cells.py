@@ -206,6 +206,18 @@ async def test_a_deprecated_key_is_that_of_all_regions(cells: tuple[CellServer, 
     assert (await second.order(1, 2, ssh_key_name="laptop")).status_code == 404
 
 
+async def test_operators_act_for_tenants_that_no_cell_has_copied(cells: tuple[CellServer, CellServer]) -> None:
+    first, second = cells
+    tenant = await first.api.post("/_pileus/tenants", json={"name": "shop"})
+    assert tenant.is_success, tenant.text
+    assert await second.count("SELECT count(*) FROM clients") == 1
+
+    listed = await second.api.get("/_pileus/faults", params={"client_id": tenant.json()["id"]})
+    assert listed.status_code == 200, listed.text
+    assert await second.count("SELECT count(*) FROM clients") == 2
+    assert (await second.api.get("/_pileus/faults", params={"client_id": 99})).status_code == 404
+
+
 async def test_a_project_is_deleted_in_all_cells(cells: tuple[CellServer, CellServer]) -> None:
     first, second = cells
     project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()

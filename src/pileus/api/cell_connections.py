@@ -14,8 +14,8 @@ MAX_KNOWN = 4096
 class AccountCopies:
     """Keeps the copies of tenants in the database of this cell equal to the rows in that of cell 0.
 
-    A tenant is compared when one of its callers is read, at most once a second for each caller. Whoever changes a
-    tenant in cell 0 gets the answer after that time.
+    A tenant is compared when one of its callers is read, at most once a second for each caller, when an operator acts
+    for it, and before events are delivered to it. Whoever changes a tenant in cell 0 gets the answer after that second.
     """
 
     def __init__(self, tenants_db: Database, db: Database) -> None:

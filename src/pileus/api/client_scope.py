@@ -28,9 +28,10 @@ async def provide_client_scope(ctx: Ctx, client_id: ClientId = None) -> int:
     """Provide the parameter `client_scope` of handlers. Raises Forbidden or NotFound."""
     scope = require_client_in_reach(ctx.caller, client_id)
     if scope not in (ALL_CLIENTS, ctx.caller.client_id):
-        async with ctx.db.read() as tx:
+        async with ctx.app.tenants_db.read() as tx:
             if not await clients.exists(tx, scope):
                 raise not_found("Client", scope)
+        await ctx.app.ensure_tenant(scope)
     return scope
 
 

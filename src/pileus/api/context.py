@@ -103,6 +103,11 @@ class AppState:
         """The database with users and keys, which is that of cell 0."""
         return self.cells.tenants_db if self.cells else self.db
 
+    async def ensure_tenant(self, client_id: int) -> None:
+        """Copy what the database of cell 0 has of a tenant, if the copy in that of this server is older."""
+        if self.cells and self.cells.copies:
+            await self.cells.copies.ensure_current(client_id)
+
     def stop_waiting(self) -> None:
         """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""
         self.long_polls.stop()
