@@ -1,6 +1,7 @@
 """Copies of tenants in the database of a cell: equal to the rows in that of cell 0, whatever has changed there."""
 
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,14 @@ from msgspec.structs import replace
 from pileus.api.cell_connections import AccountCopies
 from pileus.domain.account.clients import Client
 from pileus.domain.account.projects import Project
+from pileus.domain.account.subscriptions import SubscriptionTarget, WebhookTarget, new_subscription
+from pileus.domain.account.user_actions import UserAction
 from pileus.domain.compute.ssh_keys import SSHKey
-from pileus.store.account import account_revisions, clients, projects
+from pileus.store.account import account_revisions, clients, projects, subscriptions, user_actions
 from pileus.store.compute import ssh_keys
 from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
+from pileus.tasks.account.deliveries import EventDeliverer
 
 TENANT = Client(id=1, name="Shop", created_at=1)
 WEB = Project(id=1, client_id=1, name="web", is_default=True, created_at=1)
@@ -98,3 +102,83 @@ async def test_the_name_of_a_project_that_the_cell_deletes_can_be_given_again(
     assert (names[1], names[3]) == ("web", "ops")
     async with db.read() as tx:
         assert (await projects.get_by_id(tx, 2)).state == "DELETING"
+
+
+def a_webhook(url: str) -> WebhookTarget:
+    return WebhookTarget(url=url, auth_header_name="X-Key", auth_header_value="secret")
+
+
+async def subscribe(tx: Tx, url: str) -> None:
+    """Let events be sent to another URL from now on."""
+    existing = await subscriptions.find(tx, 1)
+    if existing is None:
+        await subscriptions.add(tx, new_subscription(1, 1, a_webhook(url), 1))
+    else:
+        await subscriptions.save(tx, existing, replace(existing, target=a_webhook(url)))
+    await account_revisions.bump(tx, 1)
+
+
+async def note_failure(tx: Tx) -> None:
+    existing = await subscriptions.find(tx, 1)
+    assert existing is not None
+    await subscriptions.save(tx, existing, existing.after_failed_delivery(10))
+
+
+async def find_failures(db: Database) -> tuple[int, int]:
+    async with db.read() as tx:
+        copy = await subscriptions.find(tx, 1)
+    assert copy is not None
+    return copy.failures, copy.next_at
+
+
+async def test_the_failures_of_a_cell_are_those_of_a_target(tenants_db: Database, db: Database) -> None:
+    copies = AccountCopies(tenants_db, db)
+    await tenants_db.write(lambda tx: subscribe(tx, "https://one"))
+    await tenants_db.write(note_failure)
+    await copies.ensure_current(1)
+    assert await find_failures(db) == (0, 0)
+
+    await db.write(note_failure)
+    failed = await find_failures(db)
+    await tenants_db.write(lambda tx: subscribe(tx, "https://one"))
+    await copies.ensure_current(1)
+    assert await find_failures(db) == failed
+    assert failed[0] == 1
+
+    await tenants_db.write(lambda tx: subscribe(tx, "https://two"))
+    await copies.ensure_current(1)
+    assert await find_failures(db) == (0, 0)
+
+
+@dataclass(slots=True)
+class UrlNotifier:
+    """Records the URLs that events are sent to."""
+
+    urls: list[str] = field(default_factory=list)
+
+    async def check_target(self, target: SubscriptionTarget) -> None:
+        """Accept any target."""
+
+    async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:  # noqa: ARG002  # the notifier's signature
+        """Record the URL."""
+        assert isinstance(target, WebhookTarget)
+        self.urls.append(target.url)
+
+
+async def test_a_cell_delivers_to_the_present_target_although_no_caller_comes(
+    tenants_db: Database, db: Database
+) -> None:
+    copies, notifier = AccountCopies(tenants_db, db), UrlNotifier()
+    await tenants_db.write(lambda tx: subscribe(tx, "https://one"))
+    await copies.ensure_current(1)
+    event = UserAction(id="event", client_id=1, user_id=1, api_group="project", action_type="update", created_at=1,
+        resources=[], email=None, token_id=None, project_id=None, region_id=None, action_data=None, task_id=None,
+        source_user_ip=None, user_agent=None)  # fmt: skip
+    await db.write(lambda tx: user_actions.add(tx, event, 1))
+
+    await tenants_db.write(lambda tx: subscribe(tx, "https://two"))
+    await EventDeliverer(
+        db, notifier, lambda action: action.id.encode(), lambda: 2, ensure_tenant=copies.ensure_current
+    ).run_until_idle()
+
+    assert notifier.urls == ["https://two"]

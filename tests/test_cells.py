@@ -147,6 +147,18 @@ async def test_operators_act_for_tenants_that_no_cell_has_copied(cells: tuple[Ce
     assert (await second.api.get("/_pileus/faults", params={"client_id": 99})).status_code == 404
 
 
+async def test_a_cell_learns_that_a_tenant_is_suspended(cells: tuple[CellServer, CellServer]) -> None:
+    first, second = cells
+    tenant_id = (await first.api.post("/_pileus/tenants", json={"name": "shop"})).json()["id"]
+    key = await first.api.post(f"/_pileus/tenants/{tenant_id}/keys", json={"name": "deploy", "role": "Administrators"})
+    assert key.is_success, key.text
+    headers = {"Authorization": f"APIKey {key.json()['token']}"}
+    await first.api.post(f"/_pileus/tenants/{tenant_id}/suspend")
+
+    assert (await second.api.get("/cloud/v1/instances/1/2", headers=headers)).status_code == 403
+    assert await second.count("SELECT count(*) FROM clients WHERE suspended_at IS NOT NULL") == 1
+
+
 async def test_a_project_is_deleted_in_all_cells(cells: tuple[CellServer, CellServer]) -> None:
     first, second = cells
     project = (await first.api.post("/cloud/v1/projects", json={"name": "shop"})).json()

@@ -157,7 +157,9 @@ def _make_workers(
 ) -> list[Coroutine[Any, Any, None]]:
     """Return what runs in the background for as long as the cloud runs."""
     db = app_state.db
-    deliverer = EventDeliverer(db, app_state.notifier, encode_audit_event, current_time_micros)
+    deliverer = EventDeliverer(
+        db, app_state.notifier, encode_audit_event, current_time_micros, ensure_tenant=app_state.ensure_tenant
+    )
     jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
     workers = [job.run() for job in jobs]
     reconcilers: dict[str, Job] = {

@@ -81,9 +81,9 @@ class Authenticator:
         revocations = api_keys.REVOCATIONS.times
         async with self._db.read() as tx:
             caller, expires_at = await _FIND_CALLER[scheme](tx, token, now)
-        check_not_suspended(caller.client_id, is_suspended=caller.is_suspended)
         if self._ensure_tenant:
             await self._ensure_tenant(caller.client_id)
+        check_not_suspended(caller.client_id, is_suspended=caller.is_suspended)
         if len(self._cache) >= MAX_CACHED:
             self._cache.clear()
         cached = self._cache[header] = CachedCaller(caller, clock + CACHE_SECONDS, expires_at, revocations)

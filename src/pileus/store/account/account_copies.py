@@ -18,8 +18,6 @@ from pileus.store.rows import Table
 
 R = TypeVar("R", bound=Struct)
 OF_CLIENT = "client_id = :client_id"
-KEPT_FIELDS = {"subscriptions": ("failures", "next_at"), "quota_thresholds": ("last_sending", "last_message")}
-"""What each database records itself in its copy."""
 RELEASED_NAME = "\x01{}"
 """The name of a copy that waits for its new name, or for the end of its deletion."""
 
@@ -120,6 +118,25 @@ async def _release_changed_names(tx: Tx, account: Account) -> dict[int, Project]
     return copies
 
 
+def _subscription_copy(copy: Subscription | None, row: Subscription) -> Subscription:
+    """Return a row with the failures of this database, which are those of a target: a new one begins without."""
+    if copy is None or copy.target != row.target:
+        return replace(row, failures=0, next_at=0)
+    return replace(row, failures=copy.failures, next_at=copy.next_at)
+
+
+def _threshold_copy(copy: QuotaThreshold | None, row: QuotaThreshold) -> QuotaThreshold:
+    """Return a row with the last notification of this database."""
+    return replace(row, last_sending=copy.last_sending, last_message=copy.last_message) if copy else row
+
+
+KEPT_FIELDS: dict[str, Callable[[Any, Any], Any]] = {
+    "subscriptions": _subscription_copy,
+    "quota_thresholds": _threshold_copy,
+}
+"""What each database records itself in its copy: for each table a function of the copy and the new row."""
+
+
 async def _save_rows(tx: Tx, client_id: int, table: Table[R], rows: Sequence[R], key: Callable[[R], Any]) -> None:
     """Save rows, after those that are gone have been removed: a new one may have the name of one of them."""
     existing = {key(row): row for row in await table.find(tx, OF_CLIENT, client_id=client_id)}
@@ -127,8 +144,8 @@ async def _save_rows(tx: Tx, client_id: int, table: Table[R], rows: Sequence[R],
         await table.remove(tx, gone)
     for row in rows:
         copy = existing.get(key(row))
+        new_copy = KEPT_FIELDS[table.name](copy, row) if table.name in KEPT_FIELDS else row
         if copy is None:
-            await table.add(tx, row)
-            continue
-        kept = {field: getattr(copy, field) for field in (*KEPT_FIELDS.get(table.name, ()), "revision")}
-        await table.save(tx, copy, replace(row, **kept))
+            await table.add(tx, new_copy)
+        else:
+            await table.save(tx, copy, replace(new_copy, revision=copy.revision))  # type: ignore[attr-defined]

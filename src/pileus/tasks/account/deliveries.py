@@ -42,13 +42,17 @@ class DeliveryOutcome:
 
 @dataclass(slots=True)
 class EventDeliverer:
-    """Serves subscriptions: `run` until it is cancelled, `run_until_idle` until none is due."""
+    """Serves subscriptions: `run` until it is cancelled, `run_until_idle` until none is due.
+
+    `ensure_tenant` copies what another database has of the tenant, before anything is sent to it.
+    """
 
     db: Database
     notifier: Notifier
     encode: Callable[[UserAction], bytes]
     now: Callable[[], int]
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ensure_tenant: Callable[[int], Awaitable[None]] | None = None
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A subscription could not be served"))
 
@@ -88,6 +92,8 @@ class EventDeliverer:
             self._failures.clear()
 
     async def _deliver(self, subscription: Subscription) -> None:
+        if self.ensure_tenant:
+            await self.ensure_tenant(subscription.client_id)
         leased = await self.db.write(partial(self._lease, subscription))
         if leased is None:
             return
