@@ -104,6 +104,38 @@ async def test_the_name_of_a_project_that_the_cell_deletes_can_be_given_again(
         assert (await projects.get_by_id(tx, 2)).state == "DELETING"
 
 
+async def test_a_copy_follows_a_database_that_is_restored_to_an_older_state(
+    tenants_db: Database, db: Database, tmp_path: Path
+) -> None:
+    await tenants_db.write(lambda tx: rename(tx, web="shop"))
+    await tenants_db.write(lambda tx: rename(tx, shop="store"))
+    await AccountCopies(tenants_db, db).ensure_current(1)
+    restored_db = await open_database("", tmp_path / "restored", secrets_key=str(tmp_path / "tenants" / "secrets.key"))
+    await restored_db.write(add_tenant)
+
+    copies = AccountCopies(restored_db, db)
+    await copies.ensure_current(1)
+    assert await list_projects(db) == {1: "web", 2: "ops"}
+    for names in ({"web": "one"}, {"one": "two"}):
+        await restored_db.write(lambda tx, names=names: rename(tx, **names))  # type: ignore[misc]
+    await AccountCopies(restored_db, db).ensure_current(1)
+
+    assert await list_projects(db) == {1: "two", 2: "ops"}
+    await restored_db.close()
+
+
+async def test_the_numbers_of_changes_are_not_made_again_after_a_restoration(
+    tenants_db: Database, db: Database
+) -> None:
+    await db.write(add_tenant)
+    numbers = []
+    for database in (tenants_db, db):
+        async with database.read() as tx:
+            numbers.append(await account_revisions.find(tx, 1))
+
+    assert numbers[0] != numbers[1]
+
+
 def a_webhook(url: str) -> WebhookTarget:
     return WebhookTarget(url=url, auth_header_name="X-Key", auth_header_value="secret")
 

@@ -6,7 +6,7 @@ from typing import Any
 from pileus.api.cell_marks import CellMarks
 from pileus.domain.cells import Cells
 from pileus.store.account import account_copies, account_revisions
-from pileus.store.database import Database
+from pileus.store.database import Database, Tx
 
 MAX_KNOWN = 4096
 
@@ -29,14 +29,27 @@ class AccountCopies:
             revision = await account_revisions.find(tx, client_id)
         if self._known.get(client_id) == revision:
             return
-        async with self._tenants_db.scan() as tx:
-            account = await account_copies.load(tx, client_id)
-        if account is None:
+        copied = await self._db.write(lambda tx: self._copy(tx, client_id))
+        if copied is None:
             return
-        await self._db.write(lambda tx: account_copies.save(tx, account))
         if len(self._known) >= MAX_KNOWN:
             self._known.clear()
-        self._known[client_id] = account.revision
+        self._known[client_id] = copied
+
+    async def _copy(self, tx: Tx, client_id: int) -> int | None:
+        """Make the copy equal, and return its number of changes; None for a tenant that does not exist.
+
+        The rows are read while the copy is locked. So an older state never replaces a newer one, and that of a database
+        that has been restored does.
+        """
+        existing = await account_copies.lock(tx, client_id)
+        async with self._tenants_db.scan() as tenants_tx:
+            account = await account_copies.load(tenants_tx, client_id)
+        if account is None:
+            return None
+        if existing != account.revision:
+            await account_copies.save(tx, account)
+        return account.revision
 
 
 @dataclass(slots=True)

@@ -18,6 +18,8 @@ from pileus.store.rows import Table
 
 R = TypeVar("R", bound=Struct)
 OF_CLIENT = "client_id = :client_id"
+UNKNOWN = -1
+"""The number of a copy that nothing has been saved in."""
 RELEASED_NAME = "\x01{}"
 """The name of a copy that waits for its new name, or for the end of its deletion."""
 
@@ -51,24 +53,29 @@ async def load(tx: Tx, client_id: int) -> Account | None:
     )
 
 
-async def find_revision(tx: Tx, client_id: int) -> int | None:
-    """Return the number of changes that the copy of a tenant has; None if there is no copy."""
+async def lock(tx: Tx, client_id: int) -> int | None:
+    """Lock the copy of a tenant until the transaction ends; return its number of changes, or None if it is new.
+
+    What is loaded after that is at least as new as all that others have saved.
+    """
+    await tx.run(
+        "INSERT INTO account_copies (client_id, revision) VALUES (:client_id, :unknown)"
+        " ON CONFLICT (client_id) DO UPDATE SET revision = account_copies.revision",
+        client_id=client_id,
+        unknown=UNKNOWN,
+    )
     row = await tx.one(f"SELECT revision FROM account_copies WHERE {OF_CLIENT}", client_id=client_id)
-    return int(row[0]) if row else None
+    return int(row[0]) if row and row[0] != UNKNOWN else None
 
 
 async def save(tx: Tx, account: Account) -> None:
-    """Make the copy of a tenant equal, unless it is as new already."""
-    await _save_client(tx, account.client)
-    existing = await find_revision(tx, account.client.id)
-    if existing is not None and existing >= account.revision:
-        return
+    """Make the locked copy of a tenant equal."""
     await tx.send(
-        "INSERT INTO account_copies (client_id, revision) VALUES (:client_id, :revision)"
-        " ON CONFLICT (client_id) DO UPDATE SET revision = excluded.revision",
+        f"UPDATE account_copies SET revision = :revision WHERE {OF_CLIENT}",
         client_id=account.client.id,
         revision=account.revision,
     )
+    await _save_client(tx, account.client)
     await _save_projects(tx, account)
     await _save_rows(tx, account.client.id, ssh_keys.TABLE, account.ssh_keys, lambda key: key.id)
     await _save_rows(tx, account.client.id, quotas.THRESHOLDS, account.thresholds, lambda row: row.client_id)
@@ -84,7 +91,7 @@ async def save(tx: Tx, account: Account) -> None:
 
 
 async def _save_client(tx: Tx, client: Client) -> None:
-    """Save the tenant itself. This also locks the copy until the transaction ends."""
+    """Save the tenant itself."""
     await tx.run(
         "INSERT INTO clients (id, name, created_at, deleted_at, suspended_at)"
         " VALUES (:id, :name, :created_at, :deleted_at, :suspended_at)"
