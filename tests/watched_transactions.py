@@ -125,8 +125,11 @@ def note_requests(app: ASGIApp) -> ASGIApp:
     """Wrap an application, so that transactions know the request that they are part of."""
 
     async def handle(scope: Any, receive: Receive, send: Send) -> None:
-        REQUEST.set(scope)
-        await app(scope, receive, send)
+        token = REQUEST.set(scope)
+        try:
+            await app(scope, receive, send)
+        finally:
+            REQUEST.reset(token)  # The test, which shares this context, writes for itself again.
 
     return handle
 
