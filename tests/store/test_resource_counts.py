@@ -323,7 +323,7 @@ async def add_rows_of_the_previous_version(columns: Columns, tx: Tx) -> None:
     )
     for client_id in TENANTS:
         await clients.add(tx, client_id, f"tenant {client_id}", 0)
-        await projects.add(tx, Project(id=client_id, client_id=client_id, name="default", created_at=0))
+        await projects.TABLE.add(tx, Project(id=client_id, client_id=client_id, name="default", created_at=0))
         for table in TABLES.keys() - LATER_TABLES:
             mapper, make, changes = TABLES[table]
             for number in range(2):

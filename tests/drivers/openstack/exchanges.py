@@ -100,6 +100,8 @@ class ExchangeServer(ThreadingHTTPServer):
         """What begins the paths of services that are stopped: their requests get 503."""
         self.refused: list[str] = []
         """The requests that stopped services have got."""
+        self.hides_past = False
+        """Whether a change ends what was recorded before it, for a driver that asks less often than when recorded."""
         self.changes_until_loss = 0
         """The answer to the change with this number from now on is lost; none is if it is 0."""
 

@@ -34,7 +34,7 @@ async def test_a_creation_waits_for_a_stopped_service_and_goes_on(
     tenant: Tenant, cloud_server: ExchangeServer, service: str
 ) -> None:
     interface = await new_subnet(tenant)
-    cloud_server.stopped = {SERVICES[service]}
+    cloud_server.stopped, cloud_server.hides_past = {SERVICES[service]}, True
     if service == "identity":
         cloud_server.faults["POST /21415"] = 401
 

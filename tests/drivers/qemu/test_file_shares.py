@@ -41,10 +41,11 @@ GIB = 1 << 30
 FILE_RIGHTS = 0xDF
 """The capabilities to serve files of all users: bits 0 to 4, 6 and 7."""
 INNER_FILES = ("/share", "/run/pid", "/dev/null", "pipe:", "socket:", "anon_inode:")
-RESIZE = """import asyncio, sys
+RESIZE = """import asyncio, signal, sys
 from pathlib import Path
 from pileus.drivers.qemu.ganesha.images import ShareImages
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A parent may ignore it.
 asyncio.run(ShareImages(GaneshaPrograms(is_root=True)).ensure_size(Path(sys.argv[1]), 2))
 """
 """A server that does nothing but resize an image."""
