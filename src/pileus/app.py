@@ -31,6 +31,7 @@ from pileus.domain.retention import RetentionPeriods
 from pileus.domain.tasks import Task
 from pileus.driver_homes import plan_homes
 from pileus.drivers.protocols.compute import SupportsSimulation
+from pileus.drivers.protocols.config import read_system_time
 from pileus.drivers.protocols.guests import SupportsWatching
 from pileus.drivers.protocols.inventory import SupportsComparison, SupportsInventory
 from pileus.drivers.protocols.records import SupportsFirstRecords
@@ -92,11 +93,6 @@ class RunningCloud:
     first_token: str | None
 
 
-def current_time_micros() -> int:
-    """Return the time in microseconds since 1970, UTC."""
-    return time.time_ns() // 1000
-
-
 def make_rate_limiter(settings: Settings, drivers: RegionDrivers) -> RateLimiter | None:
     """Create the limiter of the requests of a key, if the settings limit them."""
     rate = settings.requests_per_second(is_simulated=drivers.all_have(SupportsSimulation))
@@ -129,8 +125,8 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         open_cells(settings, prepared.db, prepared.catalogue) as cells,
     ):
         db, catalogue = prepared.db, prepared.catalogue
-        homes = await plan_homes(db, settings, prepared.drivers, current_time_micros())
-        clock, task_waiters = CloudClock(current_time_micros, prepared.clock), TaskWaiters()
+        homes = await plan_homes(db, settings, prepared.drivers, read_system_time())
+        clock, task_waiters = CloudClock(read_system_time, prepared.clock), TaskWaiters()
         running = await start_region_drivers(homes.local, settings, catalogue, SimulatedCloudStore(db), clock)
         drivers = RegionDrivers(running, homes.remote)
         engine = _make_engine(settings, prepared, drivers, clock, _on_task_end(metrics, task_waiters, clock.now))
@@ -144,7 +140,7 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         app_state.controls.add_reader(clock.read, constant=True)
         _follow_epochs(app_state, engine)
         if prepared.clock != ClockSetting() and not drivers.all_have(SupportsSimulation):
-            await db.write(lambda tx: reset_clock(tx, current_time_micros()))
+            await db.write(lambda tx: reset_clock(tx, read_system_time()))
         app = create_app(settings, app_state, metrics)
         await app_state.controls.refresh()
         workers = _make_workers(settings, app_state, engine, scheduler, retention)
@@ -158,7 +154,7 @@ def _make_workers(
     """Return what runs in the background for as long as the cloud runs."""
     db = app_state.db
     deliverer = EventDeliverer(
-        db, app_state.notifier, encode_audit_event, current_time_micros, ensure_tenant=app_state.ensure_tenant
+        db, app_state.notifier, encode_audit_event, read_system_time, ensure_tenant=app_state.ensure_tenant
     )
     jobs = (engine, scheduler, deliverer, retention, app_state.controls, app_state.change_feeds)
     workers = [job.run() for job in jobs]
@@ -173,7 +169,7 @@ def _make_workers(
 
 def _make_leased_jobs(settings: Settings, app_state: AppState, jobs: Mapping[str, Job]) -> LeasedJobs:
     holder, token = f"{socket.gethostname()} process {os.getpid()}", app_state.new_id()
-    return LeasedJobs(app_state.db, jobs, holder, token, current_time_micros, settings.lease_seconds)
+    return LeasedJobs(app_state.db, jobs, holder, token, read_system_time, settings.lease_seconds)
 
 
 async def _reconcile(db: Database, engine: Engine, entry: RunningDriver, new_task_id: Callable[[], str]) -> None:
@@ -236,7 +232,7 @@ def _make_resets(
 
 def _make_states(settings: Settings, prepared: PreparedDatabase, resets: CloudResets) -> CloudStates:
     async def save_contents(tx: Tx) -> None:
-        await save_configured_contents(tx, prepared.catalogue, settings.api_key, current_time_micros())
+        await save_configured_contents(tx, prepared.catalogue, settings.api_key, read_system_time())
 
     return CloudStates(prepared.db, prepared.catalogue, resets, save_contents)
 
@@ -316,7 +312,7 @@ async def open_database_status(settings: Settings) -> AsyncIterator[DatabaseStat
     check_database_file(settings)
     db = make_database(settings.database, settings.data)
     try:
-        yield DatabaseStatus(db, current_time_micros)
+        yield DatabaseStatus(db, read_system_time)
     finally:
         await db.close()
 
@@ -324,7 +320,7 @@ async def open_database_status(settings: Settings) -> AsyncIterator[DatabaseStat
 async def _read_clock(db: Database) -> int:
     """Return the time of the cloud."""
     async with db.read() as tx:
-        return (await clocks.get_setting(tx)).time_at(current_time_micros())
+        return (await clocks.get_setting(tx)).time_at(read_system_time())
 
 
 async def rotate_secrets(settings: Settings, *, add_key: bool) -> int:

@@ -1,7 +1,6 @@
 """Initial contents of a database: a tenant with its first project and key, and the records of the catalogue."""
 
 import os
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pileus.domain.cells import TENANTS_CELL
 from pileus.domain.clocks import ClockSetting
 from pileus.domain.ids import IdMaker
 from pileus.domain.network.networks import Subnet
+from pileus.drivers.protocols.config import read_system_time
 from pileus.private_files import KEY_FILE
 from pileus.region_drivers import PlannedDriver, plan_region_drivers, save_region_drivers
 from pileus.services.account.api_keys import generate_api_token
@@ -79,7 +79,7 @@ async def open_seeded_database(
         await save_cell(db, settings.cell)
         async with db.read() as tx:
             clock = await clocks.get_setting(tx)
-        now, ids = clock.time_at(_read_system_time()), IdMaker(_read_system_time, os.urandom, settings.cell)
+        now, ids = clock.time_at(read_system_time()), IdMaker(read_system_time, os.urandom, settings.cell)
         await save_region_drivers(db, drivers)
         token = await seed_cell(db, own_catalogue, settings, now)
         if exclusive and not settings.database:
@@ -87,10 +87,6 @@ async def open_seeded_database(
         yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), drivers, token, clock, ids)
     finally:
         await db.close()
-
-
-def _read_system_time() -> int:
-    return time.time_ns() // 1000
 
 
 async def save_cell(db: Database, cell: int) -> None:
@@ -167,7 +163,7 @@ async def write_first_contents(tx: Tx, catalogue: Catalogue, *, given_key: str, 
     await _add_tenant(tx, contents.created_at)
     for key in contents.keys:
         await api_keys.add(tx, replace(key, client_id=CLIENT, user_id=USER))
-    await save_configured_contents(tx, catalogue, given_key, time.time_ns() // 1000)
+    await save_configured_contents(tx, catalogue, given_key, read_system_time())
 
 
 async def save_configured_contents(tx: Tx, catalogue: Catalogue, given_key: str, now: int) -> None:
