@@ -156,18 +156,15 @@ async def list_rules_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[Secu
 
 async def list_allowed_traffic(tx: Tx, group_id: str) -> list[NewRule]:
     """Return what a group's rules allow, without the fields of their records, oldest first."""
-    rows = await tx.all(
-        f"SELECT {TRAFFIC_COLUMNS} FROM security_group_rules WHERE security_group_id = :id ORDER BY created_at, id",
-        id=group_id,
-    )
-    return [NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))) for row in rows]
+    return (await list_allowed_traffic_by_group(tx, [group_id])).get(group_id, [])
 
 
 async def list_allowed_traffic_by_group(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[NewRule]]:
-    """Return what the rules of several groups allow, by group."""
+    """Return what the rules of several groups allow, by group, oldest first."""
     marks, values = in_list_placeholders("group", group_ids)
     rows = await tx.all(
-        f"SELECT security_group_id, {TRAFFIC_COLUMNS} FROM security_group_rules WHERE security_group_id IN ({marks})",
+        f"SELECT security_group_id, {TRAFFIC_COLUMNS} FROM security_group_rules"
+        f" WHERE security_group_id IN ({marks}) ORDER BY created_at, id",
         **values,
     )
     rules: dict[str, list[NewRule]] = {}
