@@ -13,6 +13,8 @@ from pileus.drivers.qemu.users import ProcessUser
 FABRIC_LOG = "fabric.log"
 LOG_LIMIT, LOG_KEPT = 4 << 20, 1 << 20
 """Bytes of a log at which it is truncated, and the bytes at its end that are kept."""
+ERROR_SIZE = 2048
+"""Bytes of the messages of a program that an error quotes."""
 
 
 def serial_log(folder: Path, machine_id: str) -> Path:

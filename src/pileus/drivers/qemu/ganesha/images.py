@@ -9,10 +9,9 @@ from tempfile import TemporaryFile
 
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.ganesha.programs import GaneshaPrograms
+from pileus.drivers.qemu.log_files import ERROR_SIZE
 from pileus.drivers.qemu.paths import POLL_INTERVAL, atomic_write, try_lock
 
-ERROR_SIZE = 2048
-"""Bytes of messages that an error quotes."""
 UNMOUNT_TIMEOUT = 10.0
 """Seconds that a process which is killed may take to unmount."""
 CHECK_CODES = (0, 1)

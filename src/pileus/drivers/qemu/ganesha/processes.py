@@ -18,7 +18,7 @@ from pileus.drivers.qemu.child_processes import process_start_time
 from pileus.drivers.qemu.ganesha import sandbox
 from pileus.drivers.qemu.ganesha.configuration import ganesha_configuration
 from pileus.drivers.qemu.ganesha.records import FileShareRecord, FileShareRecords
-from pileus.drivers.qemu.log_files import ganesha_log, read_log_end
+from pileus.drivers.qemu.log_files import ERROR_SIZE, ganesha_log, read_log_end
 from pileus.drivers.qemu.namespaces.processes import NamespaceProcesses, NamespaceProgram, count_open_files
 from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory, atomic_write
 
@@ -26,8 +26,6 @@ VCPUS, RAM = 2, 512
 """The bounds of a process: processors, and MiB of memory."""
 APPLY_TIMEOUT = 30.0
 """Seconds that a start or a change may take."""
-ERROR_SIZE = 2048
-"""Bytes of messages that an error quotes."""
 
 
 class GaneshaProcesses:

@@ -17,7 +17,7 @@ from pileus.drivers.qemu.haproxy.directories import NO_STATES, LoadBalancerDirec
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from pileus.drivers.qemu.haproxy.records import LoadBalancerRecord, LoadBalancerRecords
 from pileus.drivers.qemu.haproxy.runtime import HaproxySockets, HaproxyUnavailable
-from pileus.drivers.qemu.log_files import haproxy_log, read_log_end
+from pileus.drivers.qemu.log_files import ERROR_SIZE, haproxy_log, read_log_end
 from pileus.drivers.qemu.namespaces.processes import NamespaceProcesses, NamespaceProgram, count_open_files
 from pileus.drivers.qemu.paths import POLL_INTERVAL, DataDirectory
 from pileus.drivers.qemu.users import ProcessUser, command_as_user
@@ -26,8 +26,6 @@ RIGHTS = "-all,+net_bind_service"
 """The capabilities of HAProxy: to listen on ports below 1024 of its network namespace."""
 START_TIMEOUT, RELOAD_TIMEOUT, CHECK_TIMEOUT = 20.0, 20.0, 20.0
 """Seconds."""
-ERROR_SIZE = 2048
-"""Bytes of messages that an error quotes."""
 
 
 class HaproxyProcesses:
