@@ -1,6 +1,5 @@
 """Servers of the cells of a cloud, in this process."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +8,10 @@ from typing import Any
 
 import httpx
 
-from pileus.app import RunningCloud, run_cloud
+from pileus.app import RunningCloud
 from pileus.domain.catalogue import derive_public_image_id
-from pileus.server.http_server import listen
-from pileus.server.process import make_http_server
 from tests.app_settings import checked_settings
+from tests.listening_clouds import run_listening_cloud
 from tests.orders import an_order, boot
 from tests.regions.clouds import SMALL, catalogue_text
 from tests.servers import KEY
@@ -72,14 +70,5 @@ async def run_cell(folder: Path, number: int, ports: list[int], urls: list[str])
         cells=",".join(f"{other}=http://127.0.0.1:{port}" for other, port in enumerate(ports)),
         tenants_database=(urls[0] or str(folder / "0")) if number else "",
     )
-    async with run_cloud(settings) as cloud:
-        http_server = make_http_server(settings, cloud)
-        serving = asyncio.create_task(http_server.serve([listen("127.0.0.1", settings.port)]))
-        headers = {"Authorization": f"APIKey {KEY}"}
-        try:
-            async with httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=60) as api:
-                yield CellServer(cloud, api)
-        finally:
-            cloud.app_state.stop_waiting()
-            http_server.should_exit = True
-            await serving
+    async with run_listening_cloud(settings) as (cloud, api):
+        yield CellServer(cloud, api)

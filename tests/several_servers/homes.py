@@ -1,6 +1,5 @@
 """Servers in this process, each with a data directory of its own, over one PostgreSQL database."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,12 +8,11 @@ from typing import Any
 
 import httpx
 
-from pileus.app import RunningCloud, run_cloud
-from pileus.server.http_server import listen
-from pileus.server.process import make_http_server
+from pileus.app import RunningCloud
 from pileus.settings import Settings
 from tests.app_settings import checked_settings
 from tests.drivers.local import LocalDriver
+from tests.listening_clouds import run_listening_cloud
 from tests.regions.clouds import catalogue_text
 from tests.servers import KEY, free_port
 
@@ -45,14 +43,5 @@ async def run_local_server(folder: Path, url: str, name: str, **values: Any) -> 
     settings = checked_settings(
         data=folder / name, port=free_port(), lease_seconds=1.0, task_poll_ms=0, **shared, **values
     )
-    async with run_cloud(settings) as cloud:
-        http_server = make_http_server(settings, cloud)
-        serving = asyncio.create_task(http_server.serve([listen("127.0.0.1", settings.port)]))
-        headers = {"Authorization": f"APIKey {KEY}"}
-        try:
-            async with httpx.AsyncClient(base_url=settings.base_url, headers=headers, timeout=60) as api:
-                yield LocalServer(settings, cloud, api)
-        finally:
-            cloud.app_state.stop_waiting()
-            http_server.should_exit = True
-            await serving
+    async with run_listening_cloud(settings) as (cloud, api):
+        yield LocalServer(settings, cloud, api)
