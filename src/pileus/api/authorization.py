@@ -10,6 +10,7 @@ from pileus.api.canonical_ids import canonical_path_params, canonical_query, que
 from pileus.api.cell_routes import check_request_is_here
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.query_values import check_query_values
+from pileus.api.requests import READING
 from pileus.api.unread_inputs import check_parameters_are_read
 from pileus.domain.account.access import Access, is_allowed
 from pileus.domain.errors import Forbidden, not_found
@@ -23,7 +24,6 @@ OPERATE = {"access": Access.OPERATE}
 CONTROL = {"access": Access.CONTROL}
 OPEN = {"access": Access.OPEN}
 LOGGED = (Access.OPERATE, Access.CONTROL)
-READING = ("GET", "HEAD")
 LOG = logging.getLogger("pileus.operators")
 MAX_USER_AGENT = 500
 MAX_NUMBER = 2**63 - 1

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from pileus.api.authentication import wait_until_caches_expire
 from pileus.api.cell_connections import CellConnections
-from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE, READING
+from pileus.api.cell_routes import CHANGES_TENANT, DELETED_ELSEWHERE, EVERYWHERE
 from pileus.api.errors import CELLS_ELSEWHERE
 from pileus.api.forwarded_requests import (
     answer_unless_elsewhere,
@@ -23,18 +23,22 @@ from pileus.api.forwarded_requests import (
     send_error,
     send_forwarded_answer,
 )
-from pileus.api.requests import receive_body
+from pileus.api.paging import LARGEST_LIMIT
+from pileus.api.requests import READING, receive_body
+from pileus.api.routes import tasks
+from pileus.api.routes.account import user_actions
 from pileus.api.wire.tasks import TaskIds
 from pileus.domain.errors import Conflict, Invalid, Unavailable
 from pileus.services.account.projects import check_project_deletable
 
 LOG = logging.getLogger(__name__)
-DEFAULT_LIMITS = {"/cloud/v1/tasks": 10, "/cloud/v1/user_actions": 1000}
-LARGEST_WINDOW = 1000
-MOST_DIGITS = 100
 B = TypeVar("B")
-DELETION_SECONDS = 30.0
-LOOK_SECONDS = 0.2
+DEFAULT_LIMITS = {tasks.ALL: tasks.DEFAULT_LIMIT, user_actions.ALL: user_actions.DEFAULT_LIMIT}
+"""By the paths of the lists whose pages are put together."""
+MOST_DIGITS = 100
+"""Of a limit or an offset; longer ones are wrong, and would take long to read."""
+DELETION_SECONDS, LOOK_SECONDS = 30.0, 0.2
+"""How long a deletion waits for another cell, and between two looks at its task."""
 
 
 class CellRequestForwarder:
@@ -212,10 +216,10 @@ def _parse_window(values: dict[str, str], default_limit: int) -> tuple[int, int]
     if not all(text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS for text in texts):
         return None
     limit, offset = map(int, texts)
-    if not 1 <= limit <= LARGEST_WINDOW:
+    if not 1 <= limit <= LARGEST_LIMIT:
         return None
-    if limit + offset > LARGEST_WINDOW:
+    if limit + offset > LARGEST_LIMIT:
         raise Invalid(
-            f"In a cloud of several cells, limit and offset together are at most {LARGEST_WINDOW}: use filters"
+            f"In a cloud of several cells, limit and offset together are at most {LARGEST_LIMIT}: use filters"
         )
     return limit, offset

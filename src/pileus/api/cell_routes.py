@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pileus.api.cell_marks import CellMarks
+from pileus.api.requests import READING
 from pileus.domain.cells import TENANTS_CELL, Cells
 from pileus.domain.errors import InOtherCell, NotOffered, Unavailable
 
@@ -16,7 +17,6 @@ CHANGES_TENANT = "changes_tenant"
 """The key of the scope of a request that may change what other cells copy."""
 DELETED_ELSEWHERE = "deleted_elsewhere"
 """The key of the scope of the deletion of a project that the other cells have done."""
-READING = ("GET", "HEAD")
 HERE = ("/_pileus/", "/ui", "/cloud/v1/regions", "/cloud/public/", "/metrics")
 """The beginnings of paths that each server answers itself: its pages, its catalogue, its simulation, its state."""
 OF_TENANTS = ("/_pileus/tenants", "/_pileus/limit_requests", "/_pileus/quotas", "/ui/session", "/cloud/v1/keypairs/")

@@ -89,8 +89,7 @@ class AppState:
     def __post_init__(self) -> None:
         self.now = self.clock.now
         self.long_polls = LongPolls(self.task_waiters, self.long_poll_seconds)
-        ensure_tenant = self.cells.copies.ensure_current if self.cells and self.cells.copies else None
-        self.authenticator = Authenticator(self.tenants_db, ensure_tenant=ensure_tenant)
+        self.authenticator = Authenticator(self.tenants_db, ensure_tenant=self.ensure_tenant)
         self.http_faults = HttpFaults(self.db, self.authenticator, self.now)
         self.controls.add_reader(self.http_faults.read)
         self.task_meter = TaskMeter(self.db, self.clock)

@@ -13,7 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from pileus.api.errors import REGION_ELSEWHERE, make_error_response
-from pileus.api.requests import BodyDecodingRequest, receive_body
+from pileus.api.requests import READING, BodyDecodingRequest, receive_body
 from pileus.domain.errors import OutcomeUnknown, Unavailable
 from pileus.store import driver_homes
 from pileus.store.database import Database
@@ -141,7 +141,7 @@ async def forward_request(  # noqa: PLR0913  # names are clearer than a record t
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as problem:
         raise Unavailable(f"{away}: try again later") from problem
     except httpx.HTTPError as problem:
-        if method in ("GET", "HEAD"):
+        if method in READING:
             raise Unavailable(f"{away}: try again later") from problem
         raise OutcomeUnknown(f"{away}: it may have carried out the request") from problem
 

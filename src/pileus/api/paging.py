@@ -6,8 +6,9 @@ from litestar.params import QueryParameter
 from msgspec import Meta
 
 LARGEST = 2**63 - 1
+LARGEST_LIMIT = 1000
 
-Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="The maximum number of items to return.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=LARGEST_LIMIT, description="The maximum number of items to return.")]
 Offset = Annotated[int, QueryParameter(ge=0, le=LARGEST, description="The number of items to skip.")]
 """Parameters of a handler: `limit: Limit = 100, offset: Offset = 0`."""
 

@@ -11,6 +11,8 @@ from litestar.types import Receive
 from pileus.api.unread_inputs import check_fields_are_read
 from pileus.api.validation import decode_body_in_turns
 
+READING = ("GET", "HEAD")
+"""The methods of requests that change nothing."""
 BODY_TIMEOUT = 10.0
 """Seconds for a body to arrive."""
 

@@ -17,11 +17,6 @@ class Cells(Struct, frozen=True, kw_only=True):
     region_cells: Mapping[int, int]
 
     @property
-    def others(self) -> tuple[int, ...]:
-        """The other cells, in order."""
-        return tuple(number for number in self.numbers if number != self.own)
-
-    @property
     def numbers(self) -> tuple[int, ...]:
         """All cells, in order."""
         return tuple(sorted(self.addresses))

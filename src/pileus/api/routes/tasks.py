@@ -21,6 +21,7 @@ from pileus.store.loop_turns import build_in_turns
 from pileus.store.tasks import TaskFilter
 
 ALL = "/cloud/v1/tasks"
+DEFAULT_LIMIT = 10
 Direction = Literal["asc", "desc"]
 ACTIVE_STATES = (TaskState.NEW, TaskState.RUNNING)
 
@@ -37,7 +38,7 @@ async def list_tasks(
     to_timestamp: FromQuery[str | None] = None,
     order_by: FromQuery[Direction | None] = None,
     sorting: LegacyQuery[Direction | None] = None,
-    limit: Limit = 10,
+    limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
 ) -> Page[TaskView]:
     """List tasks, the latest first.
@@ -58,7 +59,7 @@ async def list_tasks(
 
 @get("/cloud/v1/tasks/{project_id:int}/{region_id:int}/active", opt=READ, tags=["Tasks"])
 async def list_active_tasks(
-    ctx: Ctx, task_type: FromQuery[list[str] | None] = None, limit: Limit = 10, offset: Offset = 0
+    ctx: Ctx, task_type: FromQuery[list[str] | None] = None, limit: Limit = DEFAULT_LIMIT, offset: Offset = 0
 ) -> Page[TaskView]:
     """List the tasks that run or wait to run in a project and region, the latest first."""
     ctx.require_region()

@@ -17,6 +17,8 @@ from pileus.store.account import user_actions
 from pileus.store.account.user_actions import UserActionFilter
 from pileus.store.loop_turns import build_in_turns
 
+ALL = "/cloud/v1/user_actions"
+DEFAULT_LIMIT = 1000
 Direction = Literal["asc", "desc"]
 
 
@@ -50,13 +52,13 @@ def parse_user_action_filter(
 FILTER = {"action_filter": Provide(parse_user_action_filter, sync_to_thread=False)}
 
 
-@get("/cloud/v1/user_actions", opt=READ, dependencies=FILTER, tags=["User Actions"])
+@get(ALL, opt=READ, dependencies=FILTER, tags=["User Actions"])
 async def list_user_actions(
     ctx: Ctx,
     action_filter: NamedDependency[UserActionFilter],
     order_by: FromQuery[Direction | None] = None,
     sorting: LegacyQuery[Direction | None] = None,
-    limit: Limit = 1000,
+    limit: Limit = DEFAULT_LIMIT,
     offset: Offset = 0,
 ) -> Page[UserActionView]:
     """List the changes that your users have made, the latest first. Each change has exactly one entry.
