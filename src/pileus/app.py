@@ -131,9 +131,11 @@ async def run_cloud(settings: Settings, *, exclusive: bool = False) -> AsyncIter
         drivers = RegionDrivers(running, homes.remote)
         engine = _make_engine(settings, prepared, drivers, clock, _on_task_end(metrics, task_waiters, clock.now))
         ids = prepared.ids
-        scheduler = Scheduler(db, catalogue, clock, ids.new_id, ids.new_ordered_id, engine.nudge)
         retention = _make_retention_job(settings, db, clock, metrics)
         app_state = _make_app_state(settings, prepared, engine, drivers, task_waiters, cells)
+        scheduler = Scheduler(
+            db, catalogue, clock, ids.new_id, ids.new_ordered_id, engine.nudge, app_state.ensure_tenant
+        )
         app_state.due_jobs = (scheduler.catch_up, retention.run_at_once)
         if not app_state.control_obstacle:
             app_state.request_log = make_request_log(settings, is_alone=exclusive)

@@ -5,11 +5,13 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from pileus.api.cell_connections import AccountCopies
 from pileus.domain.account.projects import Project
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, TimeSpan
@@ -18,8 +20,9 @@ from pileus.domain.storage.volumes import Snapshot, SnapshotStatus, Volume, Volu
 from pileus.domain.tasks import Task, TaskState
 from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tasks
-from pileus.store.account import clients, projects, quotas
+from pileus.store.account import account_revisions, clients, projects, quotas
 from pileus.store.database import Tx
+from pileus.store.schema import open_database
 from pileus.store.storage import lifecycle_policies, schedules, snapshots, volumes
 from pileus.tasks.operation import Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
@@ -292,6 +295,27 @@ async def test_quotas_apply_unless_the_snapshot_replaces_another_one(schedule_be
     (failed,) = [task for task in await schedule_bench.tasks() if task.state == TaskState.ERROR]
     assert "volume_snapshots_count" in str(failed.error)
     assert failed.args["schedule_id"] == "s-1"
+
+
+async def test_quotas_are_those_of_the_database_with_the_tenants(schedule_bench: ScheduleBench, tmp_path: Path) -> None:
+    here, tenants_db = schedule_bench.bench.db, await open_database("", tmp_path / "tenants")
+    copies = AccountCopies(tenants_db, here)
+    await schedule_bench.add_schedule(a_volume(), max_quantity=3)
+
+    async def set_limit_there(tx: Tx) -> None:
+        if not await clients.exists(tx, PLACE.client_id):
+            await clients.add(tx, PLACE.client_id, "one", NOW)
+        await quotas.set_limits(tx, PLACE.client_id, 1, {"volume_snapshots_count": 0})
+        await account_revisions.bump(tx, PLACE.client_id)
+
+    await tenants_db.write(set_limit_there)
+    schedule_bench.bench.clock.advance(HOUR)
+    started = await schedule_bench.scheduler(ensure_tenant=copies.ensure_current).start_due_tasks()
+    await tenants_db.close()
+
+    (task,) = await schedule_bench.tasks()
+    assert (started, task.state) == (0, TaskState.ERROR)
+    assert "volume_snapshots_count" in str(task.error)
 
 
 async def test_a_snapshot_that_cannot_be_deleted_is_retried_later(schedule_bench: ScheduleBench) -> None:

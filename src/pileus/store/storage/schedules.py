@@ -1,6 +1,7 @@
 """Schedules, their due snapshots, and the retention of snapshots that they have created."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pileus.domain.places import Place
 from pileus.domain.storage.schedules import Schedule
@@ -75,13 +76,23 @@ async def enqueue_due_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
     )
 
 
-async def list_due_snapshots(tx: Tx) -> list[tuple[str, str, int]]:
-    """Return schedule and volume ids and times of queued snapshots whose volume no task has locked."""
+class DueSnapshot(NamedTuple):
+    """A queued snapshot: of which tenant, schedule and volume, and when it was due."""
+
+    client_id: int
+    schedule_id: str
+    volume_id: str
+    due_at: int
+
+
+async def list_due_snapshots(tx: Tx) -> list[DueSnapshot]:
+    """Return the queued snapshots whose volume no task has locked."""
     rows = await tx.all(
-        "SELECT d.schedule_id, d.volume_id, d.due_at FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
+        "SELECT v.client_id, d.schedule_id, d.volume_id, d.due_at"
+        " FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
         f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {BATCH_SIZE}"
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [DueSnapshot(*row) for row in rows]
 
 
 async def has_unfinished_run(tx: Tx, schedule_id: str, run_at: int) -> bool:

@@ -9,7 +9,7 @@ Runs that an advance of the clock has skipped take place one after the other, ea
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,6 +26,7 @@ from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
 from pileus.store.database import Database, Tx
 from pileus.store.storage import schedules, snapshots, volumes
+from pileus.store.storage.schedules import DueSnapshot
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A
 from pileus.tasks.periodic import repeat
@@ -41,7 +42,10 @@ RETRY_DELAY = 3_600_000_000
 
 @dataclass(slots=True)
 class Scheduler:
-    """Starts the tasks of schedules: `run` until it is cancelled, `start_due_tasks` those that are due now."""
+    """Starts the tasks of schedules: `run` until it is cancelled, `start_due_tasks` those that are due now.
+
+    `ensure_tenant` copies what another database has of the tenant, so that the quotas of today hold.
+    """
 
     db: Database
     catalogue: Catalogue
@@ -49,6 +53,7 @@ class Scheduler:
     new_id: Callable[[], str]
     new_ordered_id: Callable[[], str]
     nudge: Callable[[], None]
+    ensure_tenant: Callable[[int], Awaitable[None]] | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> None:
@@ -72,9 +77,15 @@ class Scheduler:
         async with self.db.scan() as tx:
             due_snapshots = await schedules.list_due_snapshots(tx)
             expired = await schedules.list_expired_snapshots(tx, self.clock.now())
-        created = [await self.db.write(partial(self._create_snapshot, *due)) for due in due_snapshots]
+        await self._ensure_tenants({due.client_id for due in due_snapshots})
+        created = [await self.db.write(partial(self._create_snapshot, due)) for due in due_snapshots]
         deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
         return sum(created) + sum(deleted)
+
+    async def _ensure_tenants(self, client_ids: Iterable[int]) -> None:
+        if self.ensure_tenant:
+            for client_id in client_ids:
+                await self.ensure_tenant(client_id)
 
     async def catch_up(self, seconds: float = PATIENCE) -> bool:
         """Start what is due until all of it has ended, is held, or waits for time to pass; False if that takes longer.
@@ -114,15 +125,16 @@ class Scheduler:
         await schedules.save(tx, schedule, schedule.with_next_run(run_at))
         await schedules.enqueue_due_snapshots(tx, schedule, run_at)
 
-    async def _create_snapshot(self, schedule_id: str, volume_id: str, due_at: int, tx: Tx) -> bool:
+    async def _create_snapshot(self, due: DueSnapshot, tx: Tx) -> bool:
         """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
 
         A task that would fail is saved as failed, so that users see it.
         """
-        schedule, volume = await schedules.find(tx, schedule_id), await volumes.find(tx, volume_id)
+        schedule, volume = await schedules.find(tx, due.schedule_id), await volumes.find(tx, due.volume_id)
         if volume is not None and volume.task_id is not None:
             return False
-        if not await schedules.claim_due_snapshot(tx, schedule_id, volume_id) or schedule is None or volume is None:
+        is_claimed = await schedules.claim_due_snapshot(tx, due.schedule_id, due.volume_id)
+        if not is_claimed or schedule is None or volume is None:
             return False
         snapshot_id = self.new_id()
         args = CreateSnapshotArgs(
@@ -131,7 +143,7 @@ class Scheduler:
             schedule_id=schedule.id,
             lifecycle_policy_id=schedule.lifecycle_policy_id,
         )
-        now = self.clock.time_of(due_at)
+        now = self.clock.time_of(due.due_at)
         task = self._new_task(CREATE_SNAPSHOT, args, volume, schedule, now)
         try:
             await volumes.bump_revision(tx, volume.require_snapshottable())

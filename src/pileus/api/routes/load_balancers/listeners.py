@@ -10,7 +10,7 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.load_balancers.driver_limits import check_listener_is_offered
-from pileus.api.routes.load_balancers.load_balancer_views import read_traffic
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.load_balancers.listeners import CreateListener, ListenerView, RenameListener, UpdateListener
 from pileus.api.wire.load_balancers.stats import StatsView
@@ -42,12 +42,15 @@ async def list_listeners(
 ) -> Page[ListenerView]:
     """List listeners, the newest first, of one load balancer if it is given. `stats` is null unless `show_stats`."""
     ctx.require_region()
-    async with ctx.db.scan() as tx:
+
+    async def read(tx: Tx, observations: Observations) -> Page[ListenerView]:
         place = await projects.require_existing(tx, ctx.place)
         count, records = await listeners.page(
             tx, place, load_balancer_id=load_balancer_id or loadbalancer_id, name=name, limit=limit, offset=offset
         )
-        return Page(count=count, results=await _build_views(tx, ctx, records, show_stats=show_stats))
+        return Page(count=count, results=await _build_views(tx, observations, records, show_stats=show_stats))
+
+    return await read_observed(ctx, ctx.db.scan, read)
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=TAGS)
@@ -80,9 +83,7 @@ async def get_listener(
     show_stats: FromQuery[bool] = False,  # a query parameter
 ) -> ListenerView:
     """Get a listener."""
-    async with ctx.db.read() as tx:
-        (view,) = await _build_views(tx, ctx, [await listeners.get(tx, ctx.place, listener_id)], show_stats=show_stats)
-    return view
+    return await _read_view(ctx, listener_id, show_stats=show_stats)
 
 
 @patch(f"/cloud/v2/{PLACE}/{{listener_id:str}}", opt=WRITE, status_code=200, tags=TAGS)
@@ -100,9 +101,7 @@ async def update_listener(ctx: Ctx, listener_id: FromPath[str], data: JSONBody[U
 async def rename_listener(ctx: Ctx, listener_id: FromPath[str], data: JSONBody[RenameListener]) -> ListenerView:
     """Rename a listener at once. Deprecated: use version 2."""
     await ctx.write(lambda tx: listener_service.rename_listener(tx, ctx, listener_id, data.name))
-    async with ctx.db.read() as tx:
-        (view,) = await _build_views(tx, ctx, [await listeners.get(tx, ctx.place, listener_id)], show_stats=False)
-    return view
+    return await _read_view(ctx, listener_id, show_stats=False)
 
 
 @delete(ONE, opt=WRITE, status_code=200, tags=TAGS)
@@ -122,14 +121,23 @@ async def delete_listener(
     )
 
 
+async def _read_view(ctx: RequestContext, listener_id: str, *, show_stats: bool) -> ListenerView:
+    async def read(tx: Tx, observations: Observations) -> ListenerView:
+        listener = await listeners.get(tx, ctx.place, listener_id)
+        (view,) = await _build_views(tx, observations, [listener], show_stats=show_stats)
+        return view
+
+    return await read_observed(ctx, ctx.db.read, read)
+
+
 async def _build_views(
-    tx: Tx, ctx: RequestContext, records: Sequence[Listener], *, show_stats: bool
+    tx: Tx, observations: Observations, records: Sequence[Listener], *, show_stats: bool
 ) -> list[ListenerView]:
     pool_counts = await listeners.count_pools(tx, [listener.id for listener in records])
     traffic: dict[str, BalancedTraffic] = {}
     if show_stats:
         for load_balancer_id in {listener.load_balancer_id for listener in records}:
-            traffic |= await read_traffic(ctx, load_balancer_id)
+            traffic |= observations.traffic_of(load_balancer_id)
     return [
         ListenerView.of(
             listener,

@@ -6,18 +6,17 @@ from msgspec import Struct
 
 from pileus.api.context import RequestContext
 from pileus.api.paging import LARGEST
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.routes.load_balancers.operating_statuses import read_load_balancer_statuses
 from pileus.api.routes.network.floating_ip_views import build_floating_ip_views
 from pileus.api.wire.load_balancers.load_balancers import LoadBalancerContents, LoadBalancerView
 from pileus.api.wire.load_balancers.stats import StatsView
 from pileus.api.wire.network.ddos_profiles import DdosProfileView
 from pileus.api.wire.network.floating_ips import FloatingIPView
-from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.places import Place
-from pileus.drivers.protocols.errors import DriverError
-from pileus.drivers.protocols.load_balancers import BalancedTraffic, SupportsLoadBalancers
+from pileus.drivers.protocols.load_balancers import BalancedTraffic
 from pileus.store import tags
 from pileus.store.database import Tx
 from pileus.store.load_balancers import listeners, load_balancers
@@ -44,11 +43,15 @@ RECORDS_ALONE = ViewOptions()
 
 
 async def build_load_balancer_views(
-    tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer], options: ViewOptions
+    tx: Tx,
+    ctx: RequestContext,
+    observations: Observations,
+    records: Sequence[LoadBalancer],
+    options: ViewOptions = RECORDS_ALONE,
 ) -> list[LoadBalancerView]:
     """Return the views of load balancers."""
     ids = [record.id for record in records]
-    statuses = await read_load_balancer_statuses(tx, ctx, records)
+    statuses = await read_load_balancer_statuses(tx, ctx, observations, records)
     vip_port_ids = [record.vip_port_id for record in records]
     tags_by_id, listener_ids = (
         await tags.list_by_resources(tx, ids),
@@ -57,7 +60,7 @@ async def build_load_balancer_views(
     vip_addresses = await list_addresses_by_port(tx, vip_port_ids)
     machine_addresses = await _list_machine_addresses(tx, ids)
     floating_ip_views = await _list_floating_ips(tx, ctx, vip_port_ids)
-    stats = await _read_stats(ctx, ids) if options.show_stats else {}
+    stats = _read_stats(observations, ids) if options.show_stats else {}
     profiles = await _read_profiles(tx, ctx, records) if options.with_ddos else {}
     region = ctx.require_region().display_name
     return await build_in_turns(
@@ -83,6 +86,7 @@ async def build_load_balancer_views(
 async def read_page(
     tx: Tx,
     ctx: RequestContext,
+    observations: Observations,
     place: Place,
     filters: load_balancers.LoadBalancerFilter,
     status_filter: StatusFilter,
@@ -100,7 +104,7 @@ async def read_page(
     if status is None and not is_sorted_by_status:
         return await load_balancers.page(tx, place, filters, order_by, limit=limit, offset=offset)
     _, records = await load_balancers.page(tx, place, filters, order_by, limit=LARGEST, offset=0)
-    statuses = await read_load_balancer_statuses(tx, ctx, records)
+    statuses = await read_load_balancer_statuses(tx, ctx, observations, records)
     matching = [record for record in records if status in (None, statuses[record.id])]
     if is_sorted_by_status:
         matching.sort(key=lambda record: statuses[record.id], reverse=order_by.endswith(".desc"))
@@ -111,33 +115,20 @@ async def read_load_balancer_view(
     ctx: RequestContext, load_balancer_id: str, options: ViewOptions = RECORDS_ALONE
 ) -> LoadBalancerView:
     """Read a load balancer. Raises NotFound."""
-    async with ctx.db.read() as tx:
+
+    async def read(tx: Tx, observations: Observations) -> LoadBalancerView:
         load_balancer = await load_balancers.get(tx, ctx.place, load_balancer_id)
-        (view,) = await build_load_balancer_views(tx, ctx, [load_balancer], options)
-    return view
+        (view,) = await build_load_balancer_views(tx, ctx, observations, [load_balancer], options)
+        return view
+
+    return await read_observed(ctx, ctx.db.read, read)
 
 
-def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
-    """Return the driver of load balancers. Raises Unavailable."""
-    if not isinstance(ctx.driver, SupportsLoadBalancers):
-        raise Unavailable("The driver of this region has no load balancers")
-    return ctx.driver
-
-
-async def read_traffic(ctx: RequestContext, load_balancer_id: str) -> dict[str, BalancedTraffic]:
-    """Return the counters of a load balancer's listeners by id. Raises Unavailable or Conflict."""
-    try:
-        return await require_load_balancer_driver(ctx).traffic_by_listener_id(load_balancer_id)
-    except DriverError as error:
-        raise Conflict(str(error)) from error
-
-
-async def _read_stats(ctx: RequestContext, ids: Sequence[str]) -> dict[str, StatsView]:
-    stats = {}
-    for load_balancer_id in ids:
-        traffic = await read_traffic(ctx, load_balancer_id)
-        stats[load_balancer_id] = StatsView.of(sum(traffic.values(), BalancedTraffic()))
-    return stats
+def _read_stats(observations: Observations, ids: Sequence[str]) -> dict[str, StatsView]:
+    return {
+        load_balancer_id: StatsView.of(sum(observations.traffic_of(load_balancer_id).values(), BalancedTraffic()))
+        for load_balancer_id in ids
+    }
 
 
 async def _read_profiles(tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer]) -> dict[str, DdosProfileView]:

@@ -16,6 +16,7 @@ from pileus.api.routes.load_balancers.load_balancer_views import (
     read_load_balancer_view,
     read_page,
 )
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.tag_filters import TagFilterParameter
 from pileus.api.wire.load_balancers.load_balancer_requests import (
     CreateLoadBalancer,
@@ -34,6 +35,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.load_balancers import load_balancers as load_balancer_service
 from pileus.store.account import projects
+from pileus.store.database import Tx
 from pileus.store.load_balancers.load_balancers import LoadBalancerFilter
 
 PLACE = "loadbalancers/{project_id:int}/{region_id:int}"
@@ -82,12 +84,16 @@ async def list_load_balancers(
     ctx.require_region()
     options = ViewOptions(show_stats=show_stats, with_ddos=with_ddos)
     status_filter = StatusFilter(operating_status=operating_status, order_by=order_by)
-    async with ctx.db.scan() as tx:
+
+    async def read(tx: Tx, observations: Observations) -> Page[LoadBalancerView]:
         place = await projects.require_existing(tx, ctx.place)
         count, records = await read_page(
-            tx, ctx, place, load_balancer_filter, status_filter, limit=limit, offset=offset
+            tx, ctx, observations, place, load_balancer_filter, status_filter, limit=limit, offset=offset
         )
-        return Page(count=count, results=await build_load_balancer_views(tx, ctx, records, options))
+        views = await build_load_balancer_views(tx, ctx, observations, records, options)
+        return Page(count=count, results=views)
+
+    return await read_observed(ctx, ctx.db.scan, read)
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=TAGS)

@@ -1,7 +1,7 @@
 """Read the contents of pools with the operating statuses of their parts, and the statuses of load balancers.
 
 The statuses of the simulated cloud follow from the records at the time of the request: nothing has to be written when a
-monitor notices something. Other drivers are asked what they observe.
+monitor notices something. Other drivers tell what they observe.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from pileus.api.context import RequestContext
+from pileus.api.routes.load_balancers.observations import Observations
 from pileus.domain.load_balancers.health_monitors import HealthMonitor
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.members import Member
@@ -24,7 +25,6 @@ from pileus.domain.load_balancers.operating_statuses import (
 from pileus.domain.load_balancers.parts import OperatingStatus
 from pileus.domain.load_balancers.pools import Pool
 from pileus.drivers.protocols.compute import SupportsSimulation
-from pileus.drivers.protocols.load_balancers import ObservesMembers
 from pileus.store.database import Tx
 from pileus.store.load_balancers import health_monitors, member_targets, members, pools
 
@@ -44,12 +44,14 @@ class PoolContents(Struct, frozen=True, kw_only=True):
         return self.statuses[self.pool.id]
 
 
-async def read_pool_contents(tx: Tx, ctx: RequestContext, records: Sequence[Pool]) -> list[PoolContents]:
+async def read_pool_contents(
+    tx: Tx, ctx: RequestContext, observations: Observations, records: Sequence[Pool]
+) -> list[PoolContents]:
     """Return the contents of pools, in the same order."""
     ids = [pool.id for pool in records]
     monitors, users = await health_monitors.list_by_pools(tx, ids), await pools.list_users(tx, ids)
     members_by_pool, targets = await members.list_by_pools(tx, ids), await _read_targets(tx, ctx, list(monitors))
-    observed = await _observe_members(ctx, records)
+    observed = observations.member_statuses(pool.load_balancer_id for pool in records)
     contents = []
     for pool in records:
         monitor, pool_members = monitors.get(pool.id), members_by_pool[pool.id]
@@ -70,13 +72,14 @@ async def read_pool_contents(tx: Tx, ctx: RequestContext, records: Sequence[Pool
 
 
 async def read_load_balancer_statuses(
-    tx: Tx, ctx: RequestContext, records: Sequence[LoadBalancer]
+    tx: Tx, ctx: RequestContext, observations: Observations, records: Sequence[LoadBalancer]
 ) -> dict[str, OperatingStatus]:
     """Return the operating statuses of load balancers by id."""
     all_pools = await pools.list_by_load_balancers(tx, [record.id for record in records])
     # Only pools with a monitor have a status that their load balancer takes over.
     monitored = await health_monitors.list_by_pools(tx, [pool.id for pool in all_pools])
-    contents = await read_pool_contents(tx, ctx, [pool for pool in all_pools if pool.id in monitored])
+    monitored_pools = [pool for pool in all_pools if pool.id in monitored]
+    contents = await read_pool_contents(tx, ctx, observations, monitored_pools)
     pool_statuses: dict[str, list[OperatingStatus]] = {record.id: [] for record in records}
     for content in contents:
         pool_statuses[content.pool.load_balancer_id].append(OperatingStatus(content.status))
@@ -87,13 +90,6 @@ async def _read_targets(tx: Tx, ctx: RequestContext, pool_ids: Sequence[str]) ->
     if not pool_ids or not isinstance(ctx.driver, SupportsSimulation):
         return {}
     return await member_targets.list_by_pools(tx, pool_ids)
-
-
-async def _observe_members(ctx: RequestContext, records: Sequence[Pool]) -> Mapping[str, str]:
-    """Return the statuses of the members that the driver observes, by id."""
-    if not records or not isinstance(ctx.driver, ObservesMembers):
-        return {}
-    return await ctx.driver.member_statuses(sorted({pool.load_balancer_id for pool in records}))
 
 
 def _member_statuses(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from pileus.api.context import RequestContext
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.routes.load_balancers.operating_statuses import PoolContents, read_pool_contents
 from pileus.api.wire.load_balancers.pools import ListedPoolView, MemberView, PoolView
 from pileus.domain.load_balancers.health_monitors import HealthMonitor
@@ -14,23 +15,21 @@ from pileus.store.loop_turns import build_in_turns
 
 
 async def build_listed_pool_views(
-    tx: Tx, ctx: RequestContext, records: Sequence[Pool], *, details: bool
+    tx: Tx, ctx: RequestContext, observations: Observations, records: Sequence[Pool], *, details: bool
 ) -> list[ListedPoolView]:
     """Return the views of pools in a list."""
-    contents = await read_pool_contents(tx, ctx, records)
+    contents = await read_pool_contents(tx, ctx, observations, records)
     return await build_in_turns(_listed_pool_view(content, details=details) for content in contents)
 
 
 async def read_pool_view(ctx: RequestContext, pool_id: str) -> PoolView:
     """Read a pool. Raises NotFound."""
-    async with ctx.db.read() as tx:
-        return _pool_view(await _read_contents(tx, ctx, pool_id))
+    return _pool_view(await _read_contents(ctx, pool_id))
 
 
 async def read_member_view(ctx: RequestContext, pool_id: str, member_id: str) -> MemberView:
     """Read a member of a pool. Raises NotFound."""
-    async with ctx.db.read() as tx:
-        contents = await _read_contents(tx, ctx, pool_id)
+    contents = await _read_contents(ctx, pool_id)
     member = require_member(contents.members, member_id)
     return MemberView.of(member, contents.statuses[member_id])
 
@@ -39,10 +38,13 @@ async def read_member_views(
     ctx: RequestContext, pool_id: str, order_by: str, *, limit: int, offset: int
 ) -> tuple[int, list[MemberView]]:
     """Read a page of the members of a pool, and their number. Raises NotFound."""
-    async with ctx.db.read() as tx:
-        contents = await _read_contents(tx, ctx, pool_id)
+
+    async def read(tx: Tx, observations: Observations) -> tuple[int, list[MemberView]]:
+        contents = await _find_contents(tx, ctx, observations, pool_id)
         count, records = await members.page(tx, pool_id, order_by, limit=limit, offset=offset)
-    return count, [MemberView.of(member, contents.statuses[member.id]) for member in records]
+        return count, [MemberView.of(member, contents.statuses[member.id]) for member in records]
+
+    return await read_observed(ctx, ctx.db.read, read)
 
 
 async def read_health_monitor(ctx: RequestContext, pool_id: str) -> HealthMonitor:
@@ -52,8 +54,14 @@ async def read_health_monitor(ctx: RequestContext, pool_id: str) -> HealthMonito
         return await health_monitors.require_by_pool(tx, pool_id)
 
 
-async def _read_contents(tx: Tx, ctx: RequestContext, pool_id: str) -> PoolContents:
-    (contents,) = await read_pool_contents(tx, ctx, [await pools.get(tx, ctx.place, pool_id)])
+async def _read_contents(ctx: RequestContext, pool_id: str) -> PoolContents:
+    return await read_observed(
+        ctx, ctx.db.read, lambda tx, observations: _find_contents(tx, ctx, observations, pool_id)
+    )
+
+
+async def _find_contents(tx: Tx, ctx: RequestContext, observations: Observations, pool_id: str) -> PoolContents:
+    (contents,) = await read_pool_contents(tx, ctx, observations, [await pools.get(tx, ctx.place, pool_id)])
     return contents
 
 

@@ -1,5 +1,7 @@
 """Routes of pools."""
 
+from functools import partial
+
 from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
@@ -7,6 +9,7 @@ from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.load_balancers.driver_limits import check_monitor_is_offered, check_pool_is_offered
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.routes.load_balancers.pool_views import build_listed_pool_views, read_pool_view
 from pileus.api.tag_filters import LegacyQuery
 from pileus.api.wire.load_balancers.pool_requests import CreatePool, UpdatePool
@@ -17,6 +20,7 @@ from pileus.domain.load_balancers.monitor_settings import MonitorSettings
 from pileus.services.load_balancers import pools as pool_service
 from pileus.services.load_balancers.pools import PoolChange
 from pileus.store.account import projects
+from pileus.store.database import Tx
 from pileus.store.load_balancers import pools
 
 PLACE = "{project_id:int}/{region_id:int}"
@@ -41,18 +45,16 @@ async def list_pools(
     Members are shown as ids, and health monitors as null, unless `details` is true.
     """
     ctx.require_region()
-    async with ctx.db.scan() as tx:
+    parent_id = load_balancer_id or loadbalancer_id
+
+    async def read(tx: Tx, observations: Observations) -> Page[ListedPoolView]:
         place = await projects.require_existing(tx, ctx.place)
-        count, records = await pools.page(
-            tx,
-            place,
-            load_balancer_id=load_balancer_id or loadbalancer_id,
-            listener_id=listener_id,
-            name=name,
-            limit=limit,
-            offset=offset,
-        )
-        return Page(count=count, results=await build_listed_pool_views(tx, ctx, records, details=details))
+        find_page = partial(pools.page, load_balancer_id=parent_id, listener_id=listener_id, name=name)
+        count, records = await find_page(tx, place, limit=limit, offset=offset)
+        views = await build_listed_pool_views(tx, ctx, observations, records, details=details)
+        return Page(count=count, results=views)
+
+    return await read_observed(ctx, ctx.db.scan, read)
 
 
 @post(ALL, opt=WRITE, status_code=200, tags=TAGS)

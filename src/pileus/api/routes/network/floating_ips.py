@@ -7,6 +7,7 @@ from msgspec import to_builtins
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx
 from pileus.api.paging import Limit, Offset
+from pileus.api.routes.load_balancers.observations import Observations, read_observed
 from pileus.api.routes.metadata import MetadataRouteConfig, make_metadata_routes
 from pileus.api.routes.network.floating_ip_views import (
     build_floating_ip_views,
@@ -28,6 +29,7 @@ from pileus.api.wire.paging import Page
 from pileus.api.wire.tasks import TaskIds
 from pileus.services.network import floating_ips as floating_ip_service
 from pileus.store.account import projects
+from pileus.store.database import Tx
 from pileus.store.network import floating_ips
 
 PLACE = "floatingips/{project_id:int}/{region_id:int}"
@@ -60,10 +62,13 @@ async def list_floating_ips(
         port_ids=port_ids, status=status, tag_keys=tag_filter.keys, tag_pairs=tag_filter.pairs
     )
     ctx.require_region()
-    async with ctx.db.scan() as tx:
+
+    async def read(tx: Tx, observations: Observations) -> Page[ListedFloatingIPView]:
         place = await projects.require_existing(tx, ctx.place)
         count, records = await floating_ips.page(tx, place, floating_ip_filter, limit=limit, offset=offset)
-        return Page(count=count, results=await build_listed_floating_ip_views(tx, ctx, records))
+        return Page(count=count, results=await build_listed_floating_ip_views(tx, ctx, observations, records))
+
+    return await read_observed(ctx, ctx.db.scan, read)
 
 
 @get(
