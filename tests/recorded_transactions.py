@@ -31,6 +31,11 @@ class RecordedTx:
         """Return the stamp of the transaction."""
         return self.tx.stamp
 
+    @property
+    def stamped(self) -> set[tuple[str, ...]]:
+        """Return what has got the stamp."""
+        return self.tx.stamped
+
     async def run(self, sql: str, **values: Any) -> int:
         """Record and execute a statement."""
         self.statements.append(sql)

@@ -91,9 +91,15 @@ async def save_tags(tx: Tx, world: World, labels: dict[str, str]) -> None:
     await tags.save(tx, instances.KIND, instance.place, instance.id, before, kept | make_tags(labels.items()))
 
 
+async def restore_stamp(tx: Tx, world: World) -> None:
+    """Give the instance its old stamp, as if this were another transaction."""
+    tx.stamped.clear()
+    await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
+
+
 async def delete_port(tx: Tx, world: World) -> None:
     await floating_ips.remove(tx, world.floating_ips.id)
-    await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
+    await restore_stamp(tx, world)
     await ports.remove(tx, world.ports.id)
 
 
@@ -105,14 +111,14 @@ async def add_profile(tx: Tx, world: World) -> None:
 
 async def delete_old_alarm(tx: Tx, world: World) -> None:
     await ddos_profiles.end_blackhole(tx, ALL_CLIENTS, world.blackhole.id, "CLEAR", 99)
-    await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
+    await restore_stamp(tx, world)
     (table,) = (table for table in retention.EXPIRING_TABLES if table.name == "blackhole_ports")
     await retention.remove_batch(tx, retention.RowBatch(table=table, client_id=0, start=99, end=100, before=100))
 
 
 async def unlock_project(tx: Tx, world: World) -> None:
     await project_contents.lock(tx, world.instances.project_id, "a-task")
-    await tx.run("UPDATE instances SET stamp = :old WHERE id = :id", old=world.instances.stamp, id=world.instances.id)
+    await restore_stamp(tx, world)
     await project_contents.unlock(tx, world.instances.project_id, "a-task")
 
 

@@ -34,6 +34,7 @@ class StatementRecorder:
     secrets: Any = None
     count_changes: Any = None
     stamp: int = 0
+    stamped: set[tuple[str, ...]] = field(default_factory=set)
 
     async def run(self, sql: str, **values: Any) -> int:
         """Record a statement."""

@@ -1,4 +1,4 @@
-"""Tasks that a worker ends in the transaction that claims them, on SQLite."""
+"""Tasks that end in the transaction that starts or claims them, on SQLite."""
 
 import asyncio
 import sqlite3
@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from pileus.domain.tasks import Task, queue_name
-from pileus.store import counters, open_transactions
+from pileus.domain.tasks import SlotClass, Task, queue_name
+from pileus.store import counters, open_transactions, tasks
 from pileus.store.database import Tx
 from pileus.store.open_transactions import WouldWaitError
 from pileus.store.schema import open_database
 from pileus.store.sqlite import Sqlite
+from pileus.tasks.engine import Engine
 from pileus.tasks.operation import Step, TaskContext
 from tests.simulated_cloud import a_driver
 from tests.tasks.workers import NoArgs, Workbench, a_task, final_error, retryable_error
@@ -195,3 +196,73 @@ async def test_what_a_step_has_scheduled_cannot_use_the_transaction_later(bench:
     with pytest.raises(WouldWaitError):
         await late[0]
     assert "late" not in await bench.end_counts()
+
+
+async def start_and_end(bench: Workbench, task: Task, *, is_instant: bool = True) -> tuple[bool, Engine]:
+    """Start a task as a request does; return whether its transaction has ended it, and the engine."""
+    engine = bench.engine(bench.journal.operation(counting_step(bench)), is_instant=is_instant)
+
+    async def start(tx: Tx) -> bool:
+        return await engine.end_new(tx, await tasks.add(tx, task))
+
+    return await bench.db.write(start), engine
+
+
+async def count_unfinished(bench: Workbench) -> int:
+    """Return the number of unfinished tasks that is kept of the tenant."""
+    async with bench.db.read() as tx:
+        return await tasks.count_unfinished_of_tenant(tx, 1)
+
+
+async def test_a_task_ends_in_the_transaction_that_starts_it(bench: Workbench, tmp_path: Path) -> None:
+    seen: list[list[str]] = []
+
+    async def look() -> None:
+        seen.append(committed_states(tmp_path))
+
+    bench.journal.callbacks["step"] = look
+    started = a_task()
+
+    has_ended, _ = await start_and_end(bench, started)
+
+    assert has_ended
+    assert seen == [[]]
+    assert committed_states(tmp_path) == ["FINISHED"]
+    task = await bench.reload(started)
+    assert (task.step, task.lease_token, task.created_resources) == (1, None, {"instances": ["i-1"]})
+    assert await bench.end_counts() == {"done": 1, "step": 1}
+    assert await count_unfinished(bench) == 0
+
+
+async def test_what_cannot_end_with_its_start_is_left_to_the_workers(bench: Workbench) -> None:
+    bench.journal.fail("step", retryable_error())
+    started = a_task()
+
+    has_ended, engine = await start_and_end(bench, started)
+
+    assert not has_ended
+    assert (await bench.reload(started)).state == "NEW"
+    assert await bench.end_counts() == {}
+    assert await count_unfinished(bench) == 1
+    await engine.run_until_idle()
+    assert (await bench.reload(started)).state == "FINISHED"
+    assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+@pytest.mark.parametrize(
+    ("task", "is_instant"),
+    [
+        (a_task(slot_class=SlotClass.SLOW), True),
+        (a_task(region_id=99), True),
+        (a_task(task_type="of another version"), True),
+        (a_task(), False),
+    ],
+)
+async def test_other_tasks_are_not_even_tried_with_their_start(
+    bench: Workbench, task: Task, *, is_instant: bool
+) -> None:
+    has_ended, _ = await start_and_end(bench, task, is_instant=is_instant)
+
+    assert not has_ended
+    assert bench.journal.lines == []
+    assert (await bench.reload(task)).state == "NEW"

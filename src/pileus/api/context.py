@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from litestar.di import NamedDependency
 
@@ -21,6 +22,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.context import Context
 from pileus.domain.errors import Locked, not_found
 from pileus.domain.start_reports import StartReport
+from pileus.domain.tasks import Task
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.outbound.protocols import Notifier
@@ -38,6 +40,16 @@ from pileus.tasks.resets import CloudResets
 from pileus.tasks.states import CloudStates
 
 
+class TaskEnder(Protocol):
+    """Ends tasks at once: the engine."""
+
+    async def end_new(self, tx: Tx, task: Task) -> bool:
+        """End a task in the transaction that starts it, if that is possible, and return whether it has ended."""
+
+    def notify_of_end(self, task: Task) -> None:
+        """Tell who waits for a task that the transaction which ended it is committed."""
+
+
 @dataclass(slots=True)
 class AppState:
     """The state that all requests of a process share.
@@ -46,7 +58,8 @@ class AppState:
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
     has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
-    `cells` is None in a cloud of one database. `operations` is set when the application has its routes.
+    `cells` is None in a cloud of one database. `operations` is set when the application has its routes. `task_ender`
+    ends tasks in the transactions that start them.
     """
 
     db: Database
@@ -64,6 +77,7 @@ class AppState:
     states: CloudStates
     control_obstacle: str = ""
     due_jobs: Sequence[Callable[[], Awaitable[object]]] = ()
+    task_ender: TaskEnder | None = None
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
@@ -158,11 +172,8 @@ class RequestContext(Context):
         If `work` returns None, no task has been started, and the answer has no id.
         """
         task_id = self.new_ordered_id()
-        result = await self.write(lambda tx: work(tx, task_id))
-        if result is None:
-            return TaskIds(tasks=[])
-        self.app.wake_engine()
-        return TaskIds(tasks=[task_id])
+        result = await self._start_task(work, task_id)
+        return TaskIds(tasks=[] if result is None else [task_id])
 
     async def submit_task_and_wait(self, work: Callable[[Tx, str], Awaitable[T]]) -> T:
         """Like `submit_task`, then wait until the task has ended, but not longer than `AppState.patience`.
@@ -170,10 +181,31 @@ class RequestContext(Context):
         Returns what `work` returns. If that is None, no task has been started, and there is nothing to wait for.
         """
         task_id = self.new_ordered_id()
-        result = await self.write(lambda tx: work(tx, task_id))
+        result = await self._start_task(work, task_id)
         if result is not None:
-            await self.wait_for_task(task_id)
+            await self.app.task_waiters.wait_for_task(self.db, task_id, self.app.patience)
         return result
+
+    async def _start_task(self, work: Callable[[Tx, str], Awaitable[T]], task_id: str) -> T:
+        """Run `work(tx, task_id)` in one transaction, which also ends the task if that is possible at once."""
+
+        async def start(tx: Tx) -> tuple[T, Task | None]:
+            result = await work(tx, task_id)
+            return result, await self._end_at_once(tx, result, task_id)
+
+        result, ended = await self.write(start)
+        if ended is not None and self.app.task_ender is not None:
+            self.app.task_ender.notify_of_end(ended)
+        elif result is not None:
+            self.app.wake_engine()
+        return result
+
+    async def _end_at_once(self, tx: Tx, started: object, task_id: str) -> Task | None:
+        """Return the started task if it has ended in the transaction that starts it."""
+        ender = self.app.task_ender
+        if ender is None or not isinstance(started, Task) or started.id != task_id:
+            return None
+        return started if await ender.end_new(tx, started) else None
 
     async def wait_for_task(self, task_id: str | None) -> bool:
         """Wait until the task has ended, but not longer than `AppState.patience`; return whether it has.

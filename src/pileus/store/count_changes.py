@@ -80,6 +80,24 @@ class CountChanges:
             if difference and (key.scope, key.name) not in self._dropped
         )
 
+    def select(
+        self,
+        scope: CountScope,
+        *,
+        region_id: int | None = None,
+        owner_id: int | None = None,
+        name: str | None = None,
+    ) -> list[tuple[CountKey, int]]:
+        """Return the differences of a scope whose keys have some values, in no order; None stands for any."""
+        return [
+            (key, difference)
+            for key, difference in self._by_key.items()
+            if key.scope == scope
+            and region_id in (None, key.region_id)
+            and owner_id in (None, key.owner_id)
+            and name in (None, key.name)
+        ]
+
     def clear(self) -> None:
         """Forget all differences."""
         self._by_key.clear()

@@ -43,6 +43,10 @@ class Tx(Protocol):
     def stamp(self) -> int:
         """The stamp of the instances that this attempt of the transaction changes."""
 
+    @property
+    def stamped(self) -> set[tuple[str, ...]]:
+        """The queries, with their values, of the instances that this attempt has given its stamp."""
+
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""
 
@@ -60,9 +64,13 @@ class Stamped:
     """One attempt of a transaction, with its stamp.
 
     A stamp is random, so that none comes twice: not after a rollback, and not in a database that is restored.
+    `stamped` are the queries of the instances that have got it, so that none gets it twice.
     """
 
     _stamp = 0
+
+    def __init__(self) -> None:
+        self.stamped: set[tuple[str, ...]] = set()
 
     @property
     def stamp(self) -> int:

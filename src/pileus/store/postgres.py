@@ -79,6 +79,7 @@ class _Statements(Stamped):
     """Statements on one connection."""
 
     def __init__(self, execute: Execute, send: Send, secrets: SecretBox) -> None:
+        super().__init__()
         self._execute = execute
         self._send = send
         self.secrets = secrets

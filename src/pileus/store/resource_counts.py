@@ -3,8 +3,7 @@
 Those for decisions include what the transaction has not written yet; those for lists do not, as a list writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pileus.domain.places import Place
 from pileus.store.count_changes import CountScope
@@ -27,13 +26,12 @@ WHERE scope = 'project' AND region_id = :region_id AND owner_id = :project_id AN
 
 async def list_of_tenant(tx: Tx, client_id: int, region_id: int) -> Counts:
     """Return the counts of a tenant in a region."""
-    return await _list(tx, {"scope": CountScope.TENANT.value, "region_id": region_id, "owner_id": client_id})
+    return await _list(tx, CountScope.TENANT, region_id=region_id, owner_id=client_id)
 
 
-async def list_of_all_tenants(tx: Tx, region_id: int | None = None) -> Counts:
-    """Return the counts of all tenants together, in a region or, without one, in all of them."""
-    region = {} if region_id is None else {"region_id": region_id}
-    return await _list(tx, {"scope": CountScope.SHARD.value, **region})
+async def list_of_all_tenants(tx: Tx, region_id: int | None = None, name: str | None = None) -> Counts:
+    """Return the counts of all tenants together, in a region or in all of them, those with a name or all."""
+    return await _list(tx, CountScope.SHARD, region_id=region_id, name=name)
 
 
 async def list_by_region(tx: Tx, name: str) -> dict[tuple[int, str], int]:
@@ -56,13 +54,16 @@ async def count_of_project(tx: Tx, place: Place, name: str, parts: Sequence[str]
     return int(row[0] or 0) if row else 0
 
 
-async def _list(tx: Tx, condition: Mapping[str, Any]) -> Counts:
-    """Return the sums of the counts whose key has some values."""
-    where = " AND ".join(f"{column} = :{column}" for column in condition)
+async def _list(
+    tx: Tx, scope: CountScope, *, region_id: int | None = None, owner_id: int | None = None, name: str | None = None
+) -> Counts:
+    """Return the sums of the counts of a scope whose key has some values; None stands for any."""
+    values = {"scope": scope.value, "region_id": region_id, "owner_id": owner_id, "name": name}
+    given = {column: value for column, value in values.items() if value is not None}
+    where = " AND ".join([f"{column} = :{column}" for column in given])
     counts: Counts = {}
-    for name, part, value in await tx.all(f"{LIST} WHERE {where}", **condition):
-        counts[name, part] = counts.get((name, part), 0) + int(value)
-    for key, difference in tx.count_changes.items():
-        if all(getattr(key, column) == value for column, value in condition.items()):
-            counts[key.name, key.part] = counts.get((key.name, key.part), 0) + difference
+    for count_name, part, value in await tx.all(f"{LIST} WHERE {where}", **given):
+        counts[count_name, part] = counts.get((count_name, part), 0) + int(value)
+    for key, difference in tx.count_changes.select(scope, region_id=region_id, owner_id=owner_id, name=name):
+        counts[key.name, key.part] = counts.get((key.name, key.part), 0) + difference
     return counts

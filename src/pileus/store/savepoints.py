@@ -10,7 +10,7 @@ from pileus.store.database import Tx
 @asynccontextmanager
 async def undo_on_problem(tx: Tx) -> AsyncIterator[None]:
     """Undo what the block has written and counted if it raises a Problem, which is raised on."""
-    counts = tx.count_changes.copy()
+    counts, stamped = tx.count_changes.copy(), set(tx.stamped)
     await tx.run("SAVEPOINT block")
     try:
         yield
@@ -18,5 +18,7 @@ async def undo_on_problem(tx: Tx) -> AsyncIterator[None]:
         await tx.run("ROLLBACK TO SAVEPOINT block")
         await tx.run("RELEASE SAVEPOINT block")
         tx.count_changes.restore(counts)
+        tx.stamped.clear()
+        tx.stamped.update(stamped)
         raise
     await tx.run("RELEASE SAVEPOINT block")

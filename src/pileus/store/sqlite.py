@@ -10,9 +10,10 @@ import logging
 import sqlite3
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,8 @@ from pileus.store.write_turns import WriteTurn
 
 SCANNERS = 4
 LARGEST_BATCH = 128
+BATCH_SECONDS = 0.02
+"""The time after which a batch takes no further write: the event loop does nothing else meanwhile."""
 UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 WRITER_ENDED = "The writer of the database has ended: try again"
 COLUMNS = (
@@ -161,13 +164,13 @@ class Sqlite:
             await self._write_batch()
 
     async def _write_batch(self) -> None:
-        started = time.perf_counter()
+        started, batch = time.perf_counter(), list[_QueuedWrite]()
         error = await self._roll_back_on_error(self._begin())
-        # The batch also contains the writes that were queued while other processes had their turn.
-        batch = self._next_batch()
         try:
             if error is None:
                 error = await self._roll_back_on_error(self._commit_batch(batch, started))
+            else:
+                batch += self._take_queued()
         except BaseException:
             error = Unavailable(WRITER_ENDED)
             raise
@@ -175,11 +178,15 @@ class Sqlite:
             for write in batch:
                 write.settle(error)
 
-    def _next_batch(self) -> list[_QueuedWrite]:
-        batch = [self._queue.popleft() for _ in range(min(len(self._queue), LARGEST_BATCH))]
+    def _take_queued(self, seconds: float = inf) -> Iterator[_QueuedWrite]:
+        """Take writes from the queue: no more than a batch, and one at least although `seconds` have passed."""
+        end = time.perf_counter() + seconds
+        for number in range(LARGEST_BATCH):
+            if not self._queue or (number and time.perf_counter() > end):
+                break
+            yield self._queue.popleft()
         if not self._queue:
             self._queued.clear()
-        return batch
 
     async def _roll_back_on_error(self, step: Awaitable[None]) -> Exception | None:
         """Await a step of a transaction; if it fails, roll back, give up the turn, and return the error."""
@@ -200,8 +207,12 @@ class Sqlite:
         self._turn.release()
 
     async def _commit_batch(self, batch: list[_QueuedWrite], started: float) -> None:
-        """Run the writes of a batch and commit them together."""
-        for write in batch:
+        """Run queued writes, which become a batch, and commit them together.
+
+        They are also those that were queued while other processes had their turn.
+        """
+        for write in self._take_queued(BATCH_SECONDS):
+            batch.append(write)
             await self._attempt(write)
         await self._serial_executor.run(self._commit)
         if self._on_commit:

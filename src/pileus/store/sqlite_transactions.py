@@ -12,7 +12,6 @@ from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import OUT_OF_RANGE, Row, Stamped
 from pileus.store.secrets import SecretBox
-from pileus.store.table_counts import write_count_changes
 from pileus.store.write_ahead_log import KEPT_SIZE
 
 T = TypeVar("T")
@@ -52,6 +51,7 @@ class DirectTx(Stamped):
     """Statements on the event loop's thread."""
 
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
+        super().__init__()
         self._connection = connection
         self.secrets = secrets
         self.count_changes = CountChanges()
@@ -80,12 +80,13 @@ class DirectTx(Stamped):
         return self._execute(sql, values).fetchall()
 
     async def attempt(self, work: "Callable[[DirectTx], Awaitable[T]]") -> T:
-        """Run work as a part of this transaction with counts of its own; an exception undoes only this part."""
+        """Run work as a part of this transaction; an exception undoes only this part, with its counts."""
         self._connection.execute("SAVEPOINT part")
         part, is_whole = DirectTx(self._connection, self.secrets), False
+        part.count_changes.restore(self.count_changes.copy())
         try:
             result = await work(part)
-            await write_count_changes(part)
+            self.count_changes = part.count_changes
             is_whole = True
         finally:
             if not is_whole:
@@ -98,6 +99,7 @@ class ThreadedTx(Stamped):
     """Statements in a thread, for slow reads."""
 
     def __init__(self, connection: sqlite3.Connection, secrets: SecretBox, threads: ThreadPoolExecutor) -> None:
+        super().__init__()
         self.connection = connection
         self.secrets = secrets
         self.count_changes = CountChanges()

@@ -239,15 +239,15 @@ async def save_progress(tx: Tx, task: Task, now: int, **changes: Any) -> bool:
     """Save a worker's progress; False, and nothing written, if the worker has lost its lease."""
     values = {name: TABLE.column_value(tx, name, value) for name, value in changes.items()}
     sets = ", ".join(f"{name} = :{name}" for name in changes)
-    is_saved = bool(
-        await tx.run(
-            f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id AND lease_token = :token AND state = 'RUNNING'",
-            id=task.id,
-            token=task.lease_token,
-            now=now,
-            **values,
+    statement = f"UPDATE tasks SET {sets}, updated_at = :now WHERE id = :id"
+    if has_joined():
+        # The task is that of the transaction, which may have started it without a lease.
+        is_saved = bool(await tx.run(statement, id=task.id, now=now, **values))
+    else:
+        is_held = "lease_token = :token AND state = 'RUNNING'"
+        is_saved = bool(
+            await tx.run(f"{statement} AND {is_held}", id=task.id, token=task.lease_token, now=now, **values)
         )
-    )
     if is_saved and "finished_at" in changes:
         TABLE.note_change(tx, task, replace(task, finished_at=changes["finished_at"]))
     return is_saved

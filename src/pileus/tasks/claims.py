@@ -113,10 +113,14 @@ class TaskClaimer:
         now, system_now = self.clock.now(), self.clock.system_now()
         lease = tasks.Lease(self.new_id(), system_now, system_now + self.lease)
         task = await tasks.claim(tx, slot_class, queue, lease, now, self._others)
-        if task is not None and not (self._knows_type(task) and self._serves_region(task)):
+        if task is not None and not self.can_perform(task):
             # The exception undoes the claim, and what this transaction has ended before, which is claimed again.
             raise OthersTaskError(task)
         return task
+
+    def can_perform(self, task: Task) -> bool:
+        """Return whether this process knows the type and the region of a task."""
+        return self._knows_type(task) and self._serves_region(task)
 
     def _knows_type(self, task: Task) -> bool:
         return task.task_type in self.operations

@@ -8,8 +8,9 @@ transaction is open while a driver works, and a worker that has lost its lease c
 A free slot goes to the tenants in turn: see `slots.py`, and `claims.py` for which tasks are claimed. A task that an
 injected fault holds gives its slot back.
 
-An engine that is `instant` ends a task in the transaction that claims it, if nothing has to wait and nothing fails.
-Otherwise only the claim remains of that, and the worker performs the task step by step.
+An engine that is `instant` ends a task in the transaction of the request that starts it, or in the one that claims it,
+if nothing has to wait and nothing fails. Otherwise nothing remains of that, and the worker performs the task step by
+step.
 
 A step that is not yet done gives the slot back, and is called again after the seconds that its driver names. While a
 driver or the database does not answer, a task waits in the same way and goes on as soon as they do; neither counts as
@@ -163,11 +164,22 @@ class Engine:
     async def _claim(self, slots: Slots) -> Claims | None:
         claims = await self._claimer.claim(slots)
         for task in claims.ended if claims else ():
-            self._notify(task, TaskState.FINISHED)
+            self.notify_of_end(task)
         return claims
 
+    async def end_new(self, tx: Tx, task: Task) -> bool:
+        """End a task in the transaction that starts it, and return whether it has ended: then call `notify_of_end`.
+
+        Such a task takes no slot, so it does not wait for one.
+        """
+        return self._claimer.can_perform(task) and await self._end_at_once(tx, task)
+
+    def notify_of_end(self, task: Task) -> None:
+        """Tell who waits for a task that the transaction which ended it is committed."""
+        self._notify(task, TaskState.FINISHED)
+
     async def _end_at_once(self, tx: Tx, task: Task) -> bool:
-        """End a task in the transaction that claims it; return False, and nothing is done, if that is impossible."""
+        """End a new task in an open transaction; return False, and nothing is done, if that is impossible."""
         has_begun = task.step or task.undoing or task.attempts or task.interrupted
         if not self.is_instant or has_begun or task.slot_class != SlotClass.QUICK:
             return False

@@ -15,6 +15,7 @@ from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.store import tasks
 from pileus.store.database import Database, T, Tx
 from pileus.store.database import Work as Change
+from pileus.store.open_transactions import has_joined
 from pileus.store.tasks import LeaseLostError
 from pileus.tasks.clocks import CloudClock, TaskTime
 from pileus.tasks.pending_changes import PendingChange
@@ -79,7 +80,7 @@ class TaskContext(Generic[A_co]):
     @property
     def has_just_written(self) -> bool:
         """Whether the worker has written so recently that little is lost if it has to repeat its work."""
-        return self.clock.system_now() - self._written_at < SAVE_INTERVAL
+        return has_joined() or self.clock.system_now() - self._written_at < SAVE_INTERVAL
 
     async def write(self, change: Change[T]) -> T:
         """Write to the database while this worker holds the lease. Raises LeaseLostError."""

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from pileus.store.database import Work
+from pileus.store.open_transactions import has_joined
 
 LOG = logging.getLogger(__name__)
 
@@ -19,7 +20,9 @@ class PendingChange:
         self._writing: asyncio.Future[None] | None = None
 
     def set(self, change: Work[None]) -> None:
-        """Write the change soon, in place of an earlier one."""
+        """Write the change soon, in place of an earlier one: not in a joined transaction, where nobody sees it."""
+        if has_joined():
+            return
         self._change = change
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._delay, self._start_writing)

@@ -44,7 +44,7 @@ class Records(Protocol):
 
 
 class RecordStore(Protocol):
-    """Transactions on the records. A read or a write is one transaction; a driver's call needs one of each at most."""
+    """Transactions on the records. Each read or write is one transaction."""
 
     def read(self) -> AbstractAsyncContextManager[Records]:
         """Look up single records."""

@@ -44,11 +44,7 @@ class SimulatedMachines(SimulationState):
         async def plan(records: Records) -> str | None:
             return None if (await require_machine(records, machine.id)).status == Status.ACTIVE else "start"
 
-        async def start(records: Records) -> None:
-            await require_machine(records, machine.id)
-            await _save_running(records, machine)
-
-        await self._change(plan, start)
+        await self._change(plan, lambda records: _save_running(records, machine))
 
     async def ensure_stopped_machine(self, machine_id: str) -> None:
         """Stop a machine."""

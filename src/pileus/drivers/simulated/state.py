@@ -38,12 +38,26 @@ class SimulationState:
         await self._record_store.write(lambda records: records.save(SimulatedSetting(name=TIME, value=mode)))
 
     async def _change(self, plan: Plan, apply: Apply) -> None:
-        """Make the planned change after the time that it takes. No transaction is open meanwhile."""
-        async with self._record_store.read() as records:
+        """Make the planned change: at once, or after the time that it takes if it is still planned then."""
+
+        async def change_at_once(records: Records) -> str | None:
             change = await plan(records)
-            setting = await records.find(SimulatedSetting, name=TIME) if change else None
-        if change is None:
-            return
-        if setting is not None and setting.value == REALISTIC:
+            if change is not None and await _takes_time(records):
+                return change
+            if change is not None:
+                await apply(records)
+            return None
+
+        async def change_late(records: Records) -> None:
+            if await plan(records) is not None:
+                await apply(records)
+
+        if (change := await self._record_store.write(change_at_once)) is not None:
+            # No transaction is open meanwhile.
             await self._sleep(SECONDS[change])
-        await self._record_store.write(apply)
+            await self._record_store.write(change_late)
+
+
+async def _takes_time(records: Records) -> bool:
+    # Unlike `find`, this locks no record: all changes read this one.
+    return any(setting.value == REALISTIC for setting in await records.find_all(SimulatedSetting, name=TIME))

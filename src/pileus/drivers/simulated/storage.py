@@ -18,11 +18,8 @@ class SimulatedStorage(SimulationState):
         async def plan(records: Records) -> str | None:
             return None if await records.find(SimulatedVolume, id=disk.id) else "volume"
 
-        async def create(records: Records) -> None:
-            if await plan(records):
-                await records.save(SimulatedVolume(id=disk.id, size=disk.size, type_name=disk.type_name))
-
-        await self._change(plan, create)
+        volume = SimulatedVolume(id=disk.id, size=disk.size, type_name=disk.type_name)
+        await self._change(plan, lambda records: records.save(volume))
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume."""
@@ -37,11 +34,9 @@ class SimulatedStorage(SimulationState):
                 raise DriverError(f"Volume {disk.id} is attached to another machine", retryable=False)
             return None if volume.machine_id else "attach"
 
-        async def attach(records: Records) -> None:
-            if await plan(records):
-                await records.update(SimulatedVolume, {"machine_id": machine_id}, id=disk.id)
-
-        await self._change(plan, attach)
+        await self._change(
+            plan, lambda records: records.update(SimulatedVolume, {"machine_id": machine_id}, id=disk.id)
+        )
 
     async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume."""

@@ -58,7 +58,7 @@ async def _count_free(tx: Tx, client_id: int, region_id: int, limits: Sequence[R
     """Return what the narrowest of the limits leaves free of each flavor."""
     counts = {
         owner_id: await (
-            resource_counts.list_of_all_tenants(tx, region_id)
+            resource_counts.list_of_all_tenants(tx, region_id, SERVERS)
             if owner_id == ALL_CLIENTS
             else resource_counts.list_of_tenant(tx, client_id, region_id)
         )
@@ -77,9 +77,8 @@ async def count_instances_by_flavor(
     """Count the instances of each flavor, of all tenants, in some regions (None: all); one may be left out."""
     servers: dict[str, int] = {}
     for region_id in (None,) if region_ids is None else region_ids:
-        for (name, flavor_id), count in (await resource_counts.list_of_all_tenants(tx, region_id)).items():
-            if name == SERVERS:
-                servers[flavor_id] = servers.get(flavor_id, 0) + count
+        for (_, flavor_id), count in (await resource_counts.list_of_all_tenants(tx, region_id, SERVERS)).items():
+            servers[flavor_id] = servers.get(flavor_id, 0) + count
     if except_instance_id is None:
         return servers
     row = await tx.one("SELECT flavor_id FROM instances WHERE id = :id", id=except_instance_id)

@@ -38,10 +38,20 @@ async def bump(tx: Tx, shown_by: str, **values: Any) -> None:
     Call it in the transaction that changes what they show: after the change, or before a row is removed by which the
     query finds them.
     """
-    # A creation calls this for each of its parts: the row is written once.
-    await tx.send(
-        f"UPDATE instances SET stamp = :stamp WHERE id IN ({shown_by}) AND stamp <> :stamp", stamp=tx.stamp, **values
-    )
+    # A creation calls this for each of its parts. What an instance shows later than at the first call has stamped it.
+    query = (shown_by, *map(str, values.values()))
+    if query not in tx.stamped:
+        tx.stamped.add(query)
+        await tx.send(
+            f"UPDATE instances SET stamp = :stamp WHERE id IN ({shown_by}) AND stamp <> :stamp",
+            stamp=tx.stamp,
+            **values,
+        )
+
+
+def note_stamped(tx: Tx, shown_by: str, record_id: str) -> None:
+    """Note that the instances that show a record have the stamp of the transaction already."""
+    tx.stamped.add((shown_by, record_id))
 
 
 async def bump_with_address(tx: Tx, client_id: int, region_id: int, ip: str) -> None:

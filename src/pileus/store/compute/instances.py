@@ -155,6 +155,7 @@ async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
 
 async def add(tx: Tx, instance: Instance) -> Instance:
     """Insert an instance, with its first stamp."""
+    instance_stamps.note_stamped(tx, instance_stamps.ITSELF, instance.id)
     return await TABLE.add(tx, replace(instance, stamp=tx.stamp))
 
 
@@ -167,6 +168,7 @@ async def save(tx: Tx, before: Instance, after: Instance, *, is_locked: bool = F
         return after
     if before.flavor_id != after.flavor_id:
         await metering.save_usage_until_now(tx, [before], after.changed_at)
+    instance_stamps.note_stamped(tx, instance_stamps.ITSELF, before.id)
     return await TABLE.save(tx, before, replace(after, stamp=tx.stamp), is_locked=is_locked)
 
 

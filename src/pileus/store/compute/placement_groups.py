@@ -80,5 +80,5 @@ async def list_member_hosts(tx: Tx, group_id: str, except_instance_id: str) -> l
 
 async def count_instances_by_host(tx: Tx, region_id: int) -> dict[str, int]:
     """Count the instances on each host of a region."""
-    counts = await resource_counts.list_of_all_tenants(tx, region_id)
-    return {host: count for (name, host), count in counts.items() if name == HOST_LOAD}
+    counts = await resource_counts.list_of_all_tenants(tx, region_id, HOST_LOAD)
+    return {host: count for (_, host), count in counts.items()}

@@ -16,7 +16,7 @@ from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.store.rows import in_list_placeholders
 
-CANDIDATE_COUNTS = (4, 32, 512)
+CANDIDATE_COUNTS = (2, 32, 512)
 """Sizes of the candidate ranges that are checked in one query; only in a full subnet are all of them in use."""
 
 IN_USE = """
@@ -73,8 +73,8 @@ async def count_in_use_by_subnet(tx: Tx, subnet_ids: Sequence[str]) -> dict[str,
 async def _count_in_use(tx: Tx, where: str, **values: str) -> dict[str, int]:
     """Count the addresses in use of subnets, those included that the transaction has not counted yet."""
     counts = {subnet_id: int(count) for subnet_id, count in await tx.all(f"{IN_USE} WHERE {where}", **values)}
-    for key, difference in tx.count_changes.items():
-        if key.scope == CountScope.SUBNET and key.name in counts:
+    for key, difference in tx.count_changes.select(CountScope.SUBNET):
+        if key.name in counts:
             counts[key.name] += difference
     return counts
 

@@ -18,6 +18,7 @@ async def add(tx: Tx, port: Port) -> Port:
     """Insert a port."""
     await TABLE.add(tx, port)
     await _bump_stamps(tx, port)
+    instance_stamps.note_stamped(tx, instance_stamps.WITH_PORT, port.id)
     return port
 
 
