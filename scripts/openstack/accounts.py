@@ -12,6 +12,7 @@ SERVICES = {
     "neutron": ("network", "http://127.0.0.1:21413"),
     "nova": ("compute", "http://127.0.0.1:21414/v2.1"),
     "cinder": ("block-storage", "http://127.0.0.1:21415/v3"),
+    "octavia": ("load-balancer", "http://127.0.0.1:21417"),
 }
 WAIT_SECONDS = 180
 

@@ -15,6 +15,7 @@ FLAVORS = {"g1-standard-1-2": (1, 192), "g1-standard-2-4": (2, 256)}
 CONFIG_DRIVE = {"hw_cdrom_bus": "scsi", "hw_scsi_model": "virtio-scsi"}
 """The tiny guest has no driver for other CD-ROM drives."""
 VOLUME_TYPES = ("standard", "ssd_hiiops")
+LOAD_BALANCER_FLAVORS = ("lb1-1-2", "lb1-2-4")
 
 
 def main() -> None:
@@ -29,6 +30,7 @@ def main() -> None:
         if not cloud.block_storage.find_type(name):
             cloud.block_storage.create_type(name=name, extra_specs={"volume_backend_name": name})
     create_external_network(cloud)
+    create_load_balancer_flavors(cloud)
 
 
 def create_guest_image(cloud: Connection, guest: Path) -> None:
@@ -83,6 +85,17 @@ def create_external_network(cloud: Connection) -> None:
         is_dhcp_enabled=False,
         allocation_pools=[{"start": "198.18.255.1", "end": "198.18.255.200"}],
     )
+
+
+def create_load_balancer_flavors(cloud: Connection) -> None:
+    """Create the flavors of the provider without machines, which has nothing to make of their sizes."""
+    service = cloud.load_balancer
+    for name in LOAD_BALANCER_FLAVORS:
+        profile = service.find_flavor_profile(name) or service.create_flavor_profile(
+            name=name, provider_name="amphora", flavor_data='{"loadbalancer_topology": "SINGLE"}'
+        )
+        if not service.find_flavor(name):
+            service.create_flavor(name=name, flavor_profile_id=profile.id, is_enabled=True)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ CONF=$OPENSTACK_HOME/conf RUN=$OPENSTACK_HOME/run LOG=$OPENSTACK_HOME/log
 # `configure` writes programs of the engine's own into the first folder.
 export PATH=$CONF/bin:$OPENSTACK_HOME/venv/bin:/usr/sbin:/sbin:$PATH
 DATABASE=21401 BROKER=21402 MEMCACHED=21405 KEYSTONE=21410 PLACEMENT=21411 GLANCE=21412 NEUTRON=21413 NOVA=21414
-CINDER=21415 CONSOLES=21416 NORTHBOUND=21421 SOUTHBOUND=21422
+CINDER=21415 CONSOLES=21416 OCTAVIA=21417 NORTHBOUND=21421 SOUTHBOUND=21422
 WAIT_SECONDS=600
 
 # Start a program in the background, unless it runs. Its process group is written down, so that `stop` can end it.
