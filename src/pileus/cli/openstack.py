@@ -48,12 +48,17 @@ def check_cloud(given: dict[str, GivenSettingValue], catalogue: Path) -> None:
     except (OSError, UnicodeDecodeError) as problem:
         raise CommandError(f"{catalogue} cannot be read: {problem}") from None
 
-    async def find(cloud: "OpenstackCloud") -> list[str]:
-        from pileus.drivers.openstack.checks import find_missing  # noqa: PLC0415  # `--help` must not load the driver
+    async def find(cloud: "OpenstackCloud") -> tuple[list[str], list[str]]:
+        from pileus.drivers.openstack.checks import (  # noqa: PLC0415  # `--help` must not load the driver
+            find_missing,
+            find_notes,
+        )
 
-        return await find_missing(cloud, parsed)
+        return await find_missing(cloud, parsed), await find_notes(cloud, parsed)
 
-    missing = _run(given, find)
+    missing, notes = _run(given, find)
+    for line in notes:
+        click.echo(f"note: {line}", err=True)
     for line in missing:
         click.echo(f"missing: {line}")
     if missing:

@@ -14,12 +14,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from pileus.testing.conformance import helpers, test_machines, test_networks, test_storage
+from pileus.testing.conformance import helpers, test_load_balancers, test_machines, test_networks, test_storage
 from pileus.testing.conformance.fixtures import data, driver, make_driver, system_image_id
 from pileus.testing.conformance.harnesses import DriverTestHarness, load_test_harness
 from tests.drivers.openstack import installations
 from tests.drivers.openstack.double import Double
-from tests.drivers.openstack.exchanges import load_exchanges, save_exchanges, write_clouds
+from tests.drivers.openstack.exchanges import ExchangeServer, load_exchanges, save_exchanges, write_clouds
 from tests.drivers.openstack.recorder import Recorder
 
 __all__ = ["data", "driver", "make_driver", "system_image_id"]
@@ -36,7 +36,15 @@ def fixed_ids(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Let each test choose the same ids in each run."""
     numbers = random.Random(request.node.name)  # noqa: S311  # not a secret
     fixed = SimpleNamespace(UUID=uuid.UUID, uuid4=lambda: uuid.UUID(int=numbers.getrandbits(128), version=4))
-    for module in (helpers, test_machines, test_networks, test_storage, installations, request.module):
+    for module in (
+        helpers,
+        test_load_balancers,
+        test_machines,
+        test_networks,
+        test_storage,
+        installations,
+        request.module,
+    ):
         if hasattr(module, "uuid"):
             monkeypatch.setattr(module, "uuid", fixed)
 
@@ -52,16 +60,23 @@ def run_cloud_server(recording_name: str) -> Iterator[Recorder | Double]:
     """Run the double of OpenStack, or the recorder in front of it."""
     is_recording = "PILEUS_RECORD_OPENSTACK" in os.environ
     server: Recorder | Double = Recorder() if is_recording else Double(load_exchanges(recording_name))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serve(server):
+        yield server
     if isinstance(server, Recorder):
         save_exchanges(recording_name, server.exchanges)
     else:
         assert server.unknown == []
+
+
+@contextmanager
+def serve(server: ExchangeServer) -> Iterator[None]:
+    """Answer requests in a thread."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    yield
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The conformance suite on the recorded double of OpenStack. `make record-openstack` records it again."""
 
+from pileus.testing.conformance.test_load_balancers import *  # noqa: F403  # pytest collects the tests here
 from pileus.testing.conformance.test_machines import *  # noqa: F403  # pytest collects the tests here
 from pileus.testing.conformance.test_networks import *  # noqa: F403  # pytest collects the tests here
 from pileus.testing.conformance.test_storage import *  # noqa: F403  # pytest collects the tests here

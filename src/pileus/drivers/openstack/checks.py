@@ -4,6 +4,8 @@ from collections.abc import Collection, Iterator
 
 from pileus.domain.catalogue import Catalogue
 from pileus.drivers.openstack.cloud import OpenstackCloud
+from pileus.drivers.openstack.octavia.changes import SERVICE
+from pileus.drivers.openstack.octavia.flavors import list_flavor_names
 from pileus.drivers.openstack.offers import CloudOffer, list_offer
 
 EXTENSIONS = {
@@ -34,6 +36,18 @@ async def find_missing(cloud: OpenstackCloud, catalogue: Catalogue) -> list[str]
     if not await cloud.has_role("admin"):
         missing.append("role admin: needed to choose the addresses of floating IPs and of external interfaces")
     return missing
+
+
+async def find_notes(cloud: OpenstackCloud, catalogue: Catalogue) -> list[str]:
+    """Return what load balancers will not have or be in a cloud, one line each. Raises DriverError."""
+    if not await cloud.has_service(SERVICE):
+        return ["the cloud has no Octavia: load balancers are refused"]
+    flavors = await list_flavor_names(cloud)
+    return [
+        f"Octavia has no flavor {flavor.name}: such load balancers have the size that their provider chooses"
+        for flavor in catalogue.load_balancer_flavors
+        if flavor.name not in flavors
+    ]
 
 
 def _missing_flavors(offer: CloudOffer, catalogue: Catalogue) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from keystoneauth1.adapter import Adapter
-from keystoneauth1.exceptions import ClientException
+from keystoneauth1.exceptions import ClientException, EndpointNotFound
 from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
 from openstack.exceptions import ConfigException, SDKException
@@ -21,10 +21,18 @@ from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 Json = dict[str, Any]
 MICROVERSIONS = {"compute": "2.79", "block-storage": "3.50"}
 """Versions that clouds since 2019 have: tags at creation, and volumes that grow in use."""
-VERSIONS = {"compute": "2", "block-storage": "3", "image": "2", "network": "2", "placement": "1", "identity": "3"}
+VERSIONS = {
+    "compute": "2",
+    "block-storage": "3",
+    "image": "2",
+    "network": "2",
+    "placement": "1",
+    "identity": "3",
+    "load-balancer": "2",
+}
 UNREACHABLE = frozenset({502, 503, 504})
 RETRYABLE = frozenset({401, 408, 409, 425, 429, 500})
-FORBIDDEN, NOT_FOUND, CONFLICT = 403, 404, 409
+FORBIDDEN, NOT_FOUND, CONFLICT, NOT_IMPLEMENTED = 403, 404, 409, 501
 POLICY = "is disallowed by policy"
 """What the network service says to what the caller has no right to."""
 OVER_QUOTA = "OverQuota"
@@ -108,6 +116,10 @@ class OpenstackCloud:
         """Return whether the credentials have a role in their project. Raises DriverError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._has_role, name))
 
+    async def has_service(self, service: str) -> bool:
+        """Return whether the cloud has a service. Raises DriverError."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, partial(self._has_service, service))
+
     async def find_project_id(self) -> str:
         """Return the id of the project of the credentials. Raises DriverError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._find_project_id)
@@ -136,6 +148,14 @@ class OpenstackCloud:
 
     def _has_role(self, name: str) -> bool:
         return name in self._access().role_names
+
+    def _has_service(self, service: str) -> bool:
+        try:
+            return self._adapter(service).get_endpoint_data() is not None
+        except EndpointNotFound:
+            return False
+        except (ClientException, SDKException, RequestException) as problem:
+            raise _unreachable(problem) from problem
 
     def _find_project_id(self) -> str:
         return str(self._access().project_id)
@@ -204,5 +224,6 @@ def _details_of(response: Any) -> Json:
 
 
 def _message_of(response: Any) -> str:
-    message = _details_of(response).get("message") or response.reason or response.status_code
+    details = _details_of(response)
+    message = details.get("message") or details.get("faultstring") or response.reason or response.status_code
     return " ".join(str(message).split())[:LONGEST_MESSAGE]

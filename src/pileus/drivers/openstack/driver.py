@@ -18,6 +18,11 @@ from pileus.drivers.openstack.images import GlanceImages
 from pileus.drivers.openstack.inventory import list_resource_ids
 from pileus.drivers.openstack.machines import ServerLifecycle
 from pileus.drivers.openstack.networks import NeutronNetworks
+from pileus.drivers.openstack.octavia.changes import SERVICE as LOAD_BALANCER_SERVICE
+from pileus.drivers.openstack.octavia.load_balancers import OctaviaLoadBalancers
+from pileus.drivers.openstack.octavia.providers import choices_of
+from pileus.drivers.openstack.octavia.readings import OctaviaReadings
+from pileus.drivers.openstack.octavia.vips import VipPorts
 from pileus.drivers.openstack.ports import NeutronPorts
 from pileus.drivers.openstack.routers import NeutronRouters
 from pileus.drivers.openstack.security_groups import NeutronSecurityGroups
@@ -34,6 +39,8 @@ from pileus.drivers.protocols.config import DriverConfig
 from pileus.drivers.protocols.consoles import ConsoleAddress
 from pileus.drivers.protocols.images import ImageSource, OnProgress, StoredImage
 from pileus.drivers.protocols.inventory import InventoryKind
+from pileus.drivers.protocols.load_balancers import BalancedTraffic, LoadBalancerChoices, LoadBalancerSpec
+from pileus.drivers.protocols.metrics import MachineSample
 from pileus.drivers.protocols.network import (
     FloatingIPSpec,
     NetworkSpec,
@@ -66,6 +73,12 @@ class Openstack:
         self.floating_ips = NeutronFloatingIPs(self.cloud, self.names, self.ports)
         devices = ServerDevices(self.names, self.volumes, self.attachments, self.ports, boot_image=settings.boot_image)
         self.lifecycle = ServerLifecycle(self.cloud, self.servers, self.names, devices)
+        vips = VipPorts(self.cloud, self.ports)
+        self.load_balancer_provider = settings.load_balancer_provider
+        self.load_balancers = OctaviaLoadBalancers(
+            self.cloud, self.waits, vips, provider=settings.load_balancer_provider
+        )
+        self.load_balancer_readings = OctaviaReadings(self.cloud, self.load_balancers)
         self.consoles = NovaConsoles(self.cloud, self.servers)
         self.comparison = OpenstackComparison(self.cloud)
         self.adoption = OpenstackAdoption(self.cloud, self.ports, self.groups)
@@ -255,6 +268,50 @@ class Openstack:
     async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Unassign a floating IP."""
         await self.floating_ips.ensure_no_floating_ip(floating_ip_id)
+
+    async def find_missing_load_balancers(self) -> str | None:
+        """Return what the cloud needs for load balancers."""
+        if await self.cloud.has_service(LOAD_BALANCER_SERVICE):
+            return None
+        return (
+            f"The cloud {self.cloud.name} has no load balancers: its operator can install Octavia; until then, run"
+            " HAProxy on an instance"
+        )
+
+    async def find_load_balancer_obstacle(self) -> str | None:
+        """Return None: a cloud with the service creates them."""
+        return None
+
+    def load_balancer_choices(self) -> LoadBalancerChoices:
+        """Return what the provider of load balancers has."""
+        return choices_of(self.load_balancer_provider)
+
+    async def ensure_load_balancer(self, load_balancer: LoadBalancerSpec) -> None:
+        """Create or update a load balancer with all of its parts."""
+        await self.load_balancers.ensure_load_balancer(load_balancer)
+
+    async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
+        """Delete a load balancer."""
+        await self.load_balancers.ensure_no_load_balancer(load_balancer_id)
+
+    async def member_statuses(self, load_balancer_ids: Sequence[str]) -> Mapping[str, str]:
+        """Return the operating statuses of members."""
+        return await self.load_balancer_readings.member_statuses(load_balancer_ids)
+
+    async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
+        """Return the counters of listeners."""
+        return await self.load_balancer_readings.traffic_by_listener_id(load_balancer_id)
+
+    async def load_balancer_samples(
+        self,
+        load_balancer_id: str,
+        since: int,  # noqa: ARG002  # Octavia keeps no history
+        until: int,  # noqa: ARG002  # see above
+        max_count: int,  # noqa: ARG002  # see above
+    ) -> list[MachineSample]:
+        """Return no samples. Raises DriverError if there is no such load balancer."""
+        await self.load_balancer_readings.require(load_balancer_id)
+        return []
 
     async def open_console(self, machine_id: str, console_type: str | None) -> ConsoleAddress:
         """Return the address of a page with a machine's screen."""

@@ -31,6 +31,14 @@ class OpenstackSettings(Struct, frozen=True, kw_only=True):
             "a name of an image, or nothing",
         ),
     ] = ""
+    load_balancer_provider: Annotated[
+        str,
+        setting(
+            SECTION,
+            "The provider of Octavia that new load balancers get. Empty: the default one of the cloud.",
+            "a name, or nothing",
+        ),
+    ] = ""
     request_timeout: Annotated[
         float, setting(SECTION, "Seconds that one request to OpenStack may take.", ge=1, le=600)
     ] = 60

@@ -5,6 +5,7 @@ from pathlib import Path
 from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.openstack.driver import Openstack
 from pileus.drivers.openstack.names import PREFIX, machine_id_of
+from pileus.drivers.openstack.octavia.changes import BALANCERS, SERVICE
 from pileus.drivers.openstack.settings import OpenstackSettings
 from pileus.drivers.protocols.config import DriverConfig
 from pileus.testing.conformance.harnesses import DriverTestHarness, MissingRequirement
@@ -40,6 +41,9 @@ async def _delete_everything(driver: Openstack) -> None:
         await driver.ensure_no_floating_ip(floating_ip["description"].removeprefix(PREFIX))
     for server in (await driver.cloud.get("compute", "/servers/detail"))["servers"]:
         await driver.ensure_no_machine(machine_id_of(server) or "")
+    if await driver.cloud.has_service(SERVICE):
+        for balancer in (await driver.cloud.get(SERVICE, BALANCERS))["loadbalancers"]:
+            await driver.ensure_no_load_balancer(balancer["name"].removeprefix(PREFIX))
     deletions = {
         ("image", "/images", "images"): driver.ensure_no_image,
         ("block-storage", "/snapshots", "snapshots"): driver.ensure_no_snapshot,

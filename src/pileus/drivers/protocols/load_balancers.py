@@ -219,6 +219,14 @@ class LoadBalancerChoices(Struct, frozen=True, kw_only=True):
 
 
 @runtime_checkable
+class DetectsLoadBalancers(Protocol, metaclass=AbilityMeta):
+    """Works with something that need not have load balancers: without them, requests for new ones are refused."""
+
+    async def find_missing_load_balancers(self) -> str | None:
+        """Return what is missing, and what can be done; None if there are load balancers. Raises DriverError."""
+
+
+@runtime_checkable
 class LimitsLoadBalancers(Protocol, metaclass=AbilityMeta):
     """Has a part of the protocols and monitors of the API: requests for others are refused."""
 

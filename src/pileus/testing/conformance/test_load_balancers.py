@@ -11,6 +11,7 @@ from pileus.domain.load_balancers.pools import SessionPersistence
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.load_balancers import (
+    DetectsLoadBalancers,
     HealthMonitorSpec,
     L7PolicySpec,
     L7RuleSpec,
@@ -149,13 +150,25 @@ async def test_a_driver_balances_what_it_offers(driver: Compute) -> None:
             replace(balancer, listeners=listeners, pools=pools, l7_policies=[], l7_rules=[])
         )
     for monitor_type in sorted(choices.monitor_types):
-        monitors = [replace(monitor, type=monitor_type)]
-        await balancing_driver.ensure_load_balancer(replace(balancer, health_monitors=monitors))
+        protocol = "UDP" if monitor_type == "UDP-CONNECT" else "HTTP"
+        await balancing_driver.ensure_load_balancer(
+            replace(
+                balancer,
+                listeners=[replace(listener, protocol=protocol)],
+                pools=[replace(pool, protocol=protocol)],
+                health_monitors=[replace(monitor, type=monitor_type)],
+                l7_policies=[],
+                l7_rules=[],
+            )
+        )
 
 
 async def require_balancing(driver: Compute) -> SupportsLoadBalancers:
     """Return the driver as one that balances; skips the test if it does not, or cannot on this host."""
     balancing_driver: SupportsLoadBalancers = require_capability(driver, SupportsLoadBalancers)
+    missing = await driver.find_missing_load_balancers() if isinstance(driver, DetectsLoadBalancers) else None
+    if missing:
+        pytest.skip(missing)
     obstacle = await driver.find_load_balancer_obstacle() if isinstance(driver, LimitsLoadBalancers) else None
     if obstacle:
         pytest.skip(obstacle)

@@ -6,7 +6,12 @@ from pileus.api.context import RequestContext
 from pileus.domain.errors import NotOffered, Unavailable, invalid, nest_field_errors
 from pileus.domain.load_balancers.listener_orders import NewListener
 from pileus.domain.load_balancers.pool_orders import NewPool
-from pileus.drivers.protocols.load_balancers import LimitsLoadBalancers, SupportsLoadBalancers
+from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.load_balancers import (
+    DetectsLoadBalancers,
+    LimitsLoadBalancers,
+    SupportsLoadBalancers,
+)
 
 
 async def check_balancing_is_possible(ctx: RequestContext) -> None:
@@ -16,8 +21,19 @@ async def check_balancing_is_possible(ctx: RequestContext) -> None:
             "The driver of this region has no load balancers: run HAProxy on an instance instead, or use a driver with"
             " load balancers, such as the simulated one or QEMU"
         )
+    if isinstance(ctx.driver, DetectsLoadBalancers):
+        await _check_are_there(ctx.driver)
     if isinstance(ctx.driver, LimitsLoadBalancers) and (obstacle := await ctx.driver.find_load_balancer_obstacle()):
         raise Unavailable(obstacle)
+
+
+async def _check_are_there(driver: DetectsLoadBalancers) -> None:
+    try:
+        missing = await driver.find_missing_load_balancers()
+    except DriverError as error:
+        raise Unavailable(str(error)) from error
+    if missing:
+        raise NotOffered(missing)
 
 
 def check_listeners_are_offered(ctx: RequestContext, orders: Iterable[NewListener]) -> None:

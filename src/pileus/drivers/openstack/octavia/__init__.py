@@ -1,0 +1,1 @@
+"""Load balancers of OpenStack's service Octavia."""
