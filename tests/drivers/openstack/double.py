@@ -2,13 +2,24 @@
 
 Responses to equal requests come in their recorded order, and the last one again and again. With
 `hides_past`, what was recorded before a change does not come after it.
+
+Two kinds of requests need no recording: whether all services answer after a failure, and whether a resource that was
+created has a rival. They do, and it has only those that a test names.
 """
 
+import json
 from collections import defaultdict, deque
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import parse_qs, urlsplit
 
+from pileus.drivers.openstack.cloud import SERVICE_CHECKS, Json
+from pileus.drivers.openstack.named_resources import MOST_RIVALS
 from tests.drivers.openstack.exchanges import TOKENS, Exchange, ExchangeHandler, ExchangeServer, request_key
 
 NOT_RECORDED = 501
+CHECKS = tuple(SERVICE_CHECKS.values())
+"""What is asked after a failure: whether all services answer. In recordings they do."""
 
 
 class Double(ExchangeServer):
@@ -21,6 +32,10 @@ class Double(ExchangeServer):
         for position, exchange in enumerate(exchanges):
             self.exchanges[exchange.key].append((position, exchange))
         self.unknown: list[str] = []
+        self.created: dict[str, Json] = {}
+        """What was created, by the name."""
+        self.rivals: dict[str, list[Json]] = defaultdict(list)
+        """What others have created at the same time, by the kind."""
 
     def take_response(self, key: str) -> Exchange:
         """Return the next recorded response."""
@@ -30,6 +45,23 @@ class Double(ExchangeServer):
             for later in self.exchanges.values():
                 self._drop_past(later, position)
         return exchange
+
+    def note_created(self, exchange: Exchange) -> None:
+        """Note what a response says of a new resource."""
+        with suppress(ValueError):
+            body = json.loads(exchange.body)
+            item = next((value for value in body.values() if isinstance(value, dict)), body)
+            if "name" in item and "id" in item:
+                self.created[item["name"]] = item
+
+    def find_rivals(self, target: str) -> str | None:
+        """Return the list with a new resource and its rivals, if a request asks for that."""
+        url = urlsplit(target)
+        name = parse_qs(url.query).get("name", [""])[0]
+        if not url.query.endswith(f"&limit={MOST_RIVALS}") or name not in self.created:
+            return None
+        kind = url.path.removesuffix("/detail").rpartition("/")[2].replace("-", "_")
+        return json.dumps({kind: [*self.rivals[kind], self.created[name]]})
 
     @staticmethod
     def _drop_past(responses: deque[tuple[int, Exchange]], position: int) -> None:
@@ -45,6 +77,16 @@ class _Handler(ExchangeHandler):
         key = request_key(self.command, self.path, body)
         with self.server.lock:
             if key not in self.server.exchanges:
-                self.server.unknown.append(key)
-                return Exchange(key, NOT_RECORDED, {}, "")
-            return self.server.take_response(key)
+                return self._exchange_without_recording(key)
+            exchange = self.server.take_response(key)
+            if self.command == "POST":
+                self.server.note_created(exchange)
+            return exchange
+
+    def _exchange_without_recording(self, key: str) -> Exchange:
+        if self.command == "GET" and self.path.endswith(CHECKS):
+            return Exchange(key, HTTPStatus.OK, {}, "")
+        if self.command == "GET" and (body := self.server.find_rivals(self.path)) is not None:
+            return Exchange(key, HTTPStatus.OK, {"Content-Type": "application/json"}, body)
+        self.server.unknown.append(key)
+        return Exchange(key, NOT_RECORDED, {}, "")

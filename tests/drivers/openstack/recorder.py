@@ -18,12 +18,14 @@ SKIPPED_HEADERS = frozenset({"host", "content-length", "connection", "accept-enc
 class Recorder(ExchangeServer):
     """Forwards `/PORT/path` to `/path` of the service at that port."""
 
-    def __init__(self) -> None:
-        super().__init__(_Handler)
+    def __init__(self, handler: "type[RecordingHandler] | None" = None) -> None:
+        super().__init__(handler or RecordingHandler)
         self.exchanges: list[Exchange] = []
 
 
-class _Handler(ExchangeHandler):
+class RecordingHandler(ExchangeHandler):
+    """Forwards a request to the service that its path names."""
+
     server: Recorder
 
     def exchange_for(self, body: bytes) -> Exchange:

@@ -10,6 +10,7 @@ from pileus.drivers import registry
 from pileus.drivers.openstack import waits
 from pileus.drivers.openstack.cloud import OpenstackError
 from pileus.drivers.openstack.driver import Openstack
+from pileus.drivers.openstack.machines import has_been_built
 from pileus.drivers.openstack.networks import allocation_pool
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
@@ -162,3 +163,49 @@ def test_openstack_chooses_its_own_addresses_from_the_end_of_a_subnet(
     subnet = SubnetSpec(id="s", network_id="n", cidr=cidr, gateway_ip=gateway_ip)
 
     assert tuple(allocation_pool(subnet).values()) == pool
+
+
+async def test_a_failure_is_an_outage_if_another_service_does_not_answer(
+    driver: Openstack, machine: MachineSpec, cloud_server: Double
+) -> None:
+    cloud_server.faults[f"POST {NOVA}/servers "] = 500
+    cloud_server.stopped = {"/21412/v2/images?limit=1"}
+
+    with pytest.raises(DriverUnreachable):
+        await driver.ensure_running_machine(machine)
+
+
+async def test_a_refusal_by_the_policy_of_a_service_that_was_stopped_is_an_outage(
+    driver: Openstack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusal = OpenstackError("OpenStack: rule:get_port is disallowed by policy", 403)
+    answers = iter([refusal, DriverUnreachable("OpenStack does not work"), refusal])
+
+    def answer(_service: str, _method: str, path: str, _arguments: object) -> dict[str, object]:
+        if path == "/ports":
+            raise next(answers)
+        return {}
+
+    monkeypatch.setattr(driver.cloud, "_send_once", answer)
+
+    with pytest.raises(OpenstackError):
+        await driver.cloud.get("network", "/ports")
+    for _ in range(2):
+        with pytest.raises(DriverUnreachable):
+            await driver.cloud.get("network", "/ports")
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("server", "is_built"),
+    [
+        ({"status": "BUILD", "host_status": "UP"}, False),
+        ({"status": "BUILD", "host_status": ""}, False),
+        ({"status": "BUILD", "host_status": "UNKNOWN"}, True),
+        ({"status": "BUILD", "host_status": "DOWN"}, True),
+        ({"status": "ACTIVE", "host_status": "UP"}, True),
+        ({"status": "ACTIVE", "OS-EXT-STS:task_state": "rebooting"}, False),
+    ],
+)
+def test_nobody_builds_a_server_whose_host_has_died(server: dict[str, str], is_built: bool) -> None:  # noqa: FBT001  # a parameter
+    assert has_been_built(server) is is_built

@@ -1,9 +1,12 @@
 """Requests to the services of one OpenStack cloud, in a thread pool of their own, as openstacksdk blocks."""
 
 import asyncio
+import math
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -30,11 +33,26 @@ VERSIONS = {
     "identity": "3",
     "load-balancer": "2",
 }
+SERVICE_CHECKS = {
+    "identity": "/auth/projects",
+    "image": "/images?limit=1",
+    "network": "/networks?limit=1&fields=id",
+    "compute": "/limits",
+    "block-storage": "/limits",
+}
+"""What each service is asked to see whether it answers."""
 UNREACHABLE = frozenset({502, 503, 504})
+MAYBE_OUTAGE = frozenset({400, 401, 403, 500})
+"""What a service says when it needs another one that does not answer."""
 RETRYABLE = frozenset({401, 408, 409, 425, 429, 500})
 FORBIDDEN, NOT_FOUND, CONFLICT, NOT_IMPLEMENTED = 403, 404, 409, 501
 POLICY = "is disallowed by policy"
-"""What the network service says to what the caller has no right to."""
+"""What the network service says to what the caller has no right to.
+
+It says so to administrators too while it starts: the first requests come before their roles are known.
+"""
+STARTING_SECONDS = 120.0
+"""For so long after an outage a service is taken to be starting."""
 OVER_QUOTA = "OverQuota"
 """The type of the network service's refusals for its quota, which it calls conflicts."""
 ERRORS = 400
@@ -45,10 +63,9 @@ class OpenstackError(DriverError):
     """OpenStack has refused a request with this status code."""
 
     def __init__(self, message: str, status_code: int, *, is_over_quota: bool = False) -> None:
-        # For some seconds after its start, the network service refuses what administrators may do.
-        is_transient = status_code in RETRYABLE or (status_code == FORBIDDEN and POLICY in message)
-        super().__init__(message, retryable=is_transient and not is_over_quota)
-        self.status_code = status_code
+        self.is_policy = status_code == FORBIDDEN and POLICY in message
+        super().__init__(message, retryable=(status_code in RETRYABLE or self.is_policy) and not is_over_quota)
+        self.status_code, self.is_over_quota = status_code, is_over_quota
 
 
 class OpenstackCloud:
@@ -58,6 +75,8 @@ class OpenstackCloud:
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="openstack")
         self._lock = threading.Lock()
         self._adapters: dict[str, Adapter] = {}
+        self._outages: dict[str, float] = {}
+        """When services have not answered last, by the clock of the process."""
         self.settings = settings
         self._cloud_region = load_cloud_region(settings)
 
@@ -110,7 +129,20 @@ class OpenstackCloud:
     async def request(self, service: str, method: str, path: str, **arguments: Any) -> Json:
         """Send a request and return the JSON of its answer. Raises DriverError."""
         send = partial(self._send, service, method, path, arguments)
-        return await asyncio.get_running_loop().run_in_executor(self._pool, send)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, send)
+        except OpenstackError as error:
+            if error.status_code in MAYBE_OUTAGE and not error.is_over_quota:
+                await self.require_services()
+            raise
+
+    async def require_services(self) -> None:
+        """Check that all services answer, as the outage of one fails others. Raises DriverUnreachable."""
+        for service, path in SERVICE_CHECKS.items():
+            send = partial(self._send, service, "GET", path, {})
+            # A refusal is an answer.
+            with suppress(OpenstackError):
+                await asyncio.get_running_loop().run_in_executor(self._pool, send)
 
     async def has_role(self, name: str) -> bool:
         """Return whether the credentials have a role in their project. Raises DriverError."""
@@ -131,6 +163,17 @@ class OpenstackCloud:
             adapter.session.session.close()
 
     def _send(self, service: str, method: str, path: str, arguments: Mapping[str, Any]) -> Json:
+        try:
+            return self._send_once(service, method, path, arguments)
+        except DriverUnreachable:
+            self._outages[service] = time.monotonic()
+            raise
+        except OpenstackError as error:
+            if error.is_policy and time.monotonic() - self._outages.get(service, -math.inf) < STARTING_SECONDS:
+                raise DriverUnreachable(f"OpenStack does not work yet: {error}") from error
+            raise
+
+    def _send_once(self, service: str, method: str, path: str, arguments: Mapping[str, Any]) -> Json:
         try:
             response = self._adapter(service).request(
                 path, method, raise_exc=False, microversion=MICROVERSIONS.get(service), **arguments

@@ -5,6 +5,7 @@ from functools import partial
 from typing import BinaryIO
 
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.named_resources import NamedKind, NamedResources
 from pileus.drivers.openstack.names import engine_name
 from pileus.drivers.openstack.volumes import CinderVolumes
 from pileus.drivers.openstack.waits import Waits
@@ -28,6 +29,7 @@ class GlanceImages:
     ) -> None:
         self._cloud, self._waits, self._volumes = cloud, waits, volumes
         self._download_limits = download_limits
+        self._images = NamedResources(cloud, NamedKind("image", "/images", "image", is_bare=True))
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image and send it to OpenStack, or let OpenStack copy a volume."""
@@ -47,8 +49,7 @@ class GlanceImages:
 
     async def ensure_no_image(self, image_id: str) -> None:
         """Delete an image, and what an interrupted creation has left of it."""
-        for image in await self._list(image_id):
-            await self._cloud.delete("image", f"/images/{image['id']}")
+        await self._images.delete_all(image_id)
 
     async def _copy_volume(self, image_id: str, volume_id: str) -> Json:
         volume = await self._volumes.wait_until_idle(await self._volumes.require(volume_id))
@@ -71,33 +72,28 @@ class GlanceImages:
             size_limit = self._download_limits.max_virtual_bytes
             detected = require_allowed_format(download.head, download.size, size_limit)
             order = {
-                "name": engine_name(image_id),
                 "disk_format": ENGINE_FORMATS.get(detected.name, "raw"),
                 "container_format": "bare",
                 CHECKSUM: download.checksum,
                 VIRTUAL_SIZE: str(detected.virtual_size),
             }
-            return await self._upload(order, file)
+            return await self._upload(image_id, order, file)
 
-    async def _upload(self, order: Json, file: BinaryIO) -> Json:
-        image = await self._cloud.post("image", "/images", order)
+    async def _upload(self, image_id: str, order: Json, file: BinaryIO) -> Json:
+        image = await self._images.create(image_id, order)
         file.seek(0)
         await self._cloud.upload("image", f"/images/{image['id']}/file", file)
         return await self._cloud.get("image", f"/images/{image['id']}")
 
     async def _find_active(self, image_id: str) -> Json | None:
         """Return an image that is complete, or that a volume is still copied to."""
-        for image in await self._list(image_id):
+        for image in await self._images.find_all(image_id):
             if image["status"] in BEGUN and CHECKSUM not in image:
                 read = partial(self._cloud.get, "image", f"/images/{image['id']}")
                 image = await self._waits.wait_until(read, _has_ended, f"image {image['id']}")  # noqa: PLW2901  # as it is now
             if image["status"] == "active":
                 return image
         return None
-
-    async def _list(self, image_id: str) -> list[Json]:
-        images: list[Json] = (await self._cloud.get("image", "/images", name=engine_name(image_id)))["images"]
-        return images
 
 
 def _has_ended(image: Json) -> bool:

@@ -15,6 +15,9 @@ from pileus.drivers.protocols.errors import DriverError
 
 REQUEST = "pileus:request"
 """The metadata key of the last restart or installation."""
+LOST_HOST_STATUSES = frozenset({"UNKNOWN", "DOWN"})
+"""Statuses of hosts that have died, or that an administrator has declared dead."""
+NO_HOST = "No valid host was found"
 ENGINE_STATUSES = {status.value for status in Status}
 
 
@@ -30,7 +33,7 @@ class ServerLifecycle:
         """Start or create a server, with the volumes and ports that the machine names."""
         server = await self._servers.find(machine.id)
         if server is not None:
-            server = await self._servers.wait(server, _has_been_built, f"server {server['id']}")
+            server = await self._servers.wait(server, has_been_built, f"server {server['id']}")
             if not _was_launched(server):
                 await self._delete(server)
                 server = None
@@ -39,7 +42,7 @@ class ServerLifecycle:
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
         """Start a server that exists, with the volumes and ports that the machine names."""
         server = await self._servers.require(machine.id)
-        server = await self._servers.wait(server, _has_been_built, f"server {server['id']}")
+        server = await self._servers.wait(server, has_been_built, f"server {server['id']}")
         if not _was_launched(server):
             raise DriverError(f"Machine {machine.id} has never run{reason_of(server)}", retryable=False)
         await self._start(server, machine)
@@ -133,9 +136,10 @@ class ServerLifecycle:
             machine, flavor_id=flavor_id, image_id=image_id, engine_volume_ids=volumes, engine_port_ids=ports
         )
         server: Json = (await self._cloud.post("compute", "/servers", order))["server"]
-        server = await self._servers.wait(server, _has_been_built, f"server {server['id']}")
+        server = await self._servers.wait(server, has_been_built, f"server {server['id']}")
         if not _was_launched(server):
-            raise DriverError(f"OpenStack cannot create the server{reason_of(server)}", retryable=False)
+            await self._cloud.require_services()
+            raise DriverError(f"OpenStack cannot create the server{reason_of(server)}", retryable=_is_temporary(server))
         # A server keeps a copy of its key.
         await self._cloud.delete("compute", f"/os-keypairs/{engine_name(machine.id)}")
         return server
@@ -168,12 +172,21 @@ class ServerLifecycle:
         await self._cloud.post("compute", f"/servers/{server['id']}/metadata", {"metadata": {REQUEST: request_id}})
 
 
-def _has_been_built(server: Json) -> bool:
-    return server["status"] != Status.BUILD and is_idle(server)
+def has_been_built(server: Json) -> bool:
+    """Return whether nobody builds a server any more: its host may have died meanwhile."""
+    if server["status"] == Status.BUILD:
+        return server.get("host_status") in LOST_HOST_STATUSES
+    return is_idle(server)
 
 
 def _was_launched(server: Json) -> bool:
-    return server.get("OS-SRV-USG:launched_at") is not None or server["status"] != Status.ERROR
+    is_built = server["status"] not in {Status.ERROR, Status.BUILD}
+    return server.get("OS-SRV-USG:launched_at") is not None or is_built
+
+
+def _is_temporary(server: Json) -> bool:
+    """Return whether the next try to build a server may succeed: hosts may have failed, but not the choice of one."""
+    return NO_HOST not in reason_of(server)
 
 
 def _is_confirmed(server: Json) -> bool:

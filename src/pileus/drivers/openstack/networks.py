@@ -5,7 +5,7 @@ from typing import Any
 from pileus.domain.ip_addresses import ip_network
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
-from pileus.drivers.openstack.names import engine_name
+from pileus.drivers.openstack.named_resources import NamedKind, NamedResources
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.network import NetworkSpec, SubnetSpec
 
@@ -18,41 +18,36 @@ class NeutronNetworks:
 
     def __init__(self, cloud: OpenstackCloud, names: CatalogueNames) -> None:
         self._cloud, self._names = cloud, names
+        self._networks = NamedResources(cloud, NamedKind("network", "/networks", "network"))
+        self._subnets = NamedResources(cloud, NamedKind("network", "/subnets", "subnet"))
 
     async def ensure_network(self, network: NetworkSpec) -> None:
         """Create a network; OpenStack shows its name to operators as the description."""
-        existing = await self._find("networks", network.id)
+        existing = await self._networks.find(network.id)
         if existing is None:
-            order = {"name": engine_name(network.id), "description": network.name}
-            await self._cloud.post("network", "/networks", {"network": order})
+            await self._networks.create(network.id, {"description": network.name})
         elif existing["description"] != network.name:
             change = {"network": {"description": network.name}}
             await self._cloud.put("network", f"/networks/{existing['id']}", change)
 
     async def ensure_no_network(self, network_id: str) -> None:
         """Delete a network and its subnets."""
-        if (network := await self._find("networks", network_id)) is not None:
-            await self._cloud.delete("network", f"/networks/{network['id']}")
+        await self._networks.delete_all(network_id)
 
     async def ensure_subnet(self, subnet: SubnetSpec) -> None:
         """Create or update a subnet. Raises DriverError if there is no such network."""
         options = _subnet_options(subnet)
-        existing = await self._find("subnets", subnet.id)
+        existing = await self._subnets.find(subnet.id)
         if existing is None:
             order = _subnet_order(subnet) | options
             order["network_id"] = await self._names.require_network_id(subnet.network_id)
-            await self._cloud.post("network", "/subnets", {"subnet": order})
+            await self._subnets.create(subnet.id, order)
         elif changes := changed_fields(existing, options):
             await self._cloud.put("network", f"/subnets/{existing['id']}", {"subnet": changes})
 
     async def ensure_no_subnet(self, subnet_id: str) -> None:
         """Delete a subnet."""
-        if (subnet := await self._find("subnets", subnet_id)) is not None:
-            await self._cloud.delete("network", f"/subnets/{subnet['id']}")
-
-    async def _find(self, kind: str, resource_id: str) -> Json | None:
-        items = (await self._cloud.get("network", f"/{kind}", name=engine_name(resource_id)))[kind]
-        return next(iter(items), None)
+        await self._subnets.delete_all(subnet_id)
 
 
 def changed_fields(existing: Json, intended: Json) -> Json:
@@ -73,7 +68,6 @@ def _subnet_options(subnet: SubnetSpec) -> Json:
 def _subnet_order(subnet: SubnetSpec) -> Json:
     network = ip_network(subnet.cidr)
     order: dict[str, Any] = {
-        "name": engine_name(subnet.id),
         "cidr": subnet.cidr,
         "ip_version": network.version,
         "allocation_pools": [allocation_pool(subnet)],

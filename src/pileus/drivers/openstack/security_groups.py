@@ -6,7 +6,7 @@ from weakref import WeakValueDictionary
 
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
-from pileus.drivers.openstack.names import engine_name
+from pileus.drivers.openstack.named_resources import NamedKind, NamedResources
 from pileus.drivers.protocols.network import SecurityGroupSpec
 
 FIELDS = (
@@ -39,15 +39,32 @@ class NeutronSecurityGroups:
 
     def __init__(self, cloud: OpenstackCloud) -> None:
         self._cloud = cloud
+        self._groups = NamedResources(cloud, NamedKind("network", "/security-groups", "security_group"))
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def ensure_security_group(self, group: SecurityGroupSpec) -> None:
         """Create a group, or change its rules. New rules are added before old ones are removed."""
         engine_id = await self.ensure_group_id(group.id)
-        existing = (await self._cloud.get("network", f"/security-groups/{engine_id}"))["security_group"]
         remote_ids = {
             id_: await self.ensure_group_id(id_) for rule in group.rules if (id_ := rule.remote_group_id) is not None
         }
+        async with self._locks.setdefault(group.id, asyncio.Lock()):
+            await self._change_group(engine_id, group, remote_ids)
+
+    async def ensure_no_security_group(self, group_id: str) -> None:
+        """Delete a group."""
+        await self._groups.delete_all(group_id)
+
+    async def ensure_group_id(self, group_id: str) -> str:
+        """Return the id of a group in OpenStack; one that does not exist yet is created without rules.
+
+        Machines that are created at once can have the same new group: one of them creates it.
+        """
+        async with self._locks.setdefault(group_id, asyncio.Lock()):
+            return await self._ensure_group_id(group_id)
+
+    async def _change_group(self, engine_id: str, group: SecurityGroupSpec, remote_ids: Mapping[str, str]) -> None:
+        existing = (await self._cloud.get("network", f"/security-groups/{engine_id}"))["security_group"]
         intended = {_rule_key(order): order for order in [_rule_order(rule, remote_ids) for rule in group.rules]}
         present = {_rule_key(rule): rule["id"] for rule in existing["security_group_rules"]}
         new = [order | {"security_group_id": engine_id} for key, order in intended.items() if key not in present]
@@ -60,32 +77,14 @@ class NeutronSecurityGroups:
             change = {"security_group": {"description": group.name}}
             await self._cloud.put("network", f"/security-groups/{engine_id}", change)
 
-    async def ensure_no_security_group(self, group_id: str) -> None:
-        """Delete a group."""
-        if (group := await self._find(group_id)) is not None:
-            await self._cloud.delete("network", f"/security-groups/{group['id']}")
-
-    async def ensure_group_id(self, group_id: str) -> str:
-        """Return the id of a group in OpenStack; one that does not exist yet is created without rules.
-
-        Machines that are created at once can have the same new group: OpenStack would make one for each.
-        """
-        async with self._locks.setdefault(group_id, asyncio.Lock()):
-            return await self._ensure_group_id(group_id)
-
     async def _ensure_group_id(self, group_id: str) -> str:
-        group = await self._find(group_id)
+        group = await self._groups.find(group_id)
         if group is None:
-            order = {"name": engine_name(group_id)}
-            group = (await self._cloud.post("network", "/security-groups", {"security_group": order}))["security_group"]
+            group = await self._groups.create(group_id, {})
             # OpenStack gives each new group rules of its own.
             for rule in group["security_group_rules"]:
                 await self._cloud.delete("network", f"/security-group-rules/{rule['id']}")
         return str(group["id"])
-
-    async def _find(self, group_id: str) -> Json | None:
-        groups = (await self._cloud.get("network", "/security-groups", name=engine_name(group_id)))["security_groups"]
-        return next(iter(groups), None)
 
 
 def _rule_key(rule: Json) -> Rule:

@@ -5,7 +5,8 @@ from functools import partial
 
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
-from pileus.drivers.openstack.names import engine_name
+from pileus.drivers.openstack.named_resources import NamedKind, NamedResources
+from pileus.drivers.openstack.names import PREFIX, engine_name
 from pileus.drivers.openstack.waits import Waits
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.storage import DiskSpec
@@ -21,25 +22,22 @@ class CinderVolumes:
 
     def __init__(self, cloud: OpenstackCloud, waits: Waits, names: CatalogueNames) -> None:
         self._cloud, self._waits, self._names = cloud, waits, names
+        kind = NamedKind("block-storage", "/volumes", "volume", list_path="/volumes/detail")
+        self._volumes = NamedResources(cloud, kind, self._delete)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
         """Create a volume: blank, or with the content of an image or a snapshot."""
         volume = await self.find(disk.id)
-        if volume is None:
-            order = {"name": engine_name(disk.id), "size": disk.size, "volume_type": disk.type_name}
-            order |= await self._source(disk)
-            volume = (await self._cloud.post("block-storage", "/volumes", {"volume": order}))["volume"]
-        await self.wait_until_idle(volume)
+        if volume is not None:
+            await self.wait_until_idle(volume)
+        else:
+            order = {"size": disk.size, "volume_type": disk.type_name} | await self._source(disk)
+            await self._require_filled(disk.id, await self._volumes.create(disk.id, order))
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume, and a second one of a creation that ran twice."""
         for volume in await self._list(volume_id):
-            await self.wait(volume, _can_be_deleted, f"volume {volume['id']}")
-            await self._cloud.delete("block-storage", f"/volumes/{volume['id']}")
-            read = partial(self._cloud.find, "block-storage", f"/volumes/{volume['id']}")
-            gone = await self._waits.wait_until(read, _is_gone_or_failed, f"the deletion of volume {volume['id']}")
-            if gone is not None:
-                raise DriverError(f"OpenStack cannot delete volume {volume_id}", retryable=False)
+            await self._delete(volume)
 
     async def ensure_volume_size(self, volume_id: str, size_gib: int) -> None:
         """Extend a volume. It cannot shrink in OpenStack, so it keeps a larger size."""
@@ -101,10 +99,25 @@ class CinderVolumes:
             return {"imageRef": await self._names.require_image_id(disk.image_id)}
         return {}
 
+    async def _require_filled(self, volume_id: str, volume: Json) -> None:
+        """Wait until a new volume has its content. One that has failed holds nothing: the next try makes another."""
+        volume = await self.wait(volume, _is_idle_or_failed, f"volume {volume['id']}")
+        if volume["status"] not in IDLE:
+            await self._delete(volume)
+            await self._cloud.require_services()
+            raise DriverError(f"OpenStack cannot fill volume {volume_id}", retryable=True)
+
+    async def _delete(self, volume: Json) -> None:
+        await self.wait(volume, _can_be_deleted, f"volume {volume['id']}")
+        await self._cloud.delete("block-storage", f"/volumes/{volume['id']}")
+        read = partial(self._cloud.find, "block-storage", f"/volumes/{volume['id']}")
+        if await self._waits.wait_until(read, _is_gone_or_failed, f"the deletion of volume {volume['id']}") is not None:
+            volume_id = volume["name"].removeprefix(PREFIX)
+            raise DriverError(f"OpenStack cannot delete volume {volume_id}", retryable=False)
+
     async def _list(self, volume_id: str) -> list[Json]:
         """Return the volumes of this name, without the copies that OpenStack makes to move a volume."""
-        volumes = (await self._cloud.get("block-storage", "/volumes/detail", name=engine_name(volume_id)))["volumes"]
-        return [volume for volume in volumes if not is_migration_copy(volume)]
+        return [volume for volume in await self._volumes.find_all(volume_id) if not is_migration_copy(volume)]
 
     async def _read(self, engine_id: str) -> Json:
         volume: Json = (await self._cloud.get("block-storage", f"/volumes/{engine_id}"))["volume"]
