@@ -10,7 +10,7 @@ METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test test-openstack record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture console-pictures lock clean
+.PHONY: help setup serve guest test test-openstack test-openstack-failures record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture console-pictures lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -49,10 +49,13 @@ test-container: $(VENV)/.dev ## Build the container, with and without a builder,
 	PILEUS_TEST_CONTAINER=1 $(BIN)/python -m pytest -rs tests/packaging/test_container.py
 
 # Recordings are only made anew if they are asked for.
-test-openstack record-openstack: $(VENV)/.dev
-	scripts/openstack/run-tests $(if $(filter record-openstack,$@),--record) $(ARGS)
+record-openstack: OPTION := --record
+test-openstack-failures: OPTION := --failures
+test-openstack test-openstack-failures record-openstack: $(VENV)/.dev
+	scripts/openstack/run-tests $(OPTION) $(ARGS)
 
 test-openstack: ## Bring up a real OpenStack, and run conformance and real machines on it (needs root and Debian 12)
+test-openstack-failures: ## Bring it up, and let parts of it fail in the middle of creations
 record-openstack: ## Bring it up, and record its answers for the normal tests
 
 coverage: ## List the files that the last `make test` did not cover completely

@@ -1,0 +1,1 @@
+"""Failures of OpenStack, of Pileus and of what is between them, while machines are created."""
