@@ -1,4 +1,4 @@
-"""A transaction that records its statements."""
+"""A transaction that records its statements and their parameters."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ class RecordedTx:
 
     tx: Tx
     statements: list[str] = field(default_factory=list)
+    parameters: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def secrets(self) -> SecretBox:
@@ -38,20 +39,24 @@ class RecordedTx:
 
     async def run(self, sql: str, **values: Any) -> int:
         """Record and execute a statement."""
-        self.statements.append(sql)
+        self._record(sql, values)
         return await self.tx.run(sql, **values)
 
     async def send(self, sql: str, **values: Any) -> None:
         """Record and execute a statement."""
-        self.statements.append(sql)
+        self._record(sql, values)
         await self.tx.send(sql, **values)
 
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Record and execute a query."""
-        self.statements.append(sql)
+        self._record(sql, values)
         return await self.tx.one(sql, **values)
 
     async def all(self, sql: str, **values: Any) -> Sequence[Row]:
         """Record and execute a query."""
-        self.statements.append(sql)
+        self._record(sql, values)
         return await self.tx.all(sql, **values)
+
+    def _record(self, sql: str, values: dict[str, Any]) -> None:
+        self.statements.append(sql)
+        self.parameters.append(values)

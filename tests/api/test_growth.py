@@ -218,6 +218,7 @@ async def list_first_pages(client: Client) -> None:
     """List the first page of each kind of resources, and read the figures of the server."""
     for noun in LISTS:
         await client.send("GET", f"/cloud/v1/{noun}/1/1", limit=10)
+    await client.send("GET", "/cloud/v1/instances/1/1", include_baremetal=True, include_ai=True, limit=10)
     await client.send("GET", "/readyz")
 
 

@@ -118,7 +118,7 @@ async def test_a_state_for_a_change_is_read_once_and_has_no_secrets(tenant: Tena
     cache.keep_state(read)
     kept = await db.write(lambda tx: cache.get_for_change(tx, place, instance.id))
 
-    assert read.instance.boot == boot
+    assert read.instance.boot == FirstBootData()
     assert kept == replace(read, instance=replace(read.instance, boot=FirstBootData()))
 
 

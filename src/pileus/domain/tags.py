@@ -19,7 +19,7 @@ TagPatch = Mapping[str, str | None]
 Value = TypeVar("Value", bound=str | None)
 
 
-class Tag(Struct, frozen=True, gc=False):
+class Tag(Struct, frozen=True, gc=False, array_like=True):
     """A tag of a resource. The API orders tags by key."""
 
     key: str

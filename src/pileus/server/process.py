@@ -33,6 +33,8 @@ from pileus.tasks.cancellation import cancel_and_wait
 LOG = logging.getLogger("pileus.server")
 DRAIN_SECONDS = 1.5
 """Seconds that running requests get to finish after a stop signal."""
+GARBAGE_THRESHOLDS = (10_000, 10, 10)
+"""The page of a list makes some ten thousand objects: they are gone before the collector looks at them."""
 
 
 def serve_as_single_process(settings: Settings) -> None:
@@ -85,6 +87,7 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
     """Start the cloud, then the HTTP server; stop them in the opposite order. Sets `started` between the two."""
     async with run_cloud(settings, exclusive=exclusive) as cloud:
         started.set()
+        gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
         server = make_http_server(settings, cloud)
         address = resolve_host(settings.host)

@@ -9,6 +9,8 @@ PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 REPLACEMENTS = {
     "json_group_array(": "json_agg(",
     "json_array(": "json_build_array(",
+    "json_each(": "json_array_elements_text(",
+    "json_object(": "json_build_object(",
     "COLLATE BINARY": 'COLLATE "C"',
     FOR_USE: "FOR SHARE",
     FOR_CHANGE: "FOR UPDATE",

@@ -61,6 +61,11 @@ class Where:
         self.values |= values
         return self
 
+    @property
+    def is_selective(self) -> bool:
+        """Return whether a condition leaves few rows."""
+        return self._selective
+
     async def count(self, tx: Tx, table: str) -> int:
         """Count the rows of a table for which the conditions hold."""
         if self._place is not None and is_counted_by_project(table):

@@ -15,7 +15,7 @@ NewTags = Annotated[dict[str, str], TagRules]
 TagChanges = Annotated[dict[str, str | None], TagRules]
 
 
-class TagView(Struct, kw_only=True, gc=False):
+class TagView(Struct, gc=False):
     """One tag. A read-only tag belongs to the system."""
 
     key: str
@@ -30,4 +30,4 @@ class TagView(Struct, kw_only=True, gc=False):
 
 def tag_views(tags: Iterable[Tag]) -> list[TagView]:
     """Make the views of tags, in the given order."""
-    return [TagView(key=tag.key, value=tag.value, read_only=tag.read_only) for tag in tags]
+    return [TagView(tag.key, tag.value, tag.read_only) for tag in tags]

@@ -7,7 +7,7 @@ from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 
 
-class InstanceAddress(Struct, frozen=True, kw_only=True, gc=False):
+class InstanceAddress(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """An address of an instance. A floating IP has the network of its fixed address."""
 
     network_name: str

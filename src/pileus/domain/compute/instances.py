@@ -126,7 +126,7 @@ INTERFACE_CHANGE_STATUSES = STABLE_STATUSES | {Status.PAUSED}
 REBUILDABLE_STATUSES = STABLE_STATUSES | {Status.ERROR}
 
 
-class FirstBootData(Struct, frozen=True, kw_only=True):
+class FirstBootData(Struct, frozen=True, kw_only=True, gc=False):
     """Data for the first boot. They are deleted after it. `user_data` is base64 text."""
 
     user_data: str | None = None
@@ -134,7 +134,7 @@ class FirstBootData(Struct, frozen=True, kw_only=True):
     password: str | None = None
 
 
-class Instance(TenantResource, frozen=True, kw_only=True):
+class Instance(TenantResource, frozen=True, kw_only=True, array_like=True, gc=False):
     """An instance: a virtual machine or a bare metal server. Times are in microseconds since 1970.
 
     `stamp` changes with everything that the instance shows, also of other records. The last outage is the last time

@@ -157,7 +157,7 @@ class Volume(StorageResource, frozen=True, kw_only=True):
         return replace(self, status=interim_status.value, task_id=task_id, updated_at=now)
 
 
-class Attachment(Struct, frozen=True, kw_only=True, gc=False):
+class Attachment(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """The attachment of a volume to an instance. A negative `boot_index` never boots."""
 
     volume_id: str

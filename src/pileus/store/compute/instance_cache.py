@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Hashable
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from pileus.domain.compute.instance_details import InstanceDetails
@@ -34,16 +34,13 @@ class InstanceState(Struct, frozen=True):
     details: InstanceDetails
 
 
-class _Entry:
+class _Entry(Struct, gc=False):
     """The answers of an instance under one stamp, by their form, and its state, all as bytes, whose size is known."""
 
-    __slots__ = ("answers", "size", "stamp", "state")
-
-    def __init__(self, stamp: int) -> None:
-        self.stamp = stamp
-        self.state: bytes | None = None
-        self.answers: dict[Hashable, bytes] = {}
-        self.size = ENTRY_BYTES
+    stamp: int
+    size: int = ENTRY_BYTES
+    state: bytes | None = None
+    answers: dict[Hashable, bytes] = field(default_factory=dict)
 
 
 STATE_ENCODER = msgspec.msgpack.Encoder()
@@ -73,10 +70,7 @@ class InstanceCache:
         return None if entry is None else entry.answers.get(form)
 
     async def get_for_change(self, tx: Tx, place: Place, instance_id: str) -> InstanceState:
-        """Return an instance, locked until the transaction ends. Raises NotFound.
-
-        Data of the first boot may be missing: it is not kept.
-        """
+        """Return an instance without data of the first boot, locked until the transaction ends. Raises NotFound."""
         # The lock is a statement of its own: what is read by the same statement may be older than the lock.
         stamp = await instances.lock_stamp(tx, place, instance_id)
         entry = self._find(instance_id, stamp)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from pileus.domain.compute.instances import InstanceKind
 from pileus.domain.places import Place
@@ -63,10 +64,13 @@ async def page(
     """
     where = _where(place, filters)
     column, _, direction = order_by.partition(".")
+    order = f"{ORDERS[column]} {direction}, i.id {direction}"
+    listed, values = f"instances i WHERE {where}", where.values
+    if column == "created" and len(filters.kinds) > 1 and not where.is_selective:
+        listed, values = _first_of_each_kind(place, filters, order, end=offset + limit)
     rows = await tx.all(
-        f"SELECT i.id, i.stamp FROM instances i WHERE {where}"
-        f" ORDER BY {ORDERS[column]} {direction}, i.id {direction} LIMIT :limit OFFSET :offset",
-        **where.values,
+        f"SELECT i.id, i.stamp FROM {listed} ORDER BY {order} LIMIT :limit OFFSET :offset",
+        **values,
         limit=limit,
         offset=offset,
     )
@@ -78,6 +82,21 @@ async def page(
         return await resource_counts.count_of_project(tx, place, "instances", kinds), stamps
     total = await tx.one(f"SELECT count(*) FROM instances i WHERE {where}", **where.values)
     return (int(total[0]) if total else 0), stamps
+
+
+def _first_of_each_kind(place: Place, filters: InstanceFilter, order: str, end: int) -> tuple[str, dict[str, Any]]:
+    """Return a query of the first instances of each kind, and its values.
+
+    The index of lists has the instances of one kind in order. Of several kinds, the database would sort all.
+    """
+    where = _where(place, replace(filters, kinds=()))
+    kinds = {f"kind_{number}": kind for number, kind in enumerate(filters.kinds)}
+    first = " UNION ALL ".join(
+        f"SELECT * FROM (SELECT i.id, i.stamp, i.created_at FROM instances i WHERE {where} AND i.kind = :{name}"
+        f" ORDER BY {order} LIMIT :end) of_kind"
+        for name in kinds
+    )
+    return f"({first}) i", {**where.values, **kinds, "end": end}
 
 
 def _in_place(place: Place, filters: InstanceFilter) -> Where:

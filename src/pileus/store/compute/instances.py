@@ -1,7 +1,8 @@
 """Instances and their details."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -24,11 +25,16 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-DOCUMENT = f"json_array({TABLE.qualified_columns('i')}, {instance_details.PARTS_OF_ONE})"
-GET_WITH_DETAILS = f"SELECT CAST({DOCUMENT} AS TEXT) FROM instances i WHERE {IN_PLACE}"
-DOCUMENTS = f"CAST(json_group_array(json_array({TABLE.qualified_columns('i')})) AS TEXT)"
-COLUMN_COUNT = len(TABLE.fields)
-ROWS_DECODER = msgspec.json.Decoder(list[tuple[Any, ...]])
+COLUMNS_TO_SHOW = TABLE.qualified_columns("i").replace("i.boot", "json_object()")
+"""Data of the first boot are secret, and nothing shows them."""
+DOCUMENTS = f"CAST(json_group_array(json_array({COLUMNS_TO_SHOW})) AS TEXT)"
+DECODER = msgspec.json.Decoder(list[Instance], strict=False)
+"""Not strict, because booleans are stored as 0 or 1."""
+GET_WITH_DETAILS = f"SELECT {instance_details.parts_of_instances(':id')}, {DOCUMENTS} FROM instances i WHERE {IN_PLACE}"
+IDS = "SELECT value FROM json_each(:ids)"
+LIST_WITH_DETAILS = (
+    f"SELECT {instance_details.parts_of_instances(IDS)}, {DOCUMENTS} FROM instances i WHERE i.id IN ({IDS})"
+)
 OF_PORTS = (
     f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 )
@@ -73,36 +79,34 @@ async def _get_stamp(tx: Tx, statement: str, place: Place, instance_id: str) -> 
 
 
 async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
-    """Return an instance of a place with its details; raises NotFound."""
+    """Return an instance of a place with its details, but without data of the first boot; raises NotFound."""
     row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
-    if row is None:
-        raise not_found("Instance", instance_id)
-    document = msgspec.json.decode(row[0])
-    details = instance_details.parse_details(tx, instance_details.decode_parts(document[COLUMN_COUNT:]))
-    return TABLE.record_from_row(tx, document), details
+    for state in _parse_states(tx, row):
+        return state
+    raise not_found("Instance", instance_id)
 
 
 async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Instance, InstanceDetails]]:
-    """Read instances with their details, in no order and without those that do not exist.
+    """Read instances as `get_with_details` does, in no order and without those that do not exist.
 
-    Each is parsed when the iterator comes to it: so many objects at once would cost the garbage collector.
+    The details of each are parsed when the iterator comes to it: so many objects at once would cost the garbage
+    collector.
     """
-    rows: list[Row] = []
-    parts: dict[str, list[list[Row]]] = {}
+    states: list[Iterable[tuple[Instance, InstanceDetails]]] = []
     for start in range(0, len(ids), BATCH_SIZE):
         batch = ids[start : start + BATCH_SIZE]
-        marks, values = in_list_placeholders("id", batch)
-        row = await tx.one(_list_with_parts(marks), **values)
+        row = await tx.one(LIST_WITH_DETAILS, ids=msgspec.json.encode(batch).decode())
         await take_turn_for(len(ids))
-        if row and row[-1]:
-            rows += ROWS_DECODER.decode(row[-1])
-            parts |= instance_details.decode_parts_by_id(row[:-1], batch)
-    records = (TABLE.record_from_row(tx, row) for row in rows)
-    return ((record, instance_details.parse_details(tx, parts[record.id])) for record in records)
+        states.append(_parse_states(tx, row))
+    return chain.from_iterable(states)
 
 
-def _list_with_parts(marks: str) -> str:
-    return f"SELECT {instance_details.parts_of_instances(marks)}, {DOCUMENTS} FROM instances i WHERE i.id IN ({marks})"
+def _parse_states(tx: Tx, row: Row | None) -> Iterable[tuple[Instance, InstanceDetails]]:
+    """Parse the row with the parts of instances and, last, the instances; it has none if none exists."""
+    if row is None or row[-1] is None:
+        return ()
+    records = DECODER.decode(row[-1])
+    return zip(records, instance_details.iterate_details(tx, [record.id for record in records], row[:-1]), strict=True)
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:

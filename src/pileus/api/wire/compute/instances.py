@@ -1,6 +1,5 @@
 """Instances, their consoles and their available names."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -14,10 +13,9 @@ from pileus.api.wire.times import format_zulu
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance
-from pileus.domain.storage.volumes import Attachment
 
 
-class InstanceAddressView(Struct, kw_only=True, gc=False):
+class InstanceAddressView(Struct, gc=False):
     """An address; only a fixed one has an interface and a subnet, and lists do not show the subnet."""
 
     addr: str
@@ -27,7 +25,7 @@ class InstanceAddressView(Struct, kw_only=True, gc=False):
     subnet_name: str | UnsetType = UNSET
 
 
-class FixedIpAssignment(Struct, kw_only=True, gc=False):
+class FixedIpAssignment(Struct, gc=False):
     """A fixed address with its subnet; `external` if its network is public."""
 
     ip_address: str
@@ -35,19 +33,14 @@ class FixedIpAssignment(Struct, kw_only=True, gc=False):
     external: bool
 
 
-class InstanceVolume(Struct, kw_only=True, gc=False):
+class InstanceVolume(Struct, gc=False):
     """A volume of an instance."""
 
     id: str
     delete_on_termination: bool
 
-    @classmethod
-    def of(cls, attachment: Attachment) -> "InstanceVolume":
-        """Show the volume of an attachment."""
-        return cls(id=attachment.volume_id, delete_on_termination=attachment.delete_on_termination)
 
-
-class InstanceSecurityGroup(Struct, kw_only=True, gc=False):
+class InstanceSecurityGroup(Struct, gc=False):
     """A security group of an instance, by name."""
 
     name: str
@@ -109,6 +102,7 @@ class InstanceView(Struct, kw_only=True, gc=False):
     ) -> "InstanceView":  # fmt: skip
         """Show an instance with its details."""
         tag_list, created_at = tags.tag_views(details.tags), format_zulu(instance.created_at)
+        fixed = [address for address in details.addresses if not address.floating]
         return cls(
             id=instance.id,
             name=instance.name,
@@ -117,13 +111,13 @@ class InstanceView(Struct, kw_only=True, gc=False):
             vm_state=instance.vm_state,
             task_state=instance.task_state,
             flavor=InstanceFlavorView.of(flavor),
-            volumes=[InstanceVolume.of(volume) for volume in details.volumes],
-            addresses=_addresses(details.addresses, options),
-            fixed_ip_assignments=_assignments(details.addresses),
-            security_groups=[InstanceSecurityGroup(name=name) for name in details.security_groups],
+            volumes=[InstanceVolume(volume.volume_id, volume.delete_on_termination) for volume in details.volumes],
+            addresses=_addresses(details.addresses, fixed, options),
+            fixed_ip_assignments=[FixedIpAssignment(item.addr, item.subnet_id, item.external) for item in fixed],
+            security_groups=[InstanceSecurityGroup(name) for name in details.security_groups],
             ssh_key_name=instance.ssh_key_id,
             tags=tag_list,
-            blackhole_ports=[BlackholePortView.of(port) for port in details.blackhole_ports],
+            blackhole_ports=list(map(BlackholePortView.of, details.blackhole_ports)),
             ddos_profile=_ddos_profile(details) if options.ddos_profile else None,
             instance_isolation=InstanceIsolation(reason=instance.isolation_reason) if instance.isolated else None,
             region=region_name,
@@ -167,13 +161,17 @@ class InstanceNamingRules(Struct, kw_only=True):
 
 
 def _addresses(
-    addresses: Iterable[InstanceAddress], options: InstanceViewOptions
+    addresses: list[InstanceAddress], fixed: list[InstanceAddress], options: InstanceViewOptions
 ) -> dict[str, list[InstanceAddressView]]:
+    """Show the fixed addresses by network, then those that float."""
     views: dict[str, list[InstanceAddressView]] = {}
-    # The sort is stable: floating addresses go last, all others keep their order.
-    for address in sorted(addresses, key=_is_floating):
-        view = _floating(address) if address.floating else _fixed(address, options)
-        views.setdefault(address.network_name, []).append(view)
+    for address in fixed:
+        views.setdefault(address.network_name, []).append(_fixed(address, options))
+    if len(addresses) > len(fixed):
+        for address in addresses:
+            if address.floating:
+                view = InstanceAddressView(address.addr, "floating")
+                views.setdefault(address.network_name, []).append(view)
     return views
 
 
@@ -182,27 +180,8 @@ def _ddos_profile(details: InstanceDetails) -> DdosProfileView | None:
     return None if profile is None else DdosProfileView.of(profile, details.ddos_template)
 
 
-def _is_floating(address: InstanceAddress) -> bool:
-    return address.floating
-
-
-def _floating(address: InstanceAddress) -> InstanceAddressView:
-    return InstanceAddressView(type="floating", addr=address.addr)
-
-
 def _fixed(address: InstanceAddress, options: InstanceViewOptions) -> InstanceAddressView:
-    return InstanceAddressView(
-        type="fixed",
-        addr=address.addr,
-        interface_name=address.interface_name if options.interface_names else None,
-        subnet_id=address.subnet_id if options.subnets else UNSET,
-        subnet_name=address.subnet_name if options.subnets else UNSET,
-    )
-
-
-def _assignments(addresses: Iterable[InstanceAddress]) -> list[FixedIpAssignment]:
-    return [
-        FixedIpAssignment(ip_address=address.addr, subnet_id=address.subnet_id, external=address.external)
-        for address in addresses
-        if not address.floating
-    ]
+    interface_name = address.interface_name if options.interface_names else None
+    if options.subnets:
+        return InstanceAddressView(address.addr, "fixed", interface_name, address.subnet_id, address.subnet_name)
+    return InstanceAddressView(address.addr, "fixed", interface_name)
