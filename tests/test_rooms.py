@@ -35,6 +35,7 @@ CATCHES_ALL = {
     "api.cell_requests",
     "api.dispatcher",
     "api.forwarded_requests",
+    "api.immediate_answers",
     "api.routes.health",
     "cli.main",
     "drivers.qemu.fabric.frame_errors",

@@ -105,20 +105,20 @@ async def send_raw(app: Litestar, request: RawRequest) -> RawAnswer:
     assert {b"request_id", b"x-request-id"} <= set(names)
     return RawAnswer(
         start["status"],
-        tuple(sorted(_stable_headers(start["headers"]))),
-        _stable_content(b"".join(message.get("body", b"") for message in rest)),
+        tuple(sorted(stable_headers(start["headers"]))),
+        stable_content(b"".join(message.get("body", b"") for message in rest)),
         scope.get("path_template"),
     )
 
 
-def _stable_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
+def stable_headers(headers: Iterable[tuple[bytes, bytes]]) -> Iterator[tuple[bytes, bytes]]:
     """Yield the headers that two answers share; the framework sorts the methods in `Allow` by chance."""
     for name, value in headers:
         if name.lower() not in CHANGING:
             yield name.lower(), b", ".join(sorted(value.split(b", "))) if name.lower() == b"allow" else value
 
 
-def _stable_content(body: bytes) -> Any:
+def stable_content(body: bytes) -> Any:
     try:
         content = json.loads(body)
     except ValueError:

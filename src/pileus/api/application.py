@@ -9,7 +9,8 @@ from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
 from pileus.api.dispatcher import Dispatch, dispatch_directly
-from pileus.api.middleware import ServerMetrics, answer_head_as_get, instrument_requests
+from pileus.api.immediate_answers import ImmediateAnswers
+from pileus.api.middleware import RequestObserver, ServerMetrics, answer_head_as_get, instrument_requests
 from pileus.api.operations import OperationIndex
 from pileus.api.request_log.exchanges import record_exchanges
 from pileus.api.requests import BodyDecodingRequest
@@ -59,16 +60,23 @@ def create_app(
         state=_make_state(settings, state, metrics),
     )
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
-    framework = answer_head_as_get(app.asgi_handler)
+    framework, observer = answer_head_as_get(app.asgi_handler), RequestObserver(metrics)
     if state is None:
-        app.asgi_handler = instrument_requests(framework, metrics)
+        app.asgi_handler = instrument_requests(framework, observer)
     else:
         state.operations = state.http_faults.operations = OperationIndex(app)
         answer = _forward_to_cells(_forward_requests(dispatch(app, state, framework), settings, state), settings, state)
-        app.asgi_handler = instrument_requests(answer, metrics, state.http_faults)
-        if state.request_log:
-            app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
+        app.asgi_handler = instrument_requests(answer, observer, state.http_faults)
+        _complete(app, state, observer)
     return app
+
+
+def _complete(app: Litestar, state: AppState, observer: RequestObserver) -> None:
+    """Wrap the application in the request log, and let it answer at once if no other server has a part in that."""
+    if state.request_log:
+        app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
+    if not state.drivers.remote and state.cells is None:
+        app.state.answer_immediately = ImmediateAnswers(state, observer).answer
 
 
 def _forward_requests(app: ASGIApp, settings: Settings, state: AppState) -> ASGIApp:
@@ -104,7 +112,15 @@ def _make_state(settings: Settings, state: AppState | None, metrics: ServerMetri
     """Make what the framework passes to requests."""
     legacy_fields = settings.legacy_fields if state is None else state.legacy_fields
     strict = state is not None and state.strict
-    return State({"app_state": state, "metrics": metrics, "legacy_fields": legacy_fields, "strict": strict})
+    return State(
+        {
+            "app_state": state,
+            "metrics": metrics,
+            "legacy_fields": legacy_fields,
+            "strict": strict,
+            "answer_immediately": None,
+        }
+    )
 
 
 def provide_context() -> RequestContext:

@@ -52,9 +52,9 @@ def _canonical_query(scope: Any) -> bytes:
 
 
 async def make_request_context(state: AppState, access: Access, scope: Any) -> RequestContext:
-    """Authenticate the caller, check the rate limit and the access, and return the context of the request.
+    """Authenticate the caller, admit the request, and return its context.
 
-    Makes the ids in the path and the query canonical. Raises Unauthenticated, TooManyRequests, Forbidden or Invalid.
+    Raises Unauthenticated, and what `admit_request` raises.
     """
     headers, now, epoch = dict(scope["headers"]), state.now(), state.epochs.current
     authorization = headers.get(b"authorization", b"")
@@ -62,17 +62,7 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         authorization, now
     )
     set_tenant(state.turns, caller.client_id)
-    scope["caller"] = caller
-    if state.rate_limiter:
-        state.rate_limiter.check((caller.user_id, caller.token_id))
-    if not is_allowed(caller.role, access):
-        raise Forbidden(f"The role {caller.role} does not allow this operation")
-    if access is Access.CONTROL and state.control_obstacle:
-        raise Forbidden(state.control_obstacle)
-    if access in LOGGED and scope["method"] not in READING:
-        _log_act(caller, scope)
-    params, client = _require_valid_inputs(state, scope), scope.get("client")
-    scope["path_params"], scope["query_string"] = canonical_path_params(params), _canonical_query(scope)
+    place, client = admit_request(state, access, caller, scope), scope.get("client")
     return RequestContext(
         app=state,
         epoch=epoch,
@@ -82,12 +72,36 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
         new_ordered_id=state.new_ordered_id,
         task_limit=state.task_limit,
         caller=caller,
-        place=Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0)),
+        place=place,
         request_id=scope["request_id"],
         source_ip=client[0] if client else None,
         user_agent=headers.get(b"user-agent", b"")[:MAX_USER_AGENT].decode("latin-1") or None,
         tag_limit=state.tag_limit,
     )
+
+
+def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -> Place:
+    """Check the rate limit, the access and the inputs of an authenticated request, and return its place.
+
+    Makes the ids in the path and the query canonical. Raises TooManyRequests, Forbidden or Invalid.
+    """
+    scope["caller"] = caller
+    if state.rate_limiter:
+        state.rate_limiter.check((caller.user_id, caller.token_id))
+    if not is_allowed(caller.role, access):
+        raise Forbidden(f"The role {caller.role} does not allow this operation")
+    if access is Access.CONTROL and state.control_obstacle:
+        raise Forbidden(state.control_obstacle)
+    if access in LOGGED and scope["method"] not in READING:
+        _log_act(caller, scope)
+    params = _require_valid_inputs(state, scope)
+    scope["path_params"], scope["query_string"] = canonical_path_params(params), _canonical_query(scope)
+    return place_of(caller, params)
+
+
+def place_of(caller: Caller, params: dict[str, Any]) -> Place:
+    """Return the place that the parameters of a path name."""
+    return Place(caller.client_id, params.get("project_id", 0), params.get("region_id", 0))
 
 
 def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:

@@ -24,8 +24,8 @@ VALUES_PER_STEP = 1000
 """Values of JSON that are looked at in one step: less than a millisecond."""
 FREE_FIELDS = {"app_config", "configuration", "field_value", "metadata", "tags", "value"}
 """Fields of bodies whose contents are the client's own."""
-CANONICAL = re.compile(r"[0-9a-f-]{14}[^5][0-9a-f-]{21}")
-"""Matches the ids of nearly all requests, in less time than it takes to look for others."""
+VERSION_INDEX, FORMER_VERSION = 14, "5"
+"""Where a UUID has its version, and that of the former ids."""
 UUID_BYTES = re.compile(UUID_TEXT.pattern.encode())
 EMPTY_ID = re.compile(rb"(?:(?<=&)|^)(?:\w+_)?id=(?:&|$)")
 OTHER_FORM = rb"(?=[0-9a-f-]{0,35}[A-F]|[0-9a-f-]{14}5)"
@@ -44,7 +44,8 @@ def canonical_path_params(params: dict[str, Any]) -> dict[str, Any]:
         name: identity
         for name, value in params.items()
         if isinstance(value, str)
-        and CANONICAL.fullmatch(value) is None
+        # The ids of nearly all requests are canonical, which this shows in less time than `canonical_id` takes.
+        and (value[VERSION_INDEX : VERSION_INDEX + 1] == FORMER_VERSION or value != value.lower())
         and is_id_name(name)
         and (identity := canonical_id(value)) != value
     }

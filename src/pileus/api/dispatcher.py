@@ -55,12 +55,12 @@ class DirectRoute:
 class DirectRoutes:
     """The operations of an application whose handlers are called directly."""
 
-    def __init__(self, operations: OperationIndex) -> None:
+    def __init__(self, operations: OperationIndex, *, only_kept: bool = False) -> None:
         self._find_operation = operations.find
         self._routes = {
             operation: route
             for operation in operations.operations
-            if (route := make_direct_route(operation)) is not None
+            if (operation.keeps_answers or not only_kept) and (route := make_direct_route(operation)) is not None
         }
 
     def find(self, scope: Any) -> DirectRoute | None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -84,19 +84,40 @@ class ServerMetrics:
         return generate_latest(registry)
 
 
-def instrument_requests(app: ASGIApp, metrics: ServerMetrics, http_faults: "HttpFaults | None" = None) -> ASGIApp:
+class RequestObserver:
+    """Gives requests their ids, counts them for Prometheus and logs them."""
+
+    def __init__(self, metrics: ServerMetrics) -> None:
+        self.new_id = _make_request_ids().__next__
+        self._metrics = metrics
+        self._counters: dict[tuple[str, str, int], Any] = {}
+
+    def observe(self, scope: Any, status: int, seconds: float) -> None:
+        """Count an answered request, and log it."""
+        method = scope["method"] if scope["method"] in METHODS else UNKNOWN
+        key = (method, scope.get("path_template") or UNKNOWN, status)
+        if (counters := self._counters.get(key)) is None:
+            labels = (*key[:2], _operation_id(scope), str(status))
+            counters = (self._metrics.requests.labels(*labels), self._metrics.seconds.labels(method))
+            self._counters[key] = counters
+        counters[0].inc()
+        counters[1].observe(seconds)
+        if LOG.isEnabledFor(logging.INFO):
+            _log_request(scope, status, seconds)
+
+
+def instrument_requests(app: ASGIApp, observer: RequestObserver, http_faults: "HttpFaults | None" = None) -> ASGIApp:
     """Wrap the application: give each request an id, return it in headers, count the request and log it.
 
     Between this and the application, requests meet the faults of HTTP.
     """
     clock = time.perf_counter
-    count_request, request_ids = _make_request_counter(metrics), _make_request_ids()
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
-        started, request_id = clock(), next(request_ids)
+        started, request_id = clock(), observer.new_id()
         scope["request_id"] = request_id  # type: ignore[typeddict-unknown-key]  # our own key
         encoded_id = request_id.encode()
         id_headers = ((b"request_id", encoded_id), (b"x-request-id", encoded_id))
@@ -115,27 +136,9 @@ def instrument_requests(app: ASGIApp, metrics: ServerMetrics, http_faults: "Http
             elif not await http_faults.answer(app, scope, receive, send_with_id):
                 status = NO_ANSWER
         finally:
-            seconds = clock() - started
-            count_request(scope, status, seconds)
-            if LOG.isEnabledFor(logging.INFO):
-                _log_request(scope, request_id, status, seconds)
+            observer.observe(scope, status, clock() - started)
 
     return handle
-
-
-def _make_request_counter(metrics: ServerMetrics) -> Callable[[Scope, int, float], None]:
-    counters_by_key: dict[tuple[str, str, int], Any] = {}
-
-    def count_request(scope: Any, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in METHODS else UNKNOWN
-        key = (method, scope.get("path_template") or UNKNOWN, status)
-        if (counters := counters_by_key.get(key)) is None:
-            labels = (*key[:2], _operation_id(scope), str(status))
-            counters = counters_by_key[key] = (metrics.requests.labels(*labels), metrics.seconds.labels(method))
-        counters[0].inc()
-        counters[1].observe(seconds)
-
-    return count_request
 
 
 def _operation_id(scope: Any) -> str:
@@ -213,11 +216,11 @@ def _with_head(name: bytes, value: bytes) -> tuple[bytes, bytes]:
     return name, allowed_methods_with_head(value.decode()).encode()
 
 
-def _log_request(scope: Any, request_id: str, status: int, seconds: float) -> None:
+def _log_request(scope: Any, status: int, seconds: float) -> None:
     LOG.info(
         "request",
         extra={
-            "request_id": request_id,
+            "request_id": scope["request_id"],
             "method": scope["method"],
             "path": scope["path"],
             "client": scope["client"][0] if scope.get("client") else "",

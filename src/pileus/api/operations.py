@@ -18,6 +18,8 @@ PARAMETER = "{"
 """How the part of a template begins that stands for any text."""
 PROJECT = "{project_id}"
 ALL_PARTS = "**"
+KEPT = "find_kept"
+"""The key in the `opt` of a handler whose answers are kept in memory: see `immediate_answers.py`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +39,11 @@ class ApiOperation:
     def is_public(self) -> bool:
         """Whether it belongs to the public API, not to the server itself as its control and its health checks do."""
         return bool(self.operation_id) and not self.template.startswith(CONTROL_PREFIX)
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether answers are kept in memory."""
+        return KEPT in self.handler.opt
 
     def project_id_in(self, path: str) -> int | None:
         """Return the project in a path of the operation, or None."""

@@ -8,13 +8,15 @@ the deadlines once a second, so that a request needs no timer of its own.
 import asyncio
 import math
 import os
+import re
 from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from pileus.api.immediate_answers import AnswerImmediately
 from pileus.api.lost_answers import TRANSPORT
 from pileus.server.connections import ConnectionRegister
 
@@ -25,6 +27,10 @@ MAX_HEADER_BYTES = 64 << 10
 RETRY_SECONDS = 1
 """What `Retry-After` says to a refused connection."""
 NEVER = math.inf
+PLAIN_PATH = re.compile(rb"/[0-9A-Za-z/_.-]*")
+"""A path that says what it means, without a query."""
+BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding", b"expect"))
+"""Those of a request with a body."""
 
 
 class RefusedError(Exception):
@@ -67,12 +73,18 @@ class AnswerWriter:
 class HttpProtocol(HttpToolsProtocol):
     """One connection. It closes at its deadline, and makes room for others while it is idle."""
 
-    def __init__(self, register: ConnectionRegister, **arguments: Any) -> None:
+    def __init__(
+        self, register: ConnectionRegister, answer_immediately: AnswerImmediately | None = None, **arguments: Any
+    ) -> None:
         super().__init__(**arguments)
         self.register = register
         self.limits = register.limits
         self.peer = ""
         self.deadline = NEVER
+        self._answer_immediately = answer_immediately
+        self._is_first = False
+        self._is_answered = False
+        self._has_body = False
         self._host_count = 0
         self._header_bytes = 0
         self._has_request = False
@@ -95,13 +107,16 @@ class HttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, unless the connection is being closed."""
         if not self.transport.is_closing():
+            self._is_first = True
             super().data_received(data)
+            self._is_first = False
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required]  # our own key
         self._host_count, self._header_bytes, self._has_request = 0, 0, True
+        self._has_body = self._is_answered = False
         self.deadline = self.loop.time() + self.limits.header_timeout
         self.register.mark_busy(self)
 
@@ -112,13 +127,17 @@ class HttpProtocol(HttpToolsProtocol):
             self._refuse_request(HTTPStatus.REQUEST_URI_TOO_LONG, "The URL is too long.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, and count those that name the host."""
-        super().on_header(name, value)
+        """Keep a header, and note what those say that concern the connection."""
+        name = name.lower()
+        self.headers.append((name, value))
         self._header_bytes += len(name) + len(value)
         if self._header_bytes > MAX_HEADER_BYTES or len(self.headers) > MAX_HEADERS:
             self._refuse_request(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "The headers are too large.")
-        if self.headers[-1][0] == b"host":
+        if name == b"host":
             self._host_count += 1
+        elif name in BODY_HEADERS:
+            self._has_body = True
+            self.expect_100_continue |= name == b"expect" and value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         """Start the application, unless the request does not name exactly one host (RFC 9112 3.2).
@@ -128,14 +147,52 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + self.limits.body_timeout
         if self._host_count > 1 or (not self._host_count and self.parser.get_http_version() == "1.1"):
             self._refuse_request(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
+        if self._is_first and self._answer_at_once():
+            return
         super().on_headers_complete()
         if self._is_handed_over():
             self._unanswered += 1
             self.cycle.transport = AnswerWriter(self.transport, self.cycle)  # type: ignore[assignment]  # what it uses of it
             self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
+    def _answer_at_once(self) -> bool:
+        """Answer a plain GET without a task if the application can; return whether it is answered.
+
+        Only the first of the requests that arrive together is answered so: others get their turn before the next one.
+        """
+        self._is_first = False
+        if self._answer_immediately is None or not self._is_plain_get():
+            return False
+        path = self.url.decode("ascii")
+        self.scope |= {"method": "GET", "path": path, "raw_path": self.url, "query_string": b""}
+        answer = self._answer_immediately(self.scope)
+        if answer is None:
+            return False
+        status, fields, body = answer
+        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], date, fields, body))
+        self.server_state.total_requests += 1
+        self._is_answered = True
+        return True
+
+    def _is_plain_get(self) -> bool:
+        parser = self.parser
+        return (
+            parser.get_method() == b"GET"
+            and not self._has_body
+            and PLAIN_PATH.fullmatch(self.url) is not None
+            and getattr(self.cycle, "response_complete", True)
+            and not self.flow.write_paused
+            and parser.get_http_version() == "1.1"
+            and parser.should_keep_alive()
+            and not parser.should_upgrade()
+        )
+
     def on_message_complete(self) -> None:
         """End the request; the application may take as long as it needs."""
+        if self._is_answered:
+            self._become_idle()
+            return
         self.deadline = NEVER
         if self._is_handed_over() and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
@@ -148,11 +205,20 @@ class HttpProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Start the next request that has arrived, or wait for one."""
         self._unanswered -= 1
-        waits = not self.pipeline
-        super().on_response_complete()
-        if waits and not self.transport.is_closing():
-            self._has_request = False
-            self.register.mark_idle(self)
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._is_handed_over():
+            self._become_idle()
+
+    def _become_idle(self) -> None:
+        """Wait for the next request."""
+        self._has_request = False
+        self.deadline = self.loop.time() + self.limits.idle_timeout
+        self.register.mark_idle(self)
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over to the WebSocket protocol, which registers it anew."""

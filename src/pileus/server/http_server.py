@@ -9,6 +9,7 @@ from functools import partial
 import uvicorn
 from litestar.types import ASGIApp
 
+from pileus.api.immediate_answers import AnswerImmediately
 from pileus.server.connections import ConnectionLimits, ConnectionRegister
 from pileus.server.http_protocol import HttpProtocol, WebSocketProtocol
 
@@ -20,7 +21,7 @@ TICKS_PER_SWEEP = 10
 class HttpServer(uvicorn.Server):
     """Serves an application until `should_exit` is set. Signals are the caller's."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each caller names the few that it needs
         self,
         app: ASGIApp,
         limits: ConnectionLimits,
@@ -28,13 +29,14 @@ class HttpServer(uvicorn.Server):
         websockets: bool,
         drain_seconds: float,
         trusted_proxies: str = "",
+        answer_immediately: AnswerImmediately | None = None,
     ) -> None:
         self.register = ConnectionRegister(limits)
         self.last_tick = time.monotonic()
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(HttpProtocol, self.register),  # type: ignore[arg-type]  # called like the class
+                http=partial(HttpProtocol, self.register, answer_immediately),  # type: ignore[arg-type]  # called like the class
                 ws=partial(WebSocketProtocol, self.register) if websockets else "none",  # type: ignore[arg-type]  # alike
                 lifespan="off",
                 log_config=None,

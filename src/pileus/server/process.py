@@ -8,6 +8,7 @@ import sys
 import msgspec
 import uvloop
 
+from pileus.api.immediate_answers import AnswerImmediately
 from pileus.api_keys import ApiKeyAdmin
 from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
@@ -28,6 +29,7 @@ from pileus.server.startup import (
 )
 from pileus.setting_fields import SettingError
 from pileus.settings import Settings
+from pileus.store.sqlite import Sqlite
 from pileus.tasks.cancellation import cancel_and_wait
 
 LOG = logging.getLogger("pileus.server")
@@ -124,7 +126,16 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
         websockets=websockets,
         drain_seconds=DRAIN_SECONDS,
         trusted_proxies=settings.trusted_proxies,
+        answer_immediately=find_immediate_answers(settings, cloud),
     )
+
+
+def find_immediate_answers(settings: Settings, cloud: RunningCloud) -> AnswerImmediately | None:
+    """Return what answers lookups at once, if they never wait and the client's address needs no other look."""
+    if settings.trusted_proxies or not isinstance(cloud.app_state.db, Sqlite):
+        return None
+    answer: AnswerImmediately | None = cloud.app.state.answer_immediately
+    return answer
 
 
 async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclusive: bool) -> None:

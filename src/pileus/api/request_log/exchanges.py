@@ -58,7 +58,10 @@ class Exchange(Struct, frozen=True):
 
 
 class Recorder:
-    """Stands between the server and the application for one request, and keeps both bodies."""
+    """Stands between the server and the application for one request, and keeps both bodies.
+
+    Without `receive` and `send` it is told what is answered.
+    """
 
     __slots__ = (
         "_has_ended",
@@ -74,8 +77,10 @@ class Recorder:
         "_status",
     )  # fmt: skip
 
-    def __init__(self, log: "RequestLog", scope: Any, receive: Receive, send: Send) -> None:
-        self._log, self._scope, self._receive, self._send = log, scope, receive, send
+    def __init__(self, log: "RequestLog", scope: Any, receive: Receive | None = None, send: Send | None = None) -> None:
+        self._log, self._scope = log, scope
+        self._receive: Any = receive
+        self._send: Any = send
         self._method, self._query = scope["method"], scope["query_string"]
         self._request_body: Body = b""
         self._response_body: Body = b""
@@ -99,7 +104,13 @@ class Recorder:
                 self._response_body = _joined(self._response_body, body)
             if not message.get("more_body", False):
                 self.end()
-        return self._send(message)
+        sending: Awaitable[None] = self._send(message)
+        return sending
+
+    def end_with(self, status: int, body: bytes, started: float) -> None:
+        """Add the exchange with an answer that is complete, to a request that arrived at a time of `perf_counter`."""
+        self._status, self._response_body, self._started = status, body, started
+        self.end()
 
     def end(self) -> None:
         """Add the exchange to the log, once."""

@@ -15,6 +15,7 @@ from pileus.api.routes.compute.instance_reads import open_console
 from pileus.api.routes.compute.instance_views import (
     SERVER,
     InstanceForm,
+    keeping_answers,
     show_instance,
     show_instances,
     update_and_show_instance,
@@ -79,7 +80,7 @@ async def create_server(ctx: Ctx, data: JSONBody[CreateServer]) -> TaskIds:
     )
 
 
-@get(ONE, opt=READ, tags=["Bare Metal"])
+@get(ONE, opt=READ | keeping_answers(SERVER), tags=["Bare Metal"])
 async def get_server(ctx: Ctx, server_id: FromPath[str]) -> ServerView:
     """Get a bare metal server with its addresses, DDoS profile and tags."""
     return await show_instance(ctx, server_id, SERVER)

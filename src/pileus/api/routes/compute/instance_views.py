@@ -1,12 +1,15 @@
 """Show instances, from memory as long as their stamps do not change."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Generic, TypeVar, cast
 
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from pileus.api.context import AppState, RequestContext
+from pileus.api.immediate_answers import FindKept
+from pileus.api.operations import KEPT
 from pileus.api.responses import encode_json
 from pileus.api.wire.compute.baremetal import ServerView
 from pileus.api.wire.compute.instances import ALL_FIELDS, InstanceView, InstanceViewOptions
@@ -48,16 +51,33 @@ def instance_view(
     return InstanceView.of(instance, details, region.display_name, flavor, options)
 
 
+def keeping_answers(form: InstanceForm[V]) -> dict[str, FindKept]:
+    """Return the part of the `opt` of a handler that answers `show_instance` with the same form."""
+    return {KEPT: partial(find_kept_answer, form)}
+
+
+async def find_kept_answer(form: InstanceForm[V], app: AppState, place: Place, instance_id: str) -> bytes | None:
+    """Return the encoded view of an instance if it is in memory. Raises NotFound."""
+    cache = app.instance_cache
+    async with app.db.read() as tx:
+        stamp = await instances.get_stamp(tx, place, instance_id)
+        answer = cache.find_answer(instance_id, stamp, form)
+        return answer if answer is None or not cache.checked else await _read_answer(tx, form, app, place, instance_id)
+
+
 async def show_instance(ctx: RequestContext, instance_id: str, form: InstanceForm[V]) -> V:
     """Return the encoded view of an instance. Raises NotFound."""
-    cache = ctx.app.instance_cache
-    async with ctx.db.read() as tx:
-        stamp = await instances.get_stamp(tx, ctx.place, instance_id)
-        answer = cache.find_answer(instance_id, stamp, form)
-        if answer is None or cache.checked:
-            state = InstanceState(*await instances.get_with_details(tx, ctx.place, instance_id))
-            answer = _keep_state_and_answer(ctx.app, state, form)
+    answer = await find_kept_answer(form, ctx.app, ctx.place, instance_id)
+    if answer is None:
+        async with ctx.db.read() as tx:
+            answer = await _read_answer(tx, form, ctx.app, ctx.place, instance_id)
     return cast("V", Raw(answer))
+
+
+async def _read_answer(tx: Tx, form: InstanceForm[V], app: AppState, place: Place, instance_id: str) -> bytes:
+    """Read, encode and keep the view of an instance. Raises NotFound."""
+    state = InstanceState(*await instances.get_with_details(tx, place, instance_id))
+    return _keep_state_and_answer(app, state, form)
 
 
 async def show_instances(

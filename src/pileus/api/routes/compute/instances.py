@@ -14,6 +14,7 @@ from pileus.api.routes.compute.instance_filters import FILTER_DEPENDENCIES
 from pileus.api.routes.compute.instance_views import (
     INSTANCE,
     InstanceForm,
+    keeping_answers,
     show_instance,
     show_instances,
     update_and_show_instance,
@@ -94,7 +95,7 @@ async def create_instance(ctx: Ctx, data: JSONBody[CreateInstance]) -> TaskIds:
     )
 
 
-@get(ONE, opt=READ, tags=["Instances"])
+@get(ONE, opt=READ | keeping_answers(INSTANCE), tags=["Instances"])
 async def get_instance(ctx: Ctx, instance_id: FromPath[str]) -> InstanceView:
     """Get an instance with its addresses, volumes, security groups, DDoS profile and tags."""
     return await show_instance(ctx, instance_id, INSTANCE)
