@@ -15,6 +15,7 @@ from pileus.drivers.openstack.networks import allocation_pool
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
 from pileus.drivers.protocols.network import SubnetSpec
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.testing.conformance.helpers import new_machine
 from tests.drivers.openstack.double import Double
 from tests.drivers.openstack.exchanges import LOST
@@ -209,3 +210,25 @@ async def test_a_refusal_by_the_policy_of_a_service_that_was_stopped_is_an_outag
 )
 def test_nobody_builds_a_server_whose_host_has_died(server: dict[str, str], is_built: bool) -> None:  # noqa: FBT001  # a parameter
     assert has_been_built(server) is is_built
+
+
+async def test_a_new_volume_that_gets_no_content_is_deleted_for_another_try(
+    driver: Openstack, cloud_server: Double, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    volume = {"id": "v", "name": "pileus-data", "created_at": "", "status": "error"}
+    requests: list[tuple[str, str]] = []
+
+    def answer(_service: str, method: str, path: str, _arguments: object) -> dict[str, object]:
+        requests.append((method, path))
+        if requests[-1] == ("GET", "/volumes/v") and ("DELETE", "/volumes/v") in requests:
+            raise OpenstackError("OpenStack: it does not exist", 404)
+        return {"volume": volume, "volumes": [volume] if ("POST", "/volumes") in requests else []}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(driver.cloud, "_send_once", answer)
+        with pytest.raises(DriverError, match="cannot fill volume data") as failure:
+            await driver.volumes.ensure_volume(DiskSpec(id="data", size=1, type_name="standard"))
+
+    assert failure.value.retryable
+    assert requests.count(("POST", "/volumes")) == requests.count(("DELETE", "/volumes/v")) == 1
+    assert cloud_server.unknown == []
