@@ -117,6 +117,20 @@ async def test_other_kinds_are_listed_on_request(tenant: Tenant) -> None:
     ]
 
 
+async def test_instances_of_several_kinds_are_sorted_together(tenant: Tenant) -> None:
+    gpu = next(candidate.id for candidate in tenant.running.app_state.catalogue.flavors if candidate.kind == "gpu")
+    flavors = {"first": "g1-standard-1-2", "second": gpu, "third": "g1-standard-1-2", "fourth": "bm2-hf-medium"}
+    for time, (name, flavor) in enumerate(flavors.items()):
+        await an_instance(tenant, name=name, flavor_id=flavor, created_at=time)
+    all_kinds = {"include_ai": "true", "include_baremetal": "true"}
+
+    assert await list_names(tenant, **all_kinds) == ["fourth", "third", "second", "first"]
+    assert await list_names(tenant, **all_kinds, order_by="created.asc") == list(flavors)
+    page = await tenant.api.get(tenant.path("instances"), params={**all_kinds, "limit": 2, "offset": 1})
+    assert [view["name"] for view in page.json()["results"]] == ["third", "second"]
+    assert page.json()["count"] == 4
+
+
 async def test_ddos_profiles_are_shown_and_filtered_on_request(tenant: Tenant) -> None:
     protected, _ = await an_instance(tenant, name="safe"), await an_instance(tenant, name="bare")
     (port,) = await list_ports(tenant, protected)
