@@ -36,7 +36,13 @@ class SimulatedMachines(SimulationState):
                 return "create"
             return None if state.status == Status.ACTIVE else "start"
 
-        await self._change(plan, lambda records: _save_running(records, machine))
+        async def run(records: Records) -> None:
+            if await records.find(SimulatedMachineState, id=machine.id) is None:
+                await records.save(_new_machine(machine))
+            else:
+                await _save_running(records, machine)
+
+        await self._change(plan, run)
 
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
         """Run a machine that exists."""
@@ -185,11 +191,17 @@ async def _detach_all_except_named(records: Records, machine: MachineSpec) -> No
 
 async def _save_machine(records: Records, machine: MachineSpec, **changes: Any) -> None:
     """Update a machine, or create it running."""
-    spec = msgspec.json.encode(msgspec.structs.replace(machine, boot=type(machine.boot)())).decode()
-    if not await _update_machine(records, machine.id, spec=spec, **changes):
-        await records.save(
-            SimulatedMachine(**{"id": machine.id, "status": Status.ACTIVE.value, "spec": spec, **changes})
-        )
+    if not await _update_machine(records, machine.id, spec=_encode_spec(machine), **changes):
+        await records.save(msgspec.structs.replace(_new_machine(machine), **changes))
+
+
+def _new_machine(machine: MachineSpec) -> SimulatedMachine:
+    """Return a machine that runs, without volumes and interfaces."""
+    return SimulatedMachine(id=machine.id, status=Status.ACTIVE.value, spec=_encode_spec(machine))
+
+
+def _encode_spec(machine: MachineSpec) -> str:
+    return msgspec.json.encode(msgspec.structs.replace(machine, boot=type(machine.boot)())).decode()
 
 
 async def _update_machine(records: Records, machine_id: str, **changes: Any) -> int:
