@@ -4,6 +4,7 @@ import json
 import select
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +18,10 @@ from tests.servers import KEY, Server, free_port, run_server
 LONGEST = 10.0
 LIMIT = 16
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+LARGE, LARGE_COUNT = b"GET /schema/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", 8
+"""Requests for answers of more than a megabyte each."""
+ESTABLISHED = "01"
+"""The state of a connection in /proc/net/tcp."""
 SLOW_REQUEST = (
     f"PATCH /cloud/v1/projects/1 HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey {KEY}\r\nContent-Length: 20\r\n\r\n{{"
 ).encode()
@@ -240,6 +245,36 @@ def test_a_connection_is_closed_when_it_is_idle_after_a_kept_answer(server: Serv
         ask(connection, kept + b"\r\n")
 
         assert read_to_end(connection) == b""
+
+
+def is_held_by_server(connection: socket.socket) -> bool:
+    """Return whether the server has not closed its end, which a client cannot see before it has read all answers."""
+    own_port, server_port = connection.getsockname()[1], connection.getpeername()[1]
+    ends = f"0100007F:{server_port:04X} 0100007F:{own_port:04X} {ESTABLISHED} "
+    return ends in Path("/proc/net/tcp").read_text()
+
+
+def ask_for_more_than_fits(connection: socket.socket) -> None:
+    """Ask for answers that are larger than all buffers together."""
+    connection.sendall(LARGE * LARGE_COUNT)
+
+
+def test_a_connection_whose_client_does_not_read_is_closed(server: Server) -> None:
+    with connect(server) as connection:
+        ask_for_more_than_fits(connection)
+        deadline = time.monotonic() + LONGEST
+        while is_held_by_server(connection) and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+        assert not is_held_by_server(connection)
+
+
+def test_a_connection_is_closed_when_it_is_idle_after_answers_that_were_read_late(server: Server) -> None:
+    with connect(server) as connection:
+        ask_for_more_than_fits(connection)
+        select.select([connection], [], [], LONGEST)
+
+        assert read_to_end(connection).count(b"HTTP/1.1 200") == LARGE_COUNT
 
 
 def test_the_head_of_a_kept_answer_is_sent_alone(server: Server, kept: bytes) -> None:

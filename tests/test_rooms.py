@@ -29,6 +29,7 @@ CATCHES_ALL = {
     "store.serial_executor",
     "tasks.engine",
     "tasks.account.deliveries",
+    "tasks.storage.scheduler",
     "tasks.periodic",
     "store.sqlite",
     "testing.server_threads",

@@ -266,7 +266,7 @@ def _make_app_state(  # noqa: PLR0913, PLR0917  # the parts of a running cloud
         resets,
         _make_states(settings, prepared, resets),
         control_obstacle=control_obstacle,
-        task_ender=engine,
+        task_performer=engine,
         task_waiters=task_waiters,
         rate_limiter=make_rate_limiter(settings, drivers),
         long_poll_seconds=settings.task_poll_ms / 1000,

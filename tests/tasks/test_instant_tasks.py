@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -16,6 +17,7 @@ from pileus.store.database import Tx
 from pileus.store.open_transactions import WouldWaitError
 from pileus.store.schema import open_database
 from pileus.store.sqlite import Sqlite
+from pileus.tasks import engine as engine_module
 from pileus.tasks.engine import Engine
 from pileus.tasks.operation import Step, TaskContext
 from tests.simulated_cloud import a_driver
@@ -203,7 +205,7 @@ async def start_and_end(bench: Workbench, task: Task, *, is_instant: bool = True
     engine = bench.engine(bench.journal.operation(counting_step(bench)), is_instant=is_instant)
 
     async def start(tx: Tx) -> bool:
-        return await engine.end_new(tx, await tasks.add(tx, task))
+        return await engine.perform_new(tx, await tasks.add(tx, task))
 
     return await bench.db.write(start), engine
 
@@ -232,6 +234,26 @@ async def test_a_task_ends_in_the_transaction_that_starts_it(bench: Workbench, t
     assert (task.step, task.lease_token, task.created_resources) == (1, None, {"instances": ["i-1"]})
     assert await bench.end_counts() == {"done": 1, "step": 1}
     assert await count_unfinished(bench) == 0
+
+
+async def test_after_one_that_takes_too_long_tasks_of_its_type_are_claimed(
+    bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as short:
+        short.setattr(open_transactions, "LONGEST_SECONDS", -1)
+        was_late, engine = await start_and_end(bench, a_task(id="late"))
+
+    async def start(task: Task) -> bool:
+        async def work(tx: Tx) -> bool:
+            return await engine.perform_new(tx, await tasks.add(tx, task))
+
+        return await bench.db.write(work)
+
+    is_claimed = not await start(a_task(id="soon after"))
+    later = time.monotonic() + engine_module.CLAIMED_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+
+    assert (was_late, is_claimed, await start(a_task(id="later"))) == (False, True, True)
 
 
 async def test_what_cannot_end_with_its_start_is_left_to_the_workers(bench: Workbench) -> None:

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from pileus.api.cell_connections import AccountCopies
 from pileus.domain.account.projects import Project
+from pileus.domain.errors import Unavailable
 from pileus.domain.storage.lifecycle_policies import LifecyclePolicy
 from pileus.domain.storage.schedules import MINUTE, Interval, Schedule, TimeSpan
 from pileus.domain.storage.task_types import CreateSnapshotArgs
@@ -316,6 +317,18 @@ async def test_quotas_are_those_of_the_database_with_the_tenants(schedule_bench:
     (task,) = await schedule_bench.tasks()
     assert (started, task.state) == (0, TaskState.ERROR)
     assert "volume_snapshots_count" in str(task.error)
+
+
+async def test_snapshots_wait_while_their_tenant_cannot_be_copied(schedule_bench: ScheduleBench) -> None:
+    await schedule_bench.add_schedule(a_volume())
+    schedule_bench.bench.clock.advance(HOUR)
+
+    async def fail(client_id: int) -> None:
+        raise Unavailable(f"The database with tenant {client_id} does not answer")
+
+    assert await schedule_bench.scheduler(ensure_tenant=fail).start_due_tasks() == 0
+    assert await schedule_bench.tasks() == []
+    assert await schedule_bench.scheduler().start_due_tasks() == 1
 
 
 async def test_a_snapshot_that_cannot_be_deleted_is_retried_later(schedule_bench: ScheduleBench) -> None:

@@ -40,14 +40,14 @@ from pileus.tasks.resets import CloudResets
 from pileus.tasks.states import CloudStates
 
 
-class TaskEnder(Protocol):
-    """Ends tasks at once: the engine."""
+class TaskPerformer(Protocol):
+    """Performs tasks: the engine."""
 
-    async def end_new(self, tx: Tx, task: Task) -> bool:
-        """End a task in the transaction that starts it, if that is possible, and return whether it has ended."""
+    async def perform_new(self, tx: Tx, task: Task) -> bool:
+        """Perform a task in the transaction that starts it, if that is possible; return whether it is finished."""
 
     def notify_of_end(self, task: Task) -> None:
-        """Tell who waits for a task that the transaction which ended it is committed."""
+        """Tell who waits for a task that the transaction which finished it is committed."""
 
 
 @dataclass(slots=True)
@@ -58,8 +58,8 @@ class AppState:
     that of a request that reads a task. `task_limit` is the most unfinished tasks that a tenant may have.
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
     has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
-    `cells` is None in a cloud of one database. `operations` is set when the application has its routes. `task_ender`
-    ends tasks in the transactions that start them.
+    `cells` is None in a cloud of one database. `operations` is set when the application has its routes.
+    `task_performer` performs tasks in the transactions that start them.
     """
 
     db: Database
@@ -77,7 +77,7 @@ class AppState:
     states: CloudStates
     control_obstacle: str = ""
     due_jobs: Sequence[Callable[[], Awaitable[object]]] = ()
-    task_ender: TaskEnder | None = None
+    task_performer: TaskPerformer | None = None
     task_waiters: TaskWaiters = field(default_factory=TaskWaiters)
     patience: float = 25.0
     login_limits: LoginLimits = field(default_factory=LoginLimits)
@@ -187,25 +187,25 @@ class RequestContext(Context):
         return result
 
     async def _start_task(self, work: Callable[[Tx, str], Awaitable[T]], task_id: str) -> T:
-        """Run `work(tx, task_id)` in one transaction, which also ends the task if that is possible at once."""
+        """Run `work(tx, task_id)` in one transaction, which also performs the task if that is possible."""
 
         async def start(tx: Tx) -> tuple[T, Task | None]:
             result = await work(tx, task_id)
-            return result, await self._end_at_once(tx, result, task_id)
+            return result, await self._perform_if_possible(tx, result, task_id)
 
-        result, ended = await self.write(start)
-        if ended is not None and self.app.task_ender is not None:
-            self.app.task_ender.notify_of_end(ended)
+        result, finished = await self.write(start)
+        if finished is not None and self.app.task_performer is not None:
+            self.app.task_performer.notify_of_end(finished)
         elif result is not None:
             self.app.wake_engine()
         return result
 
-    async def _end_at_once(self, tx: Tx, started: object, task_id: str) -> Task | None:
-        """Return the started task if it has ended in the transaction that starts it."""
-        ender = self.app.task_ender
-        if ender is None or not isinstance(started, Task) or started.id != task_id:
+    async def _perform_if_possible(self, tx: Tx, started: object, task_id: str) -> Task | None:
+        """Return the started task if it is finished in the transaction that starts it."""
+        performer = self.app.task_performer
+        if performer is None or not isinstance(started, Task) or started.id != task_id:
             return None
-        return started if await ender.end_new(tx, started) else None
+        return started if await performer.perform_new(tx, started) else None
 
     async def wait_for_task(self, task_id: str | None) -> bool:
         """Wait until the task has ended, but not longer than `AppState.patience`; return whether it has.

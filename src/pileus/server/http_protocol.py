@@ -193,7 +193,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._is_answered:
             self._become_idle()
             return
-        self.deadline = NEVER
+        # An earlier answer that is not read yet keeps its deadline.
+        if not self.flow.write_paused:
+            self.deadline = NEVER
         if self._is_handed_over() and not self.cycle.response_started:
             self.cycle.keep_alive = self._keeps_alive
         super().on_message_complete()
@@ -215,9 +217,10 @@ class HttpProtocol(HttpToolsProtocol):
             self._become_idle()
 
     def _become_idle(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request, or first for the client to read the answer."""
         self._has_request = False
-        self.deadline = self.loop.time() + self.limits.idle_timeout
+        if not self.flow.write_paused:
+            self.deadline = self.loop.time() + self.limits.idle_timeout
         self.register.mark_idle(self)
 
     def handle_websocket_upgrade(self) -> None:
@@ -231,23 +234,26 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + self.limits.body_timeout
 
     def resume_writing(self) -> None:
-        """Remove the deadline of a client that did not read."""
+        """Replace the deadline of a client that did not read."""
         super().resume_writing()
-        self.deadline = NEVER
+        self.deadline = NEVER if self._has_request else self.loop.time() + self.limits.idle_timeout
 
     def close_for_timeout(self) -> None:
         """Close the connection; answer 408 if the headers of a request are incomplete."""
         self.deadline = NEVER
-        if not self._has_request:
-            self.transport.close()
-        elif not self._unanswered:
+        is_incomplete = self._has_request and not self._unanswered
+        if is_incomplete and not self.transport.get_write_buffer_size():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "The request did not arrive in time.")
         else:
-            self.transport.abort()
+            self.close_as_idle()
 
     def close_as_idle(self) -> None:
         """Close the connection without an answer."""
-        self.transport.close()
+        # `close` would wait until the client has read what is left of an answer, or for an answer under way.
+        if self._unanswered or self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP."""

@@ -45,7 +45,6 @@ class HttpServer(uvicorn.Server):
                 # The address of a client is that of its connection: only a trusted proxy may claim another by a header.
                 proxy_headers=bool(trusted_proxies),
                 forwarded_allow_ips=trusted_proxies,
-                timeout_keep_alive=int(limits.idle_timeout),
                 timeout_graceful_shutdown=drain_seconds,  # type: ignore[arg-type]  # only compared with a time
             )
         )

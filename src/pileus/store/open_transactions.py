@@ -64,7 +64,7 @@ JOINED: ContextVar[OpenTransaction | None] = ContextVar("joined_transaction", de
 
 
 def has_joined() -> bool:
-    """Return whether the caller has joined a transaction, which is then that of its claim."""
+    """Return whether the caller has joined a transaction: that of its claim, or of the request that starts it."""
     return JOINED.get() is not None
 
 

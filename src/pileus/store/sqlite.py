@@ -239,6 +239,7 @@ class Sqlite:
             tx = DirectTx(self._writer, self.secrets)
             try:
                 write.result, write.error = await write.work(tx), None
+                self._check_is_in_transaction()
                 await write_count_changes(tx)
             except BaseException as error:  # raised to the awaiter of this write
                 if _is_being_cancelled():
@@ -248,6 +249,14 @@ class Sqlite:
             self._writer.execute("RELEASE one")
             if not isinstance(write.error, Stale) or attempt == ATTEMPTS - 1:
                 return
+
+    def _check_is_in_transaction(self) -> None:
+        """Raise Unavailable if SQLite has ended the transaction, as on a full disk, and work has gone on without it.
+
+        The counts of such work would be committed, and its records not.
+        """
+        if not self._writer.in_transaction:
+            raise Unavailable(WRITER_ENDED)
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply pending migrations in one exclusive transaction."""

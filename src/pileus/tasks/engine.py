@@ -20,6 +20,7 @@ begun are undone, last first. If a worker died meanwhile, all steps are undone, 
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +33,7 @@ from pileus.domain.catalogue import Catalogue
 from pileus.domain.tasks import SlotClass, Task, TaskState, has_secret_args
 from pileus.drivers.protocols.errors import NotYetDone
 from pileus.drivers.protocols.regions import RegionDrivers
-from pileus.store import tasks
+from pileus.store import open_transactions, tasks
 from pileus.store.database import Database, Tx
 from pileus.store.open_transactions import run_joined
 from pileus.store.tasks import LeaseLostError
@@ -57,6 +58,8 @@ class FaultInjector(Protocol):
         """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
+CLAIMED_SECONDS = 5.0
+"""For so long tasks of a type are only claimed after one has taken too long in the transaction that starts it."""
 OnTaskEnd = Callable[[Task, str], None]
 """Called with a task that has ended and its final state."""
 
@@ -79,6 +82,7 @@ class Engine:
     is_instant: bool = False
     _slots: list[Slots] = field(init=False)
     _claimer: TaskClaimer = field(init=False)
+    _claimed_until: dict[str, float] = field(init=False, default_factory=dict)
     _nudged: asyncio.Event = field(default_factory=asyncio.Event)
     _running: set[asyncio.Task[None]] = field(default_factory=set)
     _claim_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "No task could be claimed"))
@@ -88,7 +92,7 @@ class Engine:
     def __post_init__(self) -> None:
         self._slots = [Slots(slot_class, count) for slot_class, count in self.slot_counts.items()]
         self._claimer = TaskClaimer(
-            self.db, self.operations, self.drivers, self.clock, self.new_id, self.lease, self._end_at_once
+            self.db, self.operations, self.drivers, self.clock, self.new_id, self.lease, self._perform_at_once
         )
 
     def nudge(self) -> None:
@@ -167,26 +171,34 @@ class Engine:
             self.notify_of_end(task)
         return claims
 
-    async def end_new(self, tx: Tx, task: Task) -> bool:
-        """End a task in the transaction that starts it, and return whether it has ended: then call `notify_of_end`.
+    async def perform_new(self, tx: Tx, task: Task) -> bool:
+        """Perform a task in the transaction that starts it; return whether it is finished: then call `notify_of_end`.
 
-        Such a task takes no slot, so it does not wait for one.
+        Such a task takes no slot, so it does not wait for one. If one took too long, those of its type are claimed for
+        a while: they take turns, and the writes of all tenants would wait for each.
         """
-        return self._claimer.can_perform(task) and await self._end_at_once(tx, task)
+        began = time.monotonic()
+        if not self._claimer.can_perform(task) or began < self._claimed_until.get(task.task_type, 0):
+            return False
+        cpu_began = time.thread_time()
+        is_finished = await self._perform_at_once(tx, task)
+        if not is_finished and time.thread_time() - cpu_began > open_transactions.LONGEST_SECONDS:
+            self._claimed_until[task.task_type] = began + CLAIMED_SECONDS
+        return is_finished
 
     def notify_of_end(self, task: Task) -> None:
-        """Tell who waits for a task that the transaction which ended it is committed."""
+        """Tell who waits for a task that the transaction which finished it is committed."""
         self._notify(task, TaskState.FINISHED)
 
-    async def _end_at_once(self, tx: Tx, task: Task) -> bool:
-        """End a new task in an open transaction; return False, and nothing is done, if that is impossible."""
+    async def _perform_at_once(self, tx: Tx, task: Task) -> bool:
+        """Perform a new task in an open transaction; return False, and nothing is done, if that is impossible."""
         has_begun = task.step or task.undoing or task.attempts or task.interrupted
         if not self.is_instant or has_begun or task.slot_class != SlotClass.QUICK:
             return False
         try:
             await run_joined(tx, partial(self._perform_joined, task))
         except Exception as failure:  # the worker performs the task again, and handles its failure
-            LOG.debug("A task cannot end at once", extra={"task_id": task.id}, exc_info=failure)
+            LOG.debug("A task cannot be performed at once", extra={"task_id": task.id}, exc_info=failure)
             return False
         return True
 

@@ -78,8 +78,11 @@ class TaskContext(Generic[A_co]):
         return self.time.now()
 
     @property
-    def has_just_written(self) -> bool:
-        """Whether the worker has written so recently that little is lost if it has to repeat its work."""
+    def needs_no_save(self) -> bool:
+        """Whether nothing is lost, or little, if the work so far has to be repeated.
+
+        That is so in an open transaction, and if the worker has just written.
+        """
         return has_joined() or self.clock.system_now() - self._written_at < SAVE_INTERVAL
 
     async def write(self, change: Change[T]) -> T:
@@ -96,7 +99,7 @@ class TaskContext(Generic[A_co]):
 
     async def read_once(self, name: str, read: Change[T]) -> T:
         """Return what `read` reads; read again when the worker writes, or has not written for SAVE_INTERVAL."""
-        if name not in self._read_results or not self.has_just_written:
+        if name not in self._read_results or not self.needs_no_save:
             async with self.db.read() as tx:
                 self._read_results[name] = await read(tx)
         result: T = self._read_results[name]
@@ -112,7 +115,7 @@ class TaskContext(Generic[A_co]):
 
     async def finish_step(self) -> None:
         """Count a finished step, and save that unless the worker has just written. Raises LeaseLostError."""
-        if self.has_just_written:
+        if self.needs_no_save:
             self._go_to_step(self.task.step + 1)
         else:
             await self.save_step(step=self.task.step + 1)

@@ -107,15 +107,8 @@ async def test_octavia_has_what_was_ordered(driver: Openstack) -> None:
     pools = {item["name"]: item for item in await list_parts(driver, "pools")}
     policies = {item["position"]: item["action"] for item in await list_parts(driver, "l7policies")}
     (member,) = await list_parts(driver, f"pools/{pools[engine_name(other.id)]['id']}/members")
-    assert (
-        octavia_listener["connection_limit"],
-        octavia_listener["timeout_member_data"],
-        octavia_listener["allowed_cidrs"],
-    ) == (
-        -1,
-        7000,
-        ["10.0.0.0/8"],
-    )
+    names = ("connection_limit", "timeout_member_data", "allowed_cidrs")
+    assert [octavia_listener[name] for name in names] == [-1, 7000, ["10.0.0.0/8"]]
     assert octavia_listener["insert_headers"]["X-Forwarded-For"] == "true"
     assert pools[engine_name(pool.id)]["session_persistence"]["type"] == "HTTP_COOKIE"
     assert policies == {1: "REDIRECT_TO_POOL", 2: "REJECT"}

@@ -25,7 +25,7 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-COLUMNS_TO_SHOW = TABLE.qualified_columns("i").replace("i.boot", "json_object()")
+COLUMNS_TO_SHOW = ", ".join("json_object()" if name == "boot" else f"i.{name}" for name in TABLE.fields)
 """Data of the first boot are secret, and nothing shows them."""
 DOCUMENTS = f"CAST(json_group_array(json_array({COLUMNS_TO_SHOW})) AS TEXT)"
 DECODER = msgspec.json.Decoder(list[Instance], strict=False)

@@ -9,8 +9,9 @@ Runs that an advance of the clock has skipped take place one after the other, ea
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
 from functools import partial
 
 from msgspec import to_builtins
@@ -29,7 +30,7 @@ from pileus.store.storage import schedules, snapshots, volumes
 from pileus.store.storage.schedules import DueSnapshot
 from pileus.tasks.clocks import CloudClock
 from pileus.tasks.operation import A
-from pileus.tasks.periodic import repeat
+from pileus.tasks.periodic import FailureLog, repeat
 
 LOG = logging.getLogger(__name__)
 POLL_INTERVAL = 1.0
@@ -55,6 +56,7 @@ class Scheduler:
     nudge: Callable[[], None]
     ensure_tenant: Callable[[int], Awaitable[None]] | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _copy_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A tenant could not be copied"))
 
     async def run(self) -> None:
         """Start due tasks and wake the engine, until cancelled; failures are logged."""
@@ -77,15 +79,28 @@ class Scheduler:
         async with self.db.scan() as tx:
             due_snapshots = await schedules.list_due_snapshots(tx)
             expired = await schedules.list_expired_snapshots(tx, self.clock.now())
-        await self._ensure_tenants({due.client_id for due in due_snapshots})
-        created = [await self.db.write(partial(self._create_snapshot, due)) for due in due_snapshots]
+        current = await self._find_current_tenants({due.client_id for due in due_snapshots})
+        created = [
+            await self.db.write(partial(self._create_snapshot, due))
+            for due in due_snapshots
+            if due.client_id in current
+        ]
         deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
         return sum(created) + sum(deleted)
 
-    async def _ensure_tenants(self, client_ids: Iterable[int]) -> None:
-        if self.ensure_tenant:
-            for client_id in client_ids:
+    async def _find_current_tenants(self, client_ids: AbstractSet[int]) -> AbstractSet[int]:
+        """Return the tenants whose copies are current; the snapshots of others wait until they can be copied."""
+        if self.ensure_tenant is None:
+            return client_ids
+        current = set()
+        for client_id in client_ids:
+            try:
                 await self.ensure_tenant(client_id)
+            except Exception as failure:  # noqa: BLE001  # logged; tried again with the next poll
+                self._copy_failures.add(failure, client_id=client_id)
+            else:
+                current.add(client_id)
+        return current
 
     async def catch_up(self, seconds: float = PATIENCE) -> bool:
         """Start what is due until all of it has ended, is held, or waits for time to pass; False if that takes longer.
