@@ -20,6 +20,7 @@ LISTS = {
     "networks": ("network", "/networks"),
     "routers": ("network", "/routers"),
     "floatingips": ("network", "/floatingips"),
+    "loadbalancers": ("load-balancer", "/lbaas/loadbalancers"),
 }
 
 
@@ -33,7 +34,12 @@ class Engine:
     @property
     def variables(self) -> dict[str, str]:
         """The settings of servers that use it."""
-        return {"PILEUS_OPENSTACK_CONFIG": str(self.clouds), "PILEUS_OPENSTACK_CLOUD": CLOUD}
+        return {
+            "PILEUS_OPENSTACK_CONFIG": str(self.clouds),
+            "PILEUS_OPENSTACK_CLOUD": CLOUD,
+            # The other provider of this installation has no machines that balance.
+            "PILEUS_OPENSTACK_LOAD_BALANCER_PROVIDER": "ovn",
+        }
 
     def request(self, service: str, method: str, path: str, **arguments: Any) -> Any:
         """Send a request to a service. Raises DriverError."""

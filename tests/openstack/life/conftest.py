@@ -17,6 +17,7 @@ class Machines(Struct, frozen=True):
 
     group_id: str
     web_id: str
+    web_address: str
     floating_ip: str
     other_id: str
     other_address: str
@@ -37,7 +38,12 @@ def machines(installation: Installation) -> Iterator[Machines]:
         web_id = installation.order(client, "web", public)
         other_id = installation.order(client, "other", interface)
         machines = Machines(
-            group.id, web_id, _address(client, web_id, "floating"), other_id, _address(client, other_id, "fixed")
+            group_id=group.id,
+            web_id=web_id,
+            web_address=_address(client, web_id, "fixed"),
+            floating_ip=_address(client, web_id, "floating"),
+            other_id=other_id,
+            other_address=_address(client, other_id, "fixed"),
         )
         until(lambda: read_page(machines.floating_ip), PATIENCE)
         yield machines
