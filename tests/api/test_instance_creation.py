@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from pileus.domain.storage.volumes import Snapshot
+from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tags
 from pileus.store.storage import snapshots, volumes
 from pileus.tasks.operations import OPERATIONS
@@ -17,6 +18,7 @@ from tests.builders import (
     a_placement_group,
     a_port,
     a_security_group,
+    driver_of,
     list_addresses,
     place_of,
     updated_record_fields,
@@ -211,6 +213,23 @@ async def test_one_instance_has_interfaces_of_every_type(tenant: Tenant) -> None
     assert set(await list_addresses(tenant, reserved)) <= set(fixed_addresses(view))
     assert len(floating) == 2
     assert existing.floating_ip_address in floating
+
+
+async def test_only_the_volumes_of_the_order_are_new_to_the_driver(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    existing, driver = await a_volume(tenant), driver_of(tenant.running)
+    ensure_volume, are_new = driver.ensure_volume, dict[str, bool]()
+
+    async def note(disk: DiskSpec) -> None:
+        are_new[disk.id] = disk.is_new
+        await ensure_volume(disk)
+
+    monkeypatch.setattr(driver, "ensure_volume", note)
+    view = await create_instance(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": existing.id}])
+
+    assert are_new == {volume["id"]: volume["id"] != existing.id for volume in view["volumes"]}
+    assert sorted(are_new.values()) == [False, True]
 
 
 async def test_an_instance_boots_from_an_existing_volume_with_addresses_of_both_families(tenant: Tenant) -> None:

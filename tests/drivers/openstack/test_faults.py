@@ -215,7 +215,7 @@ def test_nobody_builds_a_server_whose_host_has_died(server: dict[str, str], is_b
 async def test_a_new_volume_that_gets_no_content_is_deleted_for_another_try(
     driver: Openstack, cloud_server: Double, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    volume = {"id": "v", "name": "pileus-data", "created_at": "", "status": "error"}
+    volume = {"id": "v", "name": "pileus-data", "created_at": "", "status": "error", "attachments": []}
     requests: list[tuple[str, str]] = []
 
     def answer(_service: str, method: str, path: str, _arguments: object) -> dict[str, object]:

@@ -80,10 +80,13 @@ class GlanceImages:
             return await self._upload(image_id, order, file)
 
     async def _upload(self, image_id: str, order: Json, file: BinaryIO) -> Json:
-        image = await self._images.create(image_id, order)
+        created = await self._images.create(image_id, order)
+        if not created.is_own:
+            # Its checksum is that of another download.
+            raise DriverError(f"Another process stores image {image_id}", retryable=True)
         file.seek(0)
-        await self._cloud.upload("image", f"/images/{image['id']}/file", file)
-        return await self._cloud.get("image", f"/images/{image['id']}")
+        await self._cloud.upload("image", f"/images/{created.item['id']}/file", file)
+        return await self._cloud.get("image", f"/images/{created.item['id']}")
 
     async def _find_active(self, image_id: str) -> Json | None:
         """Return an image that is complete, or that a volume is still copied to."""

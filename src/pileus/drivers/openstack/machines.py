@@ -33,10 +33,7 @@ class ServerLifecycle:
         """Start or create a server, with the volumes and ports that the machine names."""
         server = await self._servers.find(machine.id)
         if server is not None:
-            server = await self._servers.wait(server, has_been_built, f"server {server['id']}")
-            if not _was_launched(server):
-                await self._delete(server)
-                server = None
+            server = await self._require_launched(server)
         await self._start(server or await self._create(machine), machine)
 
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
@@ -135,14 +132,21 @@ class ServerLifecycle:
         order = make_server_order(
             machine, flavor_id=flavor_id, image_id=image_id, engine_volume_ids=volumes, engine_port_ids=ports
         )
-        server: Json = (await self._cloud.post("compute", "/servers", order))["server"]
-        server = await self._servers.wait(server, has_been_built, f"server {server['id']}")
-        if not _was_launched(server):
-            await self._cloud.require_services()
-            raise DriverError(f"OpenStack cannot create the server{reason_of(server)}", retryable=_is_temporary(server))
+        server = await self._require_launched((await self._cloud.post("compute", "/servers", order))["server"])
         # A server keeps a copy of its key.
         await self._cloud.delete("compute", f"/os-keypairs/{engine_name(machine.id)}")
         return server
+
+    async def _require_launched(self, server: Json) -> Json:
+        """Wait until a server is built. One that has failed is deleted: the next try builds another."""
+        built = await self._servers.wait_unless_gone(server, has_been_built, f"server {server['id']}")
+        if built is not None and _was_launched(built):
+            return built
+        if built is not None:
+            await self._delete(built)
+        await self._cloud.require_services()
+        failed = built or {}
+        raise DriverError(f"OpenStack cannot create the server{reason_of(failed)}", retryable=_is_temporary(failed))
 
     async def _start(self, server: Json, machine: MachineSpec) -> None:
         if server["status"] == Status.SHUTOFF:

@@ -45,6 +45,13 @@ class NamedKind(Struct, frozen=True):
         return item
 
 
+class Created(Struct, frozen=True):
+    """The resource that stays after a creation. `is_own`: this call has created it, so nobody else prepares it."""
+
+    item: Json
+    is_own: bool
+
+
 class NamedResources:
     """Finds and creates the resources of a kind, each once.
 
@@ -67,8 +74,8 @@ class NamedResources:
         items: list[Json] = answer[f"{kind.name}s"]
         return items
 
-    async def create(self, resource_id: str, order: Json) -> Json:
-        """Create a resource, and return the one that stays. Raises DriverError."""
+    async def create(self, resource_id: str, order: Json) -> Created:
+        """Create a resource, and return the one that stays: another process may use it already. Raises DriverError."""
         for _ in range(MOST_TIES):
             try:
                 own = await self._post(resource_id, order)
@@ -76,11 +83,12 @@ class NamedResources:
                 # Another one can be the reason, such as that of a subnet with the same range.
                 if (existing := await self.find(resource_id)) is None:
                     raise
-                return existing
+                return Created(existing, is_own=False)
             if await self._stays(resource_id, own):
-                return own
+                return Created(own, is_own=True)
             if (existing := await self.find(resource_id)) is not None:
-                return existing
+                is_own = existing["id"] == own["id"]
+                return Created(own if is_own else existing, is_own=is_own)
         raise DriverError(f"OpenStack does not keep {self._kind.name} {resource_id}", retryable=True)
 
     async def delete_all(self, resource_id: str) -> None:

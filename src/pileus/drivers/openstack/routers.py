@@ -24,7 +24,7 @@ class NeutronRouters:
         existing = await self._routers.find(router.id)
         is_new = existing is None
         if existing is None:
-            existing = await self._routers.create(router.id, {"description": router.name})
+            existing = (await self._routers.create(router.id, {"description": router.name})).item
         routes = [{"destination": route.destination, "nexthop": route.nexthop} for route in router.routes]
         intended = {"description": router.name} | ({} if is_new else {"routes": routes})
         changes = changed_fields(existing, intended)

@@ -79,12 +79,14 @@ class NeutronSecurityGroups:
 
     async def _ensure_group_id(self, group_id: str) -> str:
         group = await self._groups.find(group_id)
-        if group is None:
-            group = await self._groups.create(group_id, {})
-            # OpenStack gives each new group rules of its own.
-            for rule in group["security_group_rules"]:
+        if group is not None:
+            return str(group["id"])
+        created = await self._groups.create(group_id, {})
+        if created.is_own:
+            # OpenStack gives each new group rules of its own. Those of another process's group may be intended.
+            for rule in created.item["security_group_rules"]:
                 await self._cloud.delete("network", f"/security-group-rules/{rule['id']}")
-        return str(group["id"])
+        return str(created.item["id"])
 
 
 def _rule_key(rule: Json) -> Rule:

@@ -52,6 +52,17 @@ class OpenstackServers:
         """Wait for a condition of a server."""
         return await self._waits.wait_until(partial(self._read, server["id"]), is_reached, subject)
 
+    async def wait_unless_gone(self, server: Json, is_reached: Callable[[Json], bool], subject: str) -> Json | None:
+        """Wait for a condition of a server, and return it; None if it is deleted meanwhile."""
+
+        def has_ended(answer: Json | None) -> bool:
+            return answer is None or _is_gone(answer) or is_reached(answer["server"])
+
+        answer = await self._waits.wait_until(
+            partial(self._cloud.find, "compute", f"/servers/{server['id']}"), has_ended, subject
+        )
+        return None if answer is None or _is_gone(answer) else answer["server"]
+
     async def wait_until_gone(self, server: Json) -> None:
         """Wait until a server is deleted."""
         read = partial(self._cloud.find, "compute", f"/servers/{server['id']}")

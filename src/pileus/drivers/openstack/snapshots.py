@@ -25,7 +25,7 @@ class CinderSnapshots:
         snapshot = await self._snapshots.find(snapshot_id)
         if snapshot is None:
             volume = await self._volumes.wait_until_idle(await self._volumes.require(volume_id))
-            snapshot = await self._snapshots.create(snapshot_id, {"volume_id": volume["id"], "force": True})
+            snapshot = (await self._snapshots.create(snapshot_id, {"volume_id": volume["id"], "force": True})).item
         snapshot = await self._wait_until_taken(snapshot)
         if snapshot["status"] != "available":
             raise DriverError("OpenStack cannot take the snapshot", retryable=False)

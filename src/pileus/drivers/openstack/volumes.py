@@ -15,6 +15,8 @@ MIGRATION = "os-vol-mig-status-attr:migstat"
 COPY_STATES = ("target:", "deleting")
 """Migration states of the copy that a volume is moved by; it has the volume's name."""
 IDLE = frozenset({"available", "in-use"})
+FAILED, DELETING = "error", "deleting"
+"""A volume whose creation has failed, and one that is being deleted. `error_extending` and others are of older ones."""
 
 
 class CinderVolumes:
@@ -26,13 +28,15 @@ class CinderVolumes:
         self._volumes = NamedResources(cloud, kind, self._delete)
 
     async def ensure_volume(self, disk: DiskSpec) -> None:
-        """Create a volume: blank, or with the content of an image or a snapshot."""
+        """Create a volume: blank, or with the content of an image or a snapshot. An earlier call can have begun it."""
         volume = await self.find(disk.id)
-        if volume is not None:
+        if volume is not None and not disk.is_new:
             await self.wait_until_idle(volume)
-        else:
+            return
+        if volume is None:
             order = {"size": disk.size, "volume_type": disk.type_name} | await self._source(disk)
-            await self._require_filled(disk.id, await self._volumes.create(disk.id, order))
+            volume = (await self._volumes.create(disk.id, order)).item
+        await self._require_filled(disk.id, volume)
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume, and a second one of a creation that ran twice."""
@@ -80,14 +84,8 @@ class CinderVolumes:
 
     async def wait_until_idle(self, volume: Json) -> Json:
         """Wait until nothing happens to a volume. Raises DriverError if it has an error."""
-        volume = await self.wait(volume, _is_idle_or_failed, f"volume {volume['id']}")
-        if volume["status"] not in IDLE:
-            raise DriverError(f"The volume has the status {volume['status']} in OpenStack", retryable=False)
-        return volume
-
-    async def wait(self, volume: Json, is_reached: Callable[[Json], bool], subject: str) -> Json:
-        """Wait for a condition of a volume."""
-        return await self._waits.wait_until(partial(self._read, volume["id"]), is_reached, subject)
+        read = partial(self._read, volume["id"])
+        return _require_idle(await self._waits.wait_until(read, _is_idle_or_failed, f"volume {volume['id']}"))
 
     async def _source(self, disk: DiskSpec) -> Json:
         if disk.snapshot_id is not None:
@@ -101,19 +99,34 @@ class CinderVolumes:
 
     async def _require_filled(self, volume_id: str, volume: Json) -> None:
         """Wait until a new volume has its content. One that has failed holds nothing: the next try makes another."""
-        volume = await self.wait(volume, _is_idle_or_failed, f"volume {volume['id']}")
-        if volume["status"] not in IDLE:
-            await self._delete(volume)
+        filled = await self._wait_unless_gone(volume, _is_idle_or_failed, f"volume {volume['id']}")
+        if filled is not None and _is_unfilled(filled):
+            await self._delete(filled)
+            filled = None
+        if filled is None:
             await self._cloud.require_services()
             raise DriverError(f"OpenStack cannot fill volume {volume_id}", retryable=True)
+        _require_idle(filled)
 
     async def _delete(self, volume: Json) -> None:
-        await self.wait(volume, _can_be_deleted, f"volume {volume['id']}")
-        await self._cloud.delete("block-storage", f"/volumes/{volume['id']}")
-        read = partial(self._cloud.find, "block-storage", f"/volumes/{volume['id']}")
-        if await self._waits.wait_until(read, _is_gone_or_failed, f"the deletion of volume {volume['id']}") is not None:
+        present = await self._wait_unless_gone(volume, _can_be_deleted, f"volume {volume['id']}")
+        # OpenStack refuses to delete a volume twice.
+        if present is not None and present["status"] != DELETING:
+            await self._cloud.delete("block-storage", f"/volumes/{volume['id']}")
+        subject = f"the deletion of volume {volume['id']}"
+        if present is not None and await self._wait_unless_gone(volume, _has_failed, subject) is not None:
             volume_id = volume["name"].removeprefix(PREFIX)
             raise DriverError(f"OpenStack cannot delete volume {volume_id}", retryable=False)
+
+    async def _wait_unless_gone(self, volume: Json, is_reached: Callable[[Json], bool], subject: str) -> Json | None:
+        """Wait for a condition of a volume, and return it; None if it is deleted meanwhile."""
+
+        def has_ended(answer: Json | None) -> bool:
+            return answer is None or is_reached(answer["volume"])
+
+        read = partial(self._cloud.find, "block-storage", f"/volumes/{volume['id']}")
+        answer = await self._waits.wait_until(read, has_ended, subject)
+        return None if answer is None else answer["volume"]
 
     async def _list(self, volume_id: str) -> list[Json]:
         """Return the volumes of this name, without the copies that OpenStack makes to move a volume."""
@@ -129,13 +142,24 @@ def is_migration_copy(volume: Json) -> bool:
     return str(volume.get(MIGRATION) or "").startswith(COPY_STATES)
 
 
+def _require_idle(volume: Json) -> Json:
+    if volume["status"] not in IDLE:
+        raise DriverError(f"The volume has the status {volume['status']} in OpenStack", retryable=False)
+    return volume
+
+
 def _is_idle_or_failed(volume: Json) -> bool:
-    return volume["status"] in IDLE or volume["status"].startswith("error")
+    return volume["status"] in IDLE or _has_failed(volume)
 
 
 def _can_be_deleted(volume: Json) -> bool:
-    return _is_idle_or_failed(volume) or volume["status"] == "deleting"
+    return _is_idle_or_failed(volume) or volume["status"] == DELETING
 
 
-def _is_gone_or_failed(answer: Json | None) -> bool:
-    return answer is None or answer["volume"]["status"].startswith("error")
+def _is_unfilled(volume: Json) -> bool:
+    """Return whether a volume of a creation that has not ended has no content."""
+    return bool(volume["status"] == FAILED and not volume["attachments"])
+
+
+def _has_failed(volume: Json) -> bool:
+    return bool(volume["status"].startswith("error"))

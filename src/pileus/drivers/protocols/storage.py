@@ -11,7 +11,8 @@ from pileus.drivers.protocols.abilities import AbilityMeta
 class DiskSpec(Struct, frozen=True, kw_only=True):
     """A volume of `size` GiB of a client.
 
-    Its first content is a snapshot's or an image's, if it names one; else it is blank.
+    Its first content is a snapshot's or an image's, if it names one; else it is blank. `is_new`: it is being created,
+    so that nobody has used it.
     """
 
     id: str
@@ -22,6 +23,7 @@ class DiskSpec(Struct, frozen=True, kw_only=True):
     boot_index: int = -1
     image_id: str | None = None
     snapshot_id: str | None = None
+    is_new: bool = False
 
 
 @runtime_checkable

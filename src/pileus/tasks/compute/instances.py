@@ -82,7 +82,7 @@ async def _unschedule(ctx: TaskContext[CreateInstanceArgs]) -> None:
 async def _create_volumes(ctx: TaskContext[CreateInstanceArgs]) -> None:
     if isinstance(ctx.driver, SupportsVolumes):
         for disk in (await load_machine_spec(ctx, ctx.args.instance_id)).disks:
-            await ctx.driver.ensure_volume(disk)
+            await ctx.driver.ensure_volume(replace(disk, is_new=disk.id in ctx.args.volumes))
     ctx.pending.set(partial(_save_task_state, ctx, "spawning"))
 
 

@@ -59,7 +59,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[VolumeTaskArgs]) -> None:
 
 
 async def _create_volume(ctx: TaskContext[CreateVolumeArgs]) -> None:
-    await require_volume_support(ctx.driver).ensure_volume(await _load_disk(ctx))
+    await require_volume_support(ctx.driver).ensure_volume(replace(await _load_disk(ctx), is_new=True))
 
 
 async def _destroy_volume(ctx: TaskContext[VolumeTaskArgs]) -> None:
