@@ -3,8 +3,9 @@
 Responses to equal requests come in their recorded order, and the last one again and again. With
 `hides_past`, what was recorded before a change does not come after it.
 
-Two kinds of requests need no recording: whether all services answer after a failure, and whether a resource that was
-created has a rival. They do, and it has only those that a test names.
+Three kinds of requests need no recording: whether all services answer after a failure, whether a resource that was
+created has a rival, and whether Octavia has failed to change a part. They do, it has only those that a test names, and
+Octavia has not.
 """
 
 import json
@@ -13,6 +14,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
+from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.drivers.openstack.cloud import SERVICE_CHECKS, Json
 from pileus.drivers.openstack.named_resources import MOST_RIVALS
 from tests.drivers.openstack.exchanges import TOKENS, Exchange, ExchangeHandler, ExchangeServer, request_key
@@ -20,6 +22,8 @@ from tests.drivers.openstack.exchanges import TOKENS, Exchange, ExchangeHandler,
 NOT_RECORDED = 501
 CHECKS = tuple(SERVICE_CHECKS.values())
 """What is asked after a failure: whether all services answer. In recordings they do."""
+
+FAILED_PARTS = f"provisioning_status={ProvisioningStatus.ERROR.value}"
 
 
 class Double(ExchangeServer):
@@ -88,5 +92,8 @@ class _Handler(ExchangeHandler):
             return Exchange(key, HTTPStatus.OK, {}, "")
         if self.command == "GET" and (body := self.server.find_rivals(self.path)) is not None:
             return Exchange(key, HTTPStatus.OK, {"Content-Type": "application/json"}, body)
+        if self.command == "GET" and self.path.endswith(FAILED_PARTS):
+            kind = urlsplit(self.path).path.rpartition("/")[2]
+            return Exchange(key, HTTPStatus.OK, {"Content-Type": "application/json"}, json.dumps({kind: []}))
         self.server.unknown.append(key)
         return Exchange(key, NOT_RECORDED, {}, "")

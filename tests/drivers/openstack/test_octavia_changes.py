@@ -20,7 +20,7 @@ class ScriptedCloud:
         self._statuses, self._refusals = deque(statuses), refusals
         self.changes: list[str] = []
 
-    async def get(self, *_: str) -> dict[str, Any]:
+    async def find(self, *_: str) -> dict[str, Any]:
         """Return the load balancer."""
         status = self._statuses.popleft() if len(self._statuses) > 1 else self._statuses[0]
         return {"loadbalancer": {"id": "1", "provisioning_status": status}}
@@ -43,8 +43,17 @@ def changes_in(cloud: ScriptedCloud, slot_timeout: float = 60) -> OctaviaChanges
 async def test_a_change_that_another_one_delays_is_sent_again() -> None:
     cloud = ScriptedCloud("PENDING_UPDATE", "PENDING_UPDATE", "ACTIVE", refusals=1)
 
-    assert await changes_in(cloud).create("/pools", "pool", {"name": "web"}) == {"id": "2"}
-    assert cloud.changes == ["POST /lbaas/pools"]
+    await changes_in(cloud).update("/pools/2", "pool", {"name": "web"})
+    assert cloud.changes == ["PUT /lbaas/pools/2"]
+
+
+async def test_a_creation_that_another_change_delays_is_not_sent_again() -> None:
+    """The other change can be the same creation, whose answer was lost."""
+    cloud = ScriptedCloud("PENDING_UPDATE", "PENDING_UPDATE", "ACTIVE", refusals=1)
+
+    with pytest.raises(NotYetDone):
+        await changes_in(cloud).create("/pools", "pool", {"name": "web"})
+    assert cloud.changes == []
 
 
 async def test_a_conflict_with_what_is_there_is_not_sent_again() -> None:

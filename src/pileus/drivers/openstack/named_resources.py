@@ -65,7 +65,7 @@ class NamedResources:
 
     async def find(self, resource_id: str) -> Json | None:
         """Return a resource, or None: the oldest one if there are several."""
-        return min(await self.find_all(resource_id), key=_age, default=None)
+        return min(await self.find_all(resource_id), key=age_of, default=None)
 
     async def find_all(self, resource_id: str, **params: str) -> list[Json]:
         """Return all resources with the name of one."""
@@ -123,9 +123,10 @@ class NamedResources:
         await self._cloud.delete(self._kind.service, f"{self._kind.path}/{item['id']}")
 
 
+def age_of(item: Json) -> tuple[str, str]:
+    """Return what sorts resources by age, the oldest first."""
+    return _created_at(item), str(item["id"])
+
+
 def _created_at(item: Json) -> str:
     return str(item.get("created_at") or "")
-
-
-def _age(item: Json) -> tuple[str, str]:
-    return _created_at(item), str(item["id"])

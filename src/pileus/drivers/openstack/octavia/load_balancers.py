@@ -1,21 +1,28 @@
 """Load balancers, known in Octavia by their names, with the ports that Pileus has chosen."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 
 from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.drivers.openstack.cloud import NOT_IMPLEMENTED, Json, OpenstackCloud, OpenstackError
-from pileus.drivers.openstack.names import PREFIX, engine_name
-from pileus.drivers.openstack.octavia.changes import BALANCERS, SERVICE, OctaviaChanges
+from pileus.drivers.openstack.named_resources import NamedKind, NamedResources, age_of
+from pileus.drivers.openstack.names import PREFIX
+from pileus.drivers.openstack.octavia.changes import BALANCERS, SERVICE, OctaviaChanges, is_leaving
 from pileus.drivers.openstack.octavia.flavors import OctaviaFlavors
 from pileus.drivers.openstack.octavia.providers import OVN, check_is_offered
 from pileus.drivers.openstack.octavia.trees import OctaviaParts, References
 from pileus.drivers.openstack.octavia.vips import VipPorts
 from pileus.drivers.openstack.waits import Waits
-from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
 from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
 
 GENERATION = f"{PREFIX}generation-"
 """What begins the tag with the number of the machines that a load balancer has had last."""
+
+KIND = NamedKind(SERVICE, BALANCERS, "loadbalancer")
+SINCE = "-since-"
+LONGEST_FAILOVER = 86400
+"""Seconds for which tasks wait. Another failover to the same number, of a later task, is another one."""
 
 
 class OctaviaLoadBalancers:
@@ -23,16 +30,16 @@ class OctaviaLoadBalancers:
 
     def __init__(self, cloud: OpenstackCloud, waits: Waits, vips: VipPorts, *, provider: str) -> None:
         self._cloud, self._waits, self._vips, self._provider = cloud, waits, vips, provider
+        self._resources = NamedResources(cloud, KIND, self._delete)
         self._flavors = OctaviaFlavors(cloud, provider)
 
     async def find(self, load_balancer_id: str) -> Json | None:
-        """Return a load balancer, or None."""
-        balancers = await self._cloud.get(SERVICE, BALANCERS, name=engine_name(load_balancer_id))
-        return next(iter(balancers["loadbalancers"]), None)
+        """Return a load balancer, or None: the oldest one if there are several."""
+        return await self._resources.find(load_balancer_id)
 
     async def ensure_load_balancer(self, spec: LoadBalancerSpec) -> None:
         """Create or update a load balancer with all of its parts. Raises DriverError."""
-        balancer = await self.find(spec.id)
+        balancer = await self._find_only(spec.id)
         check_is_offered(spec, balancer["provider"] if balancer else self._provider)
         balancer = await self._ensure_usable(spec, balancer)
         changes = OctaviaChanges(self._cloud, self._waits, balancer["id"])
@@ -47,10 +54,20 @@ class OctaviaLoadBalancers:
         await self._check_parts(balancer)
 
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
-        """Delete a load balancer, its parts and its port."""
-        if (balancer := await self.find(load_balancer_id)) is not None:
+        """Delete a load balancer, its parts and its port, and all of its name that lost answers have left."""
+        for balancer in await self._resources.find_all(load_balancer_id):
             await self._delete(balancer)
         await self._vips.delete(load_balancer_id)
+
+    async def _find_only(self, load_balancer_id: str) -> Json | None:
+        """Return a load balancer, or None. Others of its name are gone then, and it is not being deleted."""
+        staying: list[Json] = []
+        for balancer in sorted(await self._resources.find_all(load_balancer_id), key=age_of):
+            if staying or is_leaving(balancer):
+                await self._delete(balancer)
+            else:
+                staying.append(balancer)
+        return next(iter(staying), None)
 
     async def _ensure_usable(self, spec: LoadBalancerSpec, balancer: Json | None) -> Json:
         """Return a load balancer with the right flavor that accepts changes. It is created or repaired."""
@@ -65,7 +82,6 @@ class OctaviaLoadBalancers:
 
     async def _create(self, spec: LoadBalancerSpec, flavor_id: str | None) -> Json:
         order: Json = {
-            "name": engine_name(spec.id),
             "admin_state_up": spec.admin_state_up,
             "tags": [_generation_tag(spec)],
             **await self._vips.ensure(spec),
@@ -74,24 +90,44 @@ class OctaviaLoadBalancers:
             order["provider"] = self._provider
         if flavor_id:
             order["flavor_id"] = flavor_id
-        balancer: Json = (await self._cloud.post(SERVICE, BALANCERS, {"loadbalancer": order}))["loadbalancer"]
-        return balancer
+        return (await self._resources.create(spec.id, order)).item
 
     async def _repair(self, balancer: Json) -> bool:
         """Replace the machines of a load balancer that has failed. Returns whether it accepts changes."""
         changes = OctaviaChanges(self._cloud, self._waits, balancer["id"])
         if (await changes.wait_until_at_rest())["provisioning_status"] == ProvisioningStatus.ACTIVE:
             return True
-        return await _fail_over(changes)
+        if not await _starts_failover(changes):
+            return False
+        await changes.wait_until_active()
+        return True
 
     async def _ensure_own_fields(self, spec: LoadBalancerSpec, balancer: Json, changes: OctaviaChanges) -> None:
         """Replace the machines if others are due, and set what belongs to no part."""
         tag = _generation_tag(spec)
-        if tag not in balancer["tags"] and balancer["provider"] != OVN and not await _fail_over(changes):
-            raise DriverError(f"The provider {balancer['provider']} cannot replace machines", retryable=False)
-        if tag not in balancer["tags"] or balancer["admin_state_up"] != spec.admin_state_up:
+        has_other_machines = tag not in balancer["tags"]
+        if has_other_machines and balancer["provider"] != OVN:
+            await self._replace_machines(spec, balancer, changes)
+        if has_other_machines or balancer["admin_state_up"] != spec.admin_state_up:
             fields = {"admin_state_up": spec.admin_state_up, "tags": [tag]}
             await changes.update(f"/loadbalancers/{balancer['id']}", "loadbalancer", fields)
+
+    async def _replace_machines(self, spec: LoadBalancerSpec, balancer: Json, changes: OctaviaChanges) -> None:
+        """Let Octavia replace the machines, once for a generation.
+
+        While it does, the load balancer takes no tag. So the port gets one if that takes longer, and the next try does
+        not begin anew. A failover that fails is repeated: the load balancer is then in ERROR.
+        """
+        tag = _generation_tag(spec)
+        if has_begun(tag, await self._vips.list_tags(spec), time.time()):
+            return
+        if not await _starts_failover(changes):
+            raise DriverError(f"The provider {balancer['provider']} cannot replace machines", retryable=False)
+        try:
+            await changes.wait_until_active()
+        except (NotYetDone, DriverUnreachable):
+            await self._vips.set_tag(balancer["vip_port_id"], begun_tag(tag, time.time()))
+            raise
 
     async def _check_parts(self, balancer: Json) -> None:
         """Raise DriverError if a part has failed, although the load balancer is active again."""
@@ -114,10 +150,22 @@ def failed_names(tree: Json) -> Iterator[str]:
                 yield from failed_names(part)
 
 
-async def _fail_over(changes: OctaviaChanges) -> bool:
-    """Replace the machines of a load balancer. Returns whether its provider can."""
+def begun_tag(tag: str, now: float) -> str:
+    """Return the tag of a port that says since when Octavia replaces the machines."""
+    return f"{tag}{SINCE}{int(now)}"
+
+
+def has_begun(tag: str, port_tags: Iterable[str], now: float) -> bool:
+    """Return whether Octavia has been told to replace the machines, by a task that can still be under way."""
+    begun = f"{tag}{SINCE}"
+    times = [port_tag.removeprefix(begun) for port_tag in port_tags if port_tag.startswith(begun)]
+    return any(text.isdecimal() and int(text) > now - LONGEST_FAILOVER for text in times)
+
+
+async def _starts_failover(changes: OctaviaChanges) -> bool:
+    """Let Octavia replace the machines of a load balancer. Returns whether its provider can."""
     try:
-        await changes.fail_over()
+        await changes.start_failover()
     except OpenstackError as error:
         if error.status_code != NOT_IMPLEMENTED:
             raise

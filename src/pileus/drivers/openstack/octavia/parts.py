@@ -1,12 +1,14 @@
 """Parts of a load balancer in Octavia: found by their names, and compared with what they should be."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from pileus.domain.load_balancers.parts import ProvisioningStatus
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.named_resources import age_of
 from pileus.drivers.openstack.names import PREFIX
 from pileus.drivers.openstack.octavia.changes import ROOT, SERVICE, OctaviaChanges
 from pileus.drivers.openstack.octavia.orders import FIXED, EngineIds
+from pileus.drivers.protocols.errors import DriverError
 
 Parts = dict[str, Json]
 """Resources of Octavia by their names."""
@@ -19,9 +21,22 @@ class PartLists:
         self._cloud, self._changes = cloud, changes
 
     async def read(self, path: str, **params: str) -> Parts:
-        """Return the parts of a list; its path ends with the kind."""
-        items = (await self._cloud.get(SERVICE, f"{ROOT}{path}", **params))[path.rpartition("/")[2]]
-        return {name_of(item): item for item in items}
+        """Return the parts of a list; its path ends with the kind.
+
+        The oldest of a name has it. Others, which lost answers have left, have names that no order has.
+        """
+        parts: Parts = {}
+        for item in sorted(await self._list(path, params), key=age_of):
+            name = name_of(item)
+            parts[f"{name} {item['id']}" if name in parts else name] = item
+        return parts
+
+    async def check(self, path: str, **params: str) -> None:
+        """Raise DriverError if Octavia has failed to change a part of a list, whatever it says of the load balancer."""
+        failed = ProvisioningStatus.ERROR
+        parts = await self._list(path, params | {"provisioning_status": failed.value})
+        if names := sorted(name_of(part) for part in parts if part["provisioning_status"] == failed):
+            raise DriverError(f"Octavia has failed to change {', '.join(names)}", retryable=True)
 
     async def delete_others(self, path: str, existing: Parts, kept: Iterable[Json]) -> None:
         """Delete the parts that are not to be, or that cannot become what they should be."""
@@ -44,6 +59,10 @@ class PartLists:
             existing[name] = await self._changes.create(path, key, order)
         elif changes := part_changes(part, order):
             await self._changes.update(f"{path}/{part['id']}", key, changes)
+
+    async def _list(self, path: str, params: Mapping[str, str]) -> list[Json]:
+        items: list[Json] = (await self._cloud.get(SERVICE, f"{ROOT}{path}", **params))[path.rpartition("/")[2]]
+        return items
 
 
 def name_of(part: Json) -> str:

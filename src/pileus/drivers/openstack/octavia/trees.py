@@ -104,11 +104,17 @@ class OctaviaParts:
             await self._changes.update(path, "members", orders)
 
     async def _ensure_policies(self, listener_id: str, engine_id: str, pool_ids: EngineIds) -> None:
-        """Set the policies of a listener in their order: one that moves moves others."""
-        for spec in self._policies_of(listener_id):
+        """Set the policies of a listener in their order: one that moves moves others.
+
+        Octavia's tree of statuses has neither policies nor rules, and calls the load balancer active if one fails.
+        """
+        specs = self._policies_of(listener_id)
+        for spec in specs:
             policies = await self._lists.read(POLICIES, listener_id=engine_id)
             await self._lists.ensure_one(POLICIES, "l7policy", policies, policy_order(spec, engine_id, pool_ids))
             await self._ensure_rules(spec, engine_ids(policies)[spec.id])
+        if specs:
+            await self._lists.check(POLICIES, listener_id=engine_id)
 
     async def _ensure_rules(self, policy: L7PolicySpec, engine_id: str) -> None:
         path = f"{POLICIES}/{engine_id}/rules"
@@ -116,6 +122,8 @@ class OctaviaParts:
         existing = await self._lists.read(path)
         await self._lists.delete_others(path, existing, orders)
         await self._lists.ensure(path, "rule", existing, orders)
+        if orders:
+            await self._lists.check(path)
 
     def _policies_of(self, listener_id: str) -> list[L7PolicySpec]:
         policies = [spec for spec in self._spec.l7_policies if spec.listener_id == listener_id]

@@ -31,6 +31,15 @@ class VipPorts:
             ]
         return fields
 
+    async def list_tags(self, spec: LoadBalancerSpec) -> list[str]:
+        """Return what the port of a load balancer says of changes that are under way."""
+        port = await self._ports.find(spec.vip.port_id)
+        return list(port.get("tags") or []) if port else []
+
+    async def set_tag(self, port_id: str, tag: str) -> None:
+        """Note on a port, by its id in OpenStack, which change of its load balancer is under way."""
+        await self._cloud.put("network", f"/ports/{port_id}/tags", {"tags": [tag]})
+
     async def delete(self, load_balancer_id: str) -> None:
         """Delete the port of a load balancer that does not exist any more."""
         await self._ports.delete_ports_of(load_balancer_id)
