@@ -4,17 +4,23 @@ from collections.abc import Iterator
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 from pileus.drivers.openstack.cloud import CONFLICT, NOT_FOUND, NOT_IMPLEMENTED, OpenstackCloud, OpenstackError
 from pileus.drivers.openstack.octavia.load_balancers import OctaviaLoadBalancers
 from pileus.drivers.openstack.octavia.vips import VipPorts
 from pileus.drivers.openstack.settings import OpenstackSettings
 from pileus.drivers.openstack.waits import Waits
-from pileus.drivers.protocols.errors import DriverUnreachable
+from pileus.drivers.protocols.errors import DriverUnreachable, NotYetDone
+from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
+from pileus.testing.conformance.test_load_balancers import new_load_balancer, without_parts
 
 if TYPE_CHECKING:
     from pileus.drivers.openstack.ports import NeutronPorts
+    from pileus.drivers.protocols.compute import Compute
 
 Json = dict[str, Any]
+MOST_SLOTS = 100
 NAMES = {"l7policies": "l7policy"}
 """The name of one part of a kind, if it is not the kind without its last letter."""
 PORT = {"id": "port", "description": "", "fixed_ips": [{"ip_address": "10.0.0.7", "subnet_id": "subnet"}]}
@@ -39,6 +45,9 @@ class ScriptedOctavia:
         self.outcomes: list[str] = []
         """What becomes of load balancers by the next changes, in place of ACTIVE."""
         self.has_failover = True
+        self.flavors: dict[str, str] = {}
+        """The ids of flavors by their names. Each has a profile of its id."""
+        self.flavor_provider = self.default_provider = "amphora"
         self.port: Json | None = None
         self._numbers = count(1)
         self._pending: dict[str, list[Any]] = {}
@@ -120,6 +129,8 @@ class ScriptedOctavia:
     def _read(self, path: str, params: Json) -> Json:
         if path.endswith("/status"):
             return {"statuses": {"loadbalancer": {"id": path.split("/")[3]}}}
+        if "/flavor" in path:
+            return self._read_flavors(path, params)
         if path in self.items:
             self._go_on(path)
         if path in self.items:
@@ -128,6 +139,17 @@ class ScriptedOctavia:
         if not kind.endswith("s"):
             raise OpenstackError("There is none", NOT_FOUND)
         return {kind: [dict(item) for item in self._list(path, params)]}
+
+    def _read_flavors(self, path: str, params: Json) -> Json:
+        if "/flavorprofiles/" in path:
+            return {"flavorprofile": {"provider_name": self.flavor_provider}}
+        flavors = [
+            {"id": flavor_id, "name": name, "enabled": True, "flavor_profile_id": flavor_id}
+            for name, flavor_id in self.flavors.items()
+        ]
+        if not params:
+            return {"flavor": next(flavor for flavor in flavors if path.endswith(f"/{flavor['id']}"))}
+        return {"flavors": [flavor for flavor in flavors if flavor["name"] == params["name"]]}
 
     def _list(self, path: str, params: Json) -> Iterator[Json]:
         filters = {name: value for name, value in params.items() if name != "limit"}
@@ -163,7 +185,7 @@ class ScriptedOctavia:
         (key, order), number = next(iter(body.items())), str(next(self._numbers))
         kind = path.rpartition("/")[2]
         if kind == "loadbalancers":
-            balancer = self.add_balancer(**{"provider": "amphora", **order})
+            balancer = self.add_balancer(**{"provider": self.default_provider, **order})
             self.begin(f"{path}/{balancer['id']}", "PENDING_CREATE", self._next_outcome())
             return {key: dict(balancer)}
         status = "ERROR" if kind in self.failing else "ACTIVE"
@@ -228,3 +250,24 @@ class ScriptedPorts:
 
 def _name_of_kind(kind: str) -> str:
     return NAMES.get(kind, kind.removesuffix("s"))
+
+
+@pytest.fixture(name="bare")
+async def bare_load_balancer() -> LoadBalancerSpec:
+    """Return a load balancer without parts."""
+    return without_parts(await new_load_balancer(cast("Compute", None)))
+
+
+async def ensure_in_slots(octavia: ScriptedOctavia, spec: LoadBalancerSpec | str, **settings: Any) -> int:
+    """Ensure a load balancer, or that there is none, by a new server for each slot; return the number of slots."""
+    for number in range(1, MOST_SLOTS):
+        driver = octavia.new_driver(slot_timeout=0, **settings)
+        try:
+            if isinstance(spec, str):
+                await driver.ensure_no_load_balancer(spec)
+            else:
+                await driver.ensure_load_balancer(spec)
+        except NotYetDone:
+            continue
+        return number
+    raise AssertionError(octavia.changes)

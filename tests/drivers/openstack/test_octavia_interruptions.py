@@ -1,6 +1,6 @@
 """Changes of load balancers that outlast a slot, come late, lose their answers, or fail in one part."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from msgspec.structs import replace
@@ -8,34 +8,13 @@ from msgspec.structs import replace
 from pileus.drivers.openstack.names import engine_name
 from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
 from pileus.drivers.protocols.load_balancers import LoadBalancerSpec, PoolSpec
-from pileus.testing.conformance.test_load_balancers import new_load_balancer, without_parts
-from tests.drivers.openstack.scripted_octavia import ScriptedOctavia
+from pileus.testing.conformance.test_load_balancers import new_load_balancer
+from tests.drivers.openstack.scripted_octavia import ScriptedOctavia, bare_load_balancer, ensure_in_slots
 
 if TYPE_CHECKING:
     from pileus.drivers.protocols.compute import Compute
 
-MOST_SLOTS = 100
-
-
-@pytest.fixture(name="bare")
-async def bare_load_balancer() -> LoadBalancerSpec:
-    """Return a load balancer without parts."""
-    return without_parts(await new_load_balancer(cast("Compute", None)))
-
-
-async def ensure_in_slots(octavia: ScriptedOctavia, spec: LoadBalancerSpec | str, **settings: Any) -> int:
-    """Ensure a load balancer, or that there is none, by a new server for each slot; return the number of slots."""
-    for number in range(1, MOST_SLOTS):
-        driver = octavia.new_driver(slot_timeout=0, **settings)
-        try:
-            if isinstance(spec, str):
-                await driver.ensure_no_load_balancer(spec)
-            else:
-                await driver.ensure_load_balancer(spec)
-        except NotYetDone:
-            continue
-        return number
-    raise AssertionError(octavia.changes)
+__all__ = ["bare_load_balancer"]
 
 
 def count(octavia: ScriptedOctavia, text: str) -> int:
@@ -96,7 +75,7 @@ async def test_a_failover_that_outlasts_slots_is_asked_for_once(bare: LoadBalanc
     for generation in (2, 2, 3, 2):
         await ensure_in_slots(octavia, replace(bare, machine_generation=generation))
         (balancer,) = octavia.all_of("loadbalancers")
-        assert balancer["tags"] == [f"pileus-generation-{generation}"]
+        assert balancer["tags"][0] == f"pileus-generation-{generation}"
 
     assert count(octavia, "failover") == 3
     assert count(octavia, "POST") == 1
@@ -109,7 +88,7 @@ async def test_a_failover_that_fails_is_repeated(bare: LoadBalancerSpec) -> None
     await ensure_in_slots(octavia, replace(bare, machine_generation=2))
 
     (balancer,) = octavia.all_of("loadbalancers")
-    assert (balancer["provisioning_status"], balancer["tags"]) == ("ACTIVE", ["pileus-generation-2"])
+    assert (balancer["provisioning_status"], balancer["tags"][0]) == ("ACTIVE", "pileus-generation-2")
     assert count(octavia, "failover") == 2
 
 

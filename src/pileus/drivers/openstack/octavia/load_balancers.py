@@ -8,10 +8,10 @@ from pileus.drivers.openstack.cloud import NOT_IMPLEMENTED, Json, OpenstackCloud
 from pileus.drivers.openstack.named_resources import NamedKind, NamedResources, age_of
 from pileus.drivers.openstack.names import PREFIX
 from pileus.drivers.openstack.octavia.changes import BALANCERS, SERVICE, OctaviaChanges, is_leaving
-from pileus.drivers.openstack.octavia.flavors import OctaviaFlavors
+from pileus.drivers.openstack.octavia.flavors import FLAVOR, OctaviaFlavors, flavor_tags
 from pileus.drivers.openstack.octavia.providers import OVN, check_is_offered
 from pileus.drivers.openstack.octavia.trees import OctaviaParts, References
-from pileus.drivers.openstack.octavia.vips import VipPorts
+from pileus.drivers.openstack.octavia.vips import VipPorts, port_fields, provider_noted_on
 from pileus.drivers.openstack.waits import Waits
 from pileus.drivers.protocols.errors import DriverError, DriverUnreachable, NotYetDone
 from pileus.drivers.protocols.load_balancers import LoadBalancerSpec
@@ -31,7 +31,7 @@ class OctaviaLoadBalancers:
     def __init__(self, cloud: OpenstackCloud, waits: Waits, vips: VipPorts, *, provider: str) -> None:
         self._cloud, self._waits, self._vips, self._provider = cloud, waits, vips, provider
         self._resources = NamedResources(cloud, KIND, self._delete)
-        self._flavors = OctaviaFlavors(cloud, provider)
+        self._flavors = OctaviaFlavors(cloud)
 
     async def find(self, load_balancer_id: str) -> Json | None:
         """Return a load balancer, or None: the oldest one if there are several."""
@@ -40,13 +40,13 @@ class OctaviaLoadBalancers:
     async def ensure_load_balancer(self, spec: LoadBalancerSpec) -> None:
         """Create or update a load balancer with all of its parts. Raises DriverError."""
         balancer = await self._find_only(spec.id)
-        check_is_offered(spec, balancer["provider"] if balancer else self._provider)
-        balancer = await self._ensure_usable(spec, balancer)
+        check_is_offered(spec, balancer["provider"] if balancer else await self._find_next_provider(spec))
+        balancer, tags = await self._ensure_usable(spec, balancer)
         changes = OctaviaChanges(self._cloud, self._waits, balancer["id"])
         await changes.wait_until_active()
         # Only now is the provider of a new load balancer known, if the settings do not name it.
         check_is_offered(spec, balancer["provider"])
-        await self._ensure_own_fields(spec, balancer, changes)
+        await self._ensure_own_fields(spec, balancer, tags, changes)
         references = References(
             provider=balancer["provider"], subnet_ids=await self._vips.list_subnet_ids(spec.members)
         )
@@ -63,34 +63,52 @@ class OctaviaLoadBalancers:
         """Return a load balancer, or None. Others of its name are gone then, and it is not being deleted."""
         staying: list[Json] = []
         for balancer in sorted(await self._resources.find_all(load_balancer_id), key=age_of):
-            if staying or is_leaving(balancer):
+            if staying:
                 await self._delete(balancer)
+            elif is_leaving(balancer):
+                await self._delete_for_another(balancer)
             else:
                 staying.append(balancer)
         return next(iter(staying), None)
 
-    async def _ensure_usable(self, spec: LoadBalancerSpec, balancer: Json | None) -> Json:
-        """Return a load balancer with the right flavor that accepts changes. It is created or repaired."""
-        flavor_id = await self._flavors.find_id(spec.flavor_name)
-        if balancer is not None:
-            has_other_flavor = flavor_id not in {None, balancer["flavor_id"]}
-            if not has_other_flavor and await self._repair(balancer):
-                return balancer
-            # Octavia never changes a flavor, and some providers repair nothing.
-            await self._delete(balancer)
-        return await self._create(spec, flavor_id)
+    async def _find_next_provider(self, spec: LoadBalancerSpec) -> str:
+        """Return the provider of a load balancer that does not exist; empty if the cloud chooses."""
+        return self._provider and (await self._vips.find_provider(spec) or self._provider)
 
-    async def _create(self, spec: LoadBalancerSpec, flavor_id: str | None) -> Json:
-        order: Json = {
-            "admin_state_up": spec.admin_state_up,
-            "tags": [_generation_tag(spec)],
-            **await self._vips.ensure(spec),
-        }
-        if self._provider:
-            order["provider"] = self._provider
+    async def _ensure_usable(self, spec: LoadBalancerSpec, balancer: Json | None) -> tuple[Json, list[str]]:
+        """Return a load balancer with the right flavor that accepts changes, and the tags that it is to have.
+
+        It is created or repaired.
+        """
+        if balancer is not None:
+            used_id = balancer["flavor_id"]
+            flavor_id = await self._flavors.find_id(spec.flavor_name, balancer["provider"], used_id)
+            has_other_flavor = await self._flavors.is_other(spec.flavor_name, flavor_id, balancer)
+            if not has_other_flavor and await self._repair(balancer):
+                return balancer, [_generation_tag(spec), *flavor_tags(spec.flavor_name, flavor_id, used_id)]
+            # Octavia never changes a flavor, and some providers repair nothing.
+            await self._delete_for_another(balancer)
+        created = await self._create(spec)
+        return created, created["tags"]
+
+    async def _create(self, spec: LoadBalancerSpec) -> Json:
+        """Create a load balancer, with the provider that it had if it is created again."""
+        port = await self._vips.ensure(spec)
+        provider = provider_noted_on(port) or self._provider
+        check_is_offered(spec, provider)
+        flavor_id = await self._flavors.find_id(spec.flavor_name, provider)
+        tags = [_generation_tag(spec), *flavor_tags(spec.flavor_name, flavor_id, flavor_id)]
+        order: Json = {"admin_state_up": spec.admin_state_up, "tags": tags, **port_fields(port, spec)}
+        if provider:
+            order["provider"] = provider
         if flavor_id:
             order["flavor_id"] = flavor_id
         return (await self._resources.create(spec.id, order)).item
+
+    async def _delete_for_another(self, balancer: Json) -> None:
+        """Delete a load balancer that another one replaces. The port notes the provider that this one will have."""
+        await self._vips.note_provider(balancer["vip_port_id"], balancer["provider"])
+        await self._delete(balancer)
 
     async def _repair(self, balancer: Json) -> bool:
         """Replace the machines of a load balancer that has failed. Returns whether it accepts changes."""
@@ -102,14 +120,15 @@ class OctaviaLoadBalancers:
         await changes.wait_until_active()
         return True
 
-    async def _ensure_own_fields(self, spec: LoadBalancerSpec, balancer: Json, changes: OctaviaChanges) -> None:
-        """Replace the machines if others are due, and set what belongs to no part."""
-        tag = _generation_tag(spec)
-        has_other_machines = tag not in balancer["tags"]
-        if has_other_machines and balancer["provider"] != OVN:
+    async def _ensure_own_fields(
+        self, spec: LoadBalancerSpec, balancer: Json, tags: list[str], changes: OctaviaChanges
+    ) -> None:
+        """Replace the machines if others are due, and set what belongs to no part. Tags of others stay."""
+        if _generation_tag(spec) not in balancer["tags"] and balancer["provider"] != OVN:
             await self._replace_machines(spec, balancer, changes)
-        if has_other_machines or balancer["admin_state_up"] != spec.admin_state_up:
-            fields = {"admin_state_up": spec.admin_state_up, "tags": [tag]}
+        others = [tag for tag in balancer["tags"] if not tag.startswith((GENERATION, FLAVOR))]
+        if {*others, *tags} != set(balancer["tags"]) or balancer["admin_state_up"] != spec.admin_state_up:
+            fields = {"admin_state_up": spec.admin_state_up, "tags": [*others, *tags]}
             await changes.update(f"/loadbalancers/{balancer['id']}", "loadbalancer", fields)
 
     async def _replace_machines(self, spec: LoadBalancerSpec, balancer: Json, changes: OctaviaChanges) -> None:
