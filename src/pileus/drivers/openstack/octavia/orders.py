@@ -4,7 +4,6 @@ Each function returns all fields that can change. What cannot is in `FIXED`: a p
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from pileus.domain.load_balancers.health_monitors import HealthMonitorType
 from pileus.domain.load_balancers.l7_policies import L7Action
@@ -27,6 +26,8 @@ EngineIds = Mapping[str, str]
 NO_LIMIT = -1
 FORWARDED = {"X-Forwarded-For": "true", "X-Forwarded-Port": "true", "X-Forwarded-Proto": "true"}
 HTTP_MONITORS = frozenset({HealthMonitorType.HTTP, HealthMonitorType.HTTPS})
+DEFAULTS: Json = {"http_method": "GET", "url_path": "/", "expected_codes": "200", "http_version": 1.0}
+"""What Octavia uses, and shows in part, where an order has no value."""
 FIXED = ("protocol", "protocol_port", "type", "loadbalancer_id", "pool_id", "listener_id")
 """The fields of parts that Octavia never changes."""
 
@@ -39,7 +40,7 @@ def listener_order(spec: ListenerSpec, pool: PoolSpec | None, pool_ids: EngineId
         "protocol_port": spec.protocol_port,
         "admin_state_up": spec.admin_state_up,
         "default_pool_id": pool_ids.get(spec.default_pool_id or ""),
-        "connection_limit": NO_LIMIT if spec.connection_limit >= DEFAULT_CONNECTION_LIMIT else spec.connection_limit,
+        "connection_limit": NO_LIMIT if spec.connection_limit == DEFAULT_CONNECTION_LIMIT else spec.connection_limit,
         "timeout_client_data": spec.timeout_client_data,
         "timeout_member_connect": (pool and pool.timeout_member_connect) or spec.timeout_member_connect,
         "timeout_member_data": (pool and pool.timeout_member_data) or spec.timeout_member_data,
@@ -87,14 +88,16 @@ def monitor_order(spec: HealthMonitorSpec, pool_id: str) -> Json:
         "max_retries_down": spec.max_retries_down,
     }
     if spec.type in HTTP_MONITORS:
-        chosen: dict[str, Any] = {
+        order |= {
             "http_method": spec.http_method,
             "url_path": spec.url_path,
             "expected_codes": spec.expected_codes,
             "http_version": float(spec.http_version) if spec.http_version else None,
             "domain_name": spec.domain_name,
         }
-        order |= {name: value for name, value in chosen.items() if value is not None}
+        # Octavia refuses 1.0, but not nothing, in the request that takes the domain away.
+        if order["http_version"] == DEFAULTS["http_version"]:
+            order["http_version"] = None
     return order
 
 

@@ -7,7 +7,7 @@ from pileus.drivers.openstack.cloud import Json, OpenstackCloud
 from pileus.drivers.openstack.named_resources import age_of
 from pileus.drivers.openstack.names import PREFIX
 from pileus.drivers.openstack.octavia.changes import ROOT, SERVICE, OctaviaChanges
-from pileus.drivers.openstack.octavia.orders import FIXED, EngineIds
+from pileus.drivers.openstack.octavia.orders import DEFAULTS, FIXED, EngineIds
 from pileus.drivers.protocols.errors import DriverError
 
 Parts = dict[str, Json]
@@ -88,11 +88,15 @@ def part_changes(part: Json, order: Json) -> Json:
     settable = {name: value for name, value in order.items() if name not in FIXED}
     if part["provisioning_status"] == ProvisioningStatus.ERROR:
         return settable
-    return {name: value for name, value in settable.items() if _comparable(part.get(name)) != _comparable(value)}
+    return {
+        name: value for name, value in settable.items() if _comparable(name, part.get(name)) != _comparable(name, value)
+    }
 
 
-def _comparable(value: object) -> object:
-    """Return a value as Octavia would show it: lists of ranges have no order, and nothing may be an empty list."""
+def _comparable(name: str, value: object) -> object:
+    """Return what a value means: lists of ranges have no order, and nothing may be an empty list or a default."""
+    if value is None:
+        return DEFAULTS.get(name)
     if isinstance(value, list):
         return sorted(value, key=str) or None
     return value or None if isinstance(value, dict) else value
