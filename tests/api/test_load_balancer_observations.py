@@ -1,5 +1,6 @@
 """What drivers tell of load balancers is asked for between the reads of a request, once for each load balancer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,9 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from pileus.api.routes.load_balancers import observations as observations_module
 from pileus.api.routes.load_balancers.observations import Observations, read_observed
-from pileus.domain.errors import Conflict
-from pileus.drivers.protocols.errors import DriverError
+from pileus.domain.errors import Conflict, Unavailable
+from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.drivers.protocols.load_balancers import BalancedTraffic
 from pileus.store.database import Tx
 
@@ -25,6 +27,7 @@ class AskedDriver:
     open_transactions: int = 0
     while_open: int = 0
     error: DriverError | None = None
+    hangs: bool = False
 
     async def member_statuses(self, load_balancer_ids: Sequence[str]) -> Mapping[str, str]:
         """Answer one member for each load balancer."""
@@ -36,6 +39,8 @@ class AskedDriver:
         self._note(load_balancer_id)
         if self.error:
             raise self.error
+        if self.hangs:
+            await asyncio.Event().wait()
         return {f"listener of {load_balancer_id}": BalancedTraffic(total_connections=3)}
 
     async def ensure_load_balancer(self, load_balancer: object) -> None:
@@ -105,4 +110,28 @@ async def test_what_the_driver_refuses_is_a_conflict(context: AskingContext) -> 
         return len(observations.traffic_of("one"))
 
     with pytest.raises(Conflict, match="does not answer"):
+        await read_observed(cast("RequestContext", context), context.begin, read)
+
+
+async def test_a_driver_that_does_not_answer_makes_a_request_unavailable(context: AskingContext) -> None:
+    context.driver.error = DriverUnreachable("OpenStack does not answer")
+
+    async def read(_: Tx, observations: Observations) -> int:
+        return sum(len(observations.traffic_of(str(number))) for number in range(100))
+
+    with pytest.raises(Unavailable, match="does not answer"):
+        await read_observed(cast("RequestContext", context), context.begin, read)
+    assert len(context.driver.asked) < 10
+
+
+async def test_a_request_for_counters_ends_although_its_driver_hangs(
+    context: AskingContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context.driver.hangs = True
+    monkeypatch.setattr(observations_module, "LONGEST_READING", 0.05)
+
+    async def read(_: Tx, observations: Observations) -> int:
+        return len(observations.traffic_of("one"))
+
+    with pytest.raises(Unavailable, match="not read within"):
         await read_observed(cast("RequestContext", context), context.begin, read)

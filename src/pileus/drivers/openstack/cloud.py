@@ -1,6 +1,7 @@
 """Requests to the services of one OpenStack cloud, in a thread pool of their own, as openstacksdk blocks."""
 
 import asyncio
+import copy
 import math
 import threading
 import time
@@ -155,6 +156,12 @@ class OpenstackCloud:
     async def find_project_id(self) -> str:
         """Return the id of the project of the credentials. Raises DriverError."""
         return await asyncio.get_running_loop().run_in_executor(self._pool, self._find_project_id)
+
+    def with_own_threads(self, threads: int) -> "OpenstackCloud":
+        """Return the same connection with other threads, so that what hangs there holds up nothing here."""
+        other = copy.copy(self)
+        other._pool = ThreadPoolExecutor(threads, thread_name_prefix="openstack")  # noqa: SLF001  # its own class
+        return other
 
     def close(self) -> None:
         """Close the connections."""

@@ -21,7 +21,7 @@ from pileus.drivers.openstack.networks import NeutronNetworks
 from pileus.drivers.openstack.octavia.changes import SERVICE as LOAD_BALANCER_SERVICE
 from pileus.drivers.openstack.octavia.load_balancers import OctaviaLoadBalancers
 from pileus.drivers.openstack.octavia.providers import choices_of
-from pileus.drivers.openstack.octavia.readings import OctaviaReadings
+from pileus.drivers.openstack.octavia.readings import READING_THREADS, OctaviaReadings
 from pileus.drivers.openstack.octavia.vips import VipPorts
 from pileus.drivers.openstack.ports import NeutronPorts
 from pileus.drivers.openstack.routers import NeutronRouters
@@ -78,7 +78,7 @@ class Openstack:
         self.load_balancers = OctaviaLoadBalancers(
             self.cloud, self.waits, vips, provider=settings.load_balancer_provider
         )
-        self.load_balancer_readings = OctaviaReadings(self.cloud, self.load_balancers)
+        self.load_balancer_readings = OctaviaReadings(self.cloud.with_own_threads(READING_THREADS))
         self.consoles = NovaConsoles(self.cloud, self.servers)
         self.comparison = OpenstackComparison(self.cloud)
         self.adoption = OpenstackAdoption(self.cloud, self.ports, self.groups)
@@ -95,6 +95,7 @@ class Openstack:
 
     def close(self) -> None:
         """Close the connections; everything in OpenStack stays."""
+        self.load_balancer_readings.close()
         self.cloud.close()
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
@@ -289,10 +290,12 @@ class Openstack:
     async def ensure_load_balancer(self, load_balancer: LoadBalancerSpec) -> None:
         """Create or update a load balancer with all of its parts."""
         await self.load_balancers.ensure_load_balancer(load_balancer)
+        self.load_balancer_readings.forget(load_balancer.id)
 
     async def ensure_no_load_balancer(self, load_balancer_id: str) -> None:
         """Delete a load balancer."""
         await self.load_balancers.ensure_no_load_balancer(load_balancer_id)
+        self.load_balancer_readings.forget(load_balancer_id)
 
     async def member_statuses(self, load_balancer_ids: Sequence[str]) -> Mapping[str, str]:
         """Return the operating statuses of members."""

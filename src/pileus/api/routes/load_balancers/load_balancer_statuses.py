@@ -10,6 +10,7 @@ from pileus.api.context import Ctx, RequestContext
 from pileus.api.routes.load_balancers.load_balancers import ALL, ONE, TAGS
 from pileus.api.routes.load_balancers.observations import (
     Observations,
+    problem_of,
     read_observed,
     require_load_balancer_driver,
 )
@@ -18,7 +19,6 @@ from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.load_balancers.metrics import LoadBalancerMetricsSample
 from pileus.api.wire.load_balancers.statuses import LoadBalancerStatusView
 from pileus.api.wire.paging import Page
-from pileus.domain.errors import Conflict
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.operating_statuses import part_status
 from pileus.drivers.protocols.errors import DriverError
@@ -65,7 +65,7 @@ async def list_load_balancer_metrics(
     try:
         samples = await require_load_balancer_driver(ctx).load_balancer_samples(load_balancer_id, *period)
     except DriverError as error:
-        raise Conflict(str(error)) from error
+        raise problem_of(error) from error
     return Page(count=len(samples), results=[LoadBalancerMetricsSample.of(sample) for sample in samples])
 
 

@@ -1,15 +1,20 @@
 """What drivers tell of load balancers, asked between the reads of a request: no transaction waits for a driver."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from pileus.api.context import RequestContext
-from pileus.domain.errors import Conflict, Unavailable
-from pileus.drivers.protocols.errors import DriverError
+from pileus.domain.errors import Conflict, Problem, Unavailable
+from pileus.drivers.protocols.concurrency import run_for_each
+from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.drivers.protocols.load_balancers import BalancedTraffic, ObservesMembers, SupportsLoadBalancers
 from pileus.store.database import Tx
 
+AT_ONCE = 4
+"""Of how many load balancers a request reads the counters at once."""
+LONGEST_READING = 20.0
 T = TypeVar("T")
 Begin = Callable[[], AbstractAsyncContextManager[Tx]]
 Traffic = dict[str, BalancedTraffic]
@@ -45,12 +50,22 @@ class Observations:
         unobserved, unmeasured = sorted(self._unobserved), sorted(self._unmeasured)
         if unobserved and isinstance(self._ctx.driver, ObservesMembers):
             self._member_statuses |= await self._ctx.driver.member_statuses(unobserved)
-        for load_balancer_id in unmeasured:
-            self._traffic[load_balancer_id] = await _read_traffic(self._ctx, load_balancer_id)
+        try:
+            async with asyncio.timeout(LONGEST_READING):
+                await run_for_each(self._measure, unmeasured, at_once=AT_ONCE)
+        except TimeoutError as error:
+            raise Unavailable(f"The counters were not read within {LONGEST_READING:g} seconds") from error
         self._observed.update(unobserved)
         self._unobserved.clear()
         self._unmeasured.clear()
         return bool(unobserved or unmeasured)
+
+    async def _measure(self, load_balancer_id: str) -> None:
+        driver = require_load_balancer_driver(self._ctx)
+        try:
+            self._traffic[load_balancer_id] = await driver.traffic_by_listener_id(load_balancer_id)
+        except DriverError as error:
+            raise problem_of(error) from error
 
 
 async def read_observed(ctx: RequestContext, begin: Begin, read: Callable[[Tx, Observations], Awaitable[T]]) -> T:
@@ -70,8 +85,6 @@ def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
     return ctx.driver
 
 
-async def _read_traffic(ctx: RequestContext, load_balancer_id: str) -> Traffic:
-    try:
-        return await require_load_balancer_driver(ctx).traffic_by_listener_id(load_balancer_id)
-    except DriverError as error:
-        raise Conflict(str(error)) from error
+def problem_of(error: DriverError) -> Problem:
+    """Return the answer to a request that a driver could not give what it asked for."""
+    return Unavailable(str(error)) if isinstance(error, DriverUnreachable) else Conflict(str(error))

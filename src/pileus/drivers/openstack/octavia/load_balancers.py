@@ -33,10 +33,6 @@ class OctaviaLoadBalancers:
         self._resources = NamedResources(cloud, KIND, self._delete)
         self._flavors = OctaviaFlavors(cloud)
 
-    async def find(self, load_balancer_id: str) -> Json | None:
-        """Return a load balancer, or None: the oldest one if there are several."""
-        return await self._resources.find(load_balancer_id)
-
     async def ensure_load_balancer(self, spec: LoadBalancerSpec) -> None:
         """Create or update a load balancer with all of its parts. Raises DriverError."""
         balancer = await self._find_only(spec.id)
