@@ -16,7 +16,8 @@ KIND = "security_group"
 TABLE = Table("security_groups", SecurityGroup)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 RULES = Table("security_group_rules", SecurityGroupRule)
-TRAFFIC = Table("security_group_rules", NewRule)
+TRAFFIC_FIELDS = NewRule.__struct_fields__
+TRAFFIC_COLUMNS = ", ".join(TRAFFIC_FIELDS)
 
 
 async def save(tx: Tx, before: SecurityGroup, after: SecurityGroup) -> SecurityGroup:
@@ -162,13 +163,13 @@ async def list_allowed_traffic_by_group(tx: Tx, group_ids: Sequence[str]) -> dic
     """Return what the rules of several groups allow, by group, oldest first."""
     marks, values = in_list_placeholders("group", group_ids)
     rows = await tx.all(
-        f"SELECT {TRAFFIC.columns}, security_group_id FROM security_group_rules"
+        f"SELECT security_group_id, {TRAFFIC_COLUMNS} FROM security_group_rules"
         f" WHERE security_group_id IN ({marks}) ORDER BY created_at, id",
         **values,
     )
     rules: dict[str, list[NewRule]] = {}
-    for row in rows:
-        rules.setdefault(row[-1], []).append(TRAFFIC.record_from_row(tx, row))
+    for group_id, *row in rows:
+        rules.setdefault(group_id, []).append(NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))))
     return rules
 
 
