@@ -52,6 +52,7 @@ EXAMPLES = {
     "openstack_cloud": ("lab", "lab"),
     "openstack_region": ("RegionTwo", "RegionTwo"),
     "openstack_boot_image": ("debian-12", "debian-12"),
+    "openstack_load_balancer_provider": ("ovn", "ovn"),
     "openstack_request_timeout": ("30", 30.0),
     "openstack_slot_timeout": ("30", 30.0),
     "openstack_poll_interval": ("0.5", 0.5),
