@@ -57,7 +57,7 @@ async def resources(running: RunningCloud) -> AsyncIterator[Owner]:
         yield Owner(tenant, await create_everything(tenant))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def modern(resources: Owner) -> httpx.AsyncClient:
     """A client of the same cloud with the setting off."""
     modern_state = replace(

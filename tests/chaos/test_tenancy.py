@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import httpx
+import pytest
 
 from pileus.api.openapi import openapi_document
 from pileus.app import RunningCloud, make_app
@@ -72,6 +73,7 @@ async def ask_everything(running: RunningCloud, owner: Owner, seed: int) -> list
     return [fault for of_operation in faults for fault in of_operation]
 
 
+@pytest.mark.timeout(600)
 async def test_things_of_another_tenant_look_like_missing_ones(running: RunningCloud) -> None:
     for _ in rounds(1):
         seed = random.randrange(1 << 32)  # noqa: S311  # no secret
