@@ -206,17 +206,18 @@ async def test_a_failed_resize_is_undone_to_a_running_machine(qemu: Qemu) -> Non
 async def test_an_attachment_that_gets_no_answer_is_repeated_or_undone(
     qemu: Qemu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor, "ANSWER_TIMEOUT", 0.5)
     machine, disk, nic = a_machine(), a_disk(), a_nic()
     await qemu.ensure_running_machine(machine)
     await qemu.ensure_volume(disk)
     pid = qemu.records.get(machine.id).pid or 0
     os.kill(pid, signal.SIGSTOP)
 
-    for attempt in (qemu.ensure_volume_attachment(machine.id, disk), qemu.ensure_interface(machine.id, nic)):
-        with pytest.raises(DriverError, match="does not answer") as failed:
-            await attempt
-        assert failed.value.retryable
+    with monkeypatch.context() as patch:
+        patch.setattr(monitor, "ANSWER_TIMEOUT", 0.5)
+        for attempt in (qemu.ensure_volume_attachment(machine.id, disk), qemu.ensure_interface(machine.id, nic)):
+            with pytest.raises(DriverError, match="does not answer") as failed:
+                await attempt
+            assert failed.value.retryable
 
     os.kill(pid, signal.SIGCONT)
     await qemu.ensure_volume_attachment(machine.id, disk)
