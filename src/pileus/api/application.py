@@ -1,5 +1,7 @@
 """The ASGI application, with all routes."""
 
+from functools import partial
+
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -16,14 +18,7 @@ from pileus.api.request_log.exchanges import record_exchanges
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.responses import JsonResponse
 from pileus.api.route_registration import Application, RouteCollection
-from pileus.api.routes import (
-    consoles,
-    health,
-    machine_access,
-    other_families,
-    simulated_consoles,
-    simulation,
-)
+from pileus.api.routes import consoles, health, simulated_consoles, simulation
 from pileus.api.tag_filters import provide_tag_filter
 from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
@@ -37,28 +32,7 @@ def create_app(
 
     Routes of simulation and consoles exist if a driver supports them, those of control always. `dispatch` wraps all.
     """
-    has_simulation = state is None or state.drivers.any_has(SupportsSimulation)
-    has_consoles = state is None or state.drivers.any_has(SupportsScreenStreams)
-    app = Application(
-        route_handlers=[
-            RouteCollection(routes.ROUTES),
-            health.make_metrics_route(key_required=settings.metrics_key_required),
-            machine_access.ROUTER,
-            *other_families.ROUTES,
-            simulation.CONTROL_ROUTER,
-            *([simulation.ROUTER, simulated_consoles.ROUTER] if has_simulation else []),
-            *([consoles.ROUTER] if has_consoles else []),
-        ],
-        before_request=authorization.authorize,
-        dependencies=_make_dependencies(),
-        exception_handlers=errors.HANDLERS,
-        request_class=BodyDecodingRequest,
-        response_class=JsonResponse,
-        logging_config=None,
-        request_max_body_size=settings.body_limit,
-        openapi_config=openapi_documents.openapi_config(),
-        state=_make_state(settings, state, metrics),
-    )
+    app = _make_framework(settings, state, metrics)
     # Outside the router, so that unknown routes and wrong methods also get a request id and are counted.
     framework, observer = answer_head_as_get(app.asgi_handler), RequestObserver(metrics)
     if state is None:
@@ -69,6 +43,37 @@ def create_app(
         app.asgi_handler = instrument_requests(answer, observer, state.http_faults)
         _complete(app, state, observer)
     return app
+
+
+def _make_framework(settings: Settings, state: AppState | None, metrics: ServerMetrics) -> Application:
+    has_simulation = state is None or state.drivers.any_has(SupportsSimulation)
+    has_consoles = state is None or state.drivers.any_has(SupportsScreenStreams)
+    return Application(
+        route_handlers=[
+            RouteCollection(
+                [
+                    *routes.ROUTES,
+                    health.make_metrics_route(key_required=settings.metrics_key_required),
+                    *(simulated_consoles.ROUTES if has_simulation else []),
+                ]
+            ),
+            RouteCollection(
+                [*simulation.CONTROL_ROUTES, *(simulation.ROUTES if has_simulation else [])],
+                path="/_pileus",
+                tags=["Simulation"],
+            ),
+            *([consoles.ROUTER] if has_consoles else []),
+        ],
+        before_request=authorization.authorize,
+        dependencies=_make_dependencies(),
+        exception_handlers=errors.HANDLERS,
+        request_class=BodyDecodingRequest,
+        response_class=JsonResponse,
+        logging_config=None,
+        request_max_body_size=settings.body_limit,
+        openapi_config=openapi_documents.openapi_config(partial(_make_framework, settings, state, metrics)),
+        state=_make_state(settings, state, metrics),
+    )
 
 
 def _complete(app: Litestar, state: AppState, observer: RequestObserver) -> None:

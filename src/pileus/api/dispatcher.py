@@ -8,7 +8,7 @@ all requests that are unusual in any way, go through the framework. `tests/api/t
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from litestar import Litestar, Response
@@ -24,6 +24,7 @@ from pileus.api.errors import make_error_response
 from pileus.api.operations import ApiOperation, OperationIndex
 from pileus.api.requests import BodyDecodingRequest, receive_body
 from pileus.api.responses import NO_CONTENT, EncodedJsonResponse, encode_json
+from pileus.api.route_registration import prepare_handler
 from pileus.api.unread_inputs import check_fields_are_read
 from pileus.api.validation import decode_body_in_turns
 from pileus.domain.account.access import Access
@@ -57,11 +58,8 @@ class DirectRoutes:
 
     def __init__(self, operations: OperationIndex, *, only_kept: bool = False) -> None:
         self._find_operation = operations.find
-        self._routes = {
-            operation: route
-            for operation in operations.operations
-            if (operation.keeps_answers or not only_kept) and (route := make_direct_route(operation)) is not None
-        }
+        # Few of the operations are ever called: each is looked at when its first request comes.
+        self._route_of = cache(make_route_of_kept_answer if only_kept else make_direct_route)
 
     def find(self, scope: Any) -> DirectRoute | None:
         """Return the route of a plain request, and describe it in the scope as the framework does; None for others."""
@@ -70,7 +68,7 @@ class DirectRoutes:
         operation = self._find_operation(scope["method"], parts[1:])
         if operation is None:
             return None
-        route = self._routes.get(operation)
+        route = self._route_of(operation)
         if route is None or not _is_plain(scope, route):
             return None
         params: dict[str, Any] = {name: parts[position] for position, name in route.texts}
@@ -126,8 +124,14 @@ def _is_plain_host(host: bytes) -> bool:
     return PLAIN_HOST.fullmatch(host) is not None
 
 
+def make_route_of_kept_answer(operation: ApiOperation) -> DirectRoute | None:
+    """Return how the handler is called directly, or None if it needs the framework or no answers are kept."""
+    return make_direct_route(operation) if operation.keeps_answers else None
+
+
 def make_direct_route(operation: ApiOperation) -> DirectRoute | None:
     """Return how the handler is called directly, or None if it needs the framework."""
+    prepare_handler(operation.handler)
     handler, in_path = (
         operation.handler,
         {

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar
 
+from pileus.api.route_registration import list_deferred_handlers, prepare_handler
 from pileus.domain import limits
 
 GENERIC_PAGE = re.compile(r"Page_(?:\w+\.)*(\w+)_(?=\"|$)")
@@ -35,7 +36,9 @@ PROBLEM: dict[str, Any] = {
 
 
 def openapi_document(app: Litestar) -> dict[str, Any]:
-    """Make the document of an application."""
+    """Make the document of an application, which cannot serve requests then: the framework changes its handlers."""
+    for handler in list_deferred_handlers(app):
+        prepare_handler(handler)
     return add_errors_and_security(app.openapi_schema.to_schema())
 
 

@@ -60,19 +60,24 @@ class RenderedDocument(Struct, frozen=True, kw_only=True):
 
 
 class OpenApiDocuments:
-    """The documents of an application, by path; rendered in a thread when the first one is requested."""
+    """The documents of an application, by path; rendered in a thread when the first one is requested.
 
-    def __init__(self) -> None:
+    They are rendered from an application of their own, which is dropped: the framework prepares all its handlers for
+    that, and changes their signatures.
+    """
+
+    def __init__(self, make_app: Callable[[], Litestar]) -> None:
+        self._make_app = make_app
         self._lock = asyncio.Lock()
         self._documents: dict[str, RenderedDocument] = {}
 
-    async def find(self, app: Litestar, path: str) -> RenderedDocument | None:
+    async def find(self, path: str) -> RenderedDocument | None:
         """Return the document of a path, or None."""
         if path not in (PATH, f"{PATH}{DocumentPlugin.PATH}"):
             return None
         async with self._lock:
             if not self._documents:
-                self._documents = await asyncio.to_thread(render_documents, app)
+                self._documents = await asyncio.to_thread(lambda: render_documents(self._make_app()))
         return self._documents[path]
 
 
@@ -95,8 +100,8 @@ class PagePlugin(DocumentPlugin):
     PATH = "/"
 
 
-def openapi_config() -> OpenAPIConfig:
-    """Configure how the framework makes the document, and where it is served."""
+def openapi_config(make_app: Callable[[], Litestar]) -> OpenAPIConfig:
+    """Configure how the framework makes the document, and where it is served; `make_app` makes the same application."""
     return OpenAPIConfig(
         title="Pileus",
         version=pileus.__version__,
@@ -108,7 +113,7 @@ def openapi_config() -> OpenAPIConfig:
             route_handlers=[],
             opt=OPEN,
             include_in_schema=False,
-            before_request=_make_document_hook(OpenApiDocuments()),
+            before_request=_make_document_hook(OpenApiDocuments(make_app)),
             after_request=_replace_not_found,
         ),
         render_plugins=[PagePlugin(), DocumentPlugin()],
@@ -147,7 +152,7 @@ def _make_document_hook(
     documents: OpenApiDocuments,
 ) -> Callable[[Request[Any, Any, Any]], Awaitable[Response[bytes] | None]]:
     async def answer(request: Request[Any, Any, Any]) -> Response[bytes] | None:
-        document = await documents.find(request.app, request.scope["path"].rstrip("/"))
+        document = await documents.find(request.scope["path"].rstrip("/"))
         if document is None:
             return None
         headers = request.headers

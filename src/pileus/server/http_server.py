@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import uvicorn
 from litestar.types import ASGIApp
 
 from pileus.api.immediate_answers import AnswerImmediately
 from pileus.server.connections import ConnectionLimits, ConnectionRegister
-from pileus.server.http_protocol import HttpProtocol, WebSocketProtocol
+from pileus.server.http_protocol import HttpProtocol
 
 BACKLOG = 1024
 TICKS_PER_SWEEP = 10
@@ -37,7 +38,7 @@ class HttpServer(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=partial(HttpProtocol, self.register, answer_immediately),  # type: ignore[arg-type]  # called like the class
-                ws=partial(WebSocketProtocol, self.register) if websockets else "none",  # type: ignore[arg-type]  # alike
+                ws=_websocket_protocol(self.register) if websockets else "none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -60,6 +61,13 @@ class HttpServer(uvicorn.Server):
         if not counter % TICKS_PER_SWEEP:
             self.register.close_expired()
         return await super().on_tick(counter)
+
+
+def _websocket_protocol(register: ConnectionRegister) -> Any:
+    """Return what makes the protocol of a connection, as the class does."""
+    from pileus.server.websocket_protocol import WebSocketProtocol  # noqa: PLC0415  # most servers have no screens
+
+    return partial(WebSocketProtocol, register)
 
 
 def listen(address: str, port: int) -> socket.socket:

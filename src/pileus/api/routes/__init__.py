@@ -1,6 +1,17 @@
 """The routes, one module per noun."""
 
-from pileus.api.routes import adoptions, change_streams, documentation, health, task_steps, tasks, web_console
+from pileus.api import parameter_hashes  # noqa: F401  # before any route: see there
+from pileus.api.routes import (
+    adoptions,
+    change_streams,
+    documentation,
+    health,
+    machine_access,
+    other_families,
+    task_steps,
+    tasks,
+    web_console,
+)
 from pileus.api.routes.account import (
     account_overviews,
     deliveries,
@@ -142,4 +153,6 @@ ROUTES = [
     *health_monitors.ROUTES,
     *l7_policies.ROUTES,
     *l7_rules.ROUTES,
+    *machine_access.ROUTES,
+    *other_families.ROUTES,
 ]

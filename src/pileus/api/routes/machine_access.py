@@ -5,7 +5,7 @@ They are not part of the public API, and are open to everyone who may read the i
 
 from typing import Annotated
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath, QueryParameter
 
 from pileus.api.authorization import READ
@@ -68,4 +68,4 @@ async def _read_instance(ctx: RequestContext, instance_id: str) -> Instance:
         return await instances.get(tx, ctx.place, instance_id)
 
 
-ROUTER = Router("/", route_handlers=[get_serial_log, list_port_forwards, list_load_balancer_port_forwards])
+ROUTES = [get_serial_log, list_port_forwards, list_load_balancer_port_forwards]

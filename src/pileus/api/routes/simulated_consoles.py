@@ -3,7 +3,7 @@
 It is not part of the public API. The page is the same for every machine, so it needs no key and no valid token.
 """
 
-from litestar import Response, Router, get
+from litestar import Response, get
 from litestar.params import FromPath
 
 from pileus.api.authorization import OPEN
@@ -22,4 +22,4 @@ async def get_simulated_console_page(console_type: FromPath[str]) -> Response[st
     return Response(PAGE, media_type="text/html", headers=SECURITY_HEADERS | {"Cache-Control": "no-store"})
 
 
-ROUTER = Router("/", route_handlers=[get_simulated_console_page])
+ROUTES = [get_simulated_console_page]

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
@@ -86,7 +85,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
             raise invalid(timezone=f"There is no time zone {self.timezone}; an example is Europe/Luxembourg") from None
         for field, expression in self._calendar_fields().items():
             try:
-                CronTrigger(**{field: expression}, timezone=UTC)
+                _make_trigger(UTC, {field: expression})
             except ValueError as error:
                 raise invalid(**{field: str(error)}) from error
         if not self._calendar_fields():
@@ -96,12 +95,20 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
         years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"
+        trigger = _make_trigger(self.zone, {"year": years, **self._calendar_fields()})
         # The library adds a microsecond to the previous moment.
-        moment = CronTrigger(year=years, **self._calendar_fields(), timezone=self.zone).get_next_fire_time(after, after)
+        moment = trigger.get_next_fire_time(after, after)
         return None if moment is None else round(moment.timestamp()) * 1_000_000
 
     def _calendar_fields(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value is not None and name != "timezone"}
+
+
+def _make_trigger(zone: tzinfo, fields: dict[str, str]) -> Any:
+    """Return what finds the moments that fields match. Raises ValueError."""
+    from apscheduler.triggers.cron import CronTrigger  # noqa: PLC0415  # few clouds have such schedules
+
+    return CronTrigger(**fields, timezone=zone)
 
 
 Timing = Cron | Interval

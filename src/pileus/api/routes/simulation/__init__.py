@@ -1,12 +1,10 @@
 """The control endpoint of a simulated cloud: inject faults, limit capacity, change the state of machines.
 
-It is not part of the public API. The routes of ROUTER exist only if a region is simulated, and change only such
+It is not part of the public API. The routes of ROUTES exist only if a region is simulated, and change only such
 regions: an administrator changes what its own tenant experiences, an operator what any tenant does. Those of
-CONTROL_ROUTER reach all tenants and are for operators: they always exist, and answer 403 with the reason where the
+CONTROL_ROUTES reach all tenants and are for operators: they always exist, and answer 403 with the reason where the
 cloud may not be controlled, as where a region is not simulated.
 """
-
-from litestar import Router
 
 from pileus.api.routes.simulation import (
     blackholes,
@@ -21,19 +19,11 @@ from pileus.api.routes.simulation import (
     task_faults,
 )
 
-ROUTER = Router(
-    "/_pileus",
-    route_handlers=[
-        *task_faults.ROUTES,
-        *capacities.ROUTES,
-        *machines.ROUTES,
-        *members.ROUTES,
-        *blackholes.ROUTES,
-    ],
-    tags=["Simulation"],
-)
-CONTROL_ROUTER = Router(
-    "/_pileus",
-    route_handlers=[*http_faults.ROUTES, *clocks.ROUTES, *request_logs.ROUTES, *resets.ROUTES, *states.ROUTES],
-    tags=["Simulation"],
-)
+ROUTES = [
+    *task_faults.ROUTES,
+    *capacities.ROUTES,
+    *machines.ROUTES,
+    *members.ROUTES,
+    *blackholes.ROUTES,
+]
+CONTROL_ROUTES = [*http_faults.ROUTES, *clocks.ROUTES, *request_logs.ROUTES, *resets.ROUTES, *states.ROUTES]
