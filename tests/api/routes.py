@@ -10,13 +10,13 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.routes import HTTPRoute
 from msgspec import inspect
 
-from pileus.api.openapi import openapi_document
 from pileus.app import make_app
 from pileus.domain.account.access import Access
 from pileus.settings import Settings
 from tests.api.foreign_ids import MISSING, Ids
 from tests.api.samples import minimal_value
 from tests.certificates import A_CERTIFICATE
+from tests.contract.documents import own_document
 
 PARAMETER = re.compile(r"{(\w+)}")
 ENDLESS = {"GET /_pileus/requests/stream", "GET /ui/changes"}
@@ -132,7 +132,7 @@ class Endpoint:
 
 
 def _endpoints(app: Litestar) -> Iterator[Endpoint]:
-    paths = openapi_document(app)["paths"]
+    paths = own_document()["paths"]
     for route in app.routes:
         for handler in getattr(route, "route_handlers", ()):
             assert isinstance(route, HTTPRoute)

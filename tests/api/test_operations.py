@@ -2,12 +2,12 @@
 
 import pytest
 
-from pileus.api.openapi import openapi_document
 from pileus.api.operations import OperationIndex, can_match, operation_id_of
 from pileus.app import make_app
 from pileus.settings import Settings
 from tests.api.foreign_ids import missing_ids
 from tests.api.routes import ENDPOINTS, Endpoint
+from tests.contract.documents import own_document
 
 INDEX = OperationIndex(make_app(Settings()))
 PUBLIC = [
@@ -18,7 +18,7 @@ PUBLIC = [
 
 
 def test_operations_have_the_ids_of_the_api_reference() -> None:
-    documented = openapi_document(make_app(Settings()))["paths"]
+    documented = own_document()["paths"]
 
     assert INDEX.ids == {
         operation["operationId"] for operations in documented.values() for operation in operations.values()

@@ -8,17 +8,16 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from pileus.api.openapi import openapi_document
-from pileus.app import RunningCloud, make_app
-from pileus.settings import Settings
+from pileus.app import RunningCloud
 from tests.api.foreign_ids import create_everything, missing_ids
 from tests.chaos.generated_requests import Operation, list_operations
 from tests.chaos.rounds import current_figures, rounds
 from tests.chaos.twins import IN_BODY, OWN_NAME, WAYS, Asker, Owner, contains, create_owner
+from tests.contract.documents import own_document
 from tests.image_server import image_url
 from tests.tenants import new_tenant
 
-DOCUMENT = openapi_document(make_app(Settings()))
+DOCUMENT = own_document()
 OPERATIONS = [operation for operation in list_operations(DOCUMENT) if not operation.path.startswith("/_pileus/")]
 """Operations on the control of the cloud are those of operators, who see all tenants."""
 

@@ -205,9 +205,15 @@ def list_unserved() -> set[tuple[str, str]]:
 
 
 @cache
+def own_document() -> dict[str, Any]:
+    """Return the program's own document, which takes a second to make: do not change it."""
+    return openapi.openapi_document(make_app(Settings()))
+
+
+@cache
 def own_contract() -> Contract:
     """Return the program's own document, with every object closed: a field that it does not name is an error."""
-    document: dict[str, Any] = json.loads(msgspec.json.encode(openapi.openapi_document(make_app(Settings()))))
+    document: dict[str, Any] = json.loads(msgspec.json.encode(own_document()))
     for schema in document["components"]["schemas"].values():
         if "properties" in schema:
             schema.setdefault("additionalProperties", False)
