@@ -1,11 +1,10 @@
 """Statements are written for SQLite; this module translates them for PostgreSQL."""
 
-import re
 from functools import lru_cache
 
 from pileus.store.database import FOR_CHANGE, FOR_USE, SKIPPING_LOCKED
+from pileus.store.statement_parameters import PARAMETER
 
-PARAMETER = re.compile(r"(?<!:):([a-z_][a-z0-9_]*)")
 REPLACEMENTS = {
     "json_group_array(": "json_agg(",
     "json_array(": "json_build_array(",

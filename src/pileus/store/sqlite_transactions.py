@@ -12,6 +12,7 @@ from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import OUT_OF_RANGE, Row, Stamped
 from pileus.store.secrets import SecretBox
+from pileus.store.statement_parameters import number_parameters
 from pileus.store.write_ahead_log import KEPT_SIZE
 
 T = TypeVar("T")
@@ -57,8 +58,9 @@ class DirectTx(Stamped):
         self.count_changes = CountChanges()
 
     def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
+        statement, order = number_parameters(sql)
         try:
-            return self._connection.execute(sql, values)
+            return self._connection.execute(statement, order(values))
         except OUT_OF_RANGE_ERRORS as error:
             raise Invalid(OUT_OF_RANGE) from error
 
@@ -107,9 +109,10 @@ class ThreadedTx(Stamped):
 
     async def _do(self, sql: str, values: dict[str, Any]) -> list[Row]:
         loop = asyncio.get_running_loop()
+        statement, order = number_parameters(sql)
         try:
             return await loop.run_in_executor(
-                self._scan_threads, lambda: self.connection.execute(sql, values).fetchall()
+                self._scan_threads, lambda: self.connection.execute(statement, order(values)).fetchall()
             )
         except OUT_OF_RANGE_ERRORS as error:
             raise Invalid(OUT_OF_RANGE) from error
