@@ -47,6 +47,11 @@ class RecordedTx:
         self._record(sql, values)
         await self.tx.send(sql, **values)
 
+    async def lock(self, sql: str, **values: Any) -> None:
+        """Record and execute a lock."""
+        self._record(sql, values)
+        await self.tx.lock(sql, **values)
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Record and execute a query."""
         self._record(sql, values)

@@ -53,6 +53,12 @@ class Tx(Protocol):
     async def send(self, sql: str, **values: Any) -> None:
         """Execute a statement whose outcome does not matter; an error may be raised by a later one or by the commit."""
 
+    async def lock(self, sql: str, **values: Any) -> None:
+        """Lock rows until the transaction ends, by an UPDATE that changes nothing.
+
+        It is not executed where there is one writer.
+        """
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Return the first row, or None."""
 

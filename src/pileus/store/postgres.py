@@ -91,6 +91,9 @@ class _Statements(Stamped):
     async def send(self, sql: str, **values: Any) -> None:
         await self._send(sql, values)
 
+    async def lock(self, sql: str, **values: Any) -> None:
+        await self._send(sql, values)
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         rows = (await self._execute(sql, values)).rows
         return rows[0] if rows else None

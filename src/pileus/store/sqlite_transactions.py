@@ -72,6 +72,9 @@ class DirectTx(Stamped):
         """Run a statement whose outcome does not matter."""
         self._execute(sql, values)
 
+    async def lock(self, sql: str, **values: Any) -> None:
+        """Do nothing: the only writer waits for nobody."""
+
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Return the first row, or None."""
         row: Row | None = self._execute(sql, values).fetchone()
@@ -127,6 +130,9 @@ class ThreadedTx(Stamped):
     async def send(self, sql: str, **values: Any) -> None:
         """Run a statement whose outcome does not matter."""
         await self._do(sql, values)
+
+    async def lock(self, sql: str, **values: Any) -> None:
+        """Do nothing: nobody writes in threads."""
 
     async def one(self, sql: str, **values: Any) -> Row | None:
         """Return the first row, or None."""

@@ -77,7 +77,7 @@ async def page(tx: Tx, client_id: int, *, limit: int, offset: int) -> tuple[int,
 
 async def lock(tx: Tx, client_id: int, key_id: int) -> ApiKey:
     """Lock a key of a tenant until the transaction ends, and return it. Raises NotFound."""
-    await tx.send("UPDATE api_keys SET name = name WHERE id = :id", id=key_id)
+    await tx.lock("UPDATE api_keys SET name = name WHERE id = :id", id=key_id)
     key = await TABLE.find_by_id(tx, key_id)
     if key is None or key.client_id != client_id:
         raise not_found("API key", key_id)

@@ -104,7 +104,7 @@ async def get_name(tx: Tx, client_id: int) -> str:
 
 async def lock(tx: Tx, client_id: int) -> None:
     """Lock a tenant until the transaction ends; concurrent requests that lock it wait."""
-    await tx.send("UPDATE clients SET name = name WHERE id = :id", id=client_id)
+    await tx.lock("UPDATE clients SET name = name WHERE id = :id", id=client_id)
 
 
 async def lock_all(tx: Tx) -> None:

@@ -116,7 +116,7 @@ async def acknowledge_deliveries(tx: Tx, subscription_id: int, sent: Iterable[st
     for action_id in sorted(sent_ids | set(dropped)):
         parameters = {"id": action_id, "subscription_id": subscription_id}
         # Lock the action: a concurrent delivery to another subscriber waits, and then sees this one.
-        await tx.send("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
+        await tx.lock("UPDATE user_actions SET acknowledged = acknowledged WHERE id = :id", id=action_id)
         await tx.send(
             "DELETE FROM deliveries WHERE subscription_id = :subscription_id AND action_id = :id", **parameters
         )

@@ -33,7 +33,7 @@ async def get_of_client(tx: Tx, client_id: int, user_id: int) -> User:
 
 async def lock(tx: Tx, user_id: int) -> User | None:
     """Lock a user until the transaction ends, and return it, or None if it does not exist."""
-    await tx.send("UPDATE users SET email = email WHERE id = :id", id=user_id)
+    await tx.lock("UPDATE users SET email = email WHERE id = :id", id=user_id)
     return await TABLE.find_by_id(tx, user_id)
 
 
