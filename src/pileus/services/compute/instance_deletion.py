@@ -10,7 +10,8 @@ from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.compute.task_types import DELETE_BAREMETAL, DELETE_VM, DeleteInstanceArgs
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid
-from pileus.domain.storage.volumes import VolumeStatus
+from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.storage.volumes import Volume, VolumeStatus
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
@@ -19,7 +20,7 @@ from pileus.services.storage.volume_attachments import lock_all_snapshots_for_de
 from pileus.services.tasks import start_task
 from pileus.store import tags
 from pileus.store.account import metering
-from pileus.store.compute import instances
+from pileus.store.compute import instance_stamps, instances
 from pileus.store.database import Tx
 from pileus.store.network import floating_ips, ports
 from pileus.store.storage import attachments, volumes
@@ -69,14 +70,23 @@ async def delete_instance(
     instance = await get(tx, ctx.place, instance_id)
     await instances.save(tx, instance, instance.locked(task_id, "deleting"))
     volume_ids = await _lock_volumes(tx, ctx, instance_id, request.volumes, task_id)
-    floating_ip_ids = await _lock_floating_ips(tx, instance_id, request.floating_ips, task_id)
-    port_ids = await _select_reserved_ports(tx, instance_id, request.ports)
+    assigned = await floating_ips.list_by_instance(tx, instance_id)
+    floating_ip_ids = await _lock_floating_ips(tx, assigned, request.floating_ips, task_id)
+    instance_ports = await ports.list_by_instance(tx, instance_id)
+    port_ids = request.ports.require_selected([port.id for port in instance_ports if port.reserved])
     args = DeleteInstanceArgs(
         instance_id=instance_id,
         volumes=volume_ids,
         floating_ips=floating_ip_ids,
         ports=port_ids,
-        profiles=await _lock_ddos_profiles(tx, instance_id, floating_ip_ids, port_ids, task_id),
+        profiles=[
+            *await lock_profiles_of_ports(
+                tx, [port for port in instance_ports if not port.reserved or port.id in port_ids], task_id
+            ),
+            *await lock_profiles_of_floating_ips(
+                tx, [floating_ip for floating_ip in assigned if floating_ip.id in floating_ip_ids], task_id
+            ),
+        ],
     )
     data = {"instance_uuid": instance_id, "instance_id": instance_id, "volumes": volume_ids}
     audit_data = {"volumes": volume_ids, "floating_ips": floating_ip_ids, "ports": port_ids}
@@ -101,9 +111,18 @@ async def remove_instance_records(
 
     Usage is closed, but not that of addresses of an instance that was never built.
     """
-    built = instance.status != Status.BUILD
-    await _remove_volumes(tx, instance, now, deleted_volume_ids)
-    for port in await ports.list_by_instance(tx, instance.id):
+    attached = [volume for _, volume in await attachments.list_with_volumes(tx, instance.id)]
+    instance_ports = await ports.list_by_instance(tx, instance.id)
+    instance_stamps.note_removed(tx, [volume.id for volume in attached], [port.id for port in instance_ports])
+    deleted_ports = [port for port in instance_ports if not port.reserved or port.id in deleted_port_ids]
+    deleted_volumes = [volume for volume in attached if volume.id in deleted_volume_ids]
+    was_built = instance.status != Status.BUILD
+    used = [*deleted_volumes, *(deleted_ports if was_built else ()), instance]
+    for volume in attached:
+        await attachments.remove(tx, volume.id)
+    await metering.save_usage_until_now(tx, used, now)
+    await _remove_volumes(tx, attached, now, deleted_volume_ids)
+    for port in instance_ports:
         await remove_or_release_port(
             tx,
             port,
@@ -111,19 +130,17 @@ async def remove_instance_records(
             deleted_floating_ip_ids=deleted_floating_ip_ids,
             deleted_port_ids=deleted_port_ids,
             kept_floating_ip_ids=kept_floating_ip_ids,
-            was_used=built,
+            was_used=was_built,
+            is_metered=True,
         )
-    await metering.save_usage_until_now(tx, [instance], now)
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)
 
 
-async def _remove_volumes(tx: Tx, instance: Instance, now: int, volume_ids: Collection[str]) -> None:
-    """Detach the instance's volumes and remove those with these ids."""
-    for attachment, volume in await attachments.list_with_volumes(tx, instance.id):
-        await attachments.remove(tx, attachment.volume_id)
+async def _remove_volumes(tx: Tx, attached: Sequence[Volume], now: int, volume_ids: Collection[str]) -> None:
+    """Remove the detached volumes with these ids, whose usage is saved, and release the others."""
+    for volume in attached:
         if volume.id in volume_ids:
-            await metering.save_usage_until_now(tx, [volume], now)
             await tags.remove(tx, volume.id)
             await volumes.remove(tx, volume.id)
         else:
@@ -147,30 +164,10 @@ async def _lock_volumes(
     return deleted
 
 
-async def _lock_floating_ips(tx: Tx, instance_id: str, selected: SelectedResourceIds, task_id: str) -> list[str]:
+async def _lock_floating_ips(
+    tx: Tx, assigned: Sequence[FloatingIP], selected: SelectedResourceIds, task_id: str
+) -> list[str]:
     """Lock all floating IPs of the instance; return the ids of those that are deleted."""
-    assigned = await floating_ips.list_by_instance(tx, instance_id)
     for floating_ip in assigned:
         await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     return selected.require_selected([floating_ip.id for floating_ip in assigned])
-
-
-async def _select_reserved_ports(tx: Tx, instance_id: str, selected: SelectedResourceIds) -> list[str]:
-    return selected.require_selected(
-        [port.id for port in await ports.list_by_instance(tx, instance_id) if port.reserved]
-    )
-
-
-async def _lock_ddos_profiles(
-    tx: Tx, instance_id: str, floating_ip_ids: Collection[str], port_ids: Collection[str], task_id: str
-) -> list[int]:
-    """Lock the DDoS profiles of the addresses that are released; return their ids."""
-    released_ports = [
-        port for port in await ports.list_by_instance(tx, instance_id) if not port.reserved or port.id in port_ids
-    ]
-    assigned = await floating_ips.list_by_instance(tx, instance_id)
-    deleted_floating_ips = [floating_ip for floating_ip in assigned if floating_ip.id in floating_ip_ids]
-    return [
-        *await lock_profiles_of_ports(tx, released_ports, task_id),
-        *await lock_profiles_of_floating_ips(tx, deleted_floating_ips, task_id),
-    ]

@@ -146,11 +146,13 @@ async def remove_or_release_port(
     deleted_port_ids: Collection[str] = (),
     kept_floating_ip_ids: Collection[str] = (),
     was_used: bool = True,
+    is_metered: bool = False,
 ) -> None:
     """Remove a port, or keep it as a reserved fixed IP that nothing uses; unassign its floating IPs.
 
     Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
-    is deleted is saved, unless `was_used` is False. Floating IPs in `kept_floating_ip_ids` stay assigned.
+    is deleted is saved, unless `was_used` is False; that of the port
+    not if it `is_metered` already. Floating IPs in `kept_floating_ip_ids` stay assigned.
     """
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
         if floating_ip.id in deleted_floating_ip_ids:
@@ -164,7 +166,7 @@ async def remove_or_release_port(
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(tx, port, port.released(now))
     else:
-        await metering.save_usage_until_now(tx, [port] if was_used else [], now)
+        await metering.save_usage_until_now(tx, [port] if was_used and not is_metered else [], now)
         await ports.remove(tx, port.id)
 
 

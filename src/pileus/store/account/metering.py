@@ -50,9 +50,8 @@ BILLED_TABLES: tuple[tuple[Table[Any], str], ...] = (
 
 async def save_usage_until_now(tx: Tx, resources: Sequence[Billed], now: int) -> None:
     """Save the usage of resources up to now, before they are removed or their price changes."""
-    for record in await _usage_records(tx, [resource for resource in resources if _is_billable(resource)], now):
-        if record.started_at < now:
-            await TABLE.add(tx, record)
+    records = await _usage_records(tx, [resource for resource in resources if _is_billable(resource)], now)
+    await TABLE.add_all(tx, [record for record in records if record.started_at < now])
 
 
 async def save_project_usage_until_now(tx: Tx, project_id: int, now: int) -> None:

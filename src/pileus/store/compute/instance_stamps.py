@@ -5,6 +5,7 @@ under a stamp stays right for as long as the instance has it. Each transaction t
 shows gives the instance its own stamp.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from pileus.domain.account.access import ALL_CLIENTS
@@ -52,6 +53,14 @@ async def bump(tx: Tx, shown_by: str, **values: Any) -> None:
 def note_stamped(tx: Tx, shown_by: str, record_id: str) -> None:
     """Note that the instances that show a record have the stamp of the transaction already."""
     tx.stamped.add((shown_by, record_id))
+
+
+def note_removed(tx: Tx, volume_ids: Iterable[str], port_ids: Iterable[str]) -> None:
+    """Note that the transaction removes the instance with these volumes and ports: nothing shows them any more."""
+    for volume_id in volume_ids:
+        note_stamped(tx, WITH_VOLUME, volume_id)
+    for port_id in port_ids:
+        note_stamped(tx, WITH_PORT, port_id)
 
 
 async def bump_with_address(tx: Tx, client_id: int, region_id: int, ip: str) -> None:
