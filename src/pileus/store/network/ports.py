@@ -30,6 +30,14 @@ async def save(tx: Tx, before: Port, after: Port) -> Port:
     return saved
 
 
+async def unlock_all(tx: Tx, instance_id: str) -> None:
+    """Save all ports of an instance, which the calling task has locked, as unlocked."""
+    await tx.send(
+        "UPDATE ports SET task_id = NULL, revision = revision + 1 WHERE instance_id = :id AND task_id IS NOT NULL",
+        id=instance_id,
+    )
+
+
 async def get(tx: Tx, place: Place, port_id: str) -> Port:
     """Return a port of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Port", place, port_id)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from pileus.domain.places import Place
-from pileus.domain.storage.volumes import Volume
+from pileus.domain.storage.volumes import Volume, VolumeStatus
 from pileus.store import queries, scoped
 from pileus.store.account import metering
 from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
@@ -15,6 +15,10 @@ KIND = "volume"
 TABLE = Table("volumes", Volume)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add = TABLE.add
+SAVE_AS_IN_USE = """
+UPDATE volumes SET status = :status, task_id = NULL, updated_at = :now, revision = revision + 1
+WHERE id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)
+"""
 ATTACHED = "EXISTS (SELECT 1 FROM attachments a WHERE a.volume_id = volumes.id{more})"
 
 
@@ -62,6 +66,11 @@ async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     if before.size != after.size or before.type_name != after.type_name:
         await metering.save_usage_until_now(tx, [before], after.updated_at)
     return await TABLE.save(tx, before, after)
+
+
+async def save_as_in_use(tx: Tx, instance_id: str, now: int) -> None:
+    """Save all volumes of a new instance, which the calling task has locked, as used and unlocked."""
+    await tx.send(SAVE_AS_IN_USE, instance_id=instance_id, status=VolumeStatus.IN_USE.value, now=now)
 
 
 async def remove(tx: Tx, volume_id: str) -> None:

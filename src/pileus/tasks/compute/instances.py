@@ -25,7 +25,6 @@ from pileus.domain.compute.task_types import (
 )
 from pileus.domain.errors import Conflict
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.compute import SupportsHosts
 from pileus.drivers.protocols.errors import DriverError
@@ -147,11 +146,8 @@ async def _save_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> Created
     instance, now, args = await instances.require(tx, ctx.args.instance_id), ctx.now(), ctx.args
     running = replace(instance.with_status(Status.ACTIVE, now).unlocked(), boot=FirstBootData())
     await instances.save(tx, instance, running)
-    for _, volume in await attachments.list_with_volumes(tx, instance.id):
-        in_use = replace(volume, status=VolumeStatus.IN_USE.value, task_id=None, updated_at=now)
-        await volumes.save(tx, volume, in_use)
-    for port in await ports.list_by_instance(tx, instance.id):
-        await ports.save(tx, port, replace(port, task_id=None))
+    await volumes.save_as_in_use(tx, instance.id, now)
+    await ports.unlock_all(tx, instance.id)
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(floating_ip.target, now))
     await ddos_profiles.unlock_profiles(tx, ctx)
