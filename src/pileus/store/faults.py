@@ -1,5 +1,7 @@
 """Faults that administrators and operators inject into the simulated driver."""
 
+from operator import attrgetter
+
 from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.faults import Fault
 from pileus.store.database import Tx
@@ -17,12 +19,9 @@ async def list_in_reach(tx: Tx, client_id: int) -> list[Fault]:
 
 async def list_for_tasks_of(tx: Tx, client_id: int) -> list[Fault]:
     """Return the faults that apply to a tenant's tasks: its own and those for all tenants, oldest first."""
-    return await TABLE.find(
-        tx,
-        "client_id IN (:all_clients, :client_id) ORDER BY created_at, id",
-        all_clients=ALL_CLIENTS,
-        client_id=client_id,
-    )
+    where = "client_id IN (:all_clients, :client_id)"
+    found = await TABLE.find(tx, where, all_clients=ALL_CLIENTS, client_id=client_id)
+    return sorted(found, key=attrgetter("created_at", "id"))
 
 
 async def count_of_client(tx: Tx, client_id: int) -> int:

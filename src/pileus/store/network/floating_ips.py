@@ -1,6 +1,7 @@
 """Floating IPs."""
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 from msgspec import Struct
 
@@ -15,6 +16,11 @@ from pileus.store.rows import Table, in_list_placeholders
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
 find, require = TABLE.find_by_id, TABLE.require_by_id
+AGE = attrgetter("created_at", "id")
+OF_INSTANCE = (
+    f"SELECT {TABLE.qualified_columns('f')} FROM ports p JOIN floating_ips f ON f.port_id = p.id"
+    " WHERE p.instance_id = :id"
+)
 
 
 class FloatingIPFilter(Struct, frozen=True, kw_only=True):
@@ -57,8 +63,8 @@ async def page(
 
 
 async def list_by_port(tx: Tx, port_id: str) -> list[FloatingIP]:
-    """Return the floating IPs assigned to a port."""
-    return await TABLE.find(tx, "port_id = :port_id ORDER BY created_at, id", port_id=port_id)
+    """Return the floating IPs assigned to a port, oldest first."""
+    return sorted(await TABLE.find(tx, "port_id = :port_id", port_id=port_id), key=AGE)
 
 
 async def list_by_ports(tx: Tx, port_ids: Sequence[str]) -> list[FloatingIP]:
@@ -68,10 +74,8 @@ async def list_by_ports(tx: Tx, port_ids: Sequence[str]) -> list[FloatingIP]:
 
 
 async def list_by_instance(tx: Tx, instance_id: str) -> list[FloatingIP]:
-    """Return the floating IPs assigned to an instance."""
-    return await TABLE.find(
-        tx, "port_id IN (SELECT id FROM ports WHERE instance_id = :id) ORDER BY created_at, id", id=instance_id
-    )
+    """Return the floating IPs assigned to an instance, oldest first."""
+    return sorted(TABLE.records_from_rows(tx, await tx.all(OF_INSTANCE, id=instance_id)), key=AGE)
 
 
 async def add(tx: Tx, floating_ip: FloatingIP) -> FloatingIP:

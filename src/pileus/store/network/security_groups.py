@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import attrgetter
 
 import msgspec
 
@@ -122,12 +123,12 @@ async def save_and_unlock(tx: Tx, before: SecurityGroup, after: SecurityGroup) -
 
 async def list_by_port(tx: Tx, port_id: str) -> list[SecurityGroup]:
     """Return the groups of a port, sorted by name."""
-    return await TABLE.find(
+    groups = await TABLE.find(
         tx,
-        "id IN (SELECT security_group_id FROM port_security_groups WHERE port_id = :port_id)"
-        " ORDER BY name COLLATE BINARY, id",
+        "id IN (SELECT security_group_id FROM port_security_groups WHERE port_id = :port_id)",
         port_id=port_id,
     )
+    return sorted(groups, key=attrgetter("name", "id"))
 
 
 async def page(

@@ -1,6 +1,7 @@
 """Subnets."""
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -17,6 +18,7 @@ from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "subnet"
+AGE = attrgetter("created_at", "id")
 TABLE = Table("subnets", Subnet)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove
@@ -65,7 +67,7 @@ async def get_own(tx: Tx, place: Place, subnet_id: str) -> Subnet:
 
 async def list_by_network(tx: Tx, network_id: str) -> list[Subnet]:
     """Return a network's subnets, oldest first."""
-    return await TABLE.find(tx, "network_id = :network_id ORDER BY created_at, id", network_id=network_id)
+    return sorted(await TABLE.find(tx, "network_id = :network_id", network_id=network_id), key=AGE)
 
 
 async def list_by_networks(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[Subnet]]:

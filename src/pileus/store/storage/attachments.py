@@ -12,7 +12,7 @@ TABLE = Table("attachments", Attachment, key="volume_id")
 WITH_VOLUMES = (
     f"SELECT {TABLE.qualified_columns('a')}, {volumes.TABLE.qualified_columns('v')}"
     " FROM attachments a JOIN volumes v ON v.id = a.volume_id"
-    " WHERE a.instance_id = :instance_id ORDER BY length(a.device), a.device"
+    " WHERE a.instance_id = :instance_id"
 )
 
 
@@ -26,7 +26,8 @@ async def list_with_volumes(tx: Tx, instance_id: str) -> list[tuple[Attachment, 
     """Return an instance's attachments with their volumes, in device order."""
     width = len(TABLE.fields)
     rows = await tx.all(WITH_VOLUMES, instance_id=instance_id)
-    return [(TABLE.record_from_row(tx, row[:width]), volumes.TABLE.record_from_row(tx, row[width:])) for row in rows]
+    pairs = [(TABLE.record_from_row(tx, row[:width]), volumes.TABLE.record_from_row(tx, row[width:])) for row in rows]
+    return sorted(pairs, key=lambda pair: (len(pair[0].device), pair[0].device))
 
 
 async def find_boot_volume(tx: Tx, instance_id: str) -> Volume | None:
