@@ -7,7 +7,7 @@ wait.
 """
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -32,6 +32,8 @@ class OpenTransaction:
     tx: DirectTx
     has_ended: bool = False
     has_failed: bool = False
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What the work has read that no work of a transaction changes, by the name that its reader has given it."""
     _deadline: float = field(init=False)
     _cpu_deadline: float = field(init=False)
 
@@ -66,6 +68,17 @@ JOINED: ContextVar[OpenTransaction | None] = ContextVar("joined_transaction", de
 def has_joined() -> bool:
     """Return whether the caller has joined a transaction: that of its claim, or of the request that starts it."""
     return JOINED.get() is not None
+
+
+async def read_constant(name: str, read: Callable[[], Awaitable[T]]) -> T:
+    """Return what `read` reads, which no task changes: work that has joined a transaction reads it once."""
+    joined = JOINED.get()
+    if joined is None:
+        return await read()
+    if name not in joined.kept:
+        joined.kept[name] = await read()
+    result: T = joined.kept[name]
+    return result
 
 
 def check_may_wait() -> None:

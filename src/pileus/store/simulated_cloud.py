@@ -21,6 +21,7 @@ from pileus.domain.simulated_cloud import (
 )
 from pileus.store import counters, tasks
 from pileus.store.database import FOR_CHANGE, Database, Tx
+from pileus.store.open_transactions import read_constant
 from pileus.store.rows import Table, in_list_placeholders
 
 R = TypeVar("R", bound=Struct)
@@ -77,6 +78,15 @@ class StoredRecords:
             conditions.append(f"{field} IN ({marks})")
             values |= parameters
         return await table.find(self._tx, " AND ".join(conditions) or "1 = 1", **values)
+
+    async def get_setting(self, name: str) -> str | None:
+        """Return the value of a setting."""
+
+        async def read() -> str | None:
+            row = await self._tx.one("SELECT value FROM simulated_settings WHERE name = :name", name=name)
+            return None if row is None else str(row[0])
+
+        return await read_constant(f"simulated setting {name}", read)
 
     async def list_page(self, record_type: type[R], field: str, after: str | int, limit: int) -> list[R]:
         """Return the next records in the order of a field."""

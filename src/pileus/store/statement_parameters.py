@@ -22,7 +22,7 @@ def _order_of(names: list[str]) -> Order:
     if len(names) > 1:
         return itemgetter(*names)
     if not names:
-        return lambda values: ()
+        return lambda _: ()
     # Of a single name, `itemgetter` returns no tuple.
     (name,) = names
     return lambda values: (values[name],)

@@ -8,6 +8,7 @@ from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
+from pileus.store.open_transactions import read_constant
 from pileus.tasks.operation import TaskContext, TaskHeldError
 
 
@@ -25,7 +26,9 @@ class StoredFaultInjector:
         driver = ctx.drivers.find_here(ctx.task.region_id)
         if driver is not None and not isinstance(driver, SupportsSimulation):
             return
-        candidates = await ctx.read_once("faults", partial(_list_candidates, ctx.task))
+        candidates = await read_constant(
+            "faults", partial(ctx.read_once, "faults", partial(_list_candidates, ctx.task))
+        )
         matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=first)]
         for fault in matching:
             if fault.kind == FaultKind.HOLD:

@@ -29,15 +29,17 @@ class SimulatedMachines(SimulationState):
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine; a new one takes longer than a stopped one."""
+        state: SimulatedMachineState | None = None
 
         async def plan(records: Records) -> str | None:
+            nonlocal state
             state = await records.find(SimulatedMachineState, id=machine.id)
             if state is None:
                 return "create"
             return None if state.status == Status.ACTIVE else "start"
 
         async def run(records: Records) -> None:
-            if await records.find(SimulatedMachineState, id=machine.id) is None:
+            if state is None:
                 await records.save(_new_machine(machine))
             else:
                 await _save_running(records, machine)
