@@ -48,7 +48,7 @@ async def authorize(request: Request[Any, Any, Any]) -> None:
 
 def _canonical_query(scope: Any) -> bytes:
     query: bytes = scope["query_string"]
-    return canonical_query(query_without_empty_ids(query) if query and scope["method"] in READING else query)
+    return canonical_query(query_without_empty_ids(query) if scope["method"] in READING else query)
 
 
 async def make_request_context(state: AppState, access: Access, scope: Any) -> RequestContext:
@@ -95,7 +95,9 @@ def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -
     if access in LOGGED and scope["method"] not in READING:
         _log_act(caller, scope)
     params = _require_valid_inputs(state, scope)
-    scope["path_params"], scope["query_string"] = canonical_path_params(params), _canonical_query(scope)
+    scope["path_params"] = canonical_path_params(params)
+    if scope["query_string"]:
+        scope["query_string"] = _canonical_query(scope)
     return place_of(caller, params)
 
 
@@ -106,9 +108,10 @@ def place_of(caller: Caller, params: dict[str, Any]) -> Place:
 
 def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
     """Check the query and return the path parameters. Raises InOtherCell if another cell answers the request."""
-    check_query_values(scope["query_string"])
-    if state.strict:
-        check_parameters_are_read(scope["query_string"], scope["route_handler"])
+    if query := scope["query_string"]:
+        check_query_values(query)
+        if state.strict:
+            check_parameters_are_read(query, scope["route_handler"])
     params = require_valid_path_params(scope["path_params"])
     if state.cells:
         check_request_is_here(state.cells.cells, state.cells.marks, scope, params)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from pileus.domain.places import Place
 from pileus.domain.tags import Tag, TagPatch, Tags, merged_tags
@@ -62,31 +61,29 @@ async def add(tx: Tx, kind: str, place: Place, resource_id: str, tags: Tags) -> 
 
 async def _upsert(tx: Tx, kind: str, place: Place, resource_id: str, tags: Sequence[Tag]) -> None:
     for start in range(0, len(tags), ROWS_PER_INSERT):
-        values: dict[str, Any] = {}
         batch = tags[start : start + ROWS_PER_INSERT]
-        for number, tag in enumerate(batch):
-            values |= {
-                f"key_{number}": tag.key,
-                f"value_{number}": tag.value,
-                f"read_only_{number}": int(tag.read_only),
-            }
+        statement, names = _upsert_statement(len(batch))
+        values = [value for tag in batch for value in (tag.key, tag.value, int(tag.read_only))]
         await tx.send(
-            _upsert_statement(len(batch)),
+            statement,
             id=resource_id,
             kind=kind,
             project_id=place.project_id,
             region_id=place.region_id,
-            **values,
+            **dict(zip(names, values, strict=True)),
         )
 
 
 @cache
-def _upsert_statement(count: int) -> str:
-    rows = (f"(:id, :key_{n}, :value_{n}, :read_only_{n}, :kind, :project_id, :region_id)" for n in range(count))
-    return (
-        f"INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id) VALUES {', '.join(rows)}"
+def _upsert_statement(count: int) -> tuple[str, list[str]]:
+    """Return the statement that writes so many tags, and the names of their parameters, in their order."""
+    names = [(f"key_{number}", f"value_{number}", f"read_only_{number}") for number in range(count)]
+    rows = ", ".join(f"(:id, :{key}, :{value}, :{flag}, :kind, :project_id, :region_id)" for key, value, flag in names)
+    statement = (
+        f"INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id) VALUES {rows}"
         " ON CONFLICT (resource_id, key) DO UPDATE SET value = excluded.value, read_only = excluded.read_only"
     )
+    return statement, [name for row in names for name in row]
 
 
 async def remove(tx: Tx, resource_id: str) -> None:
