@@ -1,7 +1,7 @@
 """Answer plain requests whose body has arrived: the HTTP server gets head and body, and writes them.
 
-The application's usual way has a layer for each concern, and messages that each layer and the HTTP server look at. That
-takes a fifth of the time of a change. Requests that are unusual in any way go there.
+The application's usual way has a layer for each concern, and messages that each layer and the HTTP server look at.
+Requests that are unusual in any way go there.
 `tests/api/test_dispatcher.py` compares both ways.
 """
 
