@@ -52,6 +52,15 @@ async def test_lookups_at_the_same_time_share_a_connection_and_no_error(postgres
     assert [len(statements) for statements in recorded if statements] == [3]
 
 
+async def test_a_lookup_that_is_refused_before_it_is_sent_leaves_its_connection_usable(narrow: Postgres) -> None:
+    process = await read_one(narrow, "SELECT pg_backend_pid()")
+
+    with pytest.raises(Invalid):
+        await read_one(narrow, CAST, value="text\0")
+
+    assert await read_one(narrow, "SELECT pg_backend_pid()") == process
+
+
 async def test_a_statement_that_fails_when_it_is_prepared_works_afterwards(narrow: Postgres) -> None:
     for _ in range(3):
         with pytest.raises(Invalid):

@@ -103,6 +103,8 @@ class PipelineConnection:
         """Send batches together and wait for all their results. Raises psycopg.Error if the connection breaks."""
         if self.is_closed:
             raise OperationalError("the connection is closed")
+        if not batches:
+            return []
         has_ended = False
         try:
             sent_batches = [self._send(batch) for batch in batches]
