@@ -45,6 +45,10 @@ class StatementRecorder:
         """Record a statement."""
         await self.run(sql, **values)
 
+    async def lock(self, sql: str, **values: Any) -> None:
+        """Record a statement."""
+        await self.run(sql, **values)
+
     async def one(self, sql: str, **values: Any) -> None:
         """Record a statement."""
         await self.run(sql, **values)
