@@ -67,7 +67,7 @@ async def test_options_and_wrong_methods_are_answered_as_by_the_framework() -> N
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:  # type: ignore[arg-type]  # two types of ASGI
             answers.append([await client.request(method, "/things/7") for method in ("OPTIONS", "POST")])
 
-    ours, theirs = ([(answer.status_code, allowed_methods(answer)) for answer in each] for each in answers)
+    ours, theirs = ([(answer.status_code, allowed_methods(answer)) for answer in part] for part in answers)
     assert ours == theirs == [(204, ["GET", "OPTIONS"]), (405, ["GET", "OPTIONS"])]
 
 

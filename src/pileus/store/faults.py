@@ -20,8 +20,8 @@ async def list_in_reach(tx: Tx, client_id: int) -> list[Fault]:
 async def list_for_tasks_of(tx: Tx, client_id: int) -> list[Fault]:
     """Return the faults that apply to a tenant's tasks: its own and those for all tenants, oldest first."""
     where = "client_id IN (:all_clients, :client_id)"
-    found = await TABLE.find(tx, where, all_clients=ALL_CLIENTS, client_id=client_id)
-    return sorted(found, key=attrgetter("created_at", "id"))
+    faults = await TABLE.find(tx, where, all_clients=ALL_CLIENTS, client_id=client_id)
+    return sorted(faults, key=attrgetter("created_at", "id"))
 
 
 async def count_of_client(tx: Tx, client_id: int) -> int:
