@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,7 @@ from tests.machines.real import until
 
 SCRIPTS = Path(__file__).parents[2] / "scripts/openstack"
 PORTS = {"keystone-api": 21410, "glance-api": 21412, "neutron-api": 21413, "nova-api": 21414, "cinder-api": 21415}
+MEMCACHED = 21405
 START_SECONDS = 300.0
 
 
@@ -24,6 +26,13 @@ def start_service(name: str) -> None:
     subprocess.run([SCRIPTS / "service", "start", name], check=True)
     if name in PORTS:
         until(lambda: _answers(PORTS[name]), START_SECONDS)
+
+
+def forget_tokens() -> None:
+    """Let all services forget which tokens are valid, so that each asks Keystone again."""
+    with socket.create_connection(("127.0.0.1", MEMCACHED), timeout=10) as connection:
+        connection.sendall(b"flush_all\r\n")
+        assert connection.recv(16) == b"OK\r\n"
 
 
 @contextmanager

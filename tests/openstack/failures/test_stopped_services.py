@@ -18,7 +18,7 @@ from tests.openstack.failures.orders import (
     finish_creation,
 )
 from tests.openstack.failures.proxies import Proxy
-from tests.openstack.services import kill_service, start_service
+from tests.openstack.services import forget_tokens, kill_service, start_service
 
 OUTAGE = 60.0
 SECONDS = 300.0
@@ -42,6 +42,7 @@ def test_a_creation_waits_for_a_service_that_is_stopped_and_goes_on(
 
     def stop() -> None:
         kill_service(service)
+        forget_tokens()
         is_stopped.set()
 
     proxy.before[MOMENTS[service]] = stop

@@ -54,6 +54,11 @@ It says so to administrators too while it starts: the first requests come before
 """
 STARTING_SECONDS = 120.0
 """For so long after an outage a service is taken to be starting."""
+HELD_VOLUME = "Invalid volume"
+"""What the compute service says to a request for a volume that another request holds.
+
+That may be an earlier request for the same server, whose answer was lost: its server is listed a little later.
+"""
 OVER_QUOTA = "OverQuota"
 """The type of the network service's refusals for its quota, which it calls conflicts."""
 ERRORS = 400
@@ -65,7 +70,8 @@ class OpenstackError(DriverError):
 
     def __init__(self, message: str, status_code: int, *, is_over_quota: bool = False) -> None:
         self.is_policy = status_code == FORBIDDEN and POLICY in message
-        super().__init__(message, retryable=(status_code in RETRYABLE or self.is_policy) and not is_over_quota)
+        is_temporary = status_code in RETRYABLE or self.is_policy or HELD_VOLUME in message
+        super().__init__(message, retryable=is_temporary and not is_over_quota)
         self.status_code, self.is_over_quota = status_code, is_over_quota
 
 
