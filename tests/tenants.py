@@ -98,11 +98,15 @@ def answer_as_the_server(running: RunningCloud) -> Any:
 
 
 def answer_directly(running: RunningCloud) -> Any:
-    """Wrap the application of a cloud: answer requests directly where the HTTP server does."""
+    """Wrap the application of a cloud: answer requests directly where the HTTP server does.
+
+    A body of unknown length stands for one that comes in several packets.
+    """
     app, direct = cast("Any", running.app), find_direct_answers(Settings(), running)
 
     async def handle(scope: Any, receive: Any, send: Any) -> None:
-        route = direct.find_route(scope) if direct else None
+        is_whole = all(name != b"transfer-encoding" for name, _ in scope["headers"])
+        route = direct.find_route(scope) if direct and is_whole else None
         if direct is None or route is None:
             await app(scope, receive, send)
         else:
