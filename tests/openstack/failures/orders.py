@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from pileus.domain.catalogue import derive_public_image_id
 from pileus.drivers.openstack.names import engine_name
+from tests.machines.real import until
 from tests.openstack.engine import Engine
 from tests.openstack.installations import SMALL
 
@@ -90,7 +91,8 @@ def finish_creation(client: Gcore, task_id: str) -> str:
 
 
 def delete_instance(client: Gcore, instance_id: str) -> None:
-    """Delete an instance with all that was created with it."""
+    """Delete an instance with all that was created with it, when no task repairs its parts any more."""
+    until(lambda: not any(address.task_id for address in client.cloud.floating_ips.list()), TASK_SECONDS)
     volumes = ",".join(volume.id for volume in client.cloud.instances.get(instance_id=instance_id).volumes)
     answer = client.cloud.instances.delete(instance_id=instance_id, volumes=volumes, delete_floatings=True)
     finish(client, answer.tasks[0])
