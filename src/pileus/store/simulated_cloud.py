@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -68,7 +68,13 @@ class StoredRecords:
         return await table.find_one(self._tx, f"{_equal(tuple(where))} LIMIT 1 {self._lock}", **where)
 
     async def find_all(self, record_type: type[R], **where: str | int | Sequence[str]) -> list[R]:
-        """Return all records for which a condition holds."""
+        """Return all records for which a condition holds. No change of the cloud changes settings: they are kept."""
+        read = partial(self._find_all, record_type, where)
+        if record_type is not SimulatedSetting:
+            return await read()
+        return await read_constant(f"simulated settings {where}", read)
+
+    async def _find_all(self, record_type: type[R], where: Mapping[str, str | int | Sequence[str]]) -> list[R]:
         table: Table[R] = TABLES[record_type]
         conditions: list[str] = []
         values: dict[str, str | int] = {}
@@ -78,15 +84,6 @@ class StoredRecords:
             conditions.append(f"{field} IN ({marks})")
             values |= parameters
         return await table.find(self._tx, " AND ".join(conditions) or "1 = 1", **values)
-
-    async def get_setting(self, name: str) -> str | None:
-        """Return the value of a setting."""
-
-        async def read() -> str | None:
-            row = await self._tx.one("SELECT value FROM simulated_settings WHERE name = :name", name=name)
-            return None if row is None else str(row[0])
-
-        return await read_constant(f"simulated setting {name}", read)
 
     async def list_page(self, record_type: type[R], field: str, after: str | int, limit: int) -> list[R]:
         """Return the next records in the order of a field."""

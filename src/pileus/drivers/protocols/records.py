@@ -24,9 +24,6 @@ class Records(Protocol):
     async def find_all(self, record_type: type[R], **where: str | int | Sequence[str]) -> list[R]:
         """Return all records; a field may also equal one of several values."""
 
-    async def get_setting(self, name: str) -> str | None:
-        """Return the value of a setting, which is not locked: all changes read the same ones."""
-
     async def list_page(self, record_type: type[R], field: str, after: str | int, limit: int) -> list[R]:
         """Return the records whose `field` is greater than `after`, in its order."""
 
