@@ -90,10 +90,10 @@ def test_a_refusal_by_the_policy_of_a_service_that_has_just_started_is_tried_aga
 
 
 def test_a_refusal_for_a_volume_that_another_request_holds_is_tried_again() -> None:
-    held = OpenstackError("OpenStack: Invalid volume: status must be available to reserve, but is reserved", 400)
+    waiting = OpenstackError("OpenStack: Invalid volume: status must be available to reserve, but is reserved", 400)
     final = OpenstackError("OpenStack: Invalid imageRef provided", 400)
 
-    assert (held.retryable, final.retryable) == (True, False)
+    assert (waiting.retryable, final.retryable) == (True, False)
 
 
 async def test_a_task_gives_its_slot_back_while_openstack_works(
