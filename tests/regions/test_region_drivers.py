@@ -85,10 +85,9 @@ async def test_load_balancers_are_refused_in_the_regions_of_drivers_without_them
     assert (await owner.api.get(f"{path}/2")).json()["count"] == 0
 
 
-def test_openstack_is_a_driver_without_load_balancers() -> None:
-    """The tests of its answers have no requests to Octavia."""
-    assert not issubclass(Openstack, SupportsLoadBalancers)
-    assert issubclass(Qemu, SupportsLoadBalancers)
+@pytest.mark.parametrize("driver", [Openstack, Qemu])
+def test_the_drivers_of_real_machines_have_load_balancers(driver: type) -> None:
+    assert issubclass(driver, SupportsLoadBalancers)
 
 
 async def test_tags_are_sent_to_the_machine_in_its_own_region(cloud: RunningCloud, owner: Tenant) -> None:
