@@ -97,6 +97,21 @@ async def test_several_tasks_end_in_one_transaction_and_tenants_take_turns(bench
     assert counts == [Counter(FINISHED=5)] * 5
 
 
+async def test_work_that_has_joined_a_transaction_reads_once(bench: Workbench) -> None:
+    async def read(tx: Tx) -> int:
+        return await counters.increment(tx, "read")
+
+    async def read_twice(tx: Tx) -> list[int]:
+        return [await open_transactions.read_once_joined("counter", lambda: read(tx)) for _ in range(2)]
+
+    joined = [
+        await bench.db.write(lambda tx: open_transactions.run_joined(tx, lambda: read_twice(tx))) for _ in range(2)
+    ]
+
+    assert joined == [[1, 1], [2, 2]]
+    assert await bench.db.write(read_twice) == [3, 4]
+
+
 async def test_a_task_that_waits_is_performed_step_by_step(bench: Workbench) -> None:
     async def do(ctx: Context) -> None:
         await count_a_write(ctx)

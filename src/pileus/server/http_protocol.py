@@ -193,9 +193,9 @@ class HttpProtocol(HttpToolsProtocol):
     async def _answer_in_task(
         self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Receive, send: Send
     ) -> None:
-        direct = self._direct_answers
-        is_whole = direct is not None and not cycle.more_body and not cycle.waiting_for_100_continue
-        route = direct.find_route(scope) if direct is not None and is_whole else None
+        is_whole = not cycle.more_body and not cycle.waiting_for_100_continue
+        direct = self._direct_answers if is_whole else None
+        route = direct.find_route(scope) if direct else None
         if direct is None or route is None:
             cycle.transport = AnswerWriter(self.transport, cycle)  # type: ignore[assignment]  # what it uses of it
             await app(scope, receive, send)

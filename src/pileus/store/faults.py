@@ -1,11 +1,9 @@
 """Faults that administrators and operators inject into the simulated driver."""
 
-from operator import attrgetter
-
 from pileus.domain.account.access import ALL_CLIENTS
 from pileus.domain.faults import Fault
 from pileus.store.database import Tx
-from pileus.store.rows import Table
+from pileus.store.rows import AGE, Table
 from pileus.store.scoped import in_reach_condition
 
 TABLE = Table("faults", Fault)
@@ -21,7 +19,7 @@ async def list_for_tasks_of(tx: Tx, client_id: int) -> list[Fault]:
     """Return the faults that apply to a tenant's tasks: its own and those for all tenants, oldest first."""
     where = "client_id IN (:all_clients, :client_id)"
     faults = await TABLE.find(tx, where, all_clients=ALL_CLIENTS, client_id=client_id)
-    return sorted(faults, key=attrgetter("created_at", "id"))
+    return sorted(faults, key=AGE)
 
 
 async def count_of_client(tx: Tx, client_id: int) -> int:

@@ -33,7 +33,7 @@ class OpenTransaction:
     has_ended: bool = False
     has_failed: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
-    """What the work has read that no work of a transaction changes, by the name that its reader has given it."""
+    """What `read_once_joined` has read, by the name that its reader has given it."""
     _deadline: float = field(init=False)
     _cpu_deadline: float = field(init=False)
 
@@ -70,8 +70,11 @@ def has_joined() -> bool:
     return JOINED.get() is not None
 
 
-async def read_constant(name: str, read: Callable[[], Awaitable[T]]) -> T:
-    """Return what `read` reads, which no task changes: work that has joined a transaction reads it once."""
+async def read_once_joined(name: str, read: Callable[[], Awaitable[T]]) -> T:
+    """Return what `read` reads; work that has joined a transaction reads it once, and does not see its own changes.
+
+    Nobody else can change it meanwhile.
+    """
     joined = JOINED.get()
     if joined is None:
         return await read()

@@ -21,7 +21,7 @@ from pileus.domain.simulated_cloud import (
 )
 from pileus.store import counters, tasks
 from pileus.store.database import FOR_CHANGE, Database, Tx
-from pileus.store.open_transactions import read_constant
+from pileus.store.open_transactions import read_once_joined
 from pileus.store.rows import Table, in_list_placeholders
 
 R = TypeVar("R", bound=Struct)
@@ -68,11 +68,12 @@ class StoredRecords:
         return await table.find_one(self._tx, f"{_equal(tuple(where))} LIMIT 1 {self._lock}", **where)
 
     async def find_all(self, record_type: type[R], **where: str | int | Sequence[str]) -> list[R]:
-        """Return all records for which a condition holds. No change of the cloud changes settings: they are kept."""
+        """Return all records for which a condition holds."""
         read = partial(self._find_all, record_type, where)
+        # Each change of a machine or a volume reads the settings, and none changes them.
         if record_type is not SimulatedSetting:
             return await read()
-        return await read_constant(f"simulated settings {where}", read)
+        return await read_once_joined(f"simulated settings {where}", read)
 
     async def _find_all(self, record_type: type[R], where: Mapping[str, str | int | Sequence[str]]) -> list[R]:
         table: Table[R] = TABLES[record_type]

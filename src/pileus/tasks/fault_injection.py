@@ -8,7 +8,7 @@ from pileus.drivers.protocols.compute import SupportsSimulation
 from pileus.drivers.protocols.errors import DriverError
 from pileus.store import faults
 from pileus.store.database import Database, Tx
-from pileus.store.open_transactions import read_constant
+from pileus.store.open_transactions import read_once_joined
 from pileus.tasks.operation import TaskContext, TaskHeldError
 
 
@@ -26,7 +26,7 @@ class StoredFaultInjector:
         driver = ctx.drivers.find_here(ctx.task.region_id)
         if driver is not None and not isinstance(driver, SupportsSimulation):
             return
-        candidates = await read_constant(
+        candidates = await read_once_joined(
             "faults", partial(ctx.read_once, "faults", partial(_list_candidates, ctx.task))
         )
         matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=first)]

@@ -89,11 +89,20 @@ def test_a_refusal_by_the_policy_of_a_service_that_has_just_started_is_tried_aga
     assert (transient.retryable, final.retryable) == (True, False)
 
 
-def test_a_refusal_for_a_volume_that_another_request_holds_is_tried_again() -> None:
-    waiting = OpenstackError("OpenStack: Invalid volume: status must be available to reserve, but is reserved", 400)
-    final = OpenstackError("OpenStack: Invalid imageRef provided", 400)
+def refusal_of_volume(status: str) -> str:
+    return f"OpenStack: Invalid volume: Volume v status must be available or downloading to reserve, {status}"
 
-    assert (waiting.retryable, final.retryable) == (True, False)
+
+def is_tried_again(message: str) -> bool:
+    return OpenstackError(message, 400).retryable
+
+
+def test_a_refusal_for_a_volume_that_another_request_holds_is_tried_again() -> None:
+    assert is_tried_again(refusal_of_volume("but the current status is reserved. (HTTP 400)"))
+    assert is_tried_again(refusal_of_volume("but the current status is attaching. (HTTP 400)"))
+    assert not is_tried_again(refusal_of_volume("but the current status is error. (HTTP 400)"))
+    assert not is_tried_again("OpenStack: Invalid volume type: there is no type gold")
+    assert not is_tried_again("OpenStack: Invalid imageRef provided")
 
 
 async def test_a_task_gives_its_slot_back_while_openstack_works(

@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import math
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ UNREACHABLE = frozenset({502, 503, 504})
 MAYBE_OUTAGE = frozenset({400, 401, 403, 500})
 """What a service says when it needs another one that does not answer."""
 RETRYABLE = frozenset({401, 408, 409, 425, 429, 500})
-FORBIDDEN, NOT_FOUND, CONFLICT, NOT_IMPLEMENTED = 403, 404, 409, 501
+BAD_REQUEST, FORBIDDEN, NOT_FOUND, CONFLICT, NOT_IMPLEMENTED = 400, 403, 404, 409, 501
 POLICY = "is disallowed by policy"
 """What the network service says to what the caller has no right to.
 
@@ -54,8 +55,8 @@ It says so to administrators too while it starts: the first requests come before
 """
 STARTING_SECONDS = 120.0
 """For so long after an outage a service is taken to be starting."""
-HELD_VOLUME = "Invalid volume"
-"""What the compute service says to a request for a volume that another request holds.
+HELD_VOLUME = re.compile(r"to reserve, but the current status is (attaching|reserved)\b")
+"""What the compute service says, with 400, to a request for a volume that another request holds.
 
 That may be an earlier request for the same server, whose answer was lost: its server is listed a little later.
 """
@@ -70,7 +71,8 @@ class OpenstackError(DriverError):
 
     def __init__(self, message: str, status_code: int, *, is_over_quota: bool = False) -> None:
         self.is_policy = status_code == FORBIDDEN and POLICY in message
-        is_temporary = status_code in RETRYABLE or self.is_policy or HELD_VOLUME in message
+        is_held = status_code == BAD_REQUEST and HELD_VOLUME.search(message) is not None
+        is_temporary = status_code in RETRYABLE or self.is_policy or is_held
         super().__init__(message, retryable=is_temporary and not is_over_quota)
         self.status_code, self.is_over_quota = status_code, is_over_quota
 

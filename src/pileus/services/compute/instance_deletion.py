@@ -15,10 +15,10 @@ from pileus.domain.storage.volumes import Volume, VolumeStatus
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
-from pileus.services.network.interfaces import remove_or_release_port
+from pileus.services.network.interfaces import is_removed, remove_or_release_port
 from pileus.services.storage.volume_attachments import lock_all_snapshots_for_deletion
 from pileus.services.tasks import start_task
-from pileus.store import tags
+from pileus.store import resource_revisions, tags
 from pileus.store.account import metering
 from pileus.store.compute import instance_stamps, instances
 from pileus.store.database import Tx
@@ -74,18 +74,16 @@ async def delete_instance(
     floating_ip_ids = await _lock_floating_ips(tx, assigned, request.floating_ips, task_id)
     instance_ports = await ports.list_by_instance(tx, instance_id)
     port_ids = request.ports.require_selected([port.id for port in instance_ports if port.reserved])
+    removed_ports = [port for port in instance_ports if is_removed(port, port_ids)]
+    deleted_floating_ips = [floating_ip for floating_ip in assigned if floating_ip.id in floating_ip_ids]
     args = DeleteInstanceArgs(
         instance_id=instance_id,
         volumes=volume_ids,
         floating_ips=floating_ip_ids,
         ports=port_ids,
         profiles=[
-            *await lock_profiles_of_ports(
-                tx, [port for port in instance_ports if not port.reserved or port.id in port_ids], task_id
-            ),
-            *await lock_profiles_of_floating_ips(
-                tx, [floating_ip for floating_ip in assigned if floating_ip.id in floating_ip_ids], task_id
-            ),
+            *await lock_profiles_of_ports(tx, removed_ports, task_id),
+            *await lock_profiles_of_floating_ips(tx, deleted_floating_ips, task_id),
         ],
     )
     data = {"instance_uuid": instance_id, "instance_id": instance_id, "volumes": volume_ids}
@@ -108,19 +106,18 @@ async def remove_instance_records(
     """Remove an instance and the volumes, floating IPs and reserved ports with these ids; release all others.
 
     Floating IPs in `kept_floating_ip_ids` stay assigned to their ports.
-
     Usage is closed, but not that of addresses of an instance that was never built.
     """
     attached = [volume for _, volume in await attachments.list_with_volumes(tx, instance.id)]
     instance_ports = await ports.list_by_instance(tx, instance.id)
     instance_stamps.note_removed(tx, [volume.id for volume in attached], [port.id for port in instance_ports])
-    deleted_ports = [port for port in instance_ports if not port.reserved or port.id in deleted_port_ids]
-    deleted_volumes = [volume for volume in attached if volume.id in deleted_volume_ids]
-    was_built = instance.status != Status.BUILD
-    used = [*deleted_volumes, *(deleted_ports if was_built else ()), instance]
     for volume in attached:
         await attachments.remove(tx, volume.id)
-    await metering.save_usage_until_now(tx, used, now)
+    used: list[metering.Billed] = [volume for volume in attached if volume.id in deleted_volume_ids]
+    if instance.status != Status.BUILD:
+        used += [port for port in instance_ports if is_removed(port, deleted_port_ids)]
+        used += await _list_floating_ips(tx, deleted_floating_ip_ids)
+    await metering.save_usage_until_now(tx, [*used, instance], now)
     await _remove_volumes(tx, attached, now, deleted_volume_ids)
     for port in instance_ports:
         await remove_or_release_port(
@@ -130,11 +127,14 @@ async def remove_instance_records(
             deleted_floating_ip_ids=deleted_floating_ip_ids,
             deleted_port_ids=deleted_port_ids,
             kept_floating_ip_ids=kept_floating_ip_ids,
-            was_used=was_built,
-            is_metered=True,
+            save_usage=False,
         )
     await tags.remove(tx, instance.id)
     await instances.remove(tx, instance.id)
+
+
+async def _list_floating_ips(tx: Tx, ids: Collection[str]) -> Sequence[FloatingIP]:
+    return await resource_revisions.list_by_id(tx, floating_ips.TABLE, sorted(ids))
 
 
 async def _remove_volumes(tx: Tx, attached: Sequence[Volume], now: int, volume_ids: Collection[str]) -> None:

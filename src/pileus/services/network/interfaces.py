@@ -145,29 +145,32 @@ async def remove_or_release_port(
     deleted_floating_ip_ids: Collection[str] = (),
     deleted_port_ids: Collection[str] = (),
     kept_floating_ip_ids: Collection[str] = (),
-    was_used: bool = True,
-    is_metered: bool = False,
+    save_usage: bool = True,
 ) -> None:
     """Remove a port, or keep it as a reserved fixed IP that nothing uses; unassign its floating IPs.
 
     Floating IPs in `deleted_floating_ip_ids` and reserved ports in `deleted_port_ids` are deleted. The usage of what
-    is deleted is saved, unless `was_used` is False; that of the port
-    not if it `is_metered` already. Floating IPs in `kept_floating_ip_ids` stay assigned.
+    is deleted is saved, unless `save_usage` is False. Floating IPs in `kept_floating_ip_ids` stay assigned.
     """
     for floating_ip in await floating_ips.list_by_port(tx, port.id):
         if floating_ip.id in deleted_floating_ip_ids:
-            await metering.save_usage_until_now(tx, [floating_ip] if was_used else [], now)
+            await metering.save_usage_until_now(tx, [floating_ip] if save_usage else [], now)
             await floating_ips.remove(tx, floating_ip.id)
         elif floating_ip.id not in kept_floating_ip_ids:
             await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(FloatingIPTarget(), now))
         elif floating_ip.task_id is not None and floating_ip.task_id == port.task_id:
             await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
-    if port.reserved and port.id not in deleted_port_ids:
+    if is_removed(port, deleted_port_ids):
+        await metering.save_usage_until_now(tx, [port] if save_usage else [], now)
+        await ports.remove(tx, port.id)
+    else:
         await security_groups.remove_all_from_port(tx, port.id)
         await ports.save(tx, port, port.released(now))
-    else:
-        await metering.save_usage_until_now(tx, [port] if was_used and not is_metered else [], now)
-        await ports.remove(tx, port.id)
+
+
+def is_removed(port: Port, deleted_port_ids: Collection[str]) -> bool:
+    """Return whether a port ceases to exist with its interface: a reserved one only if it is among these."""
+    return not port.reserved or port.id in deleted_port_ids
 
 
 async def add_port_with_addresses(

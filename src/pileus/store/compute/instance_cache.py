@@ -78,7 +78,7 @@ class InstanceCache:
         kept = None if entry is None else entry.state
         if entry is None or kept is None or not await instances.replace_stamp(tx, place, instance_id, entry.stamp):
             # The lock is a statement of its own: what is read by the same statement may be older than the lock.
-            await instances.lock_stamp(tx, place, instance_id)
+            await instances.lock(tx, place, instance_id)
             return InstanceState(*await instances.get_with_details(tx, place, instance_id))
         state = STATE_DECODER.decode(kept)
         state = replace(state, instance=replace(state.instance, stamp=tx.stamp))

@@ -25,7 +25,7 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-LOCK_STAMP = f"{GET_STAMP} {FOR_CHANGE}"
+LOCK = f"{GET_STAMP} {FOR_CHANGE}"
 REPLACE_STAMP = f"UPDATE instances SET stamp = :stamp WHERE {IN_PLACE} AND stamp = :former"
 COLUMNS_TO_SHOW = ", ".join("json_object()" if name == "boot" else f"i.{name}" for name in TABLE.fields)
 """Data of the first boot are secret, and nothing shows them."""
@@ -65,9 +65,9 @@ async def get_stamp(tx: Tx, place: Place, instance_id: str) -> int:
     return await _get_stamp(tx, GET_STAMP, place, instance_id)
 
 
-async def lock_stamp(tx: Tx, place: Place, instance_id: str) -> int:
-    """Return the stamp like `get_stamp`, and lock the instance until the transaction ends."""
-    return await _get_stamp(tx, LOCK_STAMP, place, instance_id)
+async def lock(tx: Tx, place: Place, instance_id: str) -> None:
+    """Lock an instance of a place until the transaction ends. Raises NotFound."""
+    await _get_stamp(tx, LOCK, place, instance_id)
 
 
 async def replace_stamp(tx: Tx, place: Place, instance_id: str, stamp: int) -> bool:

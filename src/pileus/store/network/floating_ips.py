@@ -1,7 +1,6 @@
 """Floating IPs."""
 
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 
 from msgspec import Struct
 
@@ -11,12 +10,11 @@ from pileus.store import queries, scoped, tags
 from pileus.store.compute import instance_stamps
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.network import addresses
-from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.rows import AGE, Table, in_list_placeholders
 
 KIND = "floating_ip"
 TABLE = Table("floating_ips", FloatingIP)
 find, require = TABLE.find_by_id, TABLE.require_by_id
-AGE = attrgetter("created_at", "id")
 OF_INSTANCE = (
     f"SELECT {TABLE.qualified_columns('f')} FROM ports p JOIN floating_ips f ON f.port_id = p.id"
     " WHERE p.instance_id = :id"

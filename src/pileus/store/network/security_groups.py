@@ -23,8 +23,8 @@ RULES = Table("security_group_rules", SecurityGroupRule)
 TRAFFIC_FIELDS = NewRule.__struct_fields__
 TRAFFIC_COLUMNS = ", ".join(TRAFFIC_FIELDS)
 TRAFFIC = (
-    f"SELECT CAST(json_group_array(json_array(created_at, id, {TRAFFIC_COLUMNS})) AS TEXT)"
-    " FROM security_group_rules WHERE security_group_id = :id"
+    f"SELECT security_group_id, CAST(json_group_array(json_array(created_at, id, {TRAFFIC_COLUMNS})) AS TEXT)"
+    " FROM security_group_rules"
 )
 
 
@@ -164,8 +164,14 @@ async def list_rules_by_group(tx: Tx, ids: Sequence[str]) -> dict[str, list[Secu
 
 async def list_allowed_traffic(tx: Tx, group_id: str) -> list[NewRule]:
     """Return what a group's rules allow, without the fields of their records, oldest first."""
-    row = await tx.one(TRAFFIC, id=group_id)
-    return list(_decode_traffic(row[0])) if row and row[0] else []
+    return (await list_allowed_traffic_by_group(tx, [group_id])).get(group_id, [])
+
+
+async def list_allowed_traffic_by_group(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[NewRule]]:
+    """Return what the rules of several groups allow, by group, oldest first."""
+    marks, values = in_list_placeholders("group", group_ids)
+    rows = await tx.all(f"{TRAFFIC} WHERE security_group_id IN ({marks}) GROUP BY security_group_id", **values)
+    return {group_id: list(_decode_traffic(rules)) for group_id, rules in rows}
 
 
 @lru_cache(maxsize=64)
@@ -173,20 +179,6 @@ def _decode_traffic(rules: str) -> tuple[NewRule, ...]:
     """Decode the rules of a group, each behind what it is sorted by. Each creation reads those of the same groups."""
     rows = sorted(msgspec.json.decode(rules), key=lambda row: row[:2])
     return tuple(NewRule(**dict(zip(TRAFFIC_FIELDS, row[2:], strict=True))) for row in rows)
-
-
-async def list_allowed_traffic_by_group(tx: Tx, group_ids: Sequence[str]) -> dict[str, list[NewRule]]:
-    """Return what the rules of several groups allow, by group, oldest first."""
-    marks, values = in_list_placeholders("group", group_ids)
-    rows = await tx.all(
-        f"SELECT security_group_id, {TRAFFIC_COLUMNS} FROM security_group_rules"
-        f" WHERE security_group_id IN ({marks}) ORDER BY created_at, id",
-        **values,
-    )
-    rules: dict[str, list[NewRule]] = {}
-    for group_id, *row in rows:
-        rules.setdefault(group_id, []).append(NewRule(**dict(zip(TRAFFIC_FIELDS, row, strict=True))))
-    return rules
 
 
 async def get_rule(tx: Tx, place: Place, rule_id: str) -> SecurityGroupRule:

@@ -1,7 +1,6 @@
 """Subnets."""
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import Any
 
 from msgspec import Struct
@@ -14,11 +13,10 @@ from pileus.store.compute import instance_stamps
 from pileus.store.database import Tx
 from pileus.store.network import networks
 from pileus.store.network.addresses import count_in_use_by_subnet, count_in_use_by_subnet_of_network
-from pileus.store.rows import Table, in_list_placeholders
+from pileus.store.rows import AGE, Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
 
 KIND = "subnet"
-AGE = attrgetter("created_at", "id")
 TABLE = Table("subnets", Subnet)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, bump_revision, remove = TABLE.add, TABLE.bump_revision, TABLE.remove

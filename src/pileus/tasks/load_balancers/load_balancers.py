@@ -87,7 +87,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateLoadBalancerArgs]) -> N
         ctx.now(),
         deleted_floating_ip_ids=new_floating_ips,
         kept_floating_ip_ids=ctx.args.kept_floating_ip_ids,
-        was_used=False,
+        save_usage=False,
     )
 
 

@@ -50,7 +50,7 @@ async def _save_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) 
 async def _remove_attached(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> None:
     port = await ports.require(tx, ctx.args.port_id)
     await ddos_profiles.delete_profile_records(tx, ctx)
-    await remove_or_release_port(tx, port, ctx.now(), was_used=False, kept_floating_ip_ids=ctx.args.kept_floating_ips)
+    await remove_or_release_port(tx, port, ctx.now(), save_usage=False, kept_floating_ip_ids=ctx.args.kept_floating_ips)
     await unlock_instance(tx, ctx.args.instance_id)
 
 
