@@ -9,12 +9,11 @@ from typing import Any, cast
 import httpx
 from gcore import AsyncGcore
 
-from pileus.api.responses import FormattedAnswer
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.server.process import find_direct_answers, find_immediate_answers
+from pileus.server.process import find_immediate_answers
 from pileus.services.account.api_keys import generate_api_token
 from pileus.settings import Settings
 from pileus.store import counters
@@ -78,63 +77,29 @@ def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
 
     headers = {"Authorization": f"APIKey {token}"} if token else {}
     return httpx.AsyncClient(
-        transport=httpx.ASGITransport(answer_as_the_server(running), raise_app_exceptions=False),
+        transport=httpx.ASGITransport(answer_at_once_first(running), raise_app_exceptions=False),
         base_url="http://pileus.test",
         headers=headers,
         event_hooks={"response": [validate]},
     )
 
 
-def answer_as_the_server(running: RunningCloud) -> Any:
-    """Wrap the application of a cloud: answer at once or directly where the HTTP server does."""
-    app, answer_immediately = answer_directly(running), find_immediate_answers(Settings(), running)
+def answer_at_once_first(running: RunningCloud) -> Any:
+    """Wrap the application of a cloud: answer GETs at once where the HTTP server does."""
+    app, answer_immediately = cast("Any", running.app), find_immediate_answers(Settings(), running)
 
     async def handle(scope: Any, receive: Any, send: Any) -> None:
         is_plain = answer_immediately and scope["method"] == "GET" and not scope["query_string"]
         answer = answer_immediately(dict(scope)) if is_plain and answer_immediately else None
-        await (app(scope, receive, send) if answer is None else send_answer(answer, send))
-
-    return handle
-
-
-def answer_directly(running: RunningCloud) -> Any:
-    """Wrap the application of a cloud: answer requests directly where the HTTP server does.
-
-    A body of unknown length stands for one that comes in several packets.
-    """
-    app, direct = cast("Any", running.app), find_direct_answers(Settings(), running)
-
-    async def handle(scope: Any, receive: Any, send: Any) -> None:
-        is_whole = all(name != b"transfer-encoding" for name, _ in scope["headers"])
-        route = direct.find_route(scope) if direct and is_whole else None
-        if direct is None or route is None:
+        if answer is None:
             await app(scope, receive, send)
-        else:
-            await send_answer(await direct.answer(route, scope, await read_body(receive)), send)
+            return
+        lines = [line.partition(b": ") for line in answer.fields.removesuffix(b"\r\n").split(b"\r\n")]
+        headers = [(name, value) for name, _, value in lines]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body, "more_body": False})
 
     return handle
-
-
-async def send_answer(answer: FormattedAnswer, send: Any) -> None:
-    """Send an answer in messages."""
-    await send({"type": "http.response.start", "status": answer.status, "headers": parse_fields(answer.fields)})
-    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
-
-
-async def read_body(receive: Any) -> bytes:
-    """Return the whole body of a request."""
-    body, has_more = b"", True
-    while has_more:
-        message = await receive()
-        body += message.get("body", b"")
-        has_more = message.get("more_body", False)
-    return body
-
-
-def parse_fields(fields: bytes) -> list[tuple[bytes, bytes]]:
-    """Return the headers in the lines of a formatted answer."""
-    lines = [line.partition(b": ") for line in fields.removesuffix(b"\r\n").split(b"\r\n")]
-    return [(name, value) for name, _, value in lines]
 
 
 @asynccontextmanager

@@ -240,26 +240,6 @@ def test_a_connection_ends_after_a_kept_answer_as_after_others(
     assert b"connection: close" in answer
 
 
-def test_a_change_is_answered_alike_with_and_without_messages(server: Server, kept: bytes) -> None:
-    body = b'{"name":"other"}'
-    head = kept.replace(b"GET", b"PATCH") + b"Content-Length: %d\r\n" % len(body)
-    with connect(server) as connection:
-        directly = [ask(connection, head + b"\r\n" + body) for _ in range(2)]
-        refused = ask(connection, head + b"\r\n" + body.replace(b"name", b"game"))
-        connection.sendall(head + b"Expect: 100-continue\r\n\r\n")
-        invitation = connection.recv(65536)
-        by_messages = ask(connection, body)
-        connection.sendall(head + b"Connection: close\r\n\r\n" + body)
-        last = read_to_end(connection)
-
-    assert invitation.startswith(b"HTTP/1.1 100")
-    assert {answer.partition(b"\r\n\r\n")[2] for answer in (*directly, last)} == {by_messages.partition(b"\r\n\r\n")[2]}
-    assert [stable_lines(answer) for answer in directly] == [stable_lines(by_messages)] * 2
-    assert sorted(stable_lines(last)) == sorted([*stable_lines(by_messages), b"connection: close"])
-    assert refused.startswith(b"HTTP/1.1 400")
-    assert b"connection: close" not in refused
-
-
 def test_a_connection_is_closed_when_it_is_idle_after_a_kept_answer(server: Server, kept: bytes) -> None:
     with connect(server) as connection:
         ask(connection, kept + b"\r\n")

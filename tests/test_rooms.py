@@ -34,7 +34,6 @@ CATCHES_ALL = {
     "store.sqlite",
     "testing.server_threads",
     "api.cell_requests",
-    "api.direct_answers",
     "api.dispatcher",
     "api.forwarded_requests",
     "api.immediate_answers",

@@ -10,7 +10,6 @@ from litestar.types import ASGIApp
 from pileus.api import authorization, errors, openapi_documents, routes
 from pileus.api.client_scope import provide_client_scope
 from pileus.api.context import CONTEXT, AppState, RequestContext
-from pileus.api.direct_answers import DirectAnswers
 from pileus.api.dispatcher import Dispatch, dispatch_directly
 from pileus.api.immediate_answers import ImmediateAnswers
 from pileus.api.middleware import RequestObserver, ServerMetrics, answer_head_as_get, instrument_requests
@@ -83,7 +82,6 @@ def _complete(app: Litestar, state: AppState, observer: RequestObserver) -> None
         app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
     if not state.drivers.remote and state.cells is None:
         app.state.answer_immediately = ImmediateAnswers(state, observer).answer
-        app.state.direct_answers = DirectAnswers(app, state, observer)
 
 
 def _forward_requests(app: ASGIApp, settings: Settings, state: AppState) -> ASGIApp:
@@ -126,7 +124,6 @@ def _make_state(settings: Settings, state: AppState | None, metrics: ServerMetri
             "legacy_fields": legacy_fields,
             "strict": strict,
             "answer_immediately": None,
-            "direct_answers": None,
         }
     )
 

@@ -19,7 +19,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from litestar.typing import FieldDefinition
 
 from pileus.api.authorization import make_request_context, required_access
-from pileus.api.context import AppState, RequestContext
+from pileus.api.context import AppState
 from pileus.api.errors import make_error_response
 from pileus.api.operations import ApiOperation, OperationIndex
 from pileus.api.requests import BodyDecodingRequest, receive_body
@@ -87,8 +87,14 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
 
     async def answer(route: DirectRoute, scope: Any, receive: Receive, send: Send) -> ASGIApp:
         ctx = await make_request_context(state, route.access, scope)
-        body = b"" if route.body_type is None else await receive_body(receive, route.body_limit)
-        result = await call_handler(route, ctx, scope["path_params"], body)
+        params = scope["path_params"]
+        arguments = {name: params[name] for name in route.arguments}
+        if route.body_type is not None:
+            body = await receive_body(receive, route.body_limit)
+            if state.strict:
+                check_fields_are_read(body, route.handler)
+            arguments["data"] = await decode_body_in_turns(body, route.body_type)
+        result = await route.function(ctx=ctx, **arguments)
         if isinstance(result, Response):
             return await route.handler.to_response(app, result, BodyDecodingRequest(scope, receive, send))
         return EncodedJsonResponse(route.status, encode_json(result, legacy_fields=legacy_fields))
@@ -104,16 +110,6 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         await response(scope, receive, send)
 
     return handle
-
-
-async def call_handler(route: DirectRoute, ctx: RequestContext, params: dict[str, Any], body: bytes) -> Any:
-    """Call the handler of a route with the parts of the path and the body that it takes."""
-    arguments = {name: params[name] for name in route.arguments}
-    if route.body_type is not None:
-        if ctx.app.strict:
-            check_fields_are_read(body, route.handler)
-        arguments["data"] = await decode_body_in_turns(body, route.body_type)
-    return await route.function(ctx=ctx, **arguments)
 
 
 def _is_plain(scope: Any, route: DirectRoute) -> bool:

@@ -7,7 +7,7 @@ tells at once whether a kept answer is current. All that is unusual is left to t
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, NamedTuple
 
 from pileus.api.authorization import admit_request, place_of
 from pileus.api.context import AppState
@@ -15,11 +15,24 @@ from pileus.api.dispatcher import DirectRoute, DirectRoutes
 from pileus.api.middleware import RequestObserver
 from pileus.api.operations import KEPT
 from pileus.api.request_log.exchanges import Recorder
-from pileus.api.responses import FormattedAnswer, format_json_answer
 
 FindKept = Callable[..., Coroutine[Any, Any, bytes | None]]
 """Finds a kept answer, given the AppState, the place and the other arguments of the handler. May raise a Problem."""
-AnswerImmediately = Callable[[Any], FormattedAnswer | None]
+FIELDS = (
+    b"content-type: application/json\r\ncontent-length: %d\r\n"
+    b"request_id: %b\r\nx-request-id: %b\r\n"
+)  # fmt: skip
+
+
+class ImmediateAnswer(NamedTuple):
+    """The answer to a request; `fields` are the lines of its header."""
+
+    status: int
+    fields: bytes
+    body: bytes
+
+
+AnswerImmediately = Callable[[Any], ImmediateAnswer | None]
 """Answers a GET without a body or a query, given by its scope; returns None if the application has to answer it."""
 
 
@@ -31,7 +44,7 @@ class ImmediateAnswers:
         self._find_route = DirectRoutes(state.operations, only_kept=True).find
         self._observer = observer
 
-    def answer(self, scope: Any) -> FormattedAnswer | None:
+    def answer(self, scope: Any) -> ImmediateAnswer | None:
         """Return the kept answer to a GET without a body or a query, or None if the application has to answer it."""
         state = self._state
         if state.http_faults.active or (route := self._find_route(scope)) is None:
@@ -44,7 +57,8 @@ class ImmediateAnswers:
         self._observer.observe(scope, route.status, time.perf_counter() - started)
         if state.request_log:
             Recorder(state.request_log.log, scope).end_with(route.status, body, started)
-        return format_json_answer(route.status, body, request_id)
+        encoded_id = request_id.encode()
+        return ImmediateAnswer(route.status, FIELDS % (len(body), encoded_id, encoded_id), body)
 
     def _find_body(self, route: DirectRoute, scope: Any) -> bytes | None:
         """Return the kept answer, if its request is admitted."""

@@ -61,12 +61,7 @@ async def _join_body(receive: Receive, limit: int | None) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientException("The client disconnected")
         body += message.get("body", b"")
-        check_body_size(body, limit)
+        if limit is not None and len(body) > limit:
+            raise RequestEntityTooLarge
         has_more = message.get("more_body", False)
     return bytes(body)
-
-
-def check_body_size(body: bytes | bytearray, limit: int | None) -> None:
-    """Raise HTTPException 413 if a body, or what has arrived of it, is too large."""
-    if limit is not None and len(body) > limit:
-        raise RequestEntityTooLarge

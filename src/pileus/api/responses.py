@@ -3,7 +3,7 @@
 Responses that need more (cookies, background tasks, other media types) are left to the framework.
 """
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
@@ -16,24 +16,6 @@ T = TypeVar("T")
 JSON = "application/json"
 NO_CONTENT = 204
 ENCODER = msgspec.json.Encoder()
-FIELDS = (
-    b"content-type: application/json\r\ncontent-length: %d\r\n"
-    b"request_id: %b\r\nx-request-id: %b\r\n"
-)  # fmt: skip
-
-
-class FormattedAnswer(NamedTuple):
-    """An answer that the HTTP server only has to write; `fields` are the lines of its header."""
-
-    status: int
-    fields: bytes
-    body: bytes
-
-
-def format_json_answer(status: int, body: bytes, request_id: str) -> FormattedAnswer:
-    """Format an encoded JSON body as an answer."""
-    encoded_id = request_id.encode()
-    return FormattedAnswer(status, FIELDS % (len(body), encoded_id, encoded_id), body)
 
 
 def encode_json(content: object, *, legacy_fields: bool) -> bytes:

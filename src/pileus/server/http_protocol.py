@@ -9,18 +9,14 @@ import asyncio
 import math
 import os
 import re
-from functools import partial
 from http import HTTPStatus
 from typing import Any, NoReturn
 
 import msgspec
-from litestar.types import Receive, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from pileus.api.direct_answers import DirectAnswers
 from pileus.api.immediate_answers import AnswerImmediately
 from pileus.api.lost_answers import TRANSPORT
-from pileus.api.responses import FormattedAnswer
 from pileus.server.connections import ConnectionRegister
 
 MAX_URL_BYTES = 64 << 10
@@ -30,7 +26,6 @@ MAX_HEADER_BYTES = 64 << 10
 RETRY_SECONDS = 1
 """What `Retry-After` says to a refused connection."""
 NEVER = math.inf
-CLOSE = b"connection: close\r\n"
 PLAIN_PATH = re.compile(rb"/[0-9A-Za-z/_.-]*")
 """A path that says what it means, without a query."""
 BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding", b"expect"))
@@ -78,11 +73,7 @@ class HttpProtocol(HttpToolsProtocol):
     """One connection. It closes at its deadline, and makes room for others while it is idle."""
 
     def __init__(
-        self,
-        register: ConnectionRegister,
-        answer_immediately: AnswerImmediately | None = None,
-        direct_answers: DirectAnswers | None = None,
-        **arguments: Any,
+        self, register: ConnectionRegister, answer_immediately: AnswerImmediately | None = None, **arguments: Any
     ) -> None:
         super().__init__(**arguments)
         self.register = register
@@ -90,7 +81,6 @@ class HttpProtocol(HttpToolsProtocol):
         self.peer = ""
         self.deadline = NEVER
         self._answer_immediately = answer_immediately
-        self._direct_answers = direct_answers
         self._is_first = False
         self._is_answered = False
         self._has_body = False
@@ -161,6 +151,7 @@ class HttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if self._is_handed_over():
             self._unanswered += 1
+            self.cycle.transport = AnswerWriter(self.transport, self.cycle)  # type: ignore[assignment]  # what it uses of it
             self._keeps_alive, self.cycle.keep_alive = self.cycle.keep_alive, False
 
     def _answer_at_once(self) -> bool:
@@ -176,43 +167,12 @@ class HttpProtocol(HttpToolsProtocol):
         answer = self._answer_immediately(self.scope)
         if answer is None:
             return False
-        self._write_answer(answer)
+        status, fields, body = answer
+        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], date, fields, body))
         self.server_state.total_requests += 1
         self._is_answered = True
         return True
-
-    def _write_answer(self, answer: FormattedAnswer, more_fields: bytes = b"") -> None:
-        status, fields, body = answer
-        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(b"%b%b%b%b\r\n%b" % (STATUS_LINE[status], date, fields, more_fields, body))
-
-    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        """Start the task of a request, which answers it directly if that is possible."""
-        super()._start_asgi_task(cycle, partial(self._answer_in_task, cycle, app))
-
-    async def _answer_in_task(
-        self, cycle: RequestResponseCycle, app: Any, scope: Any, receive: Receive, send: Send
-    ) -> None:
-        is_whole = not cycle.more_body and not cycle.waiting_for_100_continue
-        direct = self._direct_answers if is_whole else None
-        route = direct.find_route(scope) if direct else None
-        if direct is None or route is None:
-            cycle.transport = AnswerWriter(self.transport, cycle)  # type: ignore[assignment]  # what it uses of it
-            await app(scope, receive, send)
-            return
-        answer = await direct.answer(route, scope, bytes(cycle.body))
-        if self.flow.write_paused:
-            await self.flow.drain()
-        if not cycle.disconnected:
-            self._end_cycle(cycle, answer)
-
-    def _end_cycle(self, cycle: RequestResponseCycle, answer: FormattedAnswer) -> None:
-        """Write an answer, as the cycle does with the messages of an application."""
-        cycle.response_started = cycle.response_complete = True
-        self._write_answer(answer, b"" if cycle.keep_alive else CLOSE)
-        if not cycle.keep_alive:
-            self.transport.close()
-        cycle.on_response()
 
     def _is_plain_get(self) -> bool:
         parser = self.parser

@@ -8,7 +8,6 @@ import sys
 import msgspec
 import uvloop
 
-from pileus.api.direct_answers import DirectAnswers
 from pileus.api.immediate_answers import AnswerImmediately
 from pileus.api_keys import ApiKeyAdmin
 from pileus.app import RunningCloud, run_cloud
@@ -128,7 +127,6 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
         drain_seconds=DRAIN_SECONDS,
         trusted_proxies=settings.trusted_proxies,
         answer_immediately=find_immediate_answers(settings, cloud),
-        direct_answers=find_direct_answers(settings, cloud),
     )
 
 
@@ -138,12 +136,6 @@ def find_immediate_answers(settings: Settings, cloud: RunningCloud) -> AnswerImm
         return None
     answer: AnswerImmediately | None = cloud.app.state.answer_immediately
     return answer
-
-
-def find_direct_answers(settings: Settings, cloud: RunningCloud) -> DirectAnswers | None:
-    """Return what answers plain requests without messages, if the client's address needs no other look."""
-    direct_answers: DirectAnswers | None = None if settings.trusted_proxies else cloud.app.state.direct_answers
-    return direct_answers
 
 
 async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclusive: bool) -> None:

@@ -107,10 +107,9 @@ class Recorder:
         sending: Awaitable[None] = self._send(message)
         return sending
 
-    def end_with(self, status: int, body: bytes, started: float, request_body: bytes = b"") -> None:
+    def end_with(self, status: int, body: bytes, started: float) -> None:
         """Add the exchange with an answer that is complete, to a request that arrived at a time of `perf_counter`."""
-        self._status, self._started = status, started
-        self._request_body, self._response_body = _joined(b"", request_body), _joined(b"", body)
+        self._status, self._response_body, self._started = status, body, started
         self.end()
 
     def end(self) -> None:

@@ -70,22 +70,18 @@ class InstanceCache:
         return None if entry is None else entry.answers.get(form)
 
     async def get_for_change(self, tx: Tx, place: Place, instance_id: str) -> InstanceState:
-        """Return an instance without data of the first boot, locked until the transaction ends. Raises NotFound.
-
-        If its state is kept, it has the stamp of the transaction already: one statement finds that out.
-        """
-        entry = self._entries.get(instance_id)
+        """Return an instance without data of the first boot, locked until the transaction ends. Raises NotFound."""
+        # The lock is a statement of its own: what is read by the same statement may be older than the lock.
+        stamp = await instances.lock_stamp(tx, place, instance_id)
+        entry = self._find(instance_id, stamp)
         kept = None if entry is None else entry.state
-        if entry is None or kept is None or not await instances.replace_stamp(tx, place, instance_id, entry.stamp):
-            # The lock is a statement of its own: what is read by the same statement may be older than the lock.
-            await instances.lock(tx, place, instance_id)
-            return InstanceState(*await instances.get_with_details(tx, place, instance_id))
-        state = STATE_DECODER.decode(kept)
-        state = replace(state, instance=replace(state.instance, stamp=tx.stamp))
-        if self.checked:
-            current = InstanceState(*await instances.get_with_details(tx, place, instance_id))
-            _check_equal(instance_id, _encode(state), _encode(current))
-        return state
+        if kept is not None and not self.checked:
+            return STATE_DECODER.decode(kept)
+        state = InstanceState(*await instances.get_with_details(tx, place, instance_id))
+        if kept is None:
+            return state
+        _check_equal(instance_id, kept, _encode(state))
+        return STATE_DECODER.decode(kept)
 
     def keep_answer(self, instance: Instance, form: Hashable, answer: bytes) -> None:
         """Keep the answer in a form of an instance as it is committed."""
@@ -131,9 +127,7 @@ class InstanceCache:
 
 
 def _encode(state: InstanceState) -> bytes:
-    if state.instance.boot != NO_BOOT_DATA:
-        state = replace(state, instance=replace(state.instance, boot=NO_BOOT_DATA))
-    return STATE_ENCODER.encode(state)
+    return STATE_ENCODER.encode(replace(state, instance=replace(state.instance, boot=NO_BOOT_DATA)))
 
 
 def _check_equal(instance_id: str, kept: bytes, current: bytes) -> None:

@@ -25,8 +25,6 @@ remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
-LOCK = f"{GET_STAMP} {FOR_CHANGE}"
-REPLACE_STAMP = f"UPDATE instances SET stamp = :stamp WHERE {IN_PLACE} AND stamp = :former"
 COLUMNS_TO_SHOW = ", ".join("json_object()" if name == "boot" else f"i.{name}" for name in TABLE.fields)
 """Data of the first boot are secret, and nothing shows them."""
 DOCUMENTS = f"CAST(json_group_array(json_array({COLUMNS_TO_SHOW})) AS TEXT)"
@@ -65,17 +63,9 @@ async def get_stamp(tx: Tx, place: Place, instance_id: str) -> int:
     return await _get_stamp(tx, GET_STAMP, place, instance_id)
 
 
-async def lock(tx: Tx, place: Place, instance_id: str) -> None:
-    """Lock an instance of a place until the transaction ends. Raises NotFound."""
-    await _get_stamp(tx, LOCK, place, instance_id)
-
-
-async def replace_stamp(tx: Tx, place: Place, instance_id: str, stamp: int) -> bool:
-    """Lock an instance of a place and give it the stamp of the transaction, if it has a certain one; return whether."""
-    is_replaced = await tx.run(REPLACE_STAMP, id=instance_id, former=stamp, stamp=tx.stamp, **place_parameters(place))
-    if is_replaced:
-        instance_stamps.note_stamped(tx, instance_stamps.ITSELF, instance_id)
-    return bool(is_replaced)
+async def lock_stamp(tx: Tx, place: Place, instance_id: str) -> int:
+    """Return the stamp like `get_stamp`, and lock the instance until the transaction ends."""
+    return await _get_stamp(tx, f"{GET_STAMP} {FOR_CHANGE}", place, instance_id)
 
 
 async def _get_stamp(tx: Tx, statement: str, place: Place, instance_id: str) -> int:
