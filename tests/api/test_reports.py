@@ -12,6 +12,9 @@ from pileus.api.wire.times import format_zulu
 from pileus.domain.account.access import Role
 from pileus.domain.account.usage_reports import DAY
 from tests.builders import a_floating_ip, an_image, an_instance
+from tests.creations import create_instance
+from tests.networks import a_routed_network
+from tests.orders import boot
 from tests.storage import a_snapshot, a_volume
 from tests.tenants import REGION, Tenant
 
@@ -108,6 +111,19 @@ async def test_usage_matches_all_creations_and_deletions(tenant: Tenant) -> None
 
     assert {item["uuid"] for item in list_ids if item["type"] == "floatingip"} == {kept.id, gone.id}
     assert [item["port_id"] for item in list_ids if item["type"] == "external_ip"] == [port_id]
+
+
+async def test_the_usage_of_a_deleted_instance_and_its_parts_remains(tenant: Tenant) -> None:
+    network, _ = await a_routed_network(tenant)
+    inside = {"type": "any_subnet", "network_id": network.id, "floating_ip": {"source": "new"}}
+    volumes = [boot(delete_on_termination=True)]
+    instance = await create_instance(tenant, interfaces=[{"type": "external"}, inside], volumes=volumes)
+    deletion = await tenant.api.delete(tenant.path("instances", instance["id"]), params={"delete_floatings": True})
+    await tenant.wait_until_finished(deletion)
+
+    lines = await resources(tenant, so_far(tenant))
+
+    assert sorted(line["type"] for line in lines) == ["external_ip", "floatingip", "instance", "volume"]
 
 
 async def test_the_usage_of_a_deleted_project_remains(tenant: Tenant) -> None:
