@@ -24,7 +24,7 @@ variable "image_id" {
 }
 
 variable "external_network_id" {
-  description = "The network that floating IPs come from: `pileus networks list` shows the ids."
+  description = "The network that floating IPs come from: `pileus networks list --owned-by any` shows the ids."
   type        = string
 }
 
