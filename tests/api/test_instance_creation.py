@@ -7,7 +7,7 @@ import httpx
 import msgspec
 import pytest
 
-from pileus.domain.storage.volumes import Snapshot
+from pileus.domain.storage.volumes import Snapshot, VolumeStatus
 from pileus.drivers.protocols.storage import DiskSpec
 from pileus.store import tags
 from pileus.store.storage import snapshots, volumes
@@ -363,3 +363,29 @@ async def test_a_full_anti_affinity_group_fails_the_task_and_leaves_nothing(tena
 
     assert "No valid host" in task["error"]
     assert await count_resources(tenant) == before
+
+
+async def test_a_failed_creation_needs_no_guest_to_give_up_its_devices(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A guest without a system never does. Interfaces and volumes go with the machine."""
+    driver, volume, asked = driver_of(tenant.running), await a_volume(tenant), list[str]()
+    detach = driver.ensure_no_volume_attachment
+
+    async def detach_from_no_machine(machine_id: str, volume_id: str) -> None:
+        assert await driver.observe_machines([machine_id]) == []
+        await detach(machine_id, volume_id)
+
+    async def release_nothing(_: str, port_id: str) -> None:
+        asked.append(port_id)
+
+    monkeypatch.setattr(driver, "ensure_no_volume_attachment", detach_from_no_machine)
+    monkeypatch.setattr(driver, "ensure_no_interface", release_nothing)
+    await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": CREATE, "step": "connect", "times": 1})
+    await fail_to_create_instance(tenant, volumes=[boot(), {"source": "existing-volume", "volume_id": volume.id}])
+
+    async with tenant.running.app_state.db.read() as tx:
+        saved = await volumes.require(tx, volume.id)
+        row = await tx.one("SELECT machine_id FROM simulated_volumes WHERE id = :id", id=volume.id)
+    assert (saved.status, row) == (VolumeStatus.AVAILABLE, (None,))
+    assert asked == []

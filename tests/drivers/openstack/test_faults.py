@@ -100,6 +100,7 @@ def is_tried_again(message: str) -> bool:
 def test_a_refusal_for_a_volume_that_another_request_holds_is_tried_again() -> None:
     assert is_tried_again(refusal_of_volume("but the current status is reserved. (HTTP 400)"))
     assert is_tried_again(refusal_of_volume("but the current status is attaching. (HTTP 400)"))
+    assert is_tried_again(refusal_of_volume("but the current status is in-use. (HTTP 400)"))
     assert not is_tried_again(refusal_of_volume("but the current status is error. (HTTP 400)"))
     assert not is_tried_again("OpenStack: Invalid volume type: there is no type gold")
     assert not is_tried_again("OpenStack: Invalid imageRef provided")

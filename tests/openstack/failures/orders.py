@@ -40,8 +40,14 @@ def create_stage(client: Gcore, cidr: str = "10.8.0.0/24") -> Stage:
     return Stage(network.id, subnet.id)
 
 
+def wait_until_idle(client: Gcore) -> None:
+    """Wait until no task is unfinished, such as the repair of what a test has changed."""
+    until(lambda: not client.cloud.tasks.list(state=["NEW", "RUNNING"]).results, TASK_SECONDS)
+
+
 def delete_stage(client: Gcore, stage: Stage) -> None:
     """Delete the network and its router."""
+    wait_until_idle(client)
     for router in client.cloud.networks.routers.list():
         for interface in router.interfaces:
             for address in interface.ip_assignments:
@@ -92,7 +98,7 @@ def finish_creation(client: Gcore, task_id: str) -> str:
 
 def delete_instance(client: Gcore, instance_id: str) -> None:
     """Delete an instance with all that was created with it, when no task repairs its parts any more."""
-    until(lambda: not any(address.task_id for address in client.cloud.floating_ips.list()), TASK_SECONDS)
+    wait_until_idle(client)
     volumes = ",".join(volume.id for volume in client.cloud.instances.get(instance_id=instance_id).volumes)
     answer = client.cloud.instances.delete(instance_id=instance_id, volumes=volumes, delete_floatings=True)
     finish(client, answer.tasks[0])

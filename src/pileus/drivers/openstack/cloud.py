@@ -55,8 +55,8 @@ It says so to administrators too while it starts: the first requests come before
 """
 STARTING_SECONDS = 120.0
 """For so long after an outage a service is taken to be starting."""
-HELD_VOLUME = re.compile(r"to reserve, but the current status is (attaching|reserved)\b")
-"""What the compute service says, with 400, to a request for a volume that another request holds.
+HELD_VOLUME = re.compile(r"to reserve, but the current status is (attaching|reserved|in-use)\b")
+"""What the compute service says, with 400, to a request for a volume that another request holds or has attached.
 
 That may be an earlier request for the same server, whose answer was lost: its server is listed a little later.
 """

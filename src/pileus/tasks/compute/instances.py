@@ -105,6 +105,20 @@ async def _destroy_machine(ctx: TaskContext[InstanceTaskArgs]) -> None:
     await ctx.driver.ensure_no_machine(ctx.args.instance_id)
 
 
+async def _destroy_spawned(ctx: TaskContext[CreateInstanceArgs]) -> None:
+    await _destroy_machine(ctx)
+    if isinstance(ctx.driver, SupportsVolumes):
+        await _release_volumes(ctx, ctx.driver)
+
+
+async def _release_volumes(ctx: TaskContext[InstanceTaskArgs], driver: SupportsVolumes) -> None:
+    """Detach all volumes of a machine that does not exist any more."""
+    async with ctx.db.read() as tx:
+        attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
+    for _, volume in attached:
+        await driver.ensure_no_volume_attachment(ctx.args.instance_id, volume.id)
+
+
 async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
     machine = await load_machine_spec(ctx, ctx.args.instance_id)
     if isinstance(ctx.driver, SupportsVolumes):
@@ -118,15 +132,9 @@ async def _connect(ctx: TaskContext[CreateInstanceArgs]) -> None:
 
 
 async def _disconnect(ctx: TaskContext[CreateInstanceArgs]) -> None:
+    """Unassign the floating IPs. Interfaces and volumes go with the machine: its guest may never give them up."""
     assigned, kept_ids = await _load_floating_ips(ctx), ctx.args.kept_floating_ips
     await unassign_floating_ips(ctx, [floating_ip for floating_ip in assigned if floating_ip.id not in kept_ids])
-    machine = await load_machine_spec(ctx, ctx.args.instance_id)
-    if isinstance(ctx.driver, SupportsInterfaces):
-        for nic in machine.nics:
-            await ctx.driver.ensure_no_interface(machine.id, nic.port_id)
-    if isinstance(ctx.driver, SupportsVolumes):
-        for disk in machine.disks:
-            await ctx.driver.ensure_no_volume_attachment(machine.id, disk.id)
 
 
 async def _assign_floating_ips(ctx: TaskContext[InstanceTaskArgs]) -> None:
@@ -163,10 +171,7 @@ async def _remove_created(tx: Tx, ctx: TaskContext[CreateInstanceArgs]) -> None:
 async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
     if not isinstance(ctx.driver, SupportsVolumes):
         return
-    async with ctx.db.read() as tx:
-        attached = await attachments.list_with_volumes(tx, ctx.args.instance_id)
-    for _, volume in attached:
-        await ctx.driver.ensure_no_volume_attachment(ctx.args.instance_id, volume.id)
+    await _release_volumes(ctx, ctx.driver)
     for volume_id in ctx.args.volumes:
         await delete_volume_snapshots(ctx, volume_id)
         await ctx.driver.ensure_no_volume(volume_id)
@@ -253,7 +258,7 @@ async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceTaskArgs], st
 _CREATION = (
     Step("place", _schedule, undo=_unschedule),
     Step("allocate volumes", _create_volumes, undo=_destroy_volumes),
-    Step("spawn", _spawn, undo=_destroy_machine),
+    Step("spawn", _spawn, undo=_destroy_spawned),
     Step("connect", _connect, undo=_disconnect),
 )
 _PROTECTION = Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection)
