@@ -5,10 +5,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
+from pileus.domain.compute.instance_details import AttachedVolume, InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import FirstBootData, Instance
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile
-from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 from pileus.store.compute import instances
 from pileus.store.compute.instance_cache import (
@@ -27,7 +26,7 @@ from tests.tenants import Tenant
 PLACE: dict[str, Any] = {"client_id": 1, "project_id": 1, "region_id": 1, "created_at": 1}
 DETAILS = InstanceDetails(
     tags=[Tag("env", "prod", read_only=True)],
-    volumes=[Attachment(id="a", volume_id="v", instance_id="i-1", device="/dev/vda", attached_at=1)],
+    volumes=[AttachedVolume("v", "/dev/vda")],
     addresses=[InstanceAddress(network_name="n", addr="10.0.0.1", subnet_id="s", subnet_name="t", port_id="p")],
     security_groups=["default"],
     blackhole_ports=[

@@ -8,7 +8,7 @@ from pileus.store.statement_parameters import PARAMETER
 REPLACEMENTS = {
     "json_group_array(": "json_agg(",
     "json_array(": "json_build_array(",
-    "json_each(": "json_array_elements_text(",
+    "json_each(:ids) e": "json_array_elements_text(:ids) WITH ORDINALITY e (value, key)",
     "json_object(": "json_build_object(",
     "COLLATE BINARY": 'COLLATE "C"',
     FOR_USE: "FOR SHARE",

@@ -11,10 +11,9 @@ from gcore.types.cloud import Instance as SdkInstance
 from pileus.api.wire.compute.instances import InstanceView, InstanceViewOptions
 from pileus.api.wire.paging import Page
 from pileus.domain.compute.flavors import Flavor
-from pileus.domain.compute.instance_details import InstanceAddress, InstanceDetails
+from pileus.domain.compute.instance_details import AttachedVolume, InstanceAddress, InstanceDetails
 from pileus.domain.compute.instances import Instance, InstanceKind, Status
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate, DdosTemplateField
-from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 from tests.contract.documents import check_answer
 
@@ -69,7 +68,7 @@ def all_attached() -> InstanceDetails:
     }
     return InstanceDetails(
         tags=[Tag("env", "prod"), Tag("os_type", "linux", read_only=True)],
-        volumes=[Attachment(volume_id=ID, id=PORT, instance_id=ID, device="/dev/vda", attached_at=WHEN)],
+        volumes=[AttachedVolume(ID, "/dev/vda")],
         addresses=[an_address("5.5.5.5", floating=True), an_address("10.0.0.2"), an_address("10.0.0.3")],
         security_groups=["default"],
         blackhole_ports=[

@@ -3,20 +3,27 @@
 from msgspec import Struct, field
 
 from pileus.domain.network.ddos_profiles import BlackholePort, DdosProfile, DdosTemplate
-from pileus.domain.storage.volumes import Attachment
 from pileus.domain.tags import Tag
 
 
-class InstanceAddress(Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+class AttachedVolume(Struct, frozen=True, gc=False, array_like=True):
+    """A volume of an instance."""
+
+    volume_id: str
+    device: str
+    delete_on_termination: bool = False
+
+
+class InstanceAddress(Struct, frozen=True, gc=False, array_like=True):
     """An address of an instance. A floating IP has the network of its fixed address."""
 
     network_name: str
     addr: str
     subnet_id: str
     subnet_name: str
+    port_id: str
     interface_name: str | None = None
     external: bool = False
-    port_id: str
     floating: bool = False
 
 
@@ -24,7 +31,7 @@ class InstanceDetails(Struct, frozen=True, kw_only=True, gc=False):
     """All details: tags by key, distinct group names in order, the rest in the order of attachment."""
 
     tags: list[Tag] = field(default_factory=list)
-    volumes: list[Attachment] = field(default_factory=list)
+    volumes: list[AttachedVolume] = field(default_factory=list)
     addresses: list[InstanceAddress] = field(default_factory=list)
     security_groups: list[str] = field(default_factory=list)
     blackhole_ports: list[BlackholePort] = field(default_factory=list)

@@ -13,6 +13,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
 from pileus.store.compute import instance_details, instance_stamps
+from pileus.store.compute.instance_details import MANY, ONE, ReadInstances
 from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
 from pileus.store.loop_turns import take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
@@ -27,14 +28,21 @@ GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
 COLUMNS_TO_SHOW = ", ".join("json_object()" if name == "boot" else f"i.{name}" for name in TABLE.fields)
 """Data of the first boot are secret, and nothing shows them."""
-DOCUMENTS = f"CAST(json_group_array(json_array({COLUMNS_TO_SHOW})) AS TEXT)"
-DECODER = msgspec.json.Decoder(list[Instance], strict=False)
+DECODER = msgspec.json.Decoder(tuple[list[int] | None, list[Instance] | None], strict=False)
 """Not strict, because booleans are stored as 0 or 1."""
-GET_WITH_DETAILS = f"SELECT {instance_details.parts_of_instances(':id')}, {DOCUMENTS} FROM instances i WHERE {IN_PLACE}"
-IDS = "SELECT value FROM json_each(:ids)"
-LIST_WITH_DETAILS = (
-    f"SELECT {instance_details.parts_of_instances(IDS)}, {DOCUMENTS} FROM instances i WHERE i.id IN ({IDS})"
-)
+
+
+def _with_details(read: ReadInstances, condition: str) -> str:
+    """Return the statement that reads instances: the columns with their parts, and one with their numbers and rows."""
+    arrays = f"json_group_array({read.number}), json_group_array(json_array({COLUMNS_TO_SHOW}))"
+    return (
+        f"SELECT {instance_details.parts_of_instances(read)}, CAST(json_array({arrays}) AS TEXT)"
+        f" FROM {read.join}instances i WHERE {condition}"
+    )
+
+
+GET_WITH_DETAILS = _with_details(ONE, IN_PLACE)
+LIST_WITH_DETAILS = _with_details(MANY, f"i.id = {MANY.id}")
 OF_PORTS = (
     f"SELECT p.id, {TABLE.qualified_columns('i')} FROM ports p JOIN instances i ON i.id = p.instance_id WHERE p.id IN"
 )
@@ -81,7 +89,7 @@ async def _get_stamp(tx: Tx, statement: str, place: Place, instance_id: str) -> 
 async def get_with_details(tx: Tx, place: Place, instance_id: str) -> tuple[Instance, InstanceDetails]:
     """Return an instance of a place with its details, but without data of the first boot; raises NotFound."""
     row = await tx.one(GET_WITH_DETAILS, id=instance_id, **place_parameters(place))
-    for state in _parse_states(tx, row):
+    for state in _parse_states(tx, row, count=1):
         return state
     raise not_found("Instance", instance_id)
 
@@ -97,16 +105,17 @@ async def iterate_with_details(tx: Tx, ids: Sequence[str]) -> Iterator[tuple[Ins
         batch = ids[start : start + BATCH_SIZE]
         row = await tx.one(LIST_WITH_DETAILS, ids=msgspec.json.encode(batch).decode())
         await take_turn_for(len(ids))
-        states.append(_parse_states(tx, row))
+        states.append(_parse_states(tx, row, len(batch)))
     return chain.from_iterable(states)
 
 
-def _parse_states(tx: Tx, row: Row | None) -> Iterable[tuple[Instance, InstanceDetails]]:
-    """Parse the row with the parts of instances and, last, the instances; it has none if none exists."""
-    if row is None or row[-1] is None:
+def _parse_states(tx: Tx, row: Row | None, count: int) -> Iterable[tuple[Instance, InstanceDetails]]:
+    """Parse the row with the parts of `count` instances and, last, those of them that exist."""
+    if row is None:
         return ()
-    records = DECODER.decode(row[-1])
-    return zip(records, instance_details.iterate_details(tx, [record.id for record in records], row[:-1]), strict=True)
+    numbers, records = DECODER.decode(row[-1])
+    details = instance_details.iterate_details(tx, numbers or (), row[:-1], count)
+    return zip(records or (), details, strict=True)
 
 
 async def get_baremetal(tx: Tx, place: Place, instance_id: str) -> Instance:
