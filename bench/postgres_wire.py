@@ -25,9 +25,10 @@ class Statement(NamedTuple):
 
 @dataclass(slots=True)
 class ClientMessages:
-    """What one client sends: statements, and round trips, that is, how often it waited for an answer."""
+    """What one client sends: statements, batches, and round trips, that is, how often it waited for an answer."""
 
     statements: list[Statement] = field(default_factory=list)
+    batches: int = 0
     round_trips: int = 0
     _prepared: dict[str, str] = field(default_factory=dict)
     _buffer: bytearray = field(default_factory=bytearray)
@@ -59,6 +60,8 @@ class ClientMessages:
     def _read_message(self, kind: bytes, content: bytes) -> None:
         if kind == b"Q":
             self.statements.append(Statement(content[:-1].decode()))
+        elif kind == b"S":
+            self.batches += 1
         elif kind == b"P":
             name, sql, _ = content.split(b"\0", 2)
             self._prepared[name.decode()] = sql.decode()
@@ -74,10 +77,10 @@ class Recorder:
     clients: list[ClientMessages] = field(default_factory=list)
 
     def clear(self) -> None:
-        """Forget statements and round trips."""
+        """Forget what has been recorded."""
         for client in self.clients:
             client.statements.clear()
-            client.round_trips = 0
+            client.batches = client.round_trips = 0
 
 
 def _read_values(content: bytes) -> Iterator[str | None]:

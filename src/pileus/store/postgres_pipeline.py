@@ -86,25 +86,37 @@ class PipelineConnection:
         return answers
 
     async def execute_each(self, statements: Sequence[Statement]) -> list[Answer | Exception]:
-        """Execute statements that do not depend on each other, in one round trip; each has an answer or an error."""
+        """Execute statements that read and do not depend on each other; each has an answer or an error.
+
+        That takes one round trip, and a second one if a statement fails.
+        """
         outcomes: dict[int, Answer | Exception] = {}
-        batches: dict[int, list[DumpedStatement]] = {}
+        dumped: dict[int, DumpedStatement] = {}
         async with self._turn:
             for number, statement in enumerate(statements):
                 try:
-                    batches[number] = [self._dump(statement)]
+                    dumped[number] = self._dump(statement)
                 except (DataError, UnicodeEncodeError) as error:
                     outcomes[number] = error
-            for number, answers in zip(batches, await self._exchange(list(batches.values())), strict=True):
-                outcomes[number] = answers if isinstance(answers, psycopg.Error) else answers[0]
+            outcomes.update(zip(dumped, await self._execute_each(list(dumped.values())), strict=True))
         return [outcomes[number] for number in range(len(statements))]
+
+    async def _execute_each(self, statements: Sequence[DumpedStatement]) -> Sequence[Answer | psycopg.Error]:
+        if not statements:
+            return []
+        # As one batch first: the end of a batch is a system call on both sides, and a transaction of its own.
+        (answers,) = await self._exchange([statements])
+        if not isinstance(answers, psycopg.Error):
+            return answers
+        if len(statements) == 1:
+            return [answers]
+        outcomes = await self._exchange([[statement] for statement in statements])
+        return [outcome if isinstance(outcome, psycopg.Error) else outcome[0] for outcome in outcomes]
 
     async def _exchange(self, batches: Sequence[Sequence[DumpedStatement]]) -> list[list[Answer] | psycopg.Error]:
         """Send batches together and wait for all their results. Raises psycopg.Error if the connection breaks."""
         if self.is_closed:
             raise OperationalError("the connection is closed")
-        if not batches:
-            return []
         has_ended = False
         try:
             sent_batches = [self._send(batch) for batch in batches]
