@@ -9,11 +9,12 @@ from typing import Any, cast
 import httpx
 from gcore import AsyncGcore
 
+from pileus.api.immediate_answers import ImmediateAnswer
 from pileus.app import RunningCloud
 from pileus.domain.account.access import Role
 from pileus.domain.account.api_keys import ApiKey, hash_api_token
 from pileus.domain.account.projects import Project
-from pileus.server.process import find_immediate_answers
+from pileus.server.process import find_immediate_answers, find_kept_answers
 from pileus.services.account.api_keys import generate_api_token
 from pileus.settings import Settings
 from pileus.store import counters
@@ -85,12 +86,19 @@ def client_of(running: RunningCloud, token: str | None) -> httpx.AsyncClient:
 
 
 def answer_at_once_first(running: RunningCloud) -> Any:
-    """Wrap the application of a cloud: answer GETs at once where the HTTP server does."""
+    """Wrap the application of a cloud: answer GETs from memory where the HTTP server does."""
     app, answer_immediately = cast("Any", running.app), find_immediate_answers(Settings(), running)
+    find_answer = find_kept_answers(Settings(), running)
+
+    async def find(scope: Any) -> ImmediateAnswer | None:
+        if scope["method"] != "GET":
+            return None
+        if find_answer is not None:
+            return await find_answer(scope)
+        return answer_immediately(scope) if answer_immediately and not scope["query_string"] else None
 
     async def handle(scope: Any, receive: Any, send: Any) -> None:
-        is_plain = answer_immediately and scope["method"] == "GET" and not scope["query_string"]
-        answer = answer_immediately(dict(scope)) if is_plain and answer_immediately else None
+        answer = await find(scope)
         if answer is None:
             await app(scope, receive, send)
             return

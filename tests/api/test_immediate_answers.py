@@ -1,7 +1,7 @@
-"""Kept answers are given at once, and are those of the application; all other requests are left to it."""
+"""Kept answers are given before the application runs, and are its own; all other requests are left to it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -10,10 +10,10 @@ from pileus.api.application import create_app
 from pileus.api.middleware import ServerMetrics
 from pileus.api.operations import KEPT
 from pileus.api.rate_limits import BURST_SECONDS, RateLimiter
-from pileus.app import RunningCloud
-from pileus.server.process import find_immediate_answers
+from pileus.server.process import find_immediate_answers, find_kept_answers
 from pileus.settings import Settings
 from pileus.store import http_faults
+from pileus.store.compute import instances
 from tests.api.test_dispatcher import (
     RawAnswer,
     RawRequest,
@@ -27,24 +27,19 @@ from tests.api.test_request_log import last_exchange
 from tests.builders import BARE_METAL, an_instance
 from tests.tenants import Tenant
 
-if TYPE_CHECKING:
-    from pileus.api.immediate_answers import AnswerImmediately
-
 NOUNS = {"get_instance": "instances", "get_server": "bminstances"}
 """The operations whose answers are kept, with the nouns of their paths."""
 
 
-@pytest.fixture(autouse=True)
-def _only_without_waits(running: RunningCloud) -> None:
-    if find_immediate_answers(Settings(), running) is None:
-        pytest.skip("Lookups wait on this database")
-
-
-def ask_at_once(tenant: Tenant, request: RawRequest) -> RawAnswer | None:
-    """Ask the application as the HTTP server does before it starts a task."""
+async def ask_first(tenant: Tenant, request: RawRequest) -> RawAnswer | None:
+    """Ask for a kept answer as the HTTP server does before it starts the application."""
     scope = request.scope()
-    answer_immediately: AnswerImmediately = tenant.running.app.state.answer_immediately
-    answer = answer_immediately(scope)
+    if answer_immediately := find_immediate_answers(Settings(), tenant.running):
+        answer = answer_immediately(scope)
+    else:
+        find_answer = find_kept_answers(Settings(), tenant.running)
+        assert find_answer
+        answer = await find_answer(scope)
     if answer is None:
         return None
     lines = answer.fields.removesuffix(b"\r\n").split(b"\r\n")
@@ -75,7 +70,7 @@ async def test_a_kept_answer_is_that_of_the_framework(tenant: Tenant, noun: str)
     by_framework = create_app(Settings(), state, ServerMetrics(CollectorRegistry()), dispatch=pass_on)
     request = await a_kept_request(tenant, noun)
 
-    answer = ask_at_once(tenant, request)
+    answer = await ask_first(tenant, request)
 
     assert answer is not None
     assert answer == await send_raw(by_framework, request)
@@ -84,14 +79,14 @@ async def test_a_kept_answer_is_that_of_the_framework(tenant: Tenant, noun: str)
 async def test_a_changed_instance_is_read_in_a_task(tenant: Tenant) -> None:
     request = await a_kept_request(tenant)
     changed = await tenant.api.patch(request.path, json={"name": "renamed"})
-    of_patch = ask_at_once(tenant, request)
+    of_patch = await ask_first(tenant, request)
     await tenant.running.app_state.db.write(
         lambda tx: tx.run("UPDATE instances SET stamp = stamp - 1 WHERE id = :id", id=changed.json()["id"])
     )
 
     assert of_patch is not None
     assert of_patch.body == changed.json()
-    assert ask_at_once(tenant, request) is None
+    assert await ask_first(tenant, request) is None
 
 
 ODD: dict[str, Callable[[RawRequest, Tenant], RawRequest]] = {
@@ -115,8 +110,8 @@ ODD: dict[str, Callable[[RawRequest, Tenant], RawRequest]] = {
 async def test_other_requests_are_left_to_a_task(tenant: Tenant, name: str) -> None:
     request = await a_kept_request(tenant)
 
-    assert ask_at_once(tenant, ODD[name](request, tenant)) is None
-    assert ask_at_once(tenant, request) is not None
+    assert await ask_first(tenant, ODD[name](request, tenant)) is None
+    assert await ask_first(tenant, request) is not None
 
 
 async def test_a_request_meets_the_faults_of_http(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,21 +120,35 @@ async def test_a_request_meets_the_faults_of_http(tenant: Tenant, monkeypatch: p
     fault = {"kind": "respond", "status": 503, "operation": "get_instance"}
     assert (await tenant.operator.post("/_pileus/http_faults", json=fault)).status_code == 200
 
-    during = ask_at_once(tenant, request)
+    during = await ask_first(tenant, request)
     await controls.change(http_faults.remove_all)
 
     assert during is None
-    assert ask_at_once(tenant, request) is not None
+    assert await ask_first(tenant, request) is not None
 
 
 async def test_a_request_takes_one_token_of_its_key(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     request = await a_kept_request(tenant)
     monkeypatch.setattr(tenant.running.app_state, "rate_limiter", RateLimiter(1, lambda: 0.0))
 
-    answers = [ask_at_once(tenant, request) for _ in range(BURST_SECONDS + 1)]
+    answers = [await ask_first(tenant, request) for _ in range(BURST_SECONDS + 1)]
 
     assert [answer is not None for answer in answers] == [True] * BURST_SECONDS + [False]
     assert (await send_raw(tenant.running.app, request)).status == 429
+
+
+async def test_a_request_that_will_be_refused_reads_nothing(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+    request, reads = await a_kept_request(tenant), []
+
+    async def get_stamp(*arguments: Any) -> int:
+        reads.append(arguments)
+        return 0
+
+    monkeypatch.setattr(instances, "get_stamp", get_stamp)
+    monkeypatch.setattr(tenant.running.app_state, "rate_limiter", RateLimiter(0.1, lambda: 0.0))
+
+    assert await ask_first(tenant, request) is None
+    assert reads == []
 
 
 async def test_a_request_is_counted_and_logged(tenant: Tenant) -> None:
@@ -152,7 +161,7 @@ async def test_a_request_is_counted_and_logged(tenant: Tenant) -> None:
     request = await a_kept_request(tenant)
     before = count()
 
-    ask_at_once(tenant, request)
+    await ask_first(tenant, request)
 
     exchange = await last_exchange(tenant)
     assert count() == before + 1

@@ -47,6 +47,16 @@ def test_a_key_may_send_a_burst_and_then_has_to_wait(limiter: RateLimiter, clock
         limiter.check(1)
 
 
+def test_a_look_at_the_tokens_of_a_key_takes_none(limiter: RateLimiter, clock: Clock) -> None:
+    assert limiter.has_token(1)
+    empty_bucket(limiter, 1)
+
+    assert not limiter.has_token(1)
+    clock.seconds += 1 / RATE
+    assert limiter.has_token(1)
+    limiter.check(1)
+
+
 def test_keys_do_not_share_a_limit(limiter: RateLimiter) -> None:
     empty_bucket(limiter, 1)
 

@@ -77,11 +77,11 @@ def _make_framework(settings: Settings, state: AppState | None, metrics: ServerM
 
 
 def _complete(app: Litestar, state: AppState, observer: RequestObserver) -> None:
-    """Wrap the application in the request log, and let it answer at once if no other server has a part in that."""
+    """Wrap the application in the request log, and let it answer early if no other server has a part in that."""
     if state.request_log:
         app.asgi_handler = record_exchanges(app.asgi_handler, state.request_log.log)
     if not state.drivers.remote and state.cells is None:
-        app.state.answer_immediately = ImmediateAnswers(state, observer).answer
+        app.state.immediate_answers = ImmediateAnswers(state, observer)
 
 
 def _forward_requests(app: ASGIApp, settings: Settings, state: AppState) -> ASGIApp:
@@ -123,7 +123,7 @@ def _make_state(settings: Settings, state: AppState | None, metrics: ServerMetri
             "metrics": metrics,
             "legacy_fields": legacy_fields,
             "strict": strict,
-            "answer_immediately": None,
+            "immediate_answers": None,
         }
     )
 

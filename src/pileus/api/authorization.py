@@ -87,7 +87,7 @@ def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -
     """
     scope["caller"] = caller
     if state.rate_limiter:
-        state.rate_limiter.check((caller.user_id, caller.token_id))
+        state.rate_limiter.check(_limited_key(caller))
     if not is_allowed(caller.role, access):
         raise Forbidden(f"The role {caller.role} does not allow this operation")
     if access is Access.CONTROL and state.control_obstacle:
@@ -99,6 +99,15 @@ def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -
     if scope["query_string"]:
         scope["query_string"] = _canonical_query(scope)
     return place_of(caller, params)
+
+
+def has_token(state: AppState, caller: Caller) -> bool:
+    """Return whether the rate limit allows a request of the caller now, which takes no token."""
+    return state.rate_limiter is None or state.rate_limiter.has_token(_limited_key(caller))
+
+
+def _limited_key(caller: Caller) -> tuple[int, int | None]:
+    return caller.user_id, caller.token_id
 
 
 def place_of(caller: Caller, params: dict[str, Any]) -> Place:

@@ -34,6 +34,8 @@ Dispatch = Callable[[Litestar, AppState, ASGIApp], ASGIApp]
 MAX_DIGITS = 18
 """Longer numbers in paths are left to the framework."""
 PATH_TYPES = (str, int)
+LOOKUP_PROBLEM = "lookup_problem"
+"""The key of the scope with the problem that the handler's first lookup has met: see `immediate_answers.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
 
     async def answer(route: DirectRoute, scope: Any, receive: Receive, send: Send) -> ASGIApp:
         ctx = await make_request_context(state, route.access, scope)
+        _raise_lookup_problem(scope)
         params = scope["path_params"]
         arguments = {name: params[name] for name in route.arguments}
         if route.body_type is not None:
@@ -110,6 +113,11 @@ def dispatch_directly(app: Litestar, state: AppState, framework: ASGIApp) -> ASG
         await response(scope, receive, send)
 
     return handle
+
+
+def _raise_lookup_problem(scope: Any) -> None:
+    if LOOKUP_PROBLEM in scope:
+        raise scope[LOOKUP_PROBLEM]
 
 
 def _is_plain(scope: Any, route: DirectRoute) -> bool:

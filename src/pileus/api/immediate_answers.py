@@ -1,7 +1,8 @@
 """Answer requests at once, where the HTTP server has read them, if their answers are kept in memory.
 
-The HTTP server starts a task for each other request, which takes longer than all that such an answer needs. SQLite
-tells at once whether a kept answer is current. All that is unusual is left to the task: then nothing has happened yet.
+SQLite tells at once whether a kept answer is current. The HTTP server starts a task for each other request, which takes
+longer than all that such an answer needs. On PostgreSQL this lookup waits, so the task makes it, before the application
+runs. All that is unusual is left to the application: then nothing has happened yet.
 `tests/api/test_immediate_answers.py` compares both ways.
 """
 
@@ -9,12 +10,13 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from pileus.api.authorization import admit_request, place_of
+from pileus.api.authorization import admit_request, has_token, place_of
 from pileus.api.context import AppState
-from pileus.api.dispatcher import DirectRoute, DirectRoutes
+from pileus.api.dispatcher import LOOKUP_PROBLEM, DirectRoute, DirectRoutes
 from pileus.api.middleware import RequestObserver
 from pileus.api.operations import KEPT
 from pileus.api.request_log.exchanges import Recorder
+from pileus.domain.errors import Problem
 
 FindKept = Callable[..., Coroutine[Any, Any, bytes | None]]
 """Finds a kept answer, given the AppState, the place and the other arguments of the handler. May raise a Problem."""
@@ -34,10 +36,12 @@ class ImmediateAnswer(NamedTuple):
 
 AnswerImmediately = Callable[[Any], ImmediateAnswer | None]
 """Answers a GET without a body or a query, given by its scope; returns None if the application has to answer it."""
+FindAnswer = Callable[[Any], Coroutine[Any, Any, ImmediateAnswer | None]]
+"""Does the same where lookups wait."""
 
 
 class ImmediateAnswers:
-    """Answers the requests of an application whose answers are kept and whose lookups never wait."""
+    """Answers the requests of an application whose answers are kept."""
 
     def __init__(self, state: AppState, observer: RequestObserver) -> None:
         self._state = state
@@ -45,12 +49,16 @@ class ImmediateAnswers:
         self._observer = observer
 
     def answer(self, scope: Any) -> ImmediateAnswer | None:
+        """Return the kept answer to a GET without a body or a query, or None also if its lookup would wait."""
+        return _run_at_once(self.find(scope))
+
+    async def find(self, scope: Any) -> ImmediateAnswer | None:
         """Return the kept answer to a GET without a body or a query, or None if the application has to answer it."""
         state = self._state
         if state.http_faults.active or (route := self._find_route(scope)) is None:
             return None
         started = time.perf_counter()
-        body = self._find_body(route, scope)
+        body = await self._find_body(route, scope)
         if body is None:
             return None
         request_id = scope["request_id"] = self._observer.new_id()
@@ -60,30 +68,37 @@ class ImmediateAnswers:
         encoded_id = request_id.encode()
         return ImmediateAnswer(route.status, FIELDS % (len(body), encoded_id, encoded_id), body)
 
-    def _find_body(self, route: DirectRoute, scope: Any) -> bytes | None:
+    async def _find_body(self, route: DirectRoute, scope: Any) -> bytes | None:
         """Return the kept answer, if its request is admitted."""
         state, params = self._state, scope["path_params"]
         authorization = dict(scope["headers"]).get(b"authorization", b"")
         caller = state.authenticator.find_cached(authorization, state.now())
-        if caller is None:
+        # A request that will be refused reads nothing.
+        if caller is None or not has_token(state, caller):
             return None
         find_kept: FindKept = route.handler.opt[KEPT]
         arguments = [params[name] for name in route.arguments]
         try:
-            body = _run_at_once(find_kept(state, place_of(caller, params), *arguments))
+            body = await find_kept(state, place_of(caller, params), *arguments)
+        except Exception as error:  # noqa: BLE001  # the application meets the same error, and answers and logs it
+            if isinstance(error, Problem):
+                # The application raises it in its place: a database that does not answer is not asked twice.
+                scope[LOOKUP_PROBLEM] = error
+            return None
+        try:
             if body is not None:
                 admit_request(state, route.access, caller, scope)
-        except Exception:  # noqa: BLE001  # the task meets the same error, and answers and logs it
+        except Exception:  # noqa: BLE001  # alike
             return None
         return body
 
 
-def _run_at_once(coroutine: Coroutine[Any, Any, bytes | None]) -> bytes | None:
+def _run_at_once(coroutine: Coroutine[Any, Any, ImmediateAnswer | None]) -> ImmediateAnswer | None:
     """Return what a coroutine returns, or None if it would wait."""
     try:
         coroutine.send(None)
     except StopIteration as end:
-        body: bytes | None = end.value
-        return body
+        answer: ImmediateAnswer | None = end.value
+        return answer
     coroutine.close()
     return None

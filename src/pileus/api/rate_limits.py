@@ -23,12 +23,20 @@ class RateLimiter:
     def check(self, key: Hashable) -> None:
         """Take a token of the key. Raises TooManyRequests if it has none."""
         now = self._clock()
-        tokens, filled_at = self._buckets.pop(key, (self._burst, now))
-        tokens = min(self._burst, tokens + (now - filled_at) * self._rate)
+        tokens = self._count_tokens(key, now)
         if allowed := tokens >= 1:
             tokens -= 1
+        self._buckets.pop(key, None)
         self._buckets[key] = (tokens, now)
         if len(self._buckets) > MAX_BUCKETS:
             self._buckets.popitem(last=False)
         if not allowed:
             raise TooManyRequests(f"This API key may send {self._rate:g} requests a second", (1 - tokens) / self._rate)
+
+    def has_token(self, key: Hashable) -> bool:
+        """Return whether the key has a token now."""
+        return self._count_tokens(key, self._clock()) >= 1
+
+    def _count_tokens(self, key: Hashable, now: float) -> float:
+        tokens, filled_at = self._buckets.get(key, (self._burst, now))
+        return min(self._burst, tokens + (now - filled_at) * self._rate)

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from pileus.api.immediate_answers import AnswerImmediately
+from pileus.api.immediate_answers import AnswerImmediately, FindAnswer, ImmediateAnswer
 from pileus.api.lost_answers import TRANSPORT
 from pileus.server.connections import ConnectionRegister
 
@@ -78,7 +78,11 @@ class HttpProtocol(HttpToolsProtocol):
     """One connection. It closes at its deadline, and makes room for others while it is idle."""
 
     def __init__(
-        self, register: ConnectionRegister, answer_immediately: AnswerImmediately | None = None, **arguments: Any
+        self,
+        register: ConnectionRegister,
+        answer_immediately: AnswerImmediately | None = None,
+        find_answer: FindAnswer | None = None,
+        **arguments: Any,
     ) -> None:
         super().__init__(**arguments)
         self.register = register
@@ -86,6 +90,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.peer = ""
         self.deadline = NEVER
         self._answer_immediately = answer_immediately
+        self._find_answer = find_answer
         self._is_first = False
         self._is_answered = False
         self._has_body = False
@@ -172,12 +177,42 @@ class HttpProtocol(HttpToolsProtocol):
         answer = self._answer_immediately(self.scope)
         if answer is None:
             return False
-        status, fields, body = answer
-        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
-        self.transport.write(b"%b%b%b\r\n%b" % (STATUS_LINE[status], date, fields, body))
+        self._write_answer(answer)
         self.server_state.total_requests += 1
         self._is_answered = True
         return True
+
+    def _write_answer(self, answer: ImmediateAnswer, *, keep_alive: bool = True) -> None:
+        status, fields, body = answer
+        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
+        self.transport.write(b"%b%b%b%b%b" % (STATUS_LINE[status], date, fields, end, body))
+        if not keep_alive:
+            self.transport.close()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Start the application, which looks for a kept answer first if lookups wait."""
+        if self._find_answer is not None and cycle.scope["method"] == "GET" and not cycle.scope["query_string"]:
+            app = self._find_answer_first(self._find_answer, cycle, app)
+        super()._start_asgi_task(cycle, app)
+
+    def _find_answer_first(self, find_answer: FindAnswer, cycle: RequestResponseCycle, app: Any) -> Any:
+        """Wrap the application: write a kept answer without the messages and checks of other answers."""
+
+        async def handle(scope: Any, receive: Any, send: Any) -> None:
+            # The application waits for a client that does not read its answers.
+            answer = None if self.flow.write_paused else await find_answer(scope)
+            if answer is None:
+                await app(scope, receive, send)
+                return
+            cycle.response_started = cycle.response_complete = True
+            # What stands there refers to the cycle: both would wait for the garbage collector.
+            cycle.transport = self.transport
+            if not cycle.disconnected:
+                self._write_answer(answer, keep_alive=cycle.keep_alive)
+                cycle.on_response()
+
+        return handle
 
     def _is_plain_get(self) -> bool:
         parser = self.parser

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from litestar.types import ASGIApp
 
-from pileus.api.immediate_answers import AnswerImmediately
+from pileus.api.immediate_answers import AnswerImmediately, FindAnswer
 from pileus.server.connections import ConnectionLimits, ConnectionRegister
 from pileus.server.http_protocol import HttpProtocol
 
@@ -31,13 +31,14 @@ class HttpServer(uvicorn.Server):
         drain_seconds: float,
         trusted_proxies: str = "",
         answer_immediately: AnswerImmediately | None = None,
+        find_answer: FindAnswer | None = None,
     ) -> None:
         self.register = ConnectionRegister(limits)
         self.last_tick = time.monotonic()
         super().__init__(
             uvicorn.Config(
                 app,
-                http=partial(HttpProtocol, self.register, answer_immediately),  # type: ignore[arg-type]  # called like the class
+                http=partial(HttpProtocol, self.register, answer_immediately, find_answer),  # type: ignore[arg-type]  # called like the class
                 ws=_websocket_protocol(self.register) if websockets else "none",
                 lifespan="off",
                 log_config=None,

@@ -8,7 +8,7 @@ import sys
 import msgspec
 import uvloop
 
-from pileus.api.immediate_answers import AnswerImmediately
+from pileus.api.immediate_answers import AnswerImmediately, FindAnswer, ImmediateAnswers
 from pileus.api_keys import ApiKeyAdmin
 from pileus.app import RunningCloud, run_cloud
 from pileus.drivers.protocols.consoles import SupportsScreenStreams
@@ -127,15 +127,25 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
         drain_seconds=DRAIN_SECONDS,
         trusted_proxies=settings.trusted_proxies,
         answer_immediately=find_immediate_answers(settings, cloud),
+        find_answer=find_kept_answers(settings, cloud),
     )
 
 
 def find_immediate_answers(settings: Settings, cloud: RunningCloud) -> AnswerImmediately | None:
     """Return what answers lookups at once, if they never wait and the client's address needs no other look."""
-    if settings.trusted_proxies or not isinstance(cloud.app_state.db, Sqlite):
-        return None
-    answer: AnswerImmediately | None = cloud.app.state.answer_immediately
-    return answer
+    answers = _kept_answers(settings, cloud)
+    return answers.answer if answers and isinstance(cloud.app_state.db, Sqlite) else None
+
+
+def find_kept_answers(settings: Settings, cloud: RunningCloud) -> FindAnswer | None:
+    """Return what finds kept answers, if lookups wait."""
+    answers = _kept_answers(settings, cloud)
+    return answers.find if answers and not isinstance(cloud.app_state.db, Sqlite) else None
+
+
+def _kept_answers(settings: Settings, cloud: RunningCloud) -> ImmediateAnswers | None:
+    answers: ImmediateAnswers | None = cloud.app.state.immediate_answers
+    return None if settings.trusted_proxies else answers
 
 
 async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclusive: bool) -> None:

@@ -64,6 +64,11 @@ class InstanceCache:
         self._entries.clear()
         self.bytes = 0
 
+    def has_answer(self, instance_id: str, form: Hashable) -> bool:
+        """Return whether there is an answer in a form, which may be out of date."""
+        entry = self._entries.get(instance_id)
+        return entry is not None and form in entry.answers
+
     def find_answer(self, instance_id: str, stamp: int, form: Hashable) -> bytes | None:
         """Return the answer in a form, or None."""
         entry = self._find(instance_id, stamp)

@@ -59,6 +59,8 @@ def keeping_answers(form: InstanceForm[V]) -> dict[str, FindKept]:
 async def find_kept_answer(form: InstanceForm[V], app: AppState, place: Place, instance_id: str) -> bytes | None:
     """Return the encoded view of an instance if it is in memory. Raises NotFound."""
     cache = app.instance_cache
+    if not cache.has_answer(instance_id, form):
+        return None
     async with app.db.read() as tx:
         stamp = await instances.get_stamp(tx, place, instance_id)
         answer = cache.find_answer(instance_id, stamp, form)
