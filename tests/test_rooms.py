@@ -32,6 +32,7 @@ CATCHES_ALL = {
     "tasks.storage.scheduler",
     "tasks.periodic",
     "store.sqlite",
+    "store.write_batches",
     "testing.server_threads",
     "api.cell_requests",
     "api.dispatcher",

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,6 +19,7 @@ from pileus.store.schema import open_database
 from pileus.store.secrets import SecretBox
 from pileus.store.sqlite import LARGEST_BATCH, Sqlite
 from pileus.store.sqlite_transactions import connect
+from pileus.store.write_batches import CAREFUL_SECONDS
 
 BatchSizes = list[int]
 
@@ -98,6 +100,74 @@ async def test_a_failed_write_does_not_fail_its_batch(db: Database, batch_sizes:
     assert await count(db) == 3
 
 
+@pytest.fixture
+def savepoints(db: Database) -> list[str]:
+    """The statements about savepoints that the writer executes."""
+    statements: list[str] = []
+    assert isinstance(db, Sqlite)
+    db._writer.set_trace_callback(  # noqa: SLF001  # SQLite says so of a connection only
+        lambda statement: statements.append(statement) if " one" in statement else None
+    )
+    return statements
+
+
+async def refuse(_: Tx) -> None:
+    raise ValueError
+
+
+async def put_and_fail(tx: Tx) -> None:
+    tx.count_changes.add(CountKey("tenant", 1, 1, "servers", ""), 1)
+    await put(tx, "failed")
+    raise ValueError
+
+
+async def test_a_write_that_fails_before_its_first_change_needs_no_savepoint(
+    db: Database, savepoints: list[str]
+) -> None:
+    works = (lambda tx: put(tx, "a"), refuse, lambda tx: put(tx, "b"))
+
+    answers = await asyncio.gather(*map(db.write, works), return_exceptions=True)
+
+    assert [answer is None for answer in answers] == [True, False, True]
+    assert (await count(db), savepoints) == (2, [])
+
+
+async def test_the_writes_of_a_batch_run_again_when_one_fails_after_a_change(
+    db: Database, batch_sizes: BatchSizes, savepoints: list[str]
+) -> None:
+    runs: list[str] = []
+
+    async def put_and_note(tx: Tx, name: str) -> str:
+        runs.append(name)
+        await put(tx, name)
+        return name
+
+    works = (lambda tx: put_and_note(tx, "a"), put_and_fail, lambda tx: put_and_note(tx, "b"))
+
+    first, failed, last = await asyncio.gather(*map(db.write, works), return_exceptions=True)
+
+    assert (first, type(failed), last) == ("a", ValueError, "b")
+    assert runs == ["a", "a", "b"]
+    assert (batch_sizes, await count(db)) == ([3], 2)
+    assert savepoints.count("SAVEPOINT one") == 3
+    async with db.read() as tx:
+        assert await tx.all("SELECT * FROM resource_counts") == []
+
+
+async def test_writes_have_savepoints_for_a_while_after_a_failure(
+    db: Database, savepoints: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError):  # noqa: PT011  # its own
+            await db.write(put_and_fail)
+    careful = savepoints.count("SAVEPOINT one")
+    later = time.monotonic() + CAREFUL_SECONDS
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    await db.write(lambda tx: put(tx, "later"))
+
+    assert (careful, savepoints.count("SAVEPOINT one"), await count(db)) == (2, 2, 1)
+
+
 async def test_an_error_that_rolls_back_a_batch_is_raised_to_all_its_writers(
     db: Database, batch_sizes: BatchSizes
 ) -> None:
@@ -123,7 +193,7 @@ async def test_counts_of_work_that_goes_on_after_a_rollback_are_not_written(db: 
         with suppress(sqlite3.Error):
             await put(tx, "poison")
 
-    with pytest.raises(sqlite3.Error):
+    with pytest.raises(Unavailable):
         await db.write(go_on)
     async with db.read() as tx:
         assert await tx.all("SELECT * FROM resource_counts") == []

@@ -179,7 +179,7 @@ async def test_the_writes_of_a_step_need_no_savepoint_and_no_look_at_the_lease(b
 
     await perform(bench, a_task())
 
-    assert sum(statement.startswith("SAVEPOINT part") for statement in statements) == 1
+    assert not [statement for statement in statements if statement.startswith("SAVEPOINT")]
     assert not [statement for statement in statements if "SET lease_until" in statement]
 
 
@@ -284,6 +284,18 @@ async def test_what_cannot_end_with_its_start_is_left_to_the_workers(bench: Work
     await engine.run_until_idle()
     assert (await bench.reload(started)).state == "FINISHED"
     assert await bench.end_counts() == {"done": 1, "step": 1}
+
+
+async def test_a_part_that_fails_soon_after_another_one_is_undone_alone(bench: Workbench) -> None:
+    bench.journal.fail("step", retryable_error(), retryable_error())
+
+    for name in ("first", "second"):
+        has_ended, _ = await start_and_end(bench, a_task(id=name))
+        assert not has_ended
+
+    assert bench.journal.lines == ["step", "step"]
+    assert await bench.end_counts() == {}
+    assert await count_unfinished(bench) == 2
 
 
 @pytest.mark.parametrize(

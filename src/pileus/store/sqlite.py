@@ -1,8 +1,8 @@
 """SQLite: one writer that groups waiting writes into a commit, and readers that never wait for it.
 
 Statements on single records take microseconds, so they run on the event loop. Commits and scans wait for the disk, so
-they run in threads. Writes that arrive during a commit share the next one, each in its own savepoint; each returns
-after its commit is durable.
+they run in threads. Writes that arrive during a commit share the next one (`write_batches.py`); each returns after its
+commit is durable.
 """
 
 import asyncio
@@ -15,14 +15,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from math import inf
 from pathlib import Path
-from typing import Any
 
-from pileus.domain.errors import Stale, Unavailable
+from pileus.domain.errors import Unavailable
 from pileus.store.database import (
-    ATTEMPTS,
     NEWEST,
     OLDEST_SERVER,
-    TOO_MANY,
     VERSIONS,
     ContentRejected,
     DatabaseNotEmpty,
@@ -38,41 +35,20 @@ from pileus.store.schema_compatibility import find_oldest_server, has_compatibil
 from pileus.store.secrets import SecretBox
 from pileus.store.serial_executor import SerialExecutor
 from pileus.store.sqlite_transactions import BUSY_TIMEOUT, DirectTx, ThreadedTx, connect
-from pileus.store.table_counts import write_count_changes
 from pileus.store.tenant_slots import TenantSlots
 from pileus.store.write_ahead_log import WriteAheadLog, waiting_for_others
+from pileus.store.write_batches import WRITER_ENDED, BatchRunner, QueuedWrite
 from pileus.store.write_turns import WriteTurn
 
 SCANNERS = 4
 LARGEST_BATCH = 128
 BATCH_SECONDS = 0.02
 """The time after which a batch takes no further write: the event loop does nothing else meanwhile."""
-UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
-WRITER_ENDED = "The writer of the database has ended: try again"
 COLUMNS = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c"
     " WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
 )
 LOG = logging.getLogger(__name__)
-
-
-class _QueuedWrite:
-    """A write in the queue, and its result."""
-
-    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
-        self.work = work
-        self.future = future
-        self.result: Any = None
-        self.error: BaseException | None = None
-
-    def settle(self, batch_error: Exception | None) -> None:
-        """Set the future's result, unless its awaiter has been cancelled."""
-        if self.future.done():
-            return
-        if error := self.error or batch_error:
-            self.future.set_exception(error)
-        else:
-            self.future.set_result(self.result)
 
 
 class Sqlite:
@@ -86,13 +62,14 @@ class Sqlite:
         self._turn = WriteTurn(path, self._serial_executor)
         self._writer = connect(path)
         self._writer.execute("PRAGMA busy_timeout=0")
+        self._runner = BatchRunner(self._writer, secrets, self._begin_in_turn)
         self._write_ahead_log = WriteAheadLog(path, self._writer)
         self._read_connection = connect(path)
         self._reader = nullcontext(DirectTx(self._read_connection, secrets))
         self._scan_threads = ThreadPoolExecutor(SCANNERS, "sqlite-scan")
         self._scanners = [ThreadedTx(connect(path), secrets, self._scan_threads) for _ in range(SCANNERS)]
         self._scan_slots = TenantSlots(SCANNERS)
-        self._queue: deque[_QueuedWrite] = deque()
+        self._queue: deque[QueuedWrite] = deque()
         self._queued = asyncio.Event()
         self._writer_task: asyncio.Task[None] | None = None
         self._closed = False
@@ -140,7 +117,7 @@ class Sqlite:
     async def _enqueue(self, work: Work[T]) -> T:
         if self._writer_task is None:
             self._start_writer()
-        write = _QueuedWrite(work, asyncio.get_running_loop().create_future())
+        write = QueuedWrite(work, asyncio.get_running_loop().create_future())
         self._queue.append(write)
         self._queued.set()
         result: T = await write.future
@@ -164,7 +141,7 @@ class Sqlite:
             await self._write_batch()
 
     async def _write_batch(self) -> None:
-        started, batch = time.perf_counter(), list[_QueuedWrite]()
+        started, batch = time.perf_counter(), list[QueuedWrite]()
         error = await self._roll_back_on_error(self._begin())
         try:
             if error is None:
@@ -178,7 +155,7 @@ class Sqlite:
             for write in batch:
                 write.settle(error)
 
-    def _take_queued(self, seconds: float = inf) -> Iterator[_QueuedWrite]:
+    def _take_queued(self, seconds: float = inf) -> Iterator[QueuedWrite]:
         """Take writes from the queue: no more than a batch, and one at least although `seconds` have passed."""
         end = time.perf_counter() + seconds
         for number in range(LARGEST_BATCH):
@@ -206,14 +183,14 @@ class Sqlite:
             self._writer.rollback()
         self._turn.release()
 
-    async def _commit_batch(self, batch: list[_QueuedWrite], started: float) -> None:
+    async def _commit_batch(self, batch: list[QueuedWrite], started: float) -> None:
         """Run queued writes, which become a batch, and commit them together.
 
         They are also those that were queued while other processes had their turn.
         """
         for write in self._take_queued(BATCH_SECONDS):
             batch.append(write)
-            await self._attempt(write)
+            await self._runner.run_last(batch)
         await self._serial_executor.run(self._commit)
         if self._on_commit:
             self._on_commit(len(batch), time.perf_counter() - started)
@@ -221,6 +198,9 @@ class Sqlite:
     async def _begin(self) -> None:
         """Begin a transaction in the turn of this process. Raises Unavailable."""
         await self._turn.take()
+        await self._begin_in_turn()
+
+    async def _begin_in_turn(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError:
@@ -232,31 +212,6 @@ class Sqlite:
         self._writer.execute("COMMIT")
         self._write_ahead_log.shorten()
         self._turn.release()
-
-    async def _attempt(self, write: _QueuedWrite) -> None:
-        for attempt in range(ATTEMPTS):
-            self._writer.execute("SAVEPOINT one")
-            tx = DirectTx(self._writer, self.secrets)
-            try:
-                write.result, write.error = await write.work(tx), None
-                self._check_is_in_transaction()
-                await write_count_changes(tx)
-            except BaseException as error:  # raised to the awaiter of this write
-                if _is_being_cancelled():
-                    raise
-                self._writer.execute("ROLLBACK TO one")
-                write.error = _translate(error)
-            self._writer.execute("RELEASE one")
-            if not isinstance(write.error, Stale) or attempt == ATTEMPTS - 1:
-                return
-
-    def _check_is_in_transaction(self) -> None:
-        """Raise Unavailable if SQLite has ended the transaction, as on a full disk, and work has gone on without it.
-
-        The counts of such work would be committed, and its records not.
-        """
-        if not self._writer.in_transaction:
-            raise Unavailable(WRITER_ENDED)
 
     async def migrate(self, migrations: Sequence[Migration]) -> None:
         """Apply pending migrations in one exclusive transaction."""
@@ -336,18 +291,3 @@ class Sqlite:
 
 async def _do_nothing(_: Tx) -> None:
     """Write nothing: its commit follows those of the writes queued before."""
-
-
-def _is_being_cancelled() -> bool:
-    """Return whether somebody cancels the current task; if not, a CancelledError is one that the work has raised."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
-def _translate(error: BaseException) -> BaseException:
-    """Turn a unique violation into Stale: the write is retried, and its rules then report the conflict."""
-    if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in UNIQUE_VIOLATIONS:
-        stale = Stale(TOO_MANY)
-        stale.__cause__ = error
-        return stale
-    return error

@@ -48,14 +48,28 @@ def _switch_to_write_ahead_log(connection: sqlite3.Connection) -> None:
             return
 
 
-class DirectTx(Stamped):
-    """Statements on the event loop's thread."""
+class PartRefusedError(Exception):
+    """A part of a transaction is not tried again, because it has failed."""
 
-    def __init__(self, connection: sqlite3.Connection, secrets: SecretBox) -> None:
+
+class DirectTx(Stamped):
+    """Statements on the event loop's thread. With `refuses_parts`, all parts of the transaction fail at once."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        secrets: SecretBox,
+        *,
+        has_savepoint: bool = False,
+        refuses_parts: bool = False,
+    ) -> None:
         super().__init__()
         self._connection = connection
         self.secrets = secrets
         self.count_changes = CountChanges()
+        self._has_savepoint, self._refuses_parts = has_savepoint, refuses_parts
+        self.has_failed_part = False
+        """Whether a part has failed that only the end of the whole transaction undoes."""
 
     def _execute(self, sql: str, values: dict[str, Any]) -> sqlite3.Cursor:
         statement, order = number_parameters(sql)
@@ -85,9 +99,25 @@ class DirectTx(Stamped):
         return self._execute(sql, values).fetchall()
 
     async def attempt(self, work: "Callable[[DirectTx], Awaitable[T]]") -> T:
-        """Run work as a part of this transaction; an exception undoes only this part, with its counts."""
+        """Run work as a part of this transaction; an exception undoes only this part, with its counts.
+
+        Without a savepoint, it undoes the transaction later: the caller then goes on in vain. Raises PartRefusedError.
+        """
+        if self._refuses_parts:
+            raise PartRefusedError
+        if self._has_savepoint:
+            return await self._run_in_savepoint(work)
+        is_whole = False
+        try:
+            result = await work(self)
+            is_whole = True
+        finally:
+            self.has_failed_part = self.has_failed_part or not is_whole
+        return result
+
+    async def _run_in_savepoint(self, work: "Callable[[DirectTx], Awaitable[T]]") -> T:
         self._connection.execute("SAVEPOINT part")
-        part, is_whole = DirectTx(self._connection, self.secrets), False
+        part, is_whole = DirectTx(self._connection, self.secrets, has_savepoint=True), False
         part.count_changes.restore(self.count_changes.copy())
         try:
             result = await work(part)

@@ -1,0 +1,121 @@
+"""Run the writes of a batch in one transaction of SQLite: one that fails does not fail the others.
+
+A savepoint makes SQLite copy each page before its first change, which takes a tenth of a short write. So writes have
+none. One that fails has usually changed nothing yet. Otherwise the transaction begins again, and all its writes run
+again, each in a savepoint. So do the writes of the next second: failures often come together.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from pileus.domain.errors import Stale, Unavailable
+from pileus.store.database import ATTEMPTS, TOO_MANY, Work
+from pileus.store.secrets import SecretBox
+from pileus.store.sqlite_transactions import DirectTx
+from pileus.store.table_counts import write_count_changes
+
+CAREFUL_SECONDS = 1.0
+UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
+WRITER_ENDED = "The writer of the database has ended: try again"
+
+
+class QueuedWrite:
+    """A write in the queue, and its result."""
+
+    def __init__(self, work: Work[Any], future: asyncio.Future[Any]) -> None:
+        self.work = work
+        self.future = future
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.has_failed_part = False
+        """Whether a part of it that could be undone only with the whole transaction has failed."""
+
+    def settle(self, batch_error: Exception | None) -> None:
+        """Set the future's result, unless its awaiter has been cancelled."""
+        if self.future.done():
+            return
+        if error := self.error or batch_error:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(self.result)
+
+
+class BatchRunner:
+    """Runs writes by a connection, in a transaction that `begin` begins."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, secrets: SecretBox, begin: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self._connection, self._secrets, self._begin = connection, secrets, begin
+        self._careful_until = 0.0
+
+    async def run_last(self, batch: Sequence[QueuedWrite]) -> None:
+        """Run the last write of a batch, whose others are done: set its result or its error.
+
+        Raises what ends the whole transaction.
+        """
+        if time.monotonic() < self._careful_until:
+            await self._run_in_savepoint(batch[-1])
+        elif not await self._run_without_savepoint(batch[-1]):
+            self._careful_until = time.monotonic() + CAREFUL_SECONDS
+            self._connection.execute("ROLLBACK")
+            await self._begin()
+            for write in batch:
+                await self._run_in_savepoint(write)
+
+    async def _run_without_savepoint(self, write: QueuedWrite) -> bool:
+        """Run a write; return False if it has to be undone."""
+        changes, tx = self._connection.total_changes, DirectTx(self._connection, self._secrets)
+        await self._attempt(write, tx)
+        write.has_failed_part = tx.has_failed_part
+        if write.has_failed_part or isinstance(write.error, Stale):
+            return False
+        return write.error is None or self._connection.total_changes == changes
+
+    async def _run_in_savepoint(self, write: QueuedWrite) -> None:
+        for _ in range(ATTEMPTS):
+            self._connection.execute("SAVEPOINT one")
+            # A part that has failed is not tried again.
+            tx = DirectTx(self._connection, self._secrets, has_savepoint=True, refuses_parts=write.has_failed_part)
+            await self._attempt(write, tx)
+            if write.error is not None:
+                self._connection.execute("ROLLBACK TO one")
+            self._connection.execute("RELEASE one")
+            if not isinstance(write.error, Stale):
+                return
+
+    async def _attempt(self, write: QueuedWrite, tx: DirectTx) -> None:
+        try:
+            write.result, write.error = await write.work(tx), None
+            self._check_is_in_transaction()
+            await write_count_changes(tx)
+        except BaseException as error:  # raised to the awaiter of this write
+            if _is_being_cancelled() or not self._connection.in_transaction:
+                raise
+            write.error = _translate(error)
+
+    def _check_is_in_transaction(self) -> None:
+        """Raise Unavailable if SQLite has ended the transaction, as on a full disk, and work has gone on without it.
+
+        The counts of such work would be committed, and its records not.
+        """
+        if not self._connection.in_transaction:
+            raise Unavailable(WRITER_ENDED)
+
+
+def _is_being_cancelled() -> bool:
+    """Return whether somebody cancels the current task; if not, a CancelledError is one that the work has raised."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _translate(error: BaseException) -> BaseException:
+    """Turn a unique violation into Stale: the write is retried, and its rules then report the conflict."""
+    if isinstance(error, sqlite3.IntegrityError) and error.sqlite_errorname in UNIQUE_VIOLATIONS:
+        stale = Stale(TOO_MANY)
+        stale.__cause__ = error
+        return stale
+    return error
