@@ -220,9 +220,16 @@ async def start_and_end(bench: Workbench, task: Task, *, is_instant: bool = True
     engine = bench.engine(bench.journal.operation(counting_step(bench)), is_instant=is_instant)
 
     async def start(tx: Tx) -> bool:
-        return await engine.perform_new(tx, await tasks.add(tx, task))
+        return await perform_or_add(tx, engine, task)
 
     return await bench.db.write(start), engine
+
+
+async def perform_or_add(tx: Tx, engine: Engine, task: Task) -> bool:
+    if await engine.perform_new(tx, task):
+        return True
+    await tasks.add(tx, task)
+    return False
 
 
 async def count_unfinished(bench: Workbench) -> int:
@@ -260,7 +267,7 @@ async def test_after_one_that_takes_too_long_tasks_of_its_type_are_claimed(
 
     async def start(task: Task) -> bool:
         async def work(tx: Tx) -> bool:
-            return await engine.perform_new(tx, await tasks.add(tx, task))
+            return await perform_or_add(tx, engine, task)
 
         return await bench.db.write(work)
 

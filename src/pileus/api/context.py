@@ -27,6 +27,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.regions import RegionDrivers
 from pileus.outbound.protocols import Notifier
 from pileus.services.locks import describe_lock
+from pileus.services.tasks import save_new_task
 from pileus.store.compute.instance_cache import InstanceCache
 from pileus.store.database import Database, T, Tx, Work
 from pileus.store.loop_turns import LoopTurns
@@ -41,10 +42,15 @@ from pileus.tasks.states import CloudStates
 
 
 class TaskPerformer(Protocol):
-    """Performs tasks: the engine."""
+    """Performs tasks: the engine. `is_instant` says whether it performs any in the transactions that start them."""
+
+    is_instant: bool
 
     async def perform_new(self, tx: Tx, task: Task) -> bool:
-        """Perform a task in the transaction that starts it, if that is possible; return whether it is finished."""
+        """Perform an unsaved task in the transaction that starts it, if that is possible.
+
+        Returns whether it is finished, and saved as such.
+        """
 
     def notify_of_end(self, task: Task) -> None:
         """Tell who waits for a task that the transaction which finished it is committed."""
@@ -188,24 +194,43 @@ class RequestContext(Context):
 
     async def _start_task(self, work: Callable[[Tx, str], Awaitable[T]], task_id: str) -> T:
         """Run `work(tx, task_id)` in one transaction, which also performs the task if that is possible."""
+        performer = self.app.task_performer
+        if performer is None or not performer.is_instant:
+            result = await self.write(lambda tx: work(tx, task_id))
+            self._wake_engine_for(result)
+            return result
 
         async def start(tx: Tx) -> tuple[T, Task | None]:
-            result = await work(tx, task_id)
-            return result, await self._perform_if_possible(tx, result, task_id)
+            started: list[Task] = []
+            self.unsaved_tasks = started
+            try:
+                result = await work(tx, task_id)
+            finally:
+                self.unsaved_tasks = None
+            return result, await self._perform_or_save(tx, performer, result, started)
 
         result, finished = await self.write(start)
-        if finished is not None and self.app.task_performer is not None:
-            self.app.task_performer.notify_of_end(finished)
-        elif result is not None:
-            self.app.wake_engine()
+        if finished is None:
+            self._wake_engine_for(result)
+        else:
+            performer.notify_of_end(finished)
         return result
 
-    async def _perform_if_possible(self, tx: Tx, started: object, task_id: str) -> Task | None:
-        """Return the started task if it is finished in the transaction that starts it."""
-        performer = self.app.task_performer
-        if performer is None or not isinstance(started, Task) or started.id != task_id:
-            return None
-        return started if await performer.perform_new(tx, started) else None
+    async def _perform_or_save(
+        self, tx: Tx, performer: TaskPerformer, result: object, started: Sequence[Task]
+    ) -> Task | None:
+        """Perform the task that is the result, and save the others; return it if it is finished."""
+        finished = None
+        for task in started:
+            if task is result and await performer.perform_new(tx, task):
+                finished = task
+            else:
+                await save_new_task(tx, self, task)
+        return finished
+
+    def _wake_engine_for(self, result: object) -> None:
+        if result is not None:
+            self.app.wake_engine()
 
     async def wait_for_task(self, task_id: str | None) -> bool:
         """Wait until the task has ended, but not longer than `AppState.patience`; return whether it has.

@@ -8,6 +8,7 @@ from pileus.domain.account.regions import Region
 from pileus.domain.catalogue import Catalogue
 from pileus.domain.errors import not_found
 from pileus.domain.places import Caller, Place
+from pileus.domain.tasks import Task
 
 
 @dataclass(slots=True, kw_only=True)
@@ -16,7 +17,7 @@ class Context:
 
     `now` returns microseconds since 1970, `new_id` a random id, `new_ordered_id` an id for a table that only grows.
     `request_id`, `source_ip` and `user_agent` go into tasks and the audit log. `task_limit` is the most unfinished
-    tasks that a tenant may have.
+    tasks that a tenant may have. `unsaved_tasks` takes the tasks that are started: whoever set it saves them.
     """
 
     place: Place
@@ -30,6 +31,7 @@ class Context:
     source_ip: str | None = None
     user_agent: str | None = None
     tag_limit: int = limits.TAGS.value
+    unsaved_tasks: list[Task] | None = None
 
     def require_region(self) -> Region:
         """Return the region of the place. Raises NotFound."""

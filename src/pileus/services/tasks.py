@@ -32,9 +32,9 @@ async def start_task(
     """Write the task, and `entry` to the audit log. Clients see `data`; without it they see the arguments.
 
     The task waits for a slot of `slot_class`; without it for one of its type. The engine is woken by whoever commits
-    the transaction (`RequestContext.submit_task`). Raises TooManyRequests if the tenant has too many unfinished tasks.
+    the transaction (`RequestContext.submit_task`). The task goes to `ctx.unsaved_tasks`, if there are any: then
+    somebody else writes it. Raises TooManyRequests if the tenant has too many unfinished tasks.
     """
-    await _check_task_limit(tx, ctx)
     task = new_task(
         task_id,
         task_type,
@@ -48,6 +48,15 @@ async def start_task(
     )
     if entry is not None:
         await write_audit_entry(tx, ctx, entry, task_id=task_id)
+    if ctx.unsaved_tasks is not None:
+        ctx.unsaved_tasks.append(task)
+        return task
+    return await save_new_task(tx, ctx, task)
+
+
+async def save_new_task(tx: Tx, ctx: Context, task: Task) -> Task:
+    """Write a task that has to be performed. Raises TooManyRequests if the tenant has too many unfinished tasks."""
+    await _check_task_limit(tx, ctx)
     return await tasks.add(tx, task)
 
 

@@ -1,7 +1,7 @@
 """Run the writes of a batch in one transaction of SQLite: one that fails does not fail the others.
 
 A savepoint makes SQLite copy each page before its first change, which takes a tenth of a short write. So writes have
-none. One that fails has usually changed nothing yet. Otherwise the transaction begins again, and all its writes run
+none. One that fails has usually changed nothing yet. Otherwise the transaction begins again, and its other writes run
 again, each in a savepoint. So do the writes of the next second: failures often come together.
 """
 
@@ -33,6 +33,11 @@ class QueuedWrite:
         self.has_failed_part = False
         """Whether a part of it that could be undone only with the whole transaction has failed."""
 
+    @property
+    def may_succeed(self) -> bool:
+        """Whether the write has failed in a way in which it need not fail again."""
+        return self.has_failed_part or isinstance(self.error, Stale)
+
     def settle(self, batch_error: Exception | None) -> None:
         """Set the future's result, unless its awaiter has been cancelled."""
         if self.future.done():
@@ -57,13 +62,14 @@ class BatchRunner:
 
         Raises what ends the whole transaction.
         """
+        *done, last = batch
         if time.monotonic() < self._careful_until:
-            await self._run_in_savepoint(batch[-1])
-        elif not await self._run_without_savepoint(batch[-1]):
+            await self._run_in_savepoint(last)
+        elif not await self._run_without_savepoint(last):
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
             self._connection.execute("ROLLBACK")
             await self._begin()
-            for write in batch:
+            for write in (*done, last) if last.may_succeed else done:
                 await self._run_in_savepoint(write)
 
     async def _run_without_savepoint(self, write: QueuedWrite) -> bool:
@@ -71,7 +77,7 @@ class BatchRunner:
         changes, tx = self._connection.total_changes, DirectTx(self._connection, self._secrets)
         await self._attempt(write, tx)
         write.has_failed_part = tx.has_failed_part
-        if write.has_failed_part or isinstance(write.error, Stale):
+        if write.may_succeed:
             return False
         return write.error is None or self._connection.total_changes == changes
 

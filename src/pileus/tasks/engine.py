@@ -24,7 +24,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any
 
 from msgspec import Struct, ValidationError, convert
 from msgspec.structs import replace
@@ -40,6 +40,7 @@ from pileus.store.tasks import LeaseLostError
 from pileus.tasks.cancellation import cancel_and_wait, complete
 from pileus.tasks.claims import Claims, TaskClaimer
 from pileus.tasks.clocks import CloudClock
+from pileus.tasks.fault_injection import FaultInjector
 from pileus.tasks.operation import A, Operation, Operations, TaskContext, TaskHeldError
 from pileus.tasks.periodic import FailureLog
 from pileus.tasks.rejection import release_records
@@ -49,13 +50,6 @@ from pileus.tasks.slots import SLOT_COUNTS, Slots
 LOG = logging.getLogger(__name__)
 POLL_INTERVAL = 0.5
 """Seconds between polls for tasks of other processes."""
-
-
-class FaultInjector(Protocol):
-    """Delays tasks or makes them fail, for tests and simulations."""
-
-    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
-        """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
 CLAIMED_SECONDS = 5.0
@@ -172,7 +166,9 @@ class Engine:
         return claims
 
     async def perform_new(self, tx: Tx, task: Task) -> bool:
-        """Perform a task in the transaction that starts it; return whether it is finished: then call `notify_of_end`.
+        """Perform an unsaved task in the transaction that starts it, and save it; return whether it is finished.
+
+        Then call `notify_of_end`; otherwise nothing is saved.
 
         Such a task takes no slot, so it does not wait for one. If one took too long, those of its type are claimed for
         a while: they take turns, and the writes of all tenants would wait for each.
@@ -181,7 +177,7 @@ class Engine:
         if not self._claimer.can_perform(task) or began < self._claimed_until.get(task.task_type, 0):
             return False
         cpu_began = time.thread_time()
-        is_finished = await self._perform_at_once(tx, task)
+        is_finished = await self._perform_at_once(tx, task, is_unsaved=True)
         if not is_finished and time.thread_time() - cpu_began > open_transactions.LONGEST_SECONDS:
             self._claimed_until[task.task_type] = began + CLAIMED_SECONDS
         return is_finished
@@ -190,21 +186,22 @@ class Engine:
         """Tell who waits for a task that the transaction which finished it is committed."""
         self._notify(task, TaskState.FINISHED)
 
-    async def _perform_at_once(self, tx: Tx, task: Task) -> bool:
+    async def _perform_at_once(self, tx: Tx, task: Task, *, is_unsaved: bool = False) -> bool:
         """Perform a new task in an open transaction; return False, and nothing is done, if that is impossible."""
         has_begun = task.step or task.undoing or task.attempts or task.interrupted
         if not self.is_instant or has_begun or task.slot_class != SlotClass.QUICK:
             return False
         try:
-            await run_joined(tx, partial(self._perform_joined, task))
+            await run_joined(tx, partial(self._perform_joined, task, is_unsaved=is_unsaved))
         except Exception as failure:  # the worker performs the task again, and handles its failure
             LOG.debug("A task cannot be performed at once", extra={"task_id": task.id}, exc_info=failure)
             return False
         return True
 
-    async def _perform_joined(self, task: Task) -> None:
+    async def _perform_joined(self, task: Task, *, is_unsaved: bool) -> None:
         operation = self.operations[task.task_type]
         ctx = self._make_context(operation, task, convert(task.args, operation.task_type.args))
+        ctx.is_unsaved = is_unsaved
         try:
             with tasks.performing(task):
                 if failure := await self._run_steps(operation, ctx):
@@ -372,7 +369,7 @@ class Engine:
         async def write(tx: Tx) -> None:
             created = await operation.done(tx, ctx)
             changes = {"state": TaskState.FINISHED, "created_resources": created, "step": ctx.task.step}
-            await self._save_end(tx, ctx.task, ctx.now(), **changes)
+            await self._save_end(tx, ctx.task, ctx.now(), is_unsaved=ctx.is_unsaved, **changes)
 
         await ctx.write(write)
 
@@ -387,11 +384,14 @@ class Engine:
         await ctx.write(write)
         self._notify(ctx.task, TaskState.ERROR)
 
-    async def _save_end(self, tx: Tx, task: Task, now: int, **changes: object) -> bool:
+    async def _save_end(self, tx: Tx, task: Task, now: int, *, is_unsaved: bool = False, **changes: Any) -> bool:
         if has_secret_args(task.args):
             changes["args"] = task.args_without_secrets
         # The clock may have been set back since the task began.
         finished_at = max(now, task.created_at)
+        if is_unsaved:
+            await tasks.add(tx, replace(task, updated_at=finished_at, finished_at=finished_at, **changes))
+            return True
         return await tasks.save_progress(tx, task, finished_at, finished_at=finished_at, lease_token=None, **changes)
 
     def _notify(self, task: Task, state: str) -> None:

@@ -1,6 +1,7 @@
 """Inject faults into tasks: hold them before a step, or make the step fail."""
 
 from functools import partial
+from typing import Protocol
 
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.tasks import Task
@@ -10,6 +11,13 @@ from pileus.store import faults
 from pileus.store.database import Database, Tx
 from pileus.store.open_transactions import read_once_joined
 from pileus.tasks.operation import TaskContext, TaskHeldError
+
+
+class FaultInjector(Protocol):
+    """Delays tasks or makes them fail, for tests and simulations."""
+
+    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
+        """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
 class StoredFaultInjector:

@@ -46,7 +46,8 @@ class TaskContext(Generic[A_co]):
     """A claimed task with its decoded arguments, and what its steps work with.
 
     `time` is the time of the task on the cloud's clock; `lease` is the length of a lease in microseconds,
-    `step_names` are those of the operation. Functions that need no arguments take a `TaskContext[object]`.
+    `step_names` are those of the operation. A task that is `unsaved` ends in the transaction that starts it, which
+    saves it then. Functions that need no arguments take a `TaskContext[object]`.
     """
 
     task: Task
@@ -57,6 +58,7 @@ class TaskContext(Generic[A_co]):
     clock: CloudClock
     lease: int
     step_names: Sequence[str] = ()
+    is_unsaved: bool = False
 
     time: TaskTime = field(init=False)
     pending: PendingChange = field(init=False)
