@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pileus.domain.compute.instances import Instance
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import Row, Tx
 from pileus.store.secrets import SecretBox
@@ -36,6 +37,11 @@ class RecordedTx:
     def stamped(self) -> set[tuple[str, ...]]:
         """Return what has got the stamp."""
         return self.tx.stamped
+
+    @property
+    def saved_instances(self) -> dict[str, Instance]:
+        """The instances that the transaction has saved."""
+        return self.tx.saved_instances
 
     async def run(self, sql: str, **values: Any) -> int:
         """Record and execute a statement."""

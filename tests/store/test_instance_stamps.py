@@ -329,6 +329,24 @@ async def test_two_transactions_give_different_stamps(own: Tenant) -> None:
     assert 0 < first.stamp != second.stamp > 0
 
 
+async def test_a_transaction_finds_instances_as_it_has_saved_them(own: Tenant, world: World) -> None:
+    instance = world.instances
+
+    async def find(tx: Tx) -> list[Instance | None]:
+        return [await instances.find(tx, instance.id), await instances.TABLE.find_by_id(tx, instance.id)]
+
+    async def write(tx: Tx) -> list[list[Instance | None]]:
+        renamed = await instances.save(tx, instance, replace(instance, name="renamed"))
+        states = [[renamed, *await find(tx)]]
+        bumped = await instances.bump_revision(tx, renamed)
+        states.append([bumped, *await find(tx)])
+        await placement_groups.remove(tx, world.placement_group.id)
+        return [*states, await find(tx)]
+
+    for first, *others in await own.running.app_state.db.write(write):
+        assert others == [first] * len(others)
+
+
 class _RollBackError(Exception):
     """Ends a transaction without a trace."""
 
@@ -339,7 +357,7 @@ async def changes_stamp(tenant: Tenant, world: World, change: Change) -> bool:
 
     async def write(tx: Tx) -> None:
         await change(tx, world)
-        stamps.append((await instances.require(tx, world.instances.id)).stamp)
+        stamps.append((await instances.TABLE.require_by_id(tx, world.instances.id)).stamp)
         raise _RollBackError
 
     with pytest.raises(_RollBackError):

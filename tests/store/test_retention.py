@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.compute.instances import Instance
 from pileus.store import retention
 from pileus.store.database import Database
 from pileus.store.retention import EXPIRING_TABLES
@@ -35,6 +36,7 @@ class StatementRecorder:
     count_changes: Any = None
     stamp: int = 0
     stamped: set[tuple[str, ...]] = field(default_factory=set)
+    saved_instances: dict[str, Instance] = field(default_factory=dict)
 
     async def run(self, sql: str, **values: Any) -> int:
         """Record a statement."""

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 
+from pileus.domain.compute.instances import Instance
 from pileus.store.count_changes import CountChanges
 from pileus.store.secrets import SecretBox
 
@@ -47,6 +48,13 @@ class Tx(Protocol):
     def stamped(self) -> set[tuple[str, ...]]:
         """The queries, with their values, of the instances that this attempt has given its stamp."""
 
+    @property
+    def saved_instances(self) -> dict[str, Instance]:
+        """The instances that this attempt has inserted or saved last, by id: nobody else can change them meanwhile.
+
+        Whoever changes instances by a statement of his own clears it.
+        """
+
     async def run(self, sql: str, **values: Any) -> int:
         """Execute a statement and return the number of affected rows."""
 
@@ -77,6 +85,7 @@ class Stamped:
 
     def __init__(self) -> None:
         self.stamped: set[tuple[str, ...]] = set()
+        self.saved_instances: dict[str, Instance] = {}
 
     @property
     def stamp(self) -> int:

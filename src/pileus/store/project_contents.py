@@ -46,6 +46,7 @@ async def lock(tx: Tx, project_id: int, task_id: str) -> None:
             task_id=task_id,
         )
     await instance_stamps.bump(tx, instance_stamps.OF_PROJECT, project_id=project_id)
+    tx.saved_instances.clear()
     await tx.run("UPDATE instances SET task_state = 'deleting' WHERE project_id = :project_id", project_id=project_id)
     await tx.run("UPDATE ssh_keys SET state = 'DELETING' WHERE project_id = :project_id", project_id=project_id)
     await check_no_other_task(tx, project_id, task_id)
@@ -83,6 +84,7 @@ def _without_default_groups(table: str) -> str:
 async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
     """Release the locks that a task has on a project's contents."""
     await instance_stamps.bump(tx, instance_stamps.OF_PROJECT, project_id=project_id)
+    tx.saved_instances.clear()
     await tx.run(
         "UPDATE instances SET task_state = NULL WHERE project_id = :project_id AND task_id = :task_id",
         project_id=project_id,
@@ -100,6 +102,7 @@ async def unlock(tx: Tx, project_id: int, task_id: str) -> None:
 
 async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
     """Set the status of a resource."""
+    tx.saved_instances.clear()
     await tx.send(
         f"UPDATE {table} SET status = :status, revision = revision + 1 WHERE id = :id",
         id=resource_id,
@@ -109,6 +112,7 @@ async def set_status(tx: Tx, table: str, resource_id: str, status: str) -> None:
 
 async def set_status_by_lock(tx: Tx, table: str, project_id: int, task_id: str, status: str) -> None:
     """Set the status of the resources of a project that a task has locked."""
+    tx.saved_instances.clear()
     await tx.send(
         f"UPDATE {table} SET status = :status, revision = revision + 1"
         " WHERE project_id = :project_id AND task_id = :task_id",
@@ -120,6 +124,7 @@ async def set_status_by_lock(tx: Tx, table: str, project_id: int, task_id: str, 
 
 async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, after: str) -> None:
     """Change the status of all resources of a project that have the status `before`."""
+    tx.saved_instances.clear()
     await tx.send(
         f"UPDATE {table} SET status = :after, revision = revision + 1"
         " WHERE project_id = :project_id AND status = :before",
@@ -131,6 +136,7 @@ async def set_status_of_all(tx: Tx, table: str, project_id: int, before: str, af
 
 async def remove(tx: Tx, project_id: int) -> None:
     """Delete the records of everything in a project; its tasks and audit log stay."""
+    tx.saved_instances.clear()
     for table, of_project in DELETION_ORDER.items():
         await TableCounts(table).delete(tx, of_project, project_id=project_id)
 

@@ -18,6 +18,7 @@ async def undo_on_problem(tx: Tx) -> AsyncIterator[None]:
         await tx.run("ROLLBACK TO SAVEPOINT block")
         await tx.run("RELEASE SAVEPOINT block")
         tx.count_changes.restore(counts)
+        tx.saved_instances.clear()
         tx.stamped.clear()
         tx.stamped.update(stamped)
         raise

@@ -97,6 +97,11 @@ class StoredRecords:
         table = TABLES[type(record)]
         await self._tx.run(_upsert(type(record)), **table.column_values(self._tx, record))
 
+    async def add(self, record: Struct) -> bool:
+        """Insert a record, unless there is one with its key; return whether it was inserted."""
+        table = TABLES[type(record)]
+        return bool(await self._tx.run(_insert_if_missing(type(record)), **table.column_values(self._tx, record)))
+
     async def add_all(self, records: Sequence[Struct]) -> None:
         """Insert records of one type, many by one statement."""
         if records:
@@ -160,10 +165,19 @@ def _equal(fields: tuple[str, ...]) -> str:
 
 @lru_cache(maxsize=16)
 def _upsert(record_type: type[Struct]) -> str:
-    table, key = TABLES[record_type], KEYS.get(record_type, ("id",))
-    marks = ", ".join(f":{field}" for field in table.fields)
+    table, key = TABLES[record_type], _key(record_type)
     assignments = ", ".join(f"{field} = excluded.{field}" for field in table.fields if field not in key)
-    return (
-        f"INSERT INTO {table.name} ({table.columns}) VALUES ({marks})"
-        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {assignments}"
-    )
+    return f"{_insert(table)} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {assignments}"
+
+
+@lru_cache(maxsize=16)
+def _insert_if_missing(record_type: type[Struct]) -> str:
+    return f"{_insert(TABLES[record_type])} ON CONFLICT ({', '.join(_key(record_type))}) DO NOTHING"
+
+
+def _insert(table: Table[Any]) -> str:
+    return f"INSERT INTO {table.name} ({table.columns}) VALUES ({', '.join(f':{field}' for field in table.fields)})"
+
+
+def _key(record_type: type[Struct]) -> tuple[str, ...]:
+    return KEYS.get(record_type, ("id",))

@@ -30,6 +30,9 @@ class Records(Protocol):
     async def save(self, record: Struct) -> None:
         """Insert a record, or replace the one with its key."""
 
+    async def add(self, record: Struct) -> bool:
+        """Insert a record, unless there is one with its key; return whether it was inserted."""
+
     async def add_all(self, records: Sequence[Struct]) -> None:
         """Insert records of one type."""
 

@@ -29,7 +29,7 @@ class SimulatedMachines(SimulationState):
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Run a machine; a new one takes longer than a stopped one."""
-        state: SimulatedMachineState | None = None
+        new, state = _new_machine(machine), None
 
         async def plan(records: Records) -> str | None:
             nonlocal state
@@ -40,11 +40,11 @@ class SimulatedMachines(SimulationState):
 
         async def run(records: Records) -> None:
             if state is None:
-                await records.save(_new_machine(machine))
+                await records.save(new)
             else:
                 await _save_running(records, machine)
 
-        await self._change(plan, run)
+        await self._change(plan, run, new=new)
 
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
         """Run a machine that exists."""

@@ -40,7 +40,7 @@ class SimulatedNetworks(SimulationState):
 
     async def ensure_interface(self, machine_id: str, nic: NicSpec) -> None:
         """Attach an interface to a machine, or update it."""
-        await self.save_part(PartKind.NIC, nic.port_id, nic, "interface", parent_id=machine_id)
+        await self.save_part(PartKind.NIC, nic.port_id, nic, "interface", parent_id=machine_id, is_usually_new=True)
 
     async def ensure_no_interface(self, machine_id: str, port_id: str) -> None:
         """Detach an interface from a machine."""
@@ -177,6 +177,7 @@ class SimulatedNetworks(SimulationState):
         parent_id: str | None = None,
         required_parent: PartKind | None = None,
         traffic: str | None = None,
+        is_usually_new: bool = False,
     ) -> None:
         """Save a part; `change` names the kind of change, if it is one. Raises DriverError without its parent."""
         text = msgspec.json.encode(spec).decode()
@@ -188,7 +189,7 @@ class SimulatedNetworks(SimulationState):
             existing = await records.find(SimulatedNetworkPart, kind=kind.value, id=part_id)
             return None if existing == part else change
 
-        await self._change(plan, lambda records: records.save(part))
+        await self._change(plan, lambda records: records.save(part), new=part if is_usually_new else None)
 
     async def remove_part(self, kind: PartKind, part_id: str, parent_id: str | None = None) -> None:
         """Delete a part, if it belongs to the parent."""

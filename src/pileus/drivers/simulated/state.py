@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from msgspec import Struct
+
 from pileus.domain.simulated_cloud import SimulatedSetting
 from pileus.drivers.protocols.config import read_system_time
 from pileus.drivers.protocols.records import Records, RecordStore
@@ -37,10 +39,15 @@ class SimulationState:
         """Set the duration of transitions: none (`instant`), or as in a real cloud (`realistic`)."""
         await self._record_store.write(lambda records: records.save(SimulatedSetting(name=TIME, value=mode)))
 
-    async def _change(self, plan: Plan, apply: Apply) -> None:
-        """Make the planned change: at once, or after the time that it takes if it is still planned then."""
+    async def _change(self, plan: Plan, apply: Apply, *, new: Struct | None = None) -> None:
+        """Make the planned change: at once, or after the time that it takes if it is still planned then.
+
+        `new` is the record that the change usually adds: if it takes no time, nothing is looked up before.
+        """
 
         async def change_at_once(records: Records) -> str | None:
+            if new is not None and not await _takes_time(records) and await records.add(new):
+                return None
             change = await plan(records)
             if change is not None and await _takes_time(records):
                 return change

@@ -19,7 +19,7 @@ class SimulatedStorage(SimulationState):
             return None if await records.find(SimulatedVolume, id=disk.id) else "volume"
 
         volume = SimulatedVolume(id=disk.id, size=disk.size, type_name=disk.type_name)
-        await self._change(plan, lambda records: records.save(volume))
+        await self._change(plan, lambda records: records.save(volume), new=volume)
 
     async def ensure_no_volume(self, volume_id: str) -> None:
         """Delete a volume."""

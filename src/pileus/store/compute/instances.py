@@ -21,8 +21,6 @@ from pileus.store.scoped import place_parameters
 
 KIND = instance_stamps.KIND
 TABLE = Table("instances", Instance, secrets={"boot": lambda boot: boot != FirstBootData()})
-find, require = TABLE.find_by_id, TABLE.require_by_id
-remove = TABLE.remove
 IN_PLACE = "id = :id AND client_id = :client_id AND project_id = :project_id AND region_id = :region_id"
 GET = f"SELECT {TABLE.columns} FROM instances WHERE {IN_PLACE}"
 GET_STAMP = f"SELECT stamp FROM instances WHERE {IN_PLACE}"
@@ -48,6 +46,16 @@ OF_PORTS = (
 )
 BATCH_SIZE = 500
 """Number of ids in one statement."""
+
+
+async def find(tx: Tx, instance_id: str) -> Instance | None:
+    """Return the instance with an id, of any tenant, or None. What the transaction has saved itself is not read."""
+    return tx.saved_instances.get(instance_id) or await TABLE.find_by_id(tx, instance_id)
+
+
+async def require(tx: Tx, instance_id: str) -> Instance:
+    """Return the instance with an id like `find`. Raises NotFound."""
+    return tx.saved_instances.get(instance_id) or await TABLE.require_by_id(tx, instance_id)
 
 
 async def get(tx: Tx, place: Place, instance_id: str) -> Instance:
@@ -169,7 +177,9 @@ async def list_names(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
 async def add(tx: Tx, instance: Instance) -> Instance:
     """Insert an instance, with its first stamp."""
     instance_stamps.note_stamped(tx, instance_stamps.ITSELF, instance.id)
-    return await TABLE.add(tx, replace(instance, stamp=tx.stamp))
+    added = await TABLE.add(tx, replace(instance, stamp=tx.stamp))
+    tx.saved_instances[added.id] = added
+    return added
 
 
 async def save(tx: Tx, before: Instance, after: Instance, *, is_locked: bool = False) -> Instance:
@@ -182,12 +192,22 @@ async def save(tx: Tx, before: Instance, after: Instance, *, is_locked: bool = F
     if before.flavor_id != after.flavor_id:
         await metering.save_usage_until_now(tx, [before], after.changed_at)
     instance_stamps.note_stamped(tx, instance_stamps.ITSELF, before.id)
-    return await TABLE.save(tx, before, replace(after, stamp=tx.stamp), is_locked=is_locked)
+    saved = await TABLE.save(tx, before, replace(after, stamp=tx.stamp), is_locked=is_locked)
+    tx.saved_instances[saved.id] = saved
+    return saved
+
+
+async def remove(tx: Tx, instance_id: str) -> None:
+    """Delete an instance."""
+    tx.saved_instances.pop(instance_id, None)
+    await TABLE.remove(tx, instance_id)
 
 
 async def bump_revision(tx: Tx, instance: Instance) -> Instance:
     """Increase the revision and write a new stamp, although no other column changes; raises Stale."""
-    return await TABLE.save(tx, instance, replace(instance, stamp=tx.stamp))
+    saved = await TABLE.save(tx, instance, replace(instance, stamp=tx.stamp))
+    tx.saved_instances[saved.id] = saved
+    return saved
 
 
 async def list_used_flavors(tx: Tx) -> list[tuple[str, int]]:

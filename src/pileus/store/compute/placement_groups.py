@@ -56,6 +56,7 @@ async def count_members(tx: Tx, group_id: str) -> int:
 async def remove(tx: Tx, group_id: str) -> None:
     """Delete a group and take its members out of it."""
     await instance_stamps.bump(tx, instance_stamps.OF_PLACEMENT_GROUP, id=group_id)
+    tx.saved_instances.clear()
     await tx.run(
         "UPDATE instances SET placement_group_id = NULL, revision = revision + 1 WHERE placement_group_id = :id",
         id=group_id,
