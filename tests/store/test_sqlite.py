@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pileus.domain.errors import Unavailable
-from pileus.store import counters
+from pileus.store import counters, sqlite
 from pileus.store.count_changes import CountKey
 from pileus.store.database import Database, Tx
 from pileus.store.schema import open_database
@@ -31,8 +31,9 @@ def batch_sizes() -> BatchSizes:
 
 
 @pytest.fixture
-async def db(tmp_path: Path, batch_sizes: BatchSizes) -> AsyncIterator[Database]:
-    """A database in a file that records its batch sizes."""
+async def db(tmp_path: Path, batch_sizes: BatchSizes, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Database]:
+    """A database in a file that records its batch sizes. No batch ends because the machine is slow."""
+    monkeypatch.setattr(sqlite, "BATCH_SECONDS", 60.0)
     database = await open_database("", tmp_path, lambda writes, _: batch_sizes.append(writes))
     batch_sizes.clear()
     yield database

@@ -121,7 +121,7 @@ class DirectTx(Stamped):
         part.count_changes.restore(self.count_changes.copy())
         try:
             result = await work(part)
-            self.count_changes = part.count_changes
+            self.count_changes, self.saved_instances = part.count_changes, part.saved_instances
             is_whole = True
         finally:
             if not is_whole:
