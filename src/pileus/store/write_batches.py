@@ -30,6 +30,7 @@ class QueuedWrite:
         self.future = future
         self.result: Any = None
         self.error: BaseException | None = None
+        self.attempts = 0
         self.has_failed_part = False
         """Whether a part of it that could be undone only with the whole transaction has failed."""
 
@@ -69,6 +70,9 @@ class BatchRunner:
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
             self._connection.execute("ROLLBACK")
             await self._begin()
+            for write in done:
+                # They have to run again, however often they have run.
+                write.attempts = 0
             for write in (*done, last) if last.may_succeed else done:
                 await self._run_in_savepoint(write)
 
@@ -82,7 +86,7 @@ class BatchRunner:
         return write.error is None or self._connection.total_changes == changes
 
     async def _run_in_savepoint(self, write: QueuedWrite) -> None:
-        for _ in range(ATTEMPTS):
+        while write.attempts < ATTEMPTS:
             self._connection.execute("SAVEPOINT one")
             # A part that has failed is not tried again.
             tx = DirectTx(self._connection, self._secrets, has_savepoint=True, refuses_parts=write.has_failed_part)
@@ -94,6 +98,7 @@ class BatchRunner:
                 return
 
     async def _attempt(self, write: QueuedWrite, tx: DirectTx) -> None:
+        write.attempts += 1
         try:
             write.result, write.error = await write.work(tx), None
             self._check_is_in_transaction()
