@@ -92,15 +92,10 @@ class StoredRecords:
         where = f"{field} > :after ORDER BY {field} LIMIT :limit"
         return await table.find(self._tx, where, after=after, limit=limit)
 
-    async def save(self, record: Struct) -> None:
-        """Insert or replace a record."""
-        table = TABLES[type(record)]
-        await self._tx.run(_upsert(type(record)), **table.column_values(self._tx, record))
-
-    async def add(self, record: Struct) -> bool:
-        """Insert a record, unless there is one with its key; return whether it was inserted."""
-        table = TABLES[type(record)]
-        return bool(await self._tx.run(_insert_if_missing(type(record)), **table.column_values(self._tx, record)))
+    async def save(self, record: Struct, *, replaces: bool = True) -> bool:
+        """Insert or replace a record; return whether it was saved."""
+        statement = (_upsert if replaces else _insert_if_missing)(type(record))
+        return bool(await self._tx.run(statement, **TABLES[type(record)].column_values(self._tx, record)))
 
     async def add_all(self, records: Sequence[Struct]) -> None:
         """Insert records of one type, many by one statement."""

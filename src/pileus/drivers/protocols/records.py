@@ -27,11 +27,11 @@ class Records(Protocol):
     async def list_page(self, record_type: type[R], field: str, after: str | int, limit: int) -> list[R]:
         """Return the records whose `field` is greater than `after`, in its order."""
 
-    async def save(self, record: Struct) -> None:
-        """Insert a record, or replace the one with its key."""
+    async def save(self, record: Struct, *, replaces: bool = True) -> bool:
+        """Insert a record, or replace the one with its key; return whether it was saved.
 
-    async def add(self, record: Struct) -> bool:
-        """Insert a record, unless there is one with its key; return whether it was inserted."""
+        Without `replaces` an existing record stays as it is.
+        """
 
     async def add_all(self, records: Sequence[Struct]) -> None:
         """Insert records of one type."""

@@ -46,7 +46,7 @@ class SimulationState:
         """
 
         async def change_at_once(records: Records) -> str | None:
-            if new is not None and not await _takes_time(records) and await records.add(new):
+            if new is not None and not await _takes_time(records) and await records.save(new, replaces=False):
                 return None
             change = await plan(records)
             if change is not None and await _takes_time(records):
