@@ -63,17 +63,18 @@ class BatchRunner:
 
         Raises what ends the whole transaction.
         """
-        *done, last = batch
+        last = batch[-1]
         if time.monotonic() < self._careful_until:
             await self._run_in_savepoint(last)
         elif not await self._run_without_savepoint(last):
             self._careful_until = time.monotonic() + CAREFUL_SECONDS
             self._connection.execute("ROLLBACK")
             await self._begin()
+            done = batch[:-1]
             for write in done:
                 # They have to run again, however often they have run.
                 write.attempts = 0
-            for write in (*done, last) if last.may_succeed else done:
+            for write in batch if last.may_succeed else done:
                 await self._run_in_savepoint(write)
 
     async def _run_without_savepoint(self, write: QueuedWrite) -> bool:
