@@ -140,6 +140,11 @@ def delete_instances(ids: Iterable[str]) -> list[HttpRequest]:
     return [HttpRequest("DELETE", INSTANCE + instance_id) for instance_id in ids]
 
 
+def read_instances(ids: Iterable[str]) -> list[HttpRequest]:
+    """Return requests that read instances."""
+    return [HttpRequest("GET", INSTANCE + instance_id) for instance_id in ids]
+
+
 def send_all(url: str, requests: Sequence[HttpRequest], connections: int = CONNECTIONS) -> None:
     """Send each request once, over a number of connections; all must succeed."""
     with ThreadPoolExecutor(connections) as pool:

@@ -1,6 +1,9 @@
 """Answers that are kept, on connections to a running server with each database: nothing tells them from others."""
 
-from collections.abc import Iterator
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import httpx
 import pytest
@@ -46,6 +49,48 @@ def test_a_kept_answer_is_that_of_the_application(server: Server, kept: bytes) -
     assert {answer.partition(b"\r\n\r\n")[2] for answer in from_memory} == {by_application.partition(b"\r\n\r\n")[2]}
     assert all(stable_lines(answer) == stable_lines(by_application) for answer in from_memory)
     assert b"\r\ndate: " in from_memory[0]
+
+
+UNSTABLE = re.compile(rb"(?<=\r\ndate: )[^\r]+|[0-9a-f]{32}")
+"""What differs between the answers to two equal requests: their time and their ids."""
+FOLLOWING: dict[str, Callable[[bytes], bytes]] = {
+    "the same": lambda kept: kept + b"\r\n",
+    "another path": lambda kept: kept.replace(b"/1/1/", b"/1/2/", 1) + b"\r\n",
+    "no operation": lambda kept: kept.replace(b"/instances/", b"/nothing/", 1) + b"\r\n",
+    "a query": lambda kept: kept.replace(b" HTTP", b"?limit=x HTTP", 1) + b"\r\n",
+    "a coded path": lambda kept: kept.replace(b"/cloud", b"/%63loud", 1) + b"\r\n",
+    "a space in the path": lambda kept: kept.replace(b" HTTP", b" / HTTP", 1) + b"\r\n",
+    "a line in the path": lambda kept: kept.replace(b" HTTP", b" HTTP/1.1\r\nX: /b HTTP", 1) + b"\r\n",
+    "a long path": lambda kept: kept.replace(b" HTTP", b"/" + 70_000 * b"a" + b" HTTP", 1) + b"\r\n",
+    "another method": lambda kept: kept.replace(b"GET", b"PUT", 1) + b"\r\n",
+    "another version": lambda kept: kept.replace(b"HTTP/1.1", b"HTTP/1.0", 1) + b"\r\n",
+    "a wrong key": lambda kept: kept.replace(KEY.encode(), b"1_" + KEY.encode(), 1) + b"\r\n",
+    "two hosts": lambda kept: kept + b"Host: x\r\n\r\n",
+    "an end": lambda kept: kept + b"Connection: close\r\n\r\n",
+    "an empty line first": lambda kept: b"\r\n" + kept + b"\r\n",
+    "lines without carriage returns": lambda kept: (kept + b"\r\n").replace(b"\r\n", b"\n"),
+    "two requests": lambda kept: 2 * (kept + b"\r\n"),
+    "a half behind it": lambda kept: kept + b"\r\n" + kept,
+}
+"""Requests that a client sends after one whose answer is kept."""
+
+
+@pytest.mark.parametrize("following", FOLLOWING.values(), ids=FOLLOWING)
+def test_a_request_is_read_the_same_way_after_a_kept_answer(
+    server: Server, kept: bytes, following: Callable[[bytes], bytes]
+) -> None:
+    def ask_and_end(connection: socket.socket) -> bytes:
+        answer = ask(connection, following(kept))
+        with suppress(OSError):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer += read_to_end(connection)
+        return UNSTABLE.sub(b"", answer)
+
+    with connect(server) as connection, connect(server) as new_connection:
+        for _ in range(2):
+            ask(connection, kept + b"\r\n")
+
+        assert ask_and_end(connection) == ask_and_end(new_connection)
 
 
 def test_kept_answers_and_others_keep_their_order(server: Server, kept: bytes) -> None:

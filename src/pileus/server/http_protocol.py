@@ -10,7 +10,7 @@ import math
 import os
 import re
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -30,12 +30,24 @@ LARGE_BODY_BYTES = 64 << 10
 NEVER = math.inf
 PLAIN_PATH = re.compile(rb"/[0-9A-Za-z/_.-]*")
 """A path that says what it means, without a query."""
+GET = b"GET "
+MAX_REPEATED_BYTES = 4 << 10
+"""A longer head is parsed each time: each connection keeps one."""
+HEADER_LINES = re.compile(rb" HTTP/1\.1\r\n(?:[^\r\n]+\r\n)+\r\n")
+"""What follows the path in the head of one request; nothing follows the head."""
 BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding", b"expect"))
 """Those of a request with a body."""
 
 
 class RefusedError(Exception):
     """Stops the parser, because the request was refused."""
+
+
+class RepeatedHead(NamedTuple):
+    """What followed the path in the head of a plain GET, as it arrived and as it was parsed."""
+
+    received: bytes
+    headers: list[tuple[bytes, bytes]]
 
 
 class AnswerWriter:
@@ -91,7 +103,9 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         self._answer_immediately = answer_immediately
         self._find_answer = find_answer
+        self._received = b""
         self._is_first = False
+        self._last_head: RepeatedHead | None = None
         self._is_answered = False
         self._has_body = False
         self._host_count = 0
@@ -114,11 +128,15 @@ class HttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what arrived, unless the connection is being closed."""
-        if not self.transport.is_closing():
-            self._is_first = True
-            super().data_received(data)
-            self._is_first = False
+        """Parse what arrived, unless the connection is being closed, or a request only repeats the head of the last."""
+        if self.transport.is_closing():
+            return
+        if self._last_head and not self._has_request and self._answer_repeated(self._last_head, data):
+            return
+        self._received = b"" if self._has_request else data
+        self._is_first = True
+        super().data_received(data)
+        self._is_first, self._received = False, b""
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -170,16 +188,53 @@ class HttpProtocol(HttpToolsProtocol):
         Only the first of the requests that arrive together is answered so: others get their turn before the next one.
         """
         self._is_first = False
-        if self._answer_immediately is None or not self._is_plain_get():
+        if not self._is_plain_get() or not self._write_kept_answer(self.url, self.headers):
             return False
-        path = self.url.decode("ascii")
-        self.scope |= {"method": "GET", "path": path, "raw_path": self.url, "query_string": b""}
-        answer = self._answer_immediately(self.scope)
+        self._is_answered = True
+        self._last_head = self._find_head()
+        return True
+
+    def _find_head(self) -> RepeatedHead | None:
+        """Return what followed the path, if the request arrived alone and as a whole."""
+        start, received = GET + self.url, self._received
+        is_short = len(received) - len(start) <= MAX_REPEATED_BYTES
+        if not (is_short and received.startswith(start) and HEADER_LINES.fullmatch(received, len(start))):
+            return None
+        return RepeatedHead(received[len(start) :], self.headers)
+
+    def _answer_repeated(self, head: RepeatedHead, data: bytes) -> bool:
+        """Answer a request that differs from the last one in nothing but its path, which needs no parser then.
+
+        Clients repeat their headers on a connection. Returns whether it is answered.
+        """
+        if not data.startswith(GET) or not data.endswith(head.received) or self.flow.write_paused:
+            return False
+        path = data[len(GET) : -len(head.received)]
+        if PLAIN_PATH.fullmatch(path) is None or not self._write_kept_answer(path, head.headers):
+            return False
+        self.register.mark_busy(self)
+        self._become_idle()
+        return True
+
+    def _write_kept_answer(self, path: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Answer a plain GET without a task if the application can; return whether it is answered."""
+        if self._answer_immediately is None:
+            return False
+        answer = self._answer_immediately(
+            {
+                "type": "http",
+                "method": "GET",
+                "path": path.decode("ascii"),
+                "query_string": b"",
+                "root_path": self.root_path,
+                "headers": headers,
+                "client": self.client,
+            }
+        )
         if answer is None:
             return False
         self._write_answer(answer)
         self.server_state.total_requests += 1
-        self._is_answered = True
         return True
 
     def _write_answer(self, answer: ImmediateAnswer, *, keep_alive: bool = True) -> None:
