@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.store.database import Database, DatabaseNewerThanProgram, Migration
+from pileus.store.database import Database, DatabaseNewerThanProgram, Migration, Tx
 from pileus.store.postgres import Postgres
 from pileus.store.schema import load_migrations, open_database
 from pileus.store.secrets import SecretBox
@@ -71,6 +71,33 @@ async def test_migrating_step_by_step_and_at_once_give_the_same_schema(url: str,
 
     assert by_steps == (await select(at_once, TABLES), await select(at_once, INDEXES), await schema_version(at_once))
     await at_once.close()
+
+
+async def test_tags_stay_when_their_table_is_clustered_and_gets_other_indexes(url: str, tmp_path: Path) -> None:
+    async def add_tags(tx: Tx) -> None:
+        for resource_id, key, value in tags:
+            await tx.run(
+                "INSERT INTO tags (resource_id, key, value, read_only, kind, project_id, region_id)"
+                " VALUES (:resource_id, :key, :value, 1, 'instance', 2, NULL)",
+                resource_id=resource_id,
+                key=key,
+                value=value,
+            )
+
+    tags = [("b", "k", "v"), ("a", "l", "w"), ("a", "k", "v")]
+    db = new_database(url, tmp_path)
+    await db.migrate(load_migrations()[:36])
+    await db.write(add_tags)
+
+    await db.migrate(load_migrations())
+
+    async with db.read() as tx:
+        rows = await tx.all(
+            "SELECT resource_id, key, value, read_only, kind, project_id, region_id FROM tags ORDER BY resource_id, key"
+        )
+    assert [tuple(row) for row in rows] == [(*tag, 1, "instance", 2, None) for tag in sorted(tags)]
+    assert [name for table, name in await select(db, INDEXES) if table == "tags"] == ["tags_of_key", "tags_of_value"]
+    await db.close()
 
 
 async def _empty(db: Database) -> None:

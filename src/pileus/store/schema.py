@@ -6,14 +6,29 @@ from pathlib import Path
 
 from pileus.store.catalogue_id_migration import replace_catalogue_ids
 from pileus.store.database import NEWEST, Database, Migration, OnCommit, Tx, Work
+from pileus.store.schema_compatibility import SERVERS
 from pileus.store.secret_keys import prepare_secrets
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
+from pileus.store.sqlite_transactions import DirectTx
 
 DATABASE_FILE = "pileus.db"
 STAMP_INDEXES = (
     "CREATE INDEX addresses_by_ip ON addresses (ip)",
     "CREATE INDEX floating_ips_by_address ON floating_ips (floating_ip_address)",
+)
+CLUSTERED_TAGS = (
+    "ALTER TABLE tags RENAME TO former_tags",
+    (
+        "CREATE TABLE tags (resource_id TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+        " read_only INTEGER NOT NULL, kind TEXT NOT NULL, project_id BIGINT, region_id BIGINT,"
+        " PRIMARY KEY (resource_id, key)) WITHOUT ROWID"
+    ),
+    (
+        "INSERT INTO tags SELECT resource_id, key, value, read_only, kind, project_id, region_id FROM former_tags"
+        " ORDER BY resource_id, key"
+    ),
+    "DROP TABLE former_tags",
 )
 
 
@@ -27,9 +42,24 @@ async def add_instance_stamps(tx: Tx) -> None:
         await tx.run(statement)
 
 
+async def cluster_tags(tx: Tx) -> None:
+    """On SQLite, keep the tags of a resource side by side, in their index. Such tables are SQLite's own.
+
+    The former indexes go with the former table: the next migrations create others.
+    """
+    if isinstance(tx, DirectTx):
+        for statement in CLUSTERED_TAGS:
+            await tx.run(statement)
+
+
+# The columns stay as they are.
+setattr(cluster_tags, SERVERS, 0)
+
+
 FUNCTIONS: dict[int, tuple[str, Work[None]]] = {
     11: ("catalogue_ids", replace_catalogue_ids),
     20: ("instance_stamps", add_instance_stamps),
+    37: ("clustered_tags", cluster_tags),
 }
 """Migrations that SQL alone cannot do, by number."""
 
