@@ -10,7 +10,7 @@ from uvicorn.server import ServerState
 
 from pileus.api.immediate_answers import ImmediateAnswer
 from pileus.server.connections import ConnectionLimits, ConnectionRegister
-from pileus.server.http_protocol import MAX_REPEATED_BYTES, HttpProtocol
+from pileus.server.http_protocol import MAX_KNOWN_BYTES, HttpProtocol
 
 HEAD = b" HTTP/1.1\r\nHost: x\r\nAuthorization: APIKey 1_x\r\n\r\n"
 
@@ -136,7 +136,7 @@ async def test_a_head_that_arrived_with_others_is_not_known(client: Client, othe
 
 
 async def test_a_long_head_is_not_kept(client: Client) -> None:
-    request = b"GET /kept/a1" + HEAD.replace(b"1_x", b"x" * MAX_REPEATED_BYTES)
+    request = b"GET /kept/a1" + HEAD.replace(b"1_x", b"x" * MAX_KNOWN_BYTES)
 
     assert [client.send(request), client.send(request)] == [True, True]
 

@@ -19,7 +19,7 @@ from pileus.store.schema import open_database
 from pileus.store.secrets import SecretBox
 from pileus.store.sqlite import LARGEST_BATCH, Sqlite
 from pileus.store.sqlite_transactions import connect
-from pileus.store.write_batches import CAREFUL_SECONDS
+from pileus.store.write_batches import SAVEPOINT_SECONDS
 
 BatchSizes = list[int]
 
@@ -162,7 +162,7 @@ async def test_writes_have_savepoints_for_a_while_after_a_failure(
         with pytest.raises(ValueError):  # noqa: PT011  # its own
             await db.write(put_and_fail)
     careful = savepoints.count("SAVEPOINT one")
-    later = time.monotonic() + CAREFUL_SECONDS
+    later = time.monotonic() + SAVEPOINT_SECONDS
     monkeypatch.setattr(time, "monotonic", lambda: later)
     await db.write(lambda tx: put(tx, "later"))
 

@@ -39,7 +39,7 @@ async def error_before(
 ) -> str | None:
     """Return the failure that a worker gets before a step."""
     try:
-        await StoredFaultInjector(bench.db).before_step(bench.context(a_task(task_type)), step, first=first)
+        await StoredFaultInjector(bench.db).before_step(bench.context(a_task(task_type)), step, is_first=first)
     except DriverError as error:
         return str(error)
     return None

@@ -48,7 +48,7 @@ class ImmediateAnswers:
         self._find_route = DirectRoutes(state.operations, only_kept=True).find
         self._observer = observer
 
-    def answer(self, scope: Any) -> ImmediateAnswer | None:
+    def find_at_once(self, scope: Any) -> ImmediateAnswer | None:
         """Return the kept answer to a GET without a body or a query, or None also if its lookup would wait."""
         return _run_at_once(self.find(scope))
 

@@ -31,7 +31,7 @@ NEVER = math.inf
 PLAIN_PATH = re.compile(rb"/[0-9A-Za-z/_.-]*")
 """A path that says what it means, without a query."""
 GET = b"GET "
-MAX_REPEATED_BYTES = 4 << 10
+MAX_KNOWN_BYTES = 4 << 10
 """A longer head is parsed each time: each connection keeps one."""
 HEADER_LINES = re.compile(rb" HTTP/1\.1\r\n(?:[^\r\n]+\r\n)+\r\n")
 """What follows the path in the head of one request; nothing follows the head."""
@@ -43,7 +43,7 @@ class RefusedError(Exception):
     """Stops the parser, because the request was refused."""
 
 
-class RepeatedHead(NamedTuple):
+class KnownHead(NamedTuple):
     """What followed the path in the head of a plain GET, as it arrived and as it was parsed."""
 
     received: bytes
@@ -105,7 +105,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._find_answer = find_answer
         self._received = b""
         self._is_first = False
-        self._last_head: RepeatedHead | None = None
+        self._known_head: KnownHead | None = None
         self._is_answered = False
         self._has_body = False
         self._host_count = 0
@@ -131,7 +131,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Parse what arrived, unless the connection is being closed, or a request only repeats the head of the last."""
         if self.transport.is_closing():
             return
-        if self._last_head and not self._has_request and self._answer_repeated(self._last_head, data):
+        if self._known_head and not self._has_request and self._answer_known_head(self._known_head, data):
             return
         self._received = b"" if self._has_request else data
         self._is_first = True
@@ -188,21 +188,21 @@ class HttpProtocol(HttpToolsProtocol):
         Only the first of the requests that arrive together is answered so: others get their turn before the next one.
         """
         self._is_first = False
-        if not self._is_plain_get() or not self._write_kept_answer(self.url, self.headers):
+        if not self._is_plain_get() or not self._answer_from_memory(self.url, self.headers):
             return False
         self._is_answered = True
-        self._last_head = self._find_head()
+        self._known_head = self._make_known_head()
         return True
 
-    def _find_head(self) -> RepeatedHead | None:
+    def _make_known_head(self) -> KnownHead | None:
         """Return what followed the path, if the request arrived alone and as a whole."""
         start, received = GET + self.url, self._received
-        is_short = len(received) - len(start) <= MAX_REPEATED_BYTES
+        is_short = len(received) - len(start) <= MAX_KNOWN_BYTES
         if not (is_short and received.startswith(start) and HEADER_LINES.fullmatch(received, len(start))):
             return None
-        return RepeatedHead(received[len(start) :], self.headers)
+        return KnownHead(received[len(start) :], self.headers)
 
-    def _answer_repeated(self, head: RepeatedHead, data: bytes) -> bool:
+    def _answer_known_head(self, head: KnownHead, data: bytes) -> bool:
         """Answer a request that differs from the last one in nothing but its path, which needs no parser then.
 
         Clients repeat their headers on a connection. Returns whether it is answered.
@@ -210,13 +210,13 @@ class HttpProtocol(HttpToolsProtocol):
         if not data.startswith(GET) or not data.endswith(head.received) or self.flow.write_paused:
             return False
         path = data[len(GET) : -len(head.received)]
-        if PLAIN_PATH.fullmatch(path) is None or not self._write_kept_answer(path, head.headers):
+        if PLAIN_PATH.fullmatch(path) is None or not self._answer_from_memory(path, head.headers):
             return False
         self.register.mark_busy(self)
         self._become_idle()
         return True
 
-    def _write_kept_answer(self, path: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+    def _answer_from_memory(self, path: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
         """Answer a plain GET without a task if the application can; return whether it is answered."""
         if self._answer_immediately is None:
             return False

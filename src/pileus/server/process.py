@@ -134,7 +134,7 @@ def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:
 def find_immediate_answers(settings: Settings, cloud: RunningCloud) -> AnswerImmediately | None:
     """Return what answers lookups at once, if they never wait and the client's address needs no other look."""
     answers = _kept_answers(settings, cloud)
-    return answers.answer if answers and isinstance(cloud.app_state.db, Sqlite) else None
+    return answers.find_at_once if answers and isinstance(cloud.app_state.db, Sqlite) else None
 
 
 def find_kept_answers(settings: Settings, cloud: RunningCloud) -> FindAnswer | None:

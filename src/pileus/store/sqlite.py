@@ -190,7 +190,7 @@ class Sqlite:
         """
         for write in self._take_queued(BATCH_SECONDS):
             batch.append(write)
-            await self._runner.run_last(batch)
+            await self._runner.run_last_write(batch)
         await self._serial_executor.run(self._commit)
         if self._on_commit:
             self._on_commit(len(batch), time.perf_counter() - started)

@@ -17,7 +17,8 @@ from pileus.store.secrets import SecretBox
 from pileus.store.sqlite_transactions import DirectTx
 from pileus.store.table_counts import write_count_changes
 
-CAREFUL_SECONDS = 1.0
+SAVEPOINT_SECONDS = 1.0
+"""How long writes have savepoints after one has failed."""
 UNIQUE_VIOLATIONS = ("SQLITE_CONSTRAINT_PRIMARYKEY", "SQLITE_CONSTRAINT_UNIQUE")
 WRITER_ENDED = "The writer of the database has ended: try again"
 
@@ -35,7 +36,7 @@ class QueuedWrite:
         """Whether a part of it that could be undone only with the whole transaction has failed."""
 
     @property
-    def may_succeed(self) -> bool:
+    def is_retryable(self) -> bool:
         """Whether the write has failed in a way in which it need not fail again."""
         return self.has_failed_part or isinstance(self.error, Stale)
 
@@ -56,25 +57,25 @@ class BatchRunner:
         self, connection: sqlite3.Connection, secrets: SecretBox, begin: Callable[[], Coroutine[Any, Any, None]]
     ) -> None:
         self._connection, self._secrets, self._begin = connection, secrets, begin
-        self._careful_until = 0.0
+        self._savepoints_until = 0.0
 
-    async def run_last(self, batch: Sequence[QueuedWrite]) -> None:
+    async def run_last_write(self, batch: Sequence[QueuedWrite]) -> None:
         """Run the last write of a batch, whose others are done: set its result or its error.
 
         Raises what ends the whole transaction.
         """
         last = batch[-1]
-        if time.monotonic() < self._careful_until:
+        if time.monotonic() < self._savepoints_until:
             await self._run_in_savepoint(last)
         elif not await self._run_without_savepoint(last):
-            self._careful_until = time.monotonic() + CAREFUL_SECONDS
+            self._savepoints_until = time.monotonic() + SAVEPOINT_SECONDS
             self._connection.execute("ROLLBACK")
             await self._begin()
             done = batch[:-1]
             for write in done:
                 # They have to run again, however often they have run.
                 write.attempts = 0
-            for write in batch if last.may_succeed else done:
+            for write in batch if last.is_retryable else done:
                 await self._run_in_savepoint(write)
 
     async def _run_without_savepoint(self, write: QueuedWrite) -> bool:
@@ -82,7 +83,7 @@ class BatchRunner:
         changes, tx = self._connection.total_changes, DirectTx(self._connection, self._secrets)
         await self._attempt(write, tx)
         write.has_failed_part = tx.has_failed_part
-        if write.may_succeed:
+        if write.is_retryable:
             return False
         return write.error is None or self._connection.total_changes == changes
 

@@ -314,7 +314,7 @@ class Engine:
             step = operation.steps[ctx.task.step]
             try:
                 if self.fault_injector:
-                    await self.fault_injector.before_step(ctx, step.name, first=ctx.task.step == 0)
+                    await self.fault_injector.before_step(ctx, step.name, is_first=ctx.task.step == 0)
                 await step.do(ctx)
             except (LeaseLostError, TaskHeldError):
                 raise

@@ -16,7 +16,7 @@ from pileus.tasks.operation import TaskContext, TaskHeldError
 class FaultInjector(Protocol):
     """Delays tasks or makes them fail, for tests and simulations."""
 
-    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
+    async def before_step(self, ctx: TaskContext[object], step: str, *, is_first: bool) -> None:
         """Return if the step may begin. Raises TaskHeldError to hold the task, or DriverError to make it fail."""
 
 
@@ -29,7 +29,7 @@ class StoredFaultInjector:
     def __init__(self, db: Database) -> None:
         self._db = db
 
-    async def before_step(self, ctx: TaskContext[object], step: str, *, first: bool) -> None:
+    async def before_step(self, ctx: TaskContext[object], step: str, *, is_first: bool) -> None:
         """Raise TaskHeldError if a hold matches the step, or DriverError if a failure matches."""
         driver = ctx.drivers.find_here(ctx.task.region_id)
         if driver is not None and not isinstance(driver, SupportsSimulation):
@@ -37,7 +37,7 @@ class StoredFaultInjector:
         candidates = await read_once_joined(
             "faults", partial(ctx.read_once, "faults", partial(_list_candidates, ctx.task))
         )
-        matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=first)]
+        matching = [fault for fault in candidates if fault.matches(ctx.task.task_type, step, is_first_step=is_first)]
         for fault in matching:
             if fault.kind == FaultKind.HOLD:
                 raise TaskHeldError(fault.id)

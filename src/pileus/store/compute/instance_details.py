@@ -24,7 +24,7 @@ NUMBERS, TEXTS, FLAGS = list[int] | None, list[str] | None, list[bool] | None
 OPTIONAL_NUMBERS, OPTIONAL_TEXTS = list[int | None] | None, list[str | None] | None
 
 
-class ReadInstances(NamedTuple):
+class InstanceSelection(NamedTuple):
     """The instances that a statement is about: what joins them to a table, and the id and the number of each."""
 
     join: str
@@ -32,8 +32,8 @@ class ReadInstances(NamedTuple):
     number: str
 
 
-ONE = ReadInstances("", ":id", "1")
-MANY = ReadInstances("json_each(:ids) e CROSS JOIN ", "e.value", "e.key")
+ONE = InstanceSelection("", ":id", "1")
+MANY = InstanceSelection("json_each(:ids) e CROSS JOIN ", "e.value", "e.key")
 """Those of a JSON array of ids. SQLite reads tables that are cross joined in the order of the statement."""
 
 
@@ -46,10 +46,10 @@ class Part(NamedTuple):
     condition: str = ""
     record: Callable[..., Any] | None = None
 
-    def of_instances(self, read: ReadInstances) -> str:
-        """The expression for the columns, after that with the numbers of the instances of the rows."""
-        arrays = ", ".join(f"json_group_array({column})" for column in (read.number, *self.columns))
-        rows = f"{read.join}{self.source} WHERE {self.instance_id} = {read.id}"
+    def make_expression(self, selection: InstanceSelection) -> str:
+        """Return the SQL expression for the columns, after that with the numbers of the instances of the rows."""
+        arrays = ", ".join(f"json_group_array({column})" for column in (selection.number, *self.columns))
+        rows = f"{selection.join}{self.source} WHERE {self.instance_id} = {selection.id}"
         query = f"SELECT CAST(json_array({arrays}) AS TEXT) FROM {rows}"
         return f"CASE WHEN {self.condition} THEN ({query}) END" if self.condition else f"({query})"
 
@@ -113,9 +113,9 @@ ORDER_OF_ADDRESSES = itemgetter(0, 1, 2, 3)
 ID_OF_PROFILE = itemgetter(ddos_profiles.TABLE.fields.index("id"))
 
 
-def parts_of_instances(read: ReadInstances) -> str:
-    """Return the columns with the parts of all instances that a statement is about."""
-    return ", ".join(part.of_instances(read) for part in PARTS)
+def make_detail_expressions(selection: InstanceSelection) -> str:
+    """Return the SQL expressions for the parts of all instances that a statement is about."""
+    return ", ".join(part.make_expression(selection) for part in PARTS)
 
 
 def iterate_details(

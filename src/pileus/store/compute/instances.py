@@ -13,7 +13,7 @@ from pileus.domain.errors import not_found
 from pileus.domain.places import Place
 from pileus.store.account import metering
 from pileus.store.compute import instance_details, instance_stamps
-from pileus.store.compute.instance_details import MANY, ONE, ReadInstances
+from pileus.store.compute.instance_details import MANY, ONE, InstanceSelection
 from pileus.store.database import FOR_CHANGE, FOR_USE, Row, Tx
 from pileus.store.loop_turns import take_turn_for
 from pileus.store.rows import Table, in_list_placeholders
@@ -30,12 +30,12 @@ DECODER = msgspec.json.Decoder(tuple[list[int] | None, list[Instance] | None], s
 """Not strict, because booleans are stored as 0 or 1."""
 
 
-def _with_details(read: ReadInstances, condition: str) -> str:
+def _with_details(selection: InstanceSelection, condition: str) -> str:
     """Return the statement that reads instances: the columns with their parts, and one with their numbers and rows."""
-    arrays = f"json_group_array({read.number}), json_group_array(json_array({COLUMNS_TO_SHOW}))"
+    arrays = f"json_group_array({selection.number}), json_group_array(json_array({COLUMNS_TO_SHOW}))"
     return (
-        f"SELECT {instance_details.parts_of_instances(read)}, CAST(json_array({arrays}) AS TEXT)"
-        f" FROM {read.join}instances i WHERE {condition}"
+        f"SELECT {instance_details.make_detail_expressions(selection)}, CAST(json_array({arrays}) AS TEXT)"
+        f" FROM {selection.join}instances i WHERE {condition}"
     )
 
 
