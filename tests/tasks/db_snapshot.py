@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pileus.store.database import Database, Tx
 from pileus.store.sqlite import Sqlite
@@ -10,6 +11,7 @@ from tests.watched_transactions import leave_unwatched
 Row = tuple[tuple[str, Any], ...]
 Rows = dict[str, list[Row]]
 Columns = dict[str, list[str]]
+KNOWN_COLUMNS: WeakKeyDictionary[Database, Columns] = WeakKeyDictionary()
 SQLITE_COLUMNS = (
     "SELECT m.name, c.name FROM sqlite_master m JOIN pragma_table_info(m.name) c "
     "WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%' ORDER BY m.name, c.cid"
@@ -48,7 +50,7 @@ KEPT_TABLES = {"clients", "flavors", "users", "projects", "counters", "schema_ve
 
 async def load_all_rows(db: Database) -> Rows:
     """Return the rows of all relevant tables."""
-    columns = _compared(await load_columns(db), IGNORED_TABLES)
+    columns = _compared(await _load_columns_once(db), IGNORED_TABLES)
     # One statement, because tests call this often.
     parts = [
         f"SELECT '{table}', CAST(json_array({', '.join(names)}) AS TEXT) FROM {table}"
@@ -65,6 +67,13 @@ async def load_columns(db: Database) -> Columns:
     """Return the columns of each table."""
     async with db.read() as tx:
         return _grouped(await tx.all(SQLITE_COLUMNS if isinstance(db, Sqlite) else POSTGRESQL_COLUMNS))
+
+
+async def _load_columns_once(db: Database) -> Columns:
+    """Return the columns of a database whose schema does not change any more: asking for them takes long."""
+    if db not in KNOWN_COLUMNS:
+        KNOWN_COLUMNS[db] = await load_columns(db)
+    return KNOWN_COLUMNS[db]
 
 
 def _grouped(rows: Any) -> Columns:
@@ -85,7 +94,7 @@ def _compared(columns: Columns, without: set[str]) -> Columns:
 
 async def delete_tenant_rows(db: Database) -> None:
     """Delete the rows of all tenants, so that the next comparison is fast."""
-    columns = await load_columns(db)
+    columns = await _load_columns_once(db)
 
     async def write(tx: Tx) -> None:
         no_foreign_keys = "PRAGMA defer_foreign_keys = ON", "SET LOCAL session_replication_role = replica"
