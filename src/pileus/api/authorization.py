@@ -81,10 +81,20 @@ async def make_request_context(state: AppState, access: Access, scope: Any) -> R
 
 
 def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -> Place:
-    """Check the rate limit, the access and the inputs of an authenticated request, and return its place.
+    """Check the caller and the inputs of an authenticated request, and return its place.
 
     Makes the ids in the path and the query canonical. Raises TooManyRequests, Forbidden or Invalid.
     """
+    admit_caller(state, access, caller, scope)
+    params = _require_valid_inputs(state, scope)
+    scope["path_params"] = canonical_path_params(params)
+    if scope["query_string"]:
+        scope["query_string"] = _canonical_query(scope)
+    return place_of(caller, params)
+
+
+def admit_caller(state: AppState, access: Access, caller: Caller, scope: Any) -> None:
+    """Check the rate limit and the access of an authenticated request. Raises TooManyRequests or Forbidden."""
     scope["caller"] = caller
     if state.rate_limiter:
         state.rate_limiter.check(_limited_key(caller))
@@ -94,11 +104,6 @@ def admit_request(state: AppState, access: Access, caller: Caller, scope: Any) -
         raise Forbidden(state.control_obstacle)
     if access in LOGGED and scope["method"] not in READING:
         _log_act(caller, scope)
-    params = _require_valid_inputs(state, scope)
-    scope["path_params"] = canonical_path_params(params)
-    if scope["query_string"]:
-        scope["query_string"] = _canonical_query(scope)
-    return place_of(caller, params)
 
 
 def has_token(state: AppState, caller: Caller) -> bool:
@@ -122,9 +127,14 @@ def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
         if state.strict:
             check_parameters_are_read(query, scope["route_handler"])
     params = require_valid_path_params(scope["path_params"])
+    check_place_is_here(state, scope, params)
+    return params
+
+
+def check_place_is_here(state: AppState, scope: Any, params: dict[str, Any]) -> None:
+    """Check the place that the path names. Raises InOtherCell if another cell answers the request."""
     if state.cells:
         check_request_is_here(state.cells.cells, state.cells.marks, scope, params)
-    return params
 
 
 def _log_act(caller: Caller, scope: Any) -> None:

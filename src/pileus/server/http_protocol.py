@@ -103,6 +103,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = NEVER
         self._answer_immediately = answer_immediately
         self._find_answer = find_answer
+        self._default_headers: list[tuple[bytes, bytes]] = []
+        self._default_lines = b""
         self._received = b""
         self._is_first = False
         self._known_head: KnownHead | None = None
@@ -239,9 +241,12 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _write_answer(self, answer: ImmediateAnswer, *, keep_alive: bool = True) -> None:
         status, fields, body = answer
-        date = b"".join([b"%b: %b\r\n" % header for header in self.server_state.default_headers])
+        if self._default_headers is not self.server_state.default_headers:
+            # The server replaces them once a second, with the date.
+            self._default_headers = self.server_state.default_headers
+            self._default_lines = b"".join([b"%b: %b\r\n" % header for header in self._default_headers])
         end = b"\r\n" if keep_alive else b"connection: close\r\n\r\n"
-        self.transport.write(b"%b%b%b%b%b" % (STATUS_LINE[status], date, fields, end, body))
+        self.transport.write(b"%b%b%b%b%b" % (STATUS_LINE[status], self._default_lines, fields, end, body))
         if not keep_alive:
             self.transport.close()
 
