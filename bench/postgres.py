@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 
 from bench.clouds import MICROSECONDS, Clouds, measure_cpu
-from bench.load import CONNECTIONS, measure_instances
+from bench.load import CONNECTIONS, measure_instances, read_each_instance
 from bench.population import FIRST_NUMBER, ID_PREFIX, correct_counts_of, create_template, fill, instance_id, quoted
 from bench.postgres_wire import Recorder, Statement, record_statements
 from bench.processes import parent_of, read_cpu_seconds_with_ended
@@ -50,6 +50,7 @@ def measure_postgres(clouds: Clouds) -> Iterator[Result | Skipped]:
         data = _populate(clouds, url)
         scripts = {method: _write_script(clouds, data, url, method) for method in GOALS}
         with run_pileus(data, free_port(), "--database", url) as server:
+            read_each_instance(server.url, clouds.ids)
             for method in GOALS:
                 command = [pgbench, "-n", "-M", "prepared", "-j1", f"-c{CONNECTIONS}", "-f", str(scripts[method]), url]
                 yield from _measure(clouds, server, method, command, _find_server_process(url)).results()

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.clouds import Clouds, measure_cpu, wait_for_tasks
-from bench.load import Load, measure_instances, measure_mixture, read_instances, send_all
+from bench.load import Load, measure_instances, measure_mixture, read_each_instance
 from bench.population import order_body
 from bench.results import Goal, Result, at_least, format_number
 from bench.servers import Server, free_port, run_floor, run_pileus
@@ -54,9 +54,8 @@ def _run_side_by_side(clouds: Clouds, *, with_logging: bool = False) -> Iterator
         servers = {FLOOR: floor, BARE: bare, PILEUS: pileus}
         if copy:
             servers[LOGGING] = stack.enter_context(run_pileus(copy, free_port(), "--request-log", "on"))
-        # The first request for an instance reads all of it: on a slow machine that would be most of a round.
-        for kind in {PILEUS, LOGGING} & servers.keys():
-            send_all(servers[kind].url, read_instances(clouds.ids))
+        for kind in servers.keys() - {FLOOR, BARE}:
+            read_each_instance(servers[kind].url, clouds.ids)
         yield SideBySide(clouds, data, servers)
 
 

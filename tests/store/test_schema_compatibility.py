@@ -10,7 +10,13 @@ import pytest
 from pileus.store.database import Database, DatabaseInUse, DatabaseNewerThanProgram, Migration
 from pileus.store.postgres_migrations import LOCK_ATTEMPTS
 from pileus.store.schema import load_migrations, open_database
-from pileus.store.schema_compatibility import FIRST, find_oldest_server, has_compatibility, pending_migrations
+from pileus.store.schema_compatibility import (
+    FIRST,
+    find_oldest_server,
+    for_all_servers,
+    has_compatibility,
+    pending_migrations,
+)
 from tests.databases import database_url
 
 TABLE = (9000, "table", "CREATE TABLE futures (id BIGINT PRIMARY KEY);\nINSERT INTO futures VALUES (1);\n")
@@ -38,11 +44,12 @@ def test_a_migration_that_only_adds_is_for_all_servers_and_others_say_for_which(
     assert find_oldest_server((40, "change", script)) == oldest
 
 
-def test_a_function_is_for_servers_that_know_it() -> None:
+def test_a_function_is_for_servers_that_know_it_unless_it_says_otherwise() -> None:
     async def change(tx: object) -> None:
         """Change something."""
 
     assert find_oldest_server((40, "change", change)) == 40
+    assert find_oldest_server((40, "change", for_all_servers(change))) == 0
 
 
 def test_a_server_may_be_older_than_the_schema_by_as_much_as_that_says() -> None:

@@ -121,18 +121,18 @@ def place_of(caller: Caller, params: dict[str, Any]) -> Place:
 
 
 def _require_valid_inputs(state: AppState, scope: Any) -> dict[str, Any]:
-    """Check the query and return the path parameters. Raises InOtherCell if another cell answers the request."""
+    """Check the query and the cell, and return the path parameters. Raises Invalid, NotFound or as `check_cell`."""
     if query := scope["query_string"]:
         check_query_values(query)
         if state.strict:
             check_parameters_are_read(query, scope["route_handler"])
     params = require_valid_path_params(scope["path_params"])
-    check_place_is_here(state, scope, params)
+    check_cell(state, scope, params)
     return params
 
 
-def check_place_is_here(state: AppState, scope: Any, params: dict[str, Any]) -> None:
-    """Check the place that the path names. Raises InOtherCell if another cell answers the request."""
+def check_cell(state: AppState, scope: Any, params: dict[str, Any]) -> None:
+    """Check that the cell of this server answers the request. Raises InOtherCell, NotOffered or Unavailable."""
     if state.cells:
         check_request_is_here(state.cells.cells, state.cells.marks, scope, params)
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple
 
-from pileus.api.authorization import admit_caller, check_place_is_here, has_token, place_of
+from pileus.api.authorization import admit_caller, check_cell, has_token, place_of
 from pileus.api.context import AppState
 from pileus.api.dispatcher import LOOKUP_PROBLEM, DirectRoute, DirectRoutes
 from pileus.api.middleware import RequestObserver
@@ -89,7 +89,7 @@ class ImmediateAnswers:
             if body is not None:
                 # There are answers for valid ids in their canonical form only.
                 admit_caller(state, route.access, caller, scope)
-                check_place_is_here(state, scope, params)
+                check_cell(state, scope, params)
         except Exception:  # noqa: BLE001  # alike
             return None
         return body

@@ -33,7 +33,7 @@ PLAIN_PATH = re.compile(rb"/[0-9A-Za-z/_.-]*")
 GET = b"GET "
 MAX_KNOWN_BYTES = 4 << 10
 """A longer head is parsed each time: each connection keeps one."""
-HEADER_LINES = re.compile(rb" HTTP/1\.1\r\n(?:[^\r\n]+\r\n)+\r\n")
+REST_OF_HEAD = re.compile(rb" HTTP/1\.1\r\n(?:[^\r\n]+\r\n)+\r\n")
 """What follows the path in the head of one request; nothing follows the head."""
 BODY_HEADERS = frozenset((b"content-length", b"transfer-encoding", b"expect"))
 """Those of a request with a body."""
@@ -106,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
         self._default_headers: list[tuple[bytes, bytes]] = []
         self._default_lines = b""
         self._received = b""
-        self._is_first = False
+        self._may_answer_at_once = False
         self._known_head: KnownHead | None = None
         self._is_answered = False
         self._has_body = False
@@ -136,9 +136,9 @@ class HttpProtocol(HttpToolsProtocol):
         if self._known_head and not self._has_request and self._answer_known_head(self._known_head, data):
             return
         self._received = b"" if self._has_request else data
-        self._is_first = True
+        self._may_answer_at_once = self._answer_immediately is not None
         super().data_received(data)
-        self._is_first, self._received = False, b""
+        self._may_answer_at_once, self._received = False, b""
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -176,7 +176,7 @@ class HttpProtocol(HttpToolsProtocol):
         self.deadline = self.loop.time() + self.limits.body_timeout
         if self._host_count > 1 or (not self._host_count and self.parser.get_http_version() == "1.1"):
             self._refuse_request(HTTPStatus.BAD_REQUEST, "A request needs exactly one Host header.")
-        if self._is_first and self._answer_at_once():
+        if self._may_answer_at_once and self._answer_at_once():
             return
         super().on_headers_complete()
         if self._is_handed_over():
@@ -189,7 +189,7 @@ class HttpProtocol(HttpToolsProtocol):
 
         Only the first of the requests that arrive together is answered so: others get their turn before the next one.
         """
-        self._is_first = False
+        self._may_answer_at_once = False
         if not self._is_plain_get() or not self._answer_from_memory(self.url, self.headers):
             return False
         self._is_answered = True
@@ -200,7 +200,7 @@ class HttpProtocol(HttpToolsProtocol):
         """Return what followed the path, if the request arrived alone and as a whole."""
         start, received = GET + self.url, self._received
         is_short = len(received) - len(start) <= MAX_KNOWN_BYTES
-        if not (is_short and received.startswith(start) and HEADER_LINES.fullmatch(received, len(start))):
+        if not (is_short and received.startswith(start) and REST_OF_HEAD.fullmatch(received, len(start))):
             return None
         return KnownHead(received[len(start) :], self.headers)
 

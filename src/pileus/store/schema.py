@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pileus.store.catalogue_id_migration import replace_catalogue_ids
 from pileus.store.database import NEWEST, Database, Migration, OnCommit, Tx, Work
-from pileus.store.schema_compatibility import SERVERS
+from pileus.store.schema_compatibility import for_all_servers
 from pileus.store.secret_keys import prepare_secrets
 from pileus.store.secrets import KEY_FILE, SecretBox
 from pileus.store.sqlite import Sqlite
@@ -42,18 +42,15 @@ async def add_instance_stamps(tx: Tx) -> None:
         await tx.run(statement)
 
 
+@for_all_servers
 async def cluster_tags(tx: Tx) -> None:
     """On SQLite, keep the tags of a resource side by side, in their index. Such tables are SQLite's own.
 
-    The former indexes go with the former table: the next migrations create others.
+    The columns stay as they are. The former indexes go with the former table: the next migrations create others.
     """
     if isinstance(tx, DirectTx):
         for statement in CLUSTERED_TAGS:
             await tx.run(statement)
-
-
-# The columns stay as they are.
-setattr(cluster_tags, SERVERS, 0)
 
 
 FUNCTIONS: dict[int, tuple[str, Work[None]]] = {

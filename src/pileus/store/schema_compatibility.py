@@ -8,12 +8,10 @@ start again. Any other migration ends this for older servers, unless it says whi
 import re
 from collections.abc import Sequence
 
-from pileus.store.database import DatabaseNewerThanProgram, Migration
+from pileus.store.database import DatabaseNewerThanProgram, Migration, Work
 
 FIRST = "schema_compatibility"
 """The name of the migration since which the database has the compatibility of each migration."""
-SERVERS = "oldest_server"
-"""The attribute with which a migration that is a function says which servers can go on."""
 DECLARATION = re.compile(r"^-- oldest server: ([0-9]+)$", re.MULTILINE)
 COMMENT = re.compile(r"^\s*--.*$", re.MULTILINE)
 ADDITION = re.compile(r"CREATE TABLE |CREATE INDEX |ALTER TABLE \w+ ADD COLUMN |INSERT INTO |UPDATE ")
@@ -29,10 +27,16 @@ def find_oldest_server(migration: Migration) -> int:
     """Return the newest migration that a server has to know to use the schema after this one; 0 for any server."""
     number, _, work = migration
     if not isinstance(work, str):
-        return int(getattr(work, SERVERS, number))
+        return int(getattr(work, "oldest_server", number))
     if declared := DECLARATION.search(work):
         return int(declared[1])
     return 0 if all(map(_is_addition, split_statements(work))) else number
+
+
+def for_all_servers(work: Work[None]) -> Work[None]:
+    """Declare that all servers can use the schema after a migration that is a function."""
+    work.oldest_server = 0  # type: ignore[attr-defined]  # what `find_oldest_server` reads
+    return work
 
 
 def _is_addition(statement: str) -> bool:
