@@ -36,6 +36,10 @@ def connect(home: Path) -> openstack.connection.Connection:
 def main() -> None:
     """Create what is missing."""
     identity = connect(Path(sys.argv[1])).identity
+    conformance = identity.find_project("conformance") or identity.create_project(
+        name="conformance", domain_id="default"
+    )
+    identity.assign_project_role_to_user(conformance, identity.find_user("admin"), identity.find_role("admin"))
     project = identity.find_project("service") or identity.create_project(name="service", domain_id="default")
     roles = [
         identity.find_role("admin"),

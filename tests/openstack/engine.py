@@ -58,12 +58,17 @@ class Engine:
         return details
 
     def list_remaining(self) -> list[str]:
-        """Return kind and name of all that is of Pileus, without security groups: projects keep their default one."""
+        """Return kind and name of all that is of Pileus in the project, without security groups.
+
+        Projects keep their default group. Other projects belong to other tests.
+        """
+        own = asyncio.run(self._cloud.find_project_id())
         named = [
             (kind, item["description"] if kind == "floatingips" else item["name"])
             for kind in LISTS
             if kind != "servers"
             for item in self.find_all(kind)
+            if item.get("project_id", own) == own
         ]
         servers = [("servers", server["name"]) for server in self.find_all("servers", tags=MACHINE_TAG)]
         return [f"{kind} {name}" for kind, name in named if (name or "").startswith(PREFIX)] + [

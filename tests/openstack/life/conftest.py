@@ -1,4 +1,4 @@
-"""Two machines with the tiny guest in one network, of which the first has a floating IP."""
+"""Two machines with the tiny guest on two hosts in one network, of which the first has a floating IP."""
 
 from collections.abc import Iterator
 
@@ -35,8 +35,9 @@ def machines(installation: Installation) -> Iterator[Machines]:
         open_port(client, group.id, 80)
         interface = {"type": "subnet", "network_id": network.id, "subnet_id": subnet.id}
         public = {**interface, "floating_ip": {"source": "new"}}
-        web_id = installation.order(client, "web", public)
-        other_id = installation.order(client, "other", interface)
+        apart = client.cloud.placement_groups.create(name="apart", policy="anti-affinity").servergroup_id
+        web_id = installation.order(client, "web", public, servergroup_id=apart)
+        other_id = installation.order(client, "other", interface, servergroup_id=apart)
         machines = Machines(
             group_id=group.id,
             web_id=web_id,
@@ -49,6 +50,7 @@ def machines(installation: Installation) -> Iterator[Machines]:
         yield machines
         for instance_id in (web_id, other_id):
             installation.delete(client, instance_id)
+        client.cloud.placement_groups.delete(group_id=apart)
         for router in client.cloud.networks.routers.list():
             _delete_router(client, router)
         client.cloud.networks.delete_and_poll(network_id=network.id)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pileus.domain.catalogue import derive_public_image_id
+from pileus.drivers.openstack.cloud import Json
 from pileus.drivers.openstack.driver import Openstack
 from pileus.drivers.openstack.names import PREFIX, machine_id_of
 from pileus.drivers.openstack.octavia.changes import BALANCERS, SERVICE
@@ -15,7 +16,7 @@ IMAGE = "debian-12-generic-x64"
 
 
 class OpenstackTestHarness(DriverTestHarness):
-    """The cloud of the settings is used for tests alone: all that has a name of Pileus is deleted."""
+    """The project of the settings is used for tests alone: all in it that has a name of Pileus is deleted."""
 
     def create(self, config: DriverConfig[OpenstackSettings]) -> Openstack:
         """Create the driver. Raises MissingRequirement without a cloud."""
@@ -37,12 +38,12 @@ class OpenstackTestHarness(DriverTestHarness):
 
 
 async def _delete_everything(driver: Openstack) -> None:
-    for floating_ip in (await driver.cloud.get("network", "/floatingips"))["floatingips"]:
+    for floating_ip in await _list_own(driver, "network", "/floatingips", "floatingips"):
         await driver.ensure_no_floating_ip(floating_ip["description"].removeprefix(PREFIX))
     for server in (await driver.cloud.get("compute", "/servers/detail"))["servers"]:
         await driver.ensure_no_machine(machine_id_of(server) or "")
     if await driver.cloud.has_service(SERVICE):
-        for balancer in (await driver.cloud.get(SERVICE, BALANCERS))["loadbalancers"]:
+        for balancer in await _list_own(driver, SERVICE, BALANCERS, "loadbalancers"):
             await driver.ensure_no_load_balancer(balancer["name"].removeprefix(PREFIX))
     deletions = {
         ("image", "/images", "images"): driver.ensure_no_image,
@@ -52,7 +53,17 @@ async def _delete_everything(driver: Openstack) -> None:
         ("network", "/networks", "networks"): driver.ensure_no_network,
         ("network", "/security-groups", "security_groups"): driver.ensure_no_security_group,
     }
-    for (service, path, kind), delete in deletions.items():
-        for item in (await driver.cloud.get(service, path))[kind]:
+    for place, delete in deletions.items():
+        for item in await _list_own(driver, *place):
             if (item["name"] or "").startswith(PREFIX):
                 await delete(item["name"].removeprefix(PREFIX))
+
+
+async def _list_own(driver: Openstack, service: str, path: str, kind: str) -> list[Json]:
+    """Return the resources of a kind in the driver's project: an administrator gets those of all projects.
+
+    Lists that are of one project by themselves may name none.
+    """
+    own = await driver.cloud.find_project_id()
+    items: list[Json] = (await driver.cloud.get(service, path))[kind]
+    return [item for item in items if item.get("project_id", item.get("owner", own)) == own]
