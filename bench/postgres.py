@@ -1,4 +1,7 @@
-"""GET and PATCH on PostgreSQL, against pgbench that sends the same statements to the same server."""
+"""GET and PATCH on PostgreSQL, against pgbench that sends the same statements to the same server.
+
+A second comparison is with the statements that Pileus sends if it keeps no answers: they read the whole instance.
+"""
 
 import asyncio
 import os
@@ -35,6 +38,8 @@ UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 RATE = re.compile(r"tps = ([\d.]+)")
 COUNT = re.compile(r"transactions actually processed: (\d+)")
 PILEUS, PGBENCH, BELOW, BELOW_PGBENCH = "Pileus", "pgbench", "PostgreSQL", "PostgreSQL below pgbench"
+PGBENCH_WHOLE = "pgbench that reads the whole instance"
+KEEP_NOTHING = ("--instance-cache", "0")
 # pgbench takes a colon before a letter or a digit for a variable, also inside a text.
 COLON = re.compile(r":(?=\w)")
 
@@ -48,12 +53,18 @@ def measure_postgres(clouds: Clouds) -> Iterator[Result | Skipped]:
         return
     with _create_database(address) as url:
         data = _populate(clouds, url)
-        scripts = {method: _write_script(clouds, data, url, method) for method in GOALS}
+        options = [pgbench, "-n", "-M", "prepared", "-j1", f"-c{CONNECTIONS}", "-f"]
+        commands = {
+            method: {
+                PGBENCH: [*options, _write_script(clouds, data, url, method), url],
+                PGBENCH_WHOLE: [*options, _write_script(clouds, data, url, method, *KEEP_NOTHING), url],
+            }
+            for method in GOALS
+        }
         with run_pileus(data, free_port(), "--database", url) as server:
             read_each_instance(server.url, clouds.ids)
             for method in GOALS:
-                command = [pgbench, "-n", "-M", "prepared", "-j1", f"-c{CONNECTIONS}", "-f", str(scripts[method]), url]
-                yield from _measure(clouds, server, method, command, _find_server_process(url)).results()
+                yield from _measure(clouds, server, method, commands[method], _find_server_process(url)).results()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +77,12 @@ class Comparison:
 
     def results(self) -> Iterator[Result]:
         """Yield the ratios of the rates and of the CPU times."""
-        medians = {side: Result(side, rates).median for side, rates in self.rates.items()}
-        ratios = [ours / theirs for ours, theirs in zip(self.rates[PILEUS], self.rates[PGBENCH], strict=True)]
-        details = f"{format_number(medians[PILEUS])} / {format_number(medians[PGBENCH])} per second"
-        yield Result(f"PostgreSQL, {self.method}: Pileus / pgbench", ratios, "", GOALS[self.method], details)
+        yield self._compare_rates(PGBENCH)
+        yield self._compare_rates(PGBENCH_WHOLE)
         medians = {part: Result(part, times).median for part, times in self.cpu.items()}
         ratios = [
             (self.cpu[PGBENCH][turn] + self.cpu[BELOW_PGBENCH][turn]) / (self.cpu[PILEUS][turn] + self.cpu[BELOW][turn])
-            for turn in range(len(ratios))
+            for turn in range(len(self.cpu[PILEUS]))
         ]
         ours, below, theirs, below_theirs = (
             format_number(medians[part]) for part in (PILEUS, BELOW, PGBENCH, BELOW_PGBENCH)
@@ -81,12 +90,20 @@ class Comparison:
         details = f"pgbench {theirs} + PostgreSQL {below_theirs} µs / Pileus {ours} + PostgreSQL {below} µs"
         yield Result(f"PostgreSQL, {self.method}: CPU, pgbench / Pileus", ratios, details=details)
 
+    def _compare_rates(self, other: str) -> Result:
+        ratios = [ours / theirs for ours, theirs in zip(self.rates[PILEUS], self.rates[other], strict=True)]
+        ours, theirs = (format_number(Result(side, self.rates[side]).median) for side in (PILEUS, other))
+        details = f"{ours} / {theirs} per second"
+        return Result(f"PostgreSQL, {self.method}: Pileus / {other}", ratios, "", GOALS[self.method], details)
 
-def _measure(clouds: Clouds, server: Server, method: str, pgbench: list[str], database: int) -> Comparison:
+
+def _measure(clouds: Clouds, server: Server, method: str, commands: dict[str, list[str]], database: int) -> Comparison:
     """Measure in turns; `database` is the process of the PostgreSQL server."""
     seconds = max(1, round(clouds.sizes.seconds))
     comparison = Comparison(
-        method, {PILEUS: [], PGBENCH: []}, {part: [] for part in (PILEUS, BELOW, PGBENCH, BELOW_PGBENCH)}
+        method,
+        {PILEUS: [], PGBENCH: [], PGBENCH_WHOLE: []},
+        {part: [] for part in (PILEUS, BELOW, PGBENCH, BELOW_PGBENCH)},
     )
     for _ in range(clouds.sizes.rounds):
         below = read_cpu_seconds_with_ended(database)
@@ -96,11 +113,12 @@ def _measure(clouds: Clouds, server: Server, method: str, pgbench: list[str], da
         comparison.cpu[PILEUS].append(used)
         comparison.cpu[BELOW].append(MICROSECONDS * below / load.requests)
         below, client = read_cpu_seconds_with_ended(database), _children_cpu_seconds()
-        rate, count = _run_pgbench([*pgbench, f"-T{seconds}"])
+        rate, count = _run_pgbench([*commands[PGBENCH], f"-T{seconds}"])
         below, client = read_cpu_seconds_with_ended(database) - below, _children_cpu_seconds() - client
         comparison.rates[PGBENCH].append(rate)
         comparison.cpu[PGBENCH].append(MICROSECONDS * client / count)
         comparison.cpu[BELOW_PGBENCH].append(MICROSECONDS * below / count)
+        comparison.rates[PGBENCH_WHOLE].append(_run_pgbench([*commands[PGBENCH_WHOLE], f"-T{seconds}"])[0])
     return comparison
 
 
@@ -158,20 +176,23 @@ def _populate(clouds: Clouds, url: str) -> Path:
     return data
 
 
-def _write_script(clouds: Clouds, data: Path, url: str, method: str) -> Path:
-    """Write a script for pgbench with the statements of one request, for any instance."""
+def _write_script(clouds: Clouds, data: Path, url: str, method: str, *options: str) -> str:
+    """Write a script for pgbench with the statements of one request, for any instance, and return its path.
+
+    The options are those of the server that sends these statements.
+    """
     with (
         record_statements(url) as (recorder, recorded_url),
-        run_pileus(data, free_port(), "--database", recorded_url) as server,
+        run_pileus(data, free_port(), "--database", recorded_url, *options) as server,
     ):
         recordings = [_record(recorder, server, method) for _ in range(2)]
         for _ in range(ATTEMPTS):
             if [statement.sql for statement in recordings[0]] == [statement.sql for statement in recordings[1]]:
                 break
             recordings = [recordings[1], _record(recorder, server, method)]
-    script = clouds.folder / f"{method}.sql"
+    script = clouds.folder / f"{method}{''.join(options)}.sql"
     script.write_text(make_script(recordings[0], recordings[1], clouds.sizes.instances))
-    return script
+    return str(script)
 
 
 def _record(recorder: Recorder, server: Server, method: str) -> list[Statement]:

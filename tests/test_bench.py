@@ -97,7 +97,7 @@ def test_postgres_is_measured_or_skipped_with_a_reason(clouds: Clouds) -> None:
     results = measure(clouds, ["postgres"])
 
     if SERVER:
-        assert [type(result) for result in results] == [Result] * 4
+        assert [type(result) for result in results] == [Result] * 6
     else:
         assert [result.reason for result in results if isinstance(result, Skipped)] == [NO_SERVER] * 2
 
