@@ -38,7 +38,7 @@ demo: $(VENV)/.run ## Watch the official SDK create, update and delete an instan
 	@$(BIN)/pileus demo
 
 test: $(VENV)/.dev ## Run all tests on SQLite and PostgreSQL: make test ARGS="-k tags"
-	scripts/with-postgres scripts/run-tests $(ARGS)
+	scripts/in-memory scripts/with-postgres scripts/run-tests $(ARGS)
 
 chaos: $(VENV)/.dev ## Kill, overload and attack servers at length: make chaos MINUTES=30 ARGS="-k crashes"
 	PILEUS_CHAOS_MINUTES=$(MINUTES) scripts/with-postgres $(BIN)/python -m pytest --timeout 7200 $(ARGS) tests/chaos
@@ -58,7 +58,7 @@ test-openstack-failures: ## Bring it up, and let parts of it fail in the middle 
 record-openstack: ## Bring it up, and record its answers for the normal tests
 
 coverage: $(VENV)/.dev ## Run all tests, and list the files whose branches they do not cover completely (twice the time)
-	scripts/with-postgres scripts/run-tests --cov --cov-report= $(ARGS)
+	scripts/in-memory scripts/with-postgres scripts/run-tests --cov --cov-report= $(ARGS)
 	@$(BIN)/coverage report
 
 quick: $(VENV)/.dev ## Run lint and the tests that need no database and no server, in under 20 s

@@ -13,8 +13,8 @@ from pileus.domain.context import Context
 from pileus.domain.faults import Fault, FaultKind
 from pileus.domain.network.ddos_profiles import DdosProfile
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.network.networks import Network, Subnet, next_free_address
-from pileus.domain.network.ports import AssignedAddress, Port, derive_mac_address
+from pileus.domain.network.networks import Network, Subnet
+from pileus.domain.network.ports import Port, derive_mac_address
 from pileus.domain.network.security_groups import SecurityGroup
 from pileus.domain.network.security_rules import NewRule, SecurityGroupRule, new_rule_record
 from pileus.domain.places import Caller, Place
@@ -28,7 +28,7 @@ from pileus.store import counters, faults, tags
 from pileus.store.account import user_actions
 from pileus.store.compute import images, instances
 from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles, floating_ips, networks, ports, security_groups, subnets
+from pileus.store.network import addresses, ddos_profiles, floating_ips, networks, ports, security_groups, subnets
 from pileus.store.rows import Table
 from pileus.store.storage import attachments, volumes
 from pileus.tasks.compute.machines import load_nic_spec
@@ -162,11 +162,10 @@ async def a_floating_ip(tenant: Tenant, port: Port | None = None, **changes: Any
         subnet = await _get_external_subnet(tx, tenant)
         fixed = (await ports.list_addresses(tx, port.id))[0].ip if port else None
         fields = {"port_id": port and port.id, "fixed_ip_address": fixed, "status": "ACTIVE" if port else "DOWN"}
-        ip = await _find_free_address(tx, subnet)
-        floating = FloatingIP(**{"floating_ip_address": ip, **updated_record_fields(tenant), **fields, **changes})
+        floating = FloatingIP(**{"floating_ip_address": "", **updated_record_fields(tenant), **fields, **changes})
         await floating_ips.add(tx, floating)
-        await ports.add_address(tx, AssignedAddress(subnet_id=subnet.id, ip=ip, floating_ip_id=floating.id))
-        return floating
+        ip = await addresses.allocate(tx, subnet, floating_ip_id=floating.id)
+        return await floating_ips.save(tx, floating, floating.with_address(ip))
 
     floating = await tenant.running.app_state.db.write(write)
     if floating.port_id and floating.fixed_ip_address:
@@ -299,13 +298,6 @@ async def _get_external_subnet(tx: Tx, tenant: Tenant) -> Subnet:
     return subnet
 
 
-async def _find_free_address(tx: Tx, subnet: Subnet) -> str:
-    rows = await tx.all("SELECT ip FROM addresses WHERE subnet_id = :id", id=subnet.id)
-    address = next_free_address(subnet, {row[0] for row in rows})
-    assert address is not None
-    return address
-
-
 async def _add_port(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: Subnet, **changes: Any) -> Port:
     fields = updated_record_fields(tenant)
     place = (
@@ -319,9 +311,7 @@ async def _add_port(tx: Tx, tenant: Tenant, instance: Instance | None, subnet: S
         "mac_address": derive_mac_address(fields["id"]),
     }
     port = await ports.add(tx, Port(**{**fields, **network_fields, **place, **changes}))
-    await ports.add_address(
-        tx, AssignedAddress(subnet_id=subnet.id, ip=await _find_free_address(tx, subnet), port_id=port.id)
-    )
+    await addresses.allocate(tx, subnet, port_id=port.id)
     return port
 
 

@@ -26,7 +26,8 @@ REGION = 1
 ENDED = ("FINISHED", "ERROR")
 
 
-@dataclass(slots=True)
+# asyncio describes what a fixture returns each time that it runs a coroutine: a short description is fast.
+@dataclass(slots=True, repr=False)
 class Tenant:
     """A client with one project in region 1; `api` authenticates as administrator, `sdk` is the official client."""
 

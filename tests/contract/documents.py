@@ -6,6 +6,7 @@ The published contract is not part of the project. Without it beside the checkou
 import ipaddress
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cache, cached_property, reduce
@@ -149,18 +150,20 @@ class Contract:
         return True
 
     @cached_property
-    def _templates(self) -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-        paths = self.document["paths"]
+    def _operations(self) -> dict[tuple[str, int], list[tuple[re.Pattern[str], dict[str, Any]]]]:
+        """The operations with the patterns of their paths, by the method and the number of segments."""
+        operations = defaultdict(list)
         # A literal segment is a better match than a parameter: templates with few parameters are tried first.
-        ordered = sorted(paths, key=lambda path: len(PARAMETER.findall(path)))
-        return [(re.compile("[^/]+".join(map(re.escape, PARAMETER.split(path)))), paths[path]) for path in ordered]
+        for path, verbs in sorted(self.document["paths"].items(), key=lambda item: len(PARAMETER.findall(item[0]))):
+            pattern = re.compile("[^/]+".join(map(re.escape, PARAMETER.split(path))))
+            for method in verbs.keys() & set(METHODS):
+                operations[method, path.count("/")].append((pattern, verbs[method]))
+        return operations
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         plain = path.split("?", maxsplit=1)[0]
-        matches: Iterator[dict[str, Any]] = (
-            verbs[method] for pattern, verbs in self._templates if method in verbs and pattern.fullmatch(plain)
-        )
-        return next(matches, None)
+        candidates = self._operations.get((method, plain.count("/")), ())
+        return next((operation for pattern, operation in candidates if pattern.fullmatch(plain)), None)
 
     def _check(self, body: bytes, schema: str, where: str) -> None:
         errors = [

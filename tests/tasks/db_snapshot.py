@@ -1,6 +1,7 @@
 """Compare all rows of the database, also those of the simulated driver, to find what an operation has left behind."""
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -8,8 +9,6 @@ from pileus.store.database import Database, Tx
 from pileus.store.sqlite import Sqlite
 from tests.watched_transactions import leave_unwatched
 
-Row = tuple[tuple[str, Any], ...]
-Rows = dict[str, list[Row]]
 Columns = dict[str, list[str]]
 KNOWN_COLUMNS: WeakKeyDictionary[Database, Columns] = WeakKeyDictionary()
 SQLITE_COLUMNS = (
@@ -44,8 +43,21 @@ CHANGE_COLUMNS = {"revision", "stamp", "updated_at", "changed_at", "change_numbe
 SPECIFICATION_COLUMNS = {("simulated_machines", "spec"), ("simulated_network_parts", "traffic")}
 # The last outage of an instance: a reboot is one, even if it fails. Those of members are injected, and stay compared.
 OUTAGE_COLUMNS = {("instances", "outage_began_at"), ("instances", "outage_ended_at")}
+LOCK_COLUMNS = {"task_id", "task_state"}
 # Tables that are kept between tests.
 KEPT_TABLES = {"clients", "flavors", "users", "projects", "counters", "schema_versions", "api_keys", "faults"}
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of tables as texts: most are only compared."""
+
+    columns: Columns = field(default_factory=dict)
+    texts: dict[str, set[str]] = field(default_factory=dict)
+
+    def parse(self, table: str, text: str) -> dict[str, Any]:
+        """Return the values of a row by their columns."""
+        return dict(zip(self.columns[table], json.loads(text), strict=True))
 
 
 async def load_all_rows(db: Database) -> Rows:
@@ -56,10 +68,10 @@ async def load_all_rows(db: Database) -> Rows:
         f"SELECT '{table}', CAST(json_array({', '.join(names)}) AS TEXT) FROM {table}"
         for table, names in columns.items()
     ]
-    rows: Rows = {table: [] for table in columns}
+    rows = Rows(columns, {table: set() for table in columns})
     async with db.read() as tx:
-        for table, values in await tx.all(" UNION ALL ".join(parts)):
-            rows[table].append(tuple(zip(columns[table], json.loads(values), strict=True)))
+        for table, text in await tx.all(" UNION ALL ".join(parts)):
+            rows.texts[table].add(text)
     return rows
 
 
@@ -107,13 +119,16 @@ async def delete_tenant_rows(db: Database) -> None:
         await db.write(write)
 
 
-def diff_rows(before: Rows, after: Rows) -> dict[str, list[Any]]:
+def diff_rows(before: Rows, after: Rows) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Return the new and the removed rows of each table."""
     changes = {}
-    for table in after:
-        removed, new = set(before[table]) - set(after[table]), set(after[table]) - set(before[table])
+    for table, texts in after.texts.items():
+        removed, new = before.texts[table] - texts, texts - before.texts[table]
         if removed or new:
-            changes[table] = [*(("removed", row) for row in removed), *(("new", row) for row in new)]
+            changes[table] = [
+                *(("removed", after.parse(table, text)) for text in removed),
+                *(("new", after.parse(table, text)) for text in new),
+            ]
     return changes
 
 
@@ -121,7 +136,8 @@ def locked_rows(rows: Rows, client_id: int) -> list[tuple[str, dict[str, Any]]]:
     """Return the rows of a tenant that a task has locked."""
     return [
         (table, values)
-        for table, table_rows in rows.items()
-        for values in map(dict, table_rows)
-        if values.get("client_id") == client_id and (values.get("task_id") or values.get("task_state"))
+        for table, texts in rows.texts.items()
+        if "client_id" in rows.columns[table] and LOCK_COLUMNS & {*rows.columns[table]}
+        for values in (rows.parse(table, text) for text in texts)
+        if values["client_id"] == client_id and any(values.get(name) for name in LOCK_COLUMNS)
     ]

@@ -57,13 +57,14 @@ REPEATABLE = WITHOUT_LOCKS | {name for name in NAMES if name.startswith("create_
 REPEATABLE -= {"create_ddos_profile", "create_image", "create_subnet"}
 
 
-@dataclass(slots=True)
+# asyncio describes what a fixture returns each time that it runs a coroutine: a short description is fast.
+@dataclass(slots=True, repr=False)
 class IdleCloud:
     """A cloud whose engine runs only on demand, and a tenant."""
 
     tenant: Tenant
     clock: Clock
-    before: Rows = field(default_factory=dict)
+    before: Rows = field(default_factory=Rows)
 
     async def load_all_rows(self) -> Rows:
         """Return all rows of the database, in which the driver's are too."""
