@@ -10,7 +10,7 @@ METHODS := src/pileus/cli/resource_methods.json
 CHECKED := src tests $(wildcard bench examples website)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve guest test test-openstack test-openstack-failures record-openstack test-container chaos quick check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture console-pictures lock clean
+.PHONY: help setup serve guest test test-openstack test-openstack-failures record-openstack test-container chaos quick lint check coverage demo bench bench-million bench-machines bench-growth docs site site-links picture console-pictures lock clean
 
 help: ## List these commands
 	@echo "Pileus: a compute-cloud control plane that speaks the Gcore Cloud REST API."
@@ -66,10 +66,12 @@ quick: $(VENV)/.dev ## Run lint and the tests that need no database and no serve
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/python -m pytest tests/domain tests/api/wire tests/test_rooms.py tests/test_names.py
 
-check: $(VENV)/.dev ## Check format, lint, types, imports, names, and the examples in the documents
+lint: $(VENV)/.dev ## Check format, lint and types
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/ruff check $(CHECKED)
 	$(BIN)/mypy
+
+check: lint ## Check format, lint, types, imports, names, and the examples in the documents
 	$(BIN)/python -m pytest tests/test_rooms.py tests/test_names.py tests/docs
 
 bench: $(VENV)/.dev ## Measure requests against the floor, on both databases: make bench PARTS=get,patch (needs wrk; QEMU for machines)

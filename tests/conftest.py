@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from pileus.app import RunningCloud, run_cloud
+from pileus.services.account import passwords
 from pileus.store import faults
 from pileus.store.count_checks import find_wrong_counts
 from pileus.store.database import Database
@@ -46,6 +47,15 @@ def runtime_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     """Let commands find no server but those of this process's tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fast_passwords() -> Iterator[None]:
+    """Hash passwords with little work in this process: each takes half a second of a slow machine otherwise."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "ITERATIONS", 1)
+        patch.setattr(passwords, "MEMORY", 1 << 10)
         yield
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 from gcore import Gcore
 
 from pileus.domain.catalogue import derive_public_image_id
@@ -19,6 +20,8 @@ from tests.servers import KEY, Server
 SYSTEM = derive_public_image_id(1, "debian-12-generic-x64")
 SMALL, LARGER = "g1s-shared-1-0.5", "g1-standard-2-4"
 KEY_NAME = "key"
+HEADERS = {"Authorization": f"APIKey {KEY}"}
+SSH = 22
 OPTIONS = ("--driver", "qemu", "--qemu-cpu-ratio", "32", "--qemu-ram-ratio", "4", "--image-sources", "any")
 """Options of the server."""
 QUIET = (
@@ -96,7 +99,7 @@ class RealCloud:
         """Run a command in an instance by SSH, once that works, and return its output."""
 
         def attempt() -> subprocess.CompletedProcess[str] | None:
-            result = self._run_by_ssh(instance_id, command)
+            result = self.run_by_ssh(self._login_to(instance_id), command)
             return None if result.returncode == 255 else result
 
         result: subprocess.CompletedProcess[str] = until(attempt)
@@ -105,12 +108,18 @@ class RealCloud:
     def power_off(self, instance_id: str) -> None:
         """Have the guest power off, once SSH works. Its answer may be lost: the machine ends at once."""
         self.ssh(instance_id, "sync")
-        self._run_by_ssh(instance_id, "poweroff -f", "-o", "ServerAliveInterval=3")
+        self.run_by_ssh(self._login_to(instance_id), "poweroff -f", "-o", "ServerAliveInterval=3")
 
-    def _run_by_ssh(self, instance_id: str, command: str, *options: str) -> subprocess.CompletedProcess[str]:
-        login = self.cli("instances", "ssh", instance_id, "--user", "root", "--print").split()
+    def run_by_ssh(self, login: list[str], command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        """Run a command by the command line of SSH that logs in to an instance."""
         arguments = [login[0], "-i", str(self.key), *QUIET, *options, *login[1:], command]
         return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
+
+    def _login_to(self, instance_id: str) -> list[str]:
+        """Return what `pileus instances ssh` prints, which takes longer: it is a process that imports the CLI."""
+        answer = httpx.get(f"{self.server.url}/_pileus/instances/1/1/{instance_id}/ways", headers=HEADERS)
+        (forward,) = [way for way in answer.raise_for_status().json() if way["port"] == SSH]
+        return ["ssh", "-p", str(forward["host_port"]), f"root@{forward['host_address']}"]
 
     def status(self, client: Gcore, instance_id: str, status: str) -> None:
         """Wait until an instance has a status."""

@@ -39,6 +39,8 @@ def test_metadata_follows_changes_of_name_and_tags(real: RealCloud, client: Gcor
     instance_id = real.order(client, "web", tags={"env": "prod", "old": "1"})
 
     assert real.ssh(instance_id, "hostname").strip() == "web"
+    login = real.cli("instances", "ssh", instance_id, "--user", "root", "--print").split()
+    assert real.run_by_ssh(login, "hostname").stdout.strip() == "web"
     assert '"name": "web"' in read_metadata(real, instance_id, "/openstack/latest/meta_data.json")
     assert read_metadata(real, instance_id, "/latest/meta-data/tags/instance/env") == "prod"
     instance = client.cloud.instances.get(instance_id=instance_id)
