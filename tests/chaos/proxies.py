@@ -19,6 +19,7 @@ class Proxy:
         self._upstream = (host, port)
         self._port = 0
         self._server: asyncio.Server | None = None
+        self._is_refusing = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -37,11 +38,13 @@ class Proxy:
     async def accept(self) -> None:
         """Accept connections, on the same port as before."""
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
+            self._is_refusing = False
+            self._server = await asyncio.start_server(self._begin, "127.0.0.1", self._port)
             self._port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
         """Lose all connections and refuse further ones."""
+        self._is_refusing = True
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -80,16 +83,16 @@ class Proxy:
         self._held_pattern = None
         self._released.set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward a connection in a task. It may be cancelled before it begins, so the task cannot close it itself."""
+        if self._is_refusing:
+            # It was accepted just before the proxy refused further ones.
+            writer.transport.abort()
+            return
+        task = asyncio.create_task(self._forward(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        try:
-            await self._forward(reader, writer)
-        finally:
-            # Also when it is cancelled while it connects: asyncio leaves such a connection open.
-            writer.transport.abort()
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
