@@ -28,7 +28,6 @@ from pileus.settings import Settings
 from pileus.store import faults
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
-from pileus.store.sqlite import Sqlite
 from tests.api.foreign_ids import create_everything
 from tests.builders import driver_of
 from tests.databases import BACKENDS
@@ -37,8 +36,6 @@ from tests.tenants import REGION
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES, WORKFLOWS, ROW, LEAST_GOOD = 10, 15, 25, 20
-EXAMPLES_ON_SQLITE = 5
-"""They are the first ones of those on PostgreSQL, which refuses more values, and making them takes most of the time."""
 SCHEMA = schemathesis.openapi.from_dict(openapi_document(make_app(Settings())))
 FOUND: list[Any] = list(SCHEMA.get_all_operations())
 OPERATIONS = [operation.ok() for operation in FOUND]
@@ -69,10 +66,9 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def test_no_generated_request_causes_500(world: SyncApp, operation: Any) -> None:
     tenant = world.tenant()
     ids = world.run(create_everything(tenant))
-    is_sqlite = isinstance(world.running.app_state.db, Sqlite)
 
     @settings(
-        max_examples=EXAMPLES_ON_SQLITE if is_sqlite else EXAMPLES,
+        max_examples=EXAMPLES,
         deadline=None,
         derandomize=True,
         database=None,
