@@ -36,11 +36,11 @@ def connect(home: Path) -> openstack.connection.Connection:
 def main() -> None:
     """Create what is missing."""
     identity = connect(Path(sys.argv[1])).identity
-    conformance = identity.find_project("conformance") or identity.create_project(
-        name="conformance", domain_id="default"
+    conformance, project = (
+        identity.find_project(name) or identity.create_project(name=name, domain_id="default")
+        for name in ("conformance", "service")
     )
     identity.assign_project_role_to_user(conformance, identity.find_user("admin"), identity.find_role("admin"))
-    project = identity.find_project("service") or identity.create_project(name="service", domain_id="default")
     roles = [
         identity.find_role("admin"),
         identity.find_role("service") or identity.create_role(name="service"),
