@@ -150,19 +150,19 @@ class Contract:
         return True
 
     @cached_property
-    def _operations(self) -> dict[tuple[str, int], list[tuple[re.Pattern[str], dict[str, Any]]]]:
+    def _routes(self) -> dict[tuple[str, int], list[tuple[re.Pattern[str], dict[str, Any]]]]:
         """The operations with the patterns of their paths, by the method and the number of segments."""
-        operations = defaultdict(list)
+        routes = defaultdict(list)
         # A literal segment is a better match than a parameter: templates with few parameters are tried first.
         for path, verbs in sorted(self.document["paths"].items(), key=lambda item: len(PARAMETER.findall(item[0]))):
             pattern = re.compile("[^/]+".join(map(re.escape, PARAMETER.split(path))))
             for method in verbs.keys() & set(METHODS):
-                operations[method, path.count("/")].append((pattern, verbs[method]))
-        return operations
+                routes[method, path.count("/")].append((pattern, verbs[method]))
+        return routes
 
     def _operation(self, method: str, path: str) -> dict[str, Any] | None:
         plain = path.split("?", maxsplit=1)[0]
-        candidates = self._operations.get((method, plain.count("/")), ())
+        candidates = self._routes.get((method, plain.count("/")), ())
         return next((operation for pattern, operation in candidates if pattern.fullmatch(plain)), None)
 
     def _check(self, body: bytes, schema: str, where: str) -> None:

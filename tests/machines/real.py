@@ -115,10 +115,15 @@ class RealCloud:
         arguments = [login[0], "-i", str(self.key), *QUIET, *options, *login[1:], command]
         return subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=60)
 
+    def list_forwards(self, noun: str, resource_id: str) -> list[dict[str, Any]]:
+        """Return the ports of the host that lead to an instance or to a load balancer."""
+        answer = httpx.get(f"{self.server.url}/_pileus/{noun}/1/1/{resource_id}/ways", headers=HEADERS)
+        forwards: list[dict[str, Any]] = answer.raise_for_status().json()
+        return forwards
+
     def _login_to(self, instance_id: str) -> list[str]:
-        """Return what `pileus instances ssh` prints, which takes longer: it is a process that imports the CLI."""
-        answer = httpx.get(f"{self.server.url}/_pileus/instances/1/1/{instance_id}/ways", headers=HEADERS)
-        (forward,) = [way for way in answer.raise_for_status().json() if way["port"] == SSH]
+        """Return the command line that logs in, without the process that `pileus instances ssh` is."""
+        (forward,) = [forward for forward in self.list_forwards("instances", instance_id) if forward["port"] == SSH]
         return ["ssh", "-p", str(forward["host_port"]), f"root@{forward['host_address']}"]
 
     def status(self, client: Gcore, instance_id: str, status: str) -> None:

@@ -13,7 +13,6 @@ from gcore.types.cloud import LoadBalancer
 from pileus.drivers.qemu.haproxy.programs import HaproxyPrograms
 from tests.machines.real import RealCloud, open_web_port, until
 from tests.requirements import skip_unless_required
-from tests.servers import KEY
 
 MONITOR = {"type": "HTTP", "url_path": "/", "delay": 2, "timeout": 1, "max_retries": 1, "max_retries_down": 1}
 
@@ -96,8 +95,7 @@ def balance(client: Gcore, network_id: str, subnet_id: str, members: list[Any]) 
 
 def forwarded_url(real: RealCloud, load_balancer_id: str) -> str:
     """Return the URL at which the host forwards to the only listener."""
-    path = f"{real.server.url}/_pileus/loadbalancers/1/1/{load_balancer_id}/ways"
-    (forward,) = httpx.get(path, headers={"Authorization": f"APIKey {KEY}"}).json()
+    (forward,) = real.list_forwards("loadbalancers", load_balancer_id)
     return f"http://{forward['host_address']}:{forward['host_port']}/"
 
 

@@ -66,7 +66,7 @@ def test_user_data_runs_and_an_opened_port_is_reachable(real: RealCloud, client:
     real.ssh(instance_id, "true")
 
     def read_page() -> bytes | None:
-        forwards = client.get(f"/_pileus/instances/1/1/{instance_id}/ways", cast_to=list[dict[str, object]])
+        forwards = real.list_forwards("instances", instance_id)
         port = next((forward["host_port"] for forward in forwards if forward["port"] == 80), 9)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/hello", timeout=5) as response:
