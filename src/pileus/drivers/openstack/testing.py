@@ -62,7 +62,7 @@ async def _delete_everything(driver: Openstack) -> None:
 async def _list_own(driver: Openstack, service: str, path: str, kind: str) -> list[Json]:
     """Return the resources of a kind in the driver's project: an administrator gets those of all projects.
 
-    Lists that are of one project by themselves may name none.
+    The lists of Cinder are of one project anyway, and do not name it.
     """
     own = await driver.cloud.find_project_id()
     items: list[Json] = (await driver.cloud.get(service, path))[kind]
