@@ -61,6 +61,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return all nodes of a file. To walk through those of all files takes seconds."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def name_of(path: Path) -> str:
     """Return a module's name in the package: `store.rows`, or `__init__` for the package itself."""
     parts = path.relative_to(HOME).with_suffix("").parts
@@ -69,7 +75,7 @@ def name_of(path: Path) -> str:
 
 def imported(path: Path) -> Iterator[str]:
     """Yield every module that a file imports by an absolute name."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
@@ -194,14 +200,14 @@ def test_addresses_in_requests_are_parsed_without_zones() -> None:
     importers = {
         name_of(path)
         for path in MODULES
-        if name_of(path).partition(".")[0] in ADDRESS_ROOMS and _imports_address_parsers(tree_of(path))
+        if name_of(path).partition(".")[0] in ADDRESS_ROOMS and _imports_address_parsers(nodes_of(path))
     }
 
     assert importers == {"domain.ip_addresses", "api.login_limits"}
 
 
-def _imports_address_parsers(tree: ast.Module) -> bool:
-    imports = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+def _imports_address_parsers(nodes: Iterable[ast.AST]) -> bool:
+    imports = [node for node in nodes if isinstance(node, (ast.Import, ast.ImportFrom))]
     names = {(getattr(node, "module", None) or "", alias.name) for node in imports for alias in node.names}
     return bool(names & {("", "ipaddress"), ("ipaddress", "ip_address"), ("ipaddress", "ip_network")})
 
@@ -209,7 +215,7 @@ def _imports_address_parsers(tree: ast.Module) -> bool:
 def test_only_the_store_contains_sql() -> None:
     paths = [path for path in MODULES if name_of(path).partition(".")[0] not in SQL_ROOMS]
 
-    assert [location_of(path, node) for path in paths for node in _sql(tree_of(path))] == []
+    assert [location_of(path, node) for path in paths for node in _sql(nodes_of(path))] == []
 
 
 @pytest.mark.parametrize(
@@ -224,7 +230,7 @@ def test_only_the_store_contains_sql() -> None:
     ],
 )
 def test_sql_is_recognized(code: str) -> None:
-    assert list(_sql(ast.parse(code)))
+    assert list(_sql(ast.walk(ast.parse(code))))
 
 
 @pytest.mark.parametrize(
@@ -238,7 +244,7 @@ def test_sql_is_recognized(code: str) -> None:
     ],
 )
 def test_other_code_is_not_taken_for_sql(code: str) -> None:
-    assert not list(_sql(ast.parse(code)))
+    assert not list(_sql(ast.walk(ast.parse(code))))
 
 
 def test_a_file_is_short_and_has_a_docstring() -> None:
@@ -310,12 +316,12 @@ def _is_broad(caught: ast.expr | None) -> bool:
 
 
 def _nodes(paths: Iterable[Path]) -> Iterator[tuple[Path, ast.AST]]:
-    return ((path, node) for path in paths for node in ast.walk(tree_of(path)))
+    return ((path, node) for path in paths for node in nodes_of(path))
 
 
-def _sql(tree: ast.Module) -> Iterator[ast.Constant | ast.Call]:
+def _sql(nodes: Iterable[ast.AST]) -> Iterator[ast.Constant | ast.Call]:
     """Find literals that start like a statement, and calls that take SQL text."""
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and SQL.match(node.value):
             yield node
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):

@@ -3,11 +3,13 @@
 import ast
 import builtins
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.test_rooms import nodes_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "pileus"
@@ -63,19 +65,18 @@ def definitions() -> set[tuple[str, str]]:
     """Return pairs of a module or class and a name that is defined or imported in it, and of a package and a module."""
     pairs = set()
     for path in [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
-        tree = ast.parse(path.read_text("utf-8"))
+        nodes = nodes_of(path)
         module, package = path.with_suffix("").parts[-1], path.parent.name
         pairs |= {(package, module), (path.parent.parent.name, package)}
-        pairs |= {(package if module == "__init__" else module, name) for name in defined_in(tree)}
-        pairs |= {
-            (node.name, name) for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for name in defined_in(node)
-        }
+        pairs |= {(package if module == "__init__" else module, name) for name in defined_in(nodes)}
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        pairs |= {(node.name, name) for node in classes for name in defined_in(ast.walk(node))}
     return pairs
 
 
-def defined_in(tree: ast.AST) -> Iterator[str]:
+def defined_in(nodes: Iterable[ast.AST]) -> Iterator[str]:
     """Yield the names of classes, functions, parameters, variables and imports."""
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name

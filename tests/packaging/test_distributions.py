@@ -1,8 +1,9 @@
-"""The wheel and the sdist: what is in them, and the smoke tests with the installed wheel on each Python."""
+"""The wheel and the sdist: what is in them, and the smoke tests with the installed wheel on the other Pythons."""
 
 import hashlib
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from tests.packaging.environments import check_requirements, make_environment
 # They install packages and start servers.
 pytestmark = pytest.mark.timeout(300)
 
-PYTHONS = ["3.11", "3.12", "3.13"]
+VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+OTHER_PYTHONS = [version for version in ("3.11", "3.12", "3.13") if version != VERSION]
+"""The whole suite runs on this one, and `test_extras.py` with the wheel."""
 SMOKE_TESTS = [
     "tests/docs/test_examples.py",
     "tests/testing/test_pytest_plugin.py::test_an_example_of_the_guide_passes[test_faults.py]",
@@ -79,7 +82,7 @@ def test_the_sdist_builds_the_same_wheel(distributions: Distributions, tmp_path:
     assert hashlib.sha256(rebuilt.read_bytes()).digest() == hashlib.sha256(distributions.wheel.read_bytes()).digest()
 
 
-@pytest.mark.parametrize("version", PYTHONS)
+@pytest.mark.parametrize("version", OTHER_PYTHONS)
 def test_the_smoke_tests_pass_with_the_installed_wheel(
     version: str, distributions: Distributions, tmp_path: Path
 ) -> None:
