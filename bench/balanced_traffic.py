@@ -117,7 +117,7 @@ def _create_before(client: httpx.Client, address: str) -> tuple[float, str, str]
     """Create a load balancer before an address; return the seconds until that answered, its id and its URL."""
     started_at = time.monotonic()
     balancer_id, _ = _create(client, [{"address": address, "protocol_port": 80}])
-    (forward,) = client.get(f"/_pileus/loadbalancers/1/1/{balancer_id}/ways").json()
+    (forward,) = client.get(f"/_pileus/loadbalancers/1/1/{balancer_id}/port_forwards").json()
     url = f"http://{forward['host_address']}:{forward['host_port']}"
     _wait_until(lambda: _is_redirected(url))
     return time.monotonic() - started_at, balancer_id, url

@@ -78,7 +78,7 @@ def _time_creation(client: httpx.Client) -> float:
     task = client.post("/cloud/v2/instances/1/1", json=order).raise_for_status().json()["tasks"][0]
     created = _wait_until(lambda: client.get(f"/cloud/v1/tasks/{task}").json().get("created_resources"))
     instance_id = created["instances"][0]
-    port_forward = _wait_until(lambda: client.get(f"/_pileus/instances/1/1/{instance_id}/ways").json())[0]
+    port_forward = _wait_until(lambda: client.get(f"/_pileus/instances/1/1/{instance_id}/port_forwards").json())[0]
     process = next(
         entry for entry in Path("/proc").iterdir() if entry.name.isdigit() and _is_process_of(entry, instance_id)
     )

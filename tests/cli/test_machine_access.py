@@ -13,7 +13,7 @@ import pytest
 
 INSTANCE = "8bb3fa81-c578-4c00-9785-0000580b18e5"
 ANSWERS = {
-    f"/_pileus/instances/1/1/{INSTANCE}/ways": [
+    f"/_pileus/instances/1/1/{INSTANCE}/port_forwards": [
         {"protocol": "tcp", "port": 80, "host_address": "127.0.0.1", "host_port": 20001},
         {"protocol": "tcp", "port": 22, "host_address": "127.0.0.1", "host_port": 20002},
     ],

@@ -117,7 +117,7 @@ class RealCloud:
 
     def list_forwards(self, noun: str, resource_id: str) -> list[dict[str, Any]]:
         """Return the ports of the host that lead to an instance or to a load balancer."""
-        answer = httpx.get(f"{self.server.url}/_pileus/{noun}/1/1/{resource_id}/ways", headers=HEADERS)
+        answer = httpx.get(f"{self.server.url}/_pileus/{noun}/1/1/{resource_id}/port_forwards", headers=HEADERS)
         forwards: list[dict[str, Any]] = answer.raise_for_status().json()
         return forwards
 

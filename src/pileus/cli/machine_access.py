@@ -75,7 +75,7 @@ def ssh_to_instance(
     """Replace this process with SSH, or print the command line."""
     api = pop_api_client(options)
     instance_id = id_from_name(api, KIND, instance_id)
-    forwards = api.call("GET", f"{INSTANCES_PATH}/{instance_id}/ways")
+    forwards = api.call("GET", f"{INSTANCES_PATH}/{instance_id}/port_forwards")
     forward = next(
         (candidate for candidate in forwards if (candidate["protocol"], candidate["port"]) == ("tcp", SSH)), None
     )

@@ -18,6 +18,7 @@ from pileus.store.compute import instances
 from pileus.store.load_balancers import load_balancers
 
 ONE = "/_pileus/instances/{project_id:int}/{region_id:int}/{instance_id:str}"
+LOAD_BALANCER = "/_pileus/loadbalancers/{project_id:int}/{region_id:int}/{load_balancer_id:str}"
 MAX_BYTES = 1 << 20
 ByteCount = Annotated[int, QueryParameter(name="bytes", ge=1, le=MAX_BYTES)]
 
@@ -35,23 +36,39 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
     return Response(log, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
-@get(f"{ONE}/ways", opt=READ, tags=["Real machines"])
+@get(f"{ONE}/port_forwards", opt=READ, tags=["Real machines"])
 async def list_port_forwards(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
     """List the ports of the host that are forwarded to an instance: those that its security groups open to everyone."""
+    return await _list_instance_forwards(ctx, instance_id)
+
+
+@get(f"{ONE}/ways", opt=READ, deprecated=True, tags=["Real machines"])
+async def list_instance_ways(ctx: Ctx, instance_id: FromPath[str]) -> list[PortForward]:
+    """List the ports of the host that are forwarded to an instance. Deprecated: use `port_forwards`."""
+    return await _list_instance_forwards(ctx, instance_id)
+
+
+@get(f"{LOAD_BALANCER}/port_forwards", opt=READ, tags=["Real machines"])
+async def list_load_balancer_port_forwards(ctx: Ctx, load_balancer_id: FromPath[str]) -> list[PortForward]:
+    """List the ports of the host that are forwarded to a load balancer: those of its listeners."""
+    return await _list_load_balancer_forwards(ctx, load_balancer_id)
+
+
+@get(f"{LOAD_BALANCER}/ways", opt=READ, deprecated=True, tags=["Real machines"])
+async def list_load_balancer_ways(ctx: Ctx, load_balancer_id: FromPath[str]) -> list[PortForward]:
+    """List the ports of the host that are forwarded to a load balancer. Deprecated: use `port_forwards`."""
+    return await _list_load_balancer_forwards(ctx, load_balancer_id)
+
+
+async def _list_instance_forwards(ctx: RequestContext, instance_id: str) -> list[PortForward]:
     instance = await _read_instance(ctx, instance_id)
     return await _list_forwards(ctx, instance.id)
 
 
-@get(
-    "/_pileus/loadbalancers/{project_id:int}/{region_id:int}/{load_balancer_id:str}/ways",
-    opt=READ,
-    tags=["Real machines"],
-)
-async def list_load_balancer_port_forwards(ctx: Ctx, load_balancer_id: FromPath[str]) -> list[PortForward]:
-    """List the ports of the host that are forwarded to a load balancer: those of its listeners."""
+async def _list_load_balancer_forwards(ctx: RequestContext, load_balancer_id: str) -> list[PortForward]:
     async with ctx.db.read() as tx:
-        await load_balancers.get(tx, ctx.place, load_balancer_id)
-    return await _list_forwards(ctx, load_balancer_id)
+        load_balancer = await load_balancers.get(tx, ctx.place, load_balancer_id)
+    return await _list_forwards(ctx, load_balancer.id)
 
 
 async def _list_forwards(ctx: RequestContext, machine_id: str) -> list[PortForward]:
@@ -68,4 +85,10 @@ async def _read_instance(ctx: RequestContext, instance_id: str) -> Instance:
         return await instances.get(tx, ctx.place, instance_id)
 
 
-ROUTES = [get_serial_log, list_port_forwards, list_load_balancer_port_forwards]
+ROUTES = [
+    get_serial_log,
+    list_port_forwards,
+    list_instance_ways,
+    list_load_balancer_port_forwards,
+    list_load_balancer_ways,
+]
