@@ -145,7 +145,7 @@ async def test_a_public_address_gets_a_ddos_profile(tenant: Tenant) -> None:
     assert {field["base_field"]: field["field_value"] for field in view["ddos_profile"]["fields"]}[11] == [22]
 
 
-@pytest.mark.parametrize("step", ["plug in", "protect"])
+@pytest.mark.parametrize("step", ["attach the interface", "apply DDoS protection"])
 async def test_a_failed_attachment_leaves_no_port_address_or_profile(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     (only,) = await list_ports(tenant, instance)

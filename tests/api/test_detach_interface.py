@@ -101,7 +101,7 @@ async def test_the_ddos_profile_is_deleted_with_the_address(tenant: Tenant) -> N
     assert await find_ddos_profile(tenant, address) is None
 
 
-@pytest.mark.parametrize("step", ["unplug", "stop protecting"])
+@pytest.mark.parametrize("step", ["detach the interface", "remove DDoS protection"])
 async def test_a_failed_detachment_leaves_everything_attached(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     await tenant.wait_until_finished(await attach(tenant, instance, ddos_profile=TEMPLATE))

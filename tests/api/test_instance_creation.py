@@ -88,8 +88,8 @@ async def wait_for_step(tenant: Tenant, answer: httpx.Response, step: int) -> di
 @pytest.mark.parametrize(
     ("step", "task_state"),
     [
-        ("place", "scheduling"),
-        ("allocate volumes", "block_device_mapping"),
+        ("choose host", "scheduling"),
+        ("create volumes", "block_device_mapping"),
         ("spawn", "spawning"),
         ("connect", "networking"),
     ],

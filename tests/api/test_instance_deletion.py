@@ -192,7 +192,7 @@ async def test_a_locked_instance_is_not_deleted(tenant: Tenant) -> None:
     assert second.status_code == 409
 
 
-@pytest.mark.parametrize("step", ["remove the machine", "remove volumes", "stop protecting"])
+@pytest.mark.parametrize("step", ["delete the machine", "delete volumes", "remove DDoS protection"])
 async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     await tenant.api.post("/_pileus/faults", json={"kind": "fail", "task_type": "delete_vm", "step": step, "times": 1})

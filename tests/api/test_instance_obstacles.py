@@ -87,7 +87,7 @@ async def test_all_exceeded_quotas_of_an_order_are_reported(tenant: Tenant, monk
     assert all(quota["attribute"] in refused.value.message for quota in refused.value.body["info"])
 
 
-@pytest.mark.parametrize("step", ["place", "allocate volumes", "spawn", "connect"])
+@pytest.mark.parametrize("step", ["choose host", "create volumes", "spawn", "connect"])
 async def test_a_failure_at_any_step_leaves_nothing_behind(tenant: Tenant, step: str) -> None:
     volume, existing, reserved = await a_volume(tenant), await a_floating_ip(tenant), await a_port(tenant)
     _, (subnet,) = await a_routed_network(tenant)

@@ -111,7 +111,7 @@ async def test_the_task_fails_without_changes_if_no_host_is_left(tenant: Tenant)
     assert (after.placement_group_id, after.host, after.task_id, after.task_state) == (None, HOSTS[0], None, None)
 
 
-@pytest.mark.parametrize("step", ["choose host", "move"])
+@pytest.mark.parametrize("step", ["choose host", "migrate"])
 async def test_a_failure_restores_host_and_membership(tenant: Tenant, step: str) -> None:
     group = await a_placement_group(tenant)
     await an_instance(tenant, host=HOSTS[0], placement_group_id=group.id)
@@ -140,7 +140,7 @@ async def test_a_removed_member_stays_on_its_host(tenant: Tenant) -> None:
 async def test_a_failed_removal_keeps_the_membership(tenant: Tenant) -> None:
     group = await a_placement_group(tenant)
     instance = await an_instance(tenant, placement_group_id=group.id)
-    await inject_fault(tenant, FaultKind.FAIL, "remove_from_server_group", "leave")
+    await inject_fault(tenant, FaultKind.FAIL, "remove_from_server_group", "remove from the group")
 
     await tenant.wait_for_task((await remove_from_group(tenant, instance)).json()["tasks"][0])
 

@@ -84,7 +84,7 @@ async def test_an_invalid_network_is_refused_with_its_field(tenant: Tenant, body
     assert (answer.status_code, list(answer.json()["invalid_fields"])) == (400, [field])
 
 
-@pytest.mark.parametrize("step", ["make the network", "make the router"])
+@pytest.mark.parametrize("step", ["create the network", "create the router"])
 async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     await inject_fault(tenant, FaultKind.FAIL, "create_network", step)
 
@@ -280,7 +280,7 @@ async def test_a_network_that_a_route_uses_cannot_be_deleted(tenant: Tenant) -> 
     assert (answer.status_code, "used by the route" in answer.json()["message"]) == (400, True)
 
 
-@pytest.mark.parametrize("step", ["part it from routers", "remove the router", "remove the network"])
+@pytest.mark.parametrize("step", ["remove router interfaces", "delete the router", "delete the network"])
 async def test_a_failed_deletion_changes_nothing(tenant: Tenant, step: str) -> None:
     network, (subnet,) = await a_network(tenant)
     router = await a_router(tenant, subnet, network_id=network.id)

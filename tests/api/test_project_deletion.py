@@ -219,7 +219,7 @@ async def test_a_failed_deletion_leaves_the_project_usable_and_can_be_repeated(t
     assert (failed["state"], failed["error"], failed["created_resources"]) == ("ERROR", "No power", None)
     assert (view["state"], view["task_id"], view["deleted_at"]) == ("ACTIVE", None, None)
     assert (left.task_id, left.task_state) == (None, None)
-    assert left.status == ("ACTIVE" if step == "remove servers" else "ERROR")
+    assert left.status == ("ACTIVE" if step == "delete instances" else "ERROR")
     assert (await tenant.wait_until_finished(again))["state"] == "FINISHED"
     assert await contents_of(second, "instances") == []
 

@@ -189,7 +189,7 @@ async def test_volume_and_instance_are_locked_during_the_creation(tenant: Tenant
     await tenant.wait_until_finished(answer)
 
 
-@pytest.mark.parametrize("step", ["make the volume", "attach it"])
+@pytest.mark.parametrize("step", ["create the volume", "attach the volume"])
 async def test_a_failed_creation_leaves_nothing(tenant: Tenant, step: str) -> None:
     instance = await an_instance(tenant)
     before = await count_machines_volumes_and_nics(tenant.running.app_state.db)
@@ -321,7 +321,7 @@ async def test_a_volume_with_a_snapshot_in_creation_cannot_be_deleted(tenant: Te
     assert await find_volume(tenant, volume) == volume
 
 
-@pytest.mark.parametrize("step", ["destroy the snapshots", "destroy the volume"])
+@pytest.mark.parametrize("step", ["delete snapshots", "delete the volume"])
 async def test_a_failed_deletion_can_be_repeated(tenant: Tenant, step: str) -> None:
     volume = await a_volume(tenant)
     await a_snapshot(tenant, volume)

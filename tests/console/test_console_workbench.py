@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 
 def test_the_workbench_injects_faults_limits_capacity_and_stops_the_clock(browser: Browser, api: httpx.Client) -> None:
     fault = {"kind": "respond", "operation": "list_routers", "status": 429, "retry_after": 2, "times": 1}
-    step = {"kind": "fail", "task_type": "create_volume", "step": "make the volume", "message": "no room", "times": 1}
+    step = {"kind": "fail", "task_type": "create_volume", "step": "create the volume", "message": "no room", "times": 1}
     http, tasks, limited, frozen = run_dialogs(
         browser,
         {"path": "http_faults?do=create", "values": fault},
@@ -32,7 +32,7 @@ def test_the_workbench_injects_faults_limits_capacity_and_stops_the_clock(browse
     assert "list_routers" in http["text"]
     assert http["command"] == "pileus sim http respond list_routers --status 429 --retry-after 2 --times 1"
     assert [answer.status_code for answer in answers] == [429, 200]
-    assert tasks["command"] == "pileus sim fail create_volume --step 'make the volume' --message 'no room' --times 1"
+    assert tasks["command"] == "pileus sim fail create_volume --step 'create the volume' --message 'no room' --times 1"
     assert read_error(api, task_id) == "no room"
     assert limited["command"] == "pileus sim capacity g1-standard-1-2 0"
     assert "g1-standard-1-2" in limited["text"]

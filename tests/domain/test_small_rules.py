@@ -54,7 +54,7 @@ def test_default_project_cannot_be_deleted() -> None:
         ({}, "boot", True, True),
         ({}, "boot", False, False),
         ({"step": "boot"}, "boot", False, True),
-        ({"step": "boot"}, "place", True, False),
+        ({"step": "boot"}, "connect", True, False),
         ({"task_type": "create_vm"}, "boot", True, True),
         ({"task_type": "delete_vm"}, "boot", True, False),
         ({"task_type": "delete_vm", "step": "boot"}, "boot", True, False),

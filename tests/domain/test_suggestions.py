@@ -10,8 +10,8 @@ MANY = [f"number_{number:03}" for number in range(100)]
 @pytest.mark.parametrize(
     ("name", "names", "hint"),
     [
-        ("spwan", ["spawn", "place"], ": did you mean spawn?"),
-        ("x", ["spawn", "place"], ": use one of place, spawn"),
+        ("spwan", ["spawn", "connect"], ": did you mean spawn?"),
+        ("x", ["spawn", "connect"], ": use one of connect, spawn"),
         ("x", MANY, ": /list lists them"),
     ],
 )

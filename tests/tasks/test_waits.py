@@ -178,13 +178,28 @@ async def test_a_version_with_a_new_step_undoes_from_the_step_with_the_saved_nam
     assert bench.journal.lines == ["undo b", "undo a", "undo new", "failed"]
 
 
-@pytest.mark.parametrize("saved", [None, "gone"])
-async def test_without_a_known_name_the_number_of_the_step_counts(bench: Workbench, saved: str | None) -> None:
-    await bench.add_tasks(a_task(state=TaskState.RUNNING, step=7 if saved else 1, last_step=saved))
+@pytest.mark.parametrize(
+    ("step", "saved", "lines"),
+    [(1, None, ["b", "c", "done"]), (1, "former name of a", ["b", "c", "done"]), (7, "gone", ["done"])],
+)
+async def test_without_a_known_name_the_number_of_the_step_counts(
+    bench: Workbench, step: int, saved: str | None, lines: list[str]
+) -> None:
+    await bench.add_tasks(a_task(state=TaskState.RUNNING, step=step, last_step=saved))
 
     await bench.engine(bench.journal.steps("a", "b", "c")).run_until_idle()
 
-    assert bench.journal.lines == (["done"] if saved else ["b", "c", "done"])
+    assert bench.journal.lines == lines
+
+
+async def test_a_version_with_other_names_undoes_the_steps_that_are_done(bench: Workbench) -> None:
+    bench.journal.fail("c", final_error())
+    task = await interrupt_at(bench, bench.journal.steps("a", "b", "c"), "undo b")
+
+    await bench.engine(bench.journal.steps("x", "y", "z")).run_until_idle()
+
+    assert (task.step, task.last_step, task.undoing) == (2, "b", True)
+    assert bench.journal.lines == ["undo y", "undo x", "failed"]
 
 
 def test_the_steps_of_each_operation_have_different_names() -> None:

@@ -148,7 +148,7 @@ def test_all_faults_can_be_released_at_once(cloud: Cloud) -> None:
     ("fault", "field"),
     [
         ({"task_type": "create_vm", "step": "no such step"}, "step"),
-        ({"task_type": "create_vm", "step": "make the router"}, "step"),
+        ({"task_type": "create_vm", "step": "create the router"}, "step"),
         ({"step": "no such step"}, "step"),
         ({"task_type": "create_vms"}, "task_type"),
     ],

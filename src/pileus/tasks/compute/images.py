@@ -134,9 +134,11 @@ OPERATIONS = (
     ),
     Operation(
         DOWNLOAD_IMAGE,
-        steps=(Step("fetch", _create_image, undo=_undo_creation),),
+        steps=(Step("download", _create_image, undo=_undo_creation),),
         done=_save_active,
         failed=_remove_created,
     ),
-    Operation(DELETE_IMAGE, steps=(Step("destroy", _destroy_image),), done=_remove_deleted, failed=_save_error),
+    Operation(
+        DELETE_IMAGE, steps=(Step("delete the image", _destroy_image),), done=_remove_deleted, failed=_save_error
+    ),
 )

@@ -256,17 +256,17 @@ async def _save_without_boot_data(tx: Tx, ctx: TaskContext[InstanceTaskArgs], st
 
 
 _CREATION = (
-    Step("place", _schedule, undo=_unschedule),
-    Step("allocate volumes", _create_volumes, undo=_destroy_volumes),
+    Step("choose host", _schedule, undo=_unschedule),
+    Step("create volumes", _create_volumes, undo=_destroy_volumes),
     Step("spawn", _spawn, undo=_destroy_spawned),
     Step("connect", _connect, undo=_disconnect),
 )
-_PROTECTION = Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection)
+_PROTECTION = Step("apply DDoS protection", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection)
 _DELETION = (
-    Step("remove the machine", _destroy_machine),
-    Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
-    Step("remove volumes", _delete_volumes),
-    Step("stop protecting", ddos_profiles.remove_protection),
+    Step("delete the machine", _destroy_machine),
+    Step("unassign floating IPs", _unassign_floating_ips, undo=_assign_floating_ips),
+    Step("delete volumes", _delete_volumes),
+    Step("remove DDoS protection", ddos_profiles.remove_protection),
 )
 OPERATIONS = (
     Operation(CREATE_VM, steps=_CREATION, done=_save_created, failed=_remove_created),
@@ -281,7 +281,7 @@ OPERATIONS = (
     ),
     Operation(
         REBUILD_BAREMETAL,
-        steps=(Step("install", _rebuild),),
+        steps=(Step("rebuild", _rebuild),),
         done=_save_rebuilt,
         failed=_save_rebuild_failed,
     ),

@@ -114,13 +114,13 @@ async def _unlock_group(tx: Tx, ctx: TaskContext[DeletePlacementGroupArgs]) -> N
 OPERATIONS = (
     Operation(
         PUT_INTO_PLACEMENT_GROUP,
-        steps=(Step("choose host", _enter_group), Step("move", _migrate, undo=_migrate_back)),
+        steps=(Step("choose host", _enter_group), Step("migrate", _migrate, undo=_migrate_back)),
         done=_unlock_instance,
         failed=_save_previous_host,
     ),
     Operation(
         REMOVE_FROM_PLACEMENT_GROUP,
-        steps=(Step("leave", _leave_group),),
+        steps=(Step("remove from the group", _leave_group),),
         done=_unlock_instance,
         failed=_save_previous_group,
     ),

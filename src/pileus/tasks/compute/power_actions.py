@@ -71,11 +71,11 @@ def _power_operation(task_type: str, action: PowerAction) -> Operation[PowerActi
 _STEPS: Mapping[PowerAction, tuple[Step[PowerActionArgs], ...]] = {
     PowerAction.START: (
         Step("power on", _start, undo=_restore_power_state),
-        Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.deactivate_protection),
+        Step("apply DDoS protection", ddos_profiles.protect_addresses, undo=ddos_profiles.deactivate_protection),
     ),
     PowerAction.STOP: (Step("power off", _stop, undo=_restore_power_state),),
-    PowerAction.REBOOT: (Step("restart", _reboot, undo=_restore_power_state),),
-    PowerAction.REBOOT_HARD: (Step("restart", _reboot_hard, undo=_restore_power_state),),
+    PowerAction.REBOOT: (Step("reboot", _reboot, undo=_restore_power_state),),
+    PowerAction.REBOOT_HARD: (Step("reboot", _reboot_hard, undo=_restore_power_state),),
     PowerAction.SUSPEND: (Step("suspend", _suspend, undo=_restore_power_state),),
     PowerAction.RESUME: (Step("resume", _start, undo=_restore_power_state),),
 }

@@ -115,5 +115,5 @@ async def _restore(tx: Tx, ctx: TaskContext[ChangePartsArgs]) -> None:
 
 def change_operation(task_type: TaskType[ChangePartsArgs]) -> Operation[ChangePartsArgs]:
     """Return the operation of a task that changes parts of a load balancer."""
-    steps = (Step("balance", _apply, undo=_revert),)
+    steps = (Step("update the load balancer", _apply, undo=_revert),)
     return Operation(task_type, steps=steps, done=_save_changed, failed=_restore)

@@ -170,15 +170,15 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         CREATE_LOAD_BALANCER,
         steps=(
-            Step("balance", _ensure_as_saved, undo=_ensure_gone),
-            Step("lead there", _assign_floating_ips, undo=_unassign_floating_ips),
+            Step("create the load balancer", _ensure_as_saved, undo=_ensure_gone),
+            Step("assign floating IPs", _assign_floating_ips, undo=_unassign_floating_ips),
         ),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         UPDATE_LOAD_BALANCER,
-        steps=(Step("balance otherwise", _apply_update, undo=_ensure_as_saved),),
+        steps=(Step("update the load balancer", _apply_update, undo=_ensure_as_saved),),
         done=_save_updated,
         failed=_unlock,
     ),
@@ -198,9 +198,9 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     Operation(
         DELETE_LOAD_BALANCER,
         steps=(
-            Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
-            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
-            Step("stop balancing", _ensure_gone, undo=_ensure_as_saved),
+            Step("unassign floating IPs", _unassign_floating_ips, undo=_assign_floating_ips),
+            Step("remove DDoS protection", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
+            Step("delete the load balancer", _ensure_gone, undo=_ensure_as_saved),
         ),
         done=_remove_deleted,
         failed=_unlock_undeleted,

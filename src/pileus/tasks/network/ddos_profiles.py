@@ -139,7 +139,7 @@ async def _save_error(tx: Tx, ctx: TaskContext[ChangeDdosProfileArgs]) -> None:
     await ddos_profiles.save(tx, profile, profile.unlocked(error=ctx.task.error or "Deletion failed"))
 
 
-_APPLICATION = (Step("protect", _apply, undo=_revert),)
+_APPLICATION = (Step("apply DDoS protection", _apply, undo=_revert),)
 OPERATIONS = (
     Operation(CREATE_DDOS_PROFILE, steps=_APPLICATION, done=_save_created, failed=_save_previous_profile),
     Operation(UPDATE_DDOS_PROFILE, steps=_APPLICATION, done=_unlock, failed=_save_previous_profile),
@@ -147,7 +147,7 @@ OPERATIONS = (
     Operation(DEACTIVATE_DDOS_PROFILE, steps=_APPLICATION, done=_unlock, failed=_save_previous_profile),
     Operation(
         DELETE_DDOS_PROFILE,
-        steps=(Step("stop protecting", _unprotect),),
+        steps=(Step("remove DDoS protection", _unprotect),),
         done=_remove_deleted,
         failed=_save_error,
     ),

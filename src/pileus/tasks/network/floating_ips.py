@@ -164,21 +164,21 @@ async def _convert_to_reserved_fixed_ip(
 OPERATIONS = (
     Operation(
         CREATE_FLOATING_IP,
-        steps=(Step("lead to the port", _assign_as_saved, undo=_unassign),),
+        steps=(Step("assign the floating IP", _assign_as_saved, undo=_unassign),),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         UPDATE_FLOATING_IP,
-        steps=(Step("lead elsewhere", _apply_update, undo=_assign_as_saved),),
+        steps=(Step("update the floating IP", _apply_update, undo=_assign_as_saved),),
         done=_save_updated,
         failed=_unlock,
     ),
     Operation(
         DELETE_FLOATING_IP,
         steps=(
-            Step("stop leading", _unassign, undo=_assign_as_saved),
-            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
+            Step("unassign the floating IP", _unassign, undo=_assign_as_saved),
+            Step("remove DDoS protection", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_with_profiles,

@@ -70,12 +70,12 @@ async def _unlock_all(tx: Tx, ctx: TaskContext[AttachOrDetachInterfaceArgs]) -> 
 
 
 _ATTACHMENT = (
-    Step("plug in", _attach_interface, undo=_detach_interface),
-    Step("protect", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection),
+    Step("attach the interface", _attach_interface, undo=_detach_interface),
+    Step("apply DDoS protection", ddos_profiles.protect_addresses, undo=ddos_profiles.remove_protection),
 )
 _DETACHMENT = (
-    Step("unplug", _detach_interface, undo=_attach_interface),
-    Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
+    Step("detach the interface", _detach_interface, undo=_attach_interface),
+    Step("remove DDoS protection", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
 )
 OPERATIONS = (
     Operation(ATTACH_INTERFACE, steps=_ATTACHMENT, done=_save_attached, failed=_remove_attached),

@@ -138,24 +138,24 @@ OPERATIONS = (
     Operation(
         CREATE_NETWORK,
         steps=(
-            Step("make the network", _apply_saved, undo=_destroy_network),
-            Step("make the router", _create_router, undo=_destroy_router),
+            Step("create the network", _apply_saved, undo=_destroy_network),
+            Step("create the router", _create_router, undo=_destroy_router),
         ),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         UPDATE_NETWORK,
-        steps=(Step("apply", _apply_update, undo=_apply_saved),),
+        steps=(Step("update the network", _apply_update, undo=_apply_saved),),
         done=_save_updated,
         failed=_unlock,
     ),
     Operation(
         DELETE_NETWORK,
         steps=(
-            Step("part it from routers", _remove_router_interfaces, undo=_add_router_interfaces),
-            Step("remove the router", _destroy_router, undo=_create_router),
-            Step("remove the network", _destroy_network, undo=_restore_network),
+            Step("remove router interfaces", _remove_router_interfaces, undo=_add_router_interfaces),
+            Step("delete the router", _destroy_router, undo=_create_router),
+            Step("delete the network", _destroy_network, undo=_restore_network),
         ),
         done=_remove_deleted,
         failed=_unlock_all,

@@ -81,13 +81,13 @@ async def _save_previous_address_pairs(tx: Tx, ctx: TaskContext[UpdateAddressPai
 OPERATIONS = (
     Operation(
         UPDATE_PORTS,
-        steps=(Step("tell the interfaces", _update_ports),),
+        steps=(Step("update interfaces", _update_ports),),
         done=_save_nothing,
         failed=_save_nothing,
     ),
     Operation(
         UPDATE_ADDRESS_PAIRS,
-        steps=(Step("apply", _apply_address_pairs, undo=_restore_address_pairs),),
+        steps=(Step("update allowed address pairs", _apply_address_pairs, undo=_restore_address_pairs),),
         done=_unlock,
         failed=_save_previous_address_pairs,
     ),

@@ -95,8 +95,8 @@ OPERATIONS = (
     Operation(
         DELETE_RESERVED_FIXED_IP,
         steps=(
-            Step("stop leading there", _unassign_floating_ips, undo=_assign_floating_ips),
-            Step("stop protecting", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
+            Step("unassign floating IPs", _unassign_floating_ips, undo=_assign_floating_ips),
+            Step("remove DDoS protection", ddos_profiles.remove_protection, undo=ddos_profiles.protect_addresses),
         ),
         done=_remove_deleted,
         failed=_unlock_all,

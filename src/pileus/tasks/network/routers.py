@@ -185,19 +185,19 @@ async def _unlock(tx: Tx, ctx: TaskContext[RouterTaskArgs]) -> None:
 OPERATIONS = (
     Operation(
         CREATE_ROUTER,
-        steps=(Step("make the router", _create_router, undo=_destroy_router),),
+        steps=(Step("create the router", _create_router, undo=_destroy_router),),
         done=_save_created,
         failed=_remove_records,
     ),
     Operation(
         UPDATE_ROUTER,
-        steps=(Step("apply", _apply_update, undo=_revert_update),),
+        steps=(Step("update the router", _apply_update, undo=_revert_update),),
         done=_save_updated,
         failed=_remove_new_interfaces,
     ),
     Operation(
         DELETE_ROUTER,
-        steps=(Step("remove the router", _destroy_router, undo=_create_router),),
+        steps=(Step("delete the router", _destroy_router, undo=_create_router),),
         done=_remove_records,
         failed=_unlock,
     ),

@@ -123,11 +123,11 @@ async def _save_updated_group(tx: Tx, ctx: TaskContext[UpdateSecurityGroupArgs])
     return created_resources_by_kind(security_groups=[ctx.args.group_id])
 
 
-_UPDATE = (Step("let it guard so", _apply_update, undo=_apply_saved),)
+_UPDATE = (Step("update the security group", _apply_update, undo=_apply_saved),)
 OPERATIONS = (
     Operation(
         CREATE_SECURITY_GROUP,
-        steps=(Step("let it guard", _apply_saved, undo=_destroy_group),),
+        steps=(Step("create the security group", _apply_saved, undo=_destroy_group),),
         done=_save_created,
         failed=_remove_created,
     ),
@@ -136,7 +136,7 @@ OPERATIONS = (
     Operation(DELETE_SECURITY_GROUP_RULE, steps=_UPDATE, done=_save_updated, failed=_unlock),
     Operation(
         DELETE_SECURITY_GROUP,
-        steps=(Step("let it no longer guard", _destroy_group, undo=_apply_saved),),
+        steps=(Step("delete the security group", _destroy_group, undo=_apply_saved),),
         done=_remove_deleted,
         failed=_unlock,
     ),

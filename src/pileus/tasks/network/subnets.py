@@ -116,23 +116,23 @@ OPERATIONS = (
     Operation(
         CREATE_SUBNET,
         steps=(
-            Step("make the subnet", _apply_saved, undo=_destroy_subnet),
-            Step("join it", _add_router_interfaces, undo=_remove_router_interfaces),
+            Step("create the subnet", _apply_saved, undo=_destroy_subnet),
+            Step("add router interfaces", _add_router_interfaces, undo=_remove_router_interfaces),
         ),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         UPDATE_SUBNET,
-        steps=(Step("apply", _apply_update, undo=_apply_saved),),
+        steps=(Step("update the subnet", _apply_update, undo=_apply_saved),),
         done=_save_updated,
         failed=_unlock,
     ),
     Operation(
         DELETE_SUBNET,
         steps=(
-            Step("part it from routers", _remove_router_interfaces, undo=_add_router_interfaces),
-            Step("remove the subnet", _destroy_subnet, undo=_apply_saved),
+            Step("remove router interfaces", _remove_router_interfaces, undo=_add_router_interfaces),
+            Step("delete the subnet", _destroy_subnet, undo=_apply_saved),
         ),
         done=_remove_deleted,
         failed=_unlock,

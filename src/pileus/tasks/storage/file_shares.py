@@ -132,7 +132,7 @@ async def _unlock(tx: Tx, ctx: TaskContext[UpdateFileShareArgs]) -> None:
 OPERATIONS = (
     Operation(
         CREATE_FILE_SHARE,
-        steps=(Step("make the share", _create, undo=_destroy), Step("grant access", _grant_access)),
+        steps=(Step("create the file share", _create, undo=_destroy), Step("grant access", _grant_access)),
         done=_save_created,
         failed=_remove_created,
     ),
@@ -150,7 +150,7 @@ OPERATIONS = (
     ),
     Operation(
         DELETE_FILE_SHARE,
-        steps=(Step("destroy", _destroy),),
+        steps=(Step("delete the file share", _destroy),),
         done=_remove_deleted,
         failed=_save_error_deleting,
     ),

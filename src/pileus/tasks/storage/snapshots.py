@@ -79,13 +79,13 @@ async def save_snapshots_as_error_deleting(tx: Tx, ctx: TaskContext[object], vol
 OPERATIONS = (
     Operation(
         CREATE_SNAPSHOT,
-        steps=(Step("take", _create_snapshot, undo=_destroy_snapshot),),
+        steps=(Step("create the snapshot", _create_snapshot, undo=_destroy_snapshot),),
         done=_save_available,
         failed=_remove_created,
     ),
     Operation(
         DELETE_SNAPSHOT,
-        steps=(Step("destroy", _destroy_snapshot),),
+        steps=(Step("delete the snapshot", _destroy_snapshot),),
         done=_remove_deleted,
         failed=_save_error_deleting,
     ),

@@ -172,15 +172,15 @@ OPERATIONS = (
     Operation(
         CREATE_VOLUME,
         steps=(
-            Step("make the volume", _create_volume, undo=_destroy_volume),
-            Step("attach it", _attach_created, undo=_detach_created),
+            Step("create the volume", _create_volume, undo=_destroy_volume),
+            Step("attach the volume", _attach_created, undo=_detach_created),
         ),
         done=_save_created,
         failed=_remove_created,
     ),
     Operation(
         DELETE_VOLUME,
-        steps=(Step("destroy the snapshots", _delete_snapshots), Step("destroy the volume", _destroy_volume)),
+        steps=(Step("delete snapshots", _delete_snapshots), Step("delete the volume", _destroy_volume)),
         done=_remove_deleted,
         failed=_save_error_deleting,
     ),
