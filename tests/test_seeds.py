@@ -91,7 +91,7 @@ WRONG_SEEDS = {
         "projects[0].volumes[0].size: "
     ),
     "networks: [{name: a}]\nreserved_fixed_ips: [{name: b, type: external}]": (
-        "reserved_fixed_ips[0].type: must be ip_address: the address tells whether it exists"
+        "reserved_fixed_ips[0].type: must be ip_address: the address identifies it"
     ),
     "networks: [{name: a}]\nreserved_fixed_ips: [{name: b, network_id: a}]": (
         "reserved_fixed_ips[0].ip_address: must be the address to reserve"

@@ -15,7 +15,7 @@ class RetentionSettings(Struct, frozen=True, kw_only=True):
         setting(
             RETENTION,
             "Days for which the audit log, ended DDoS alarms, and revoked and expired API keys are kept; 0 keeps them "
-            "forever. What a subscriber has still to get is kept longer.",
+            "forever. Entries not yet delivered to a subscriber are kept longer.",
             ge=0,
             le=36500,
         ),

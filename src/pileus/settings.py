@@ -88,8 +88,8 @@ class Settings(NetworkSettings, frozen=True, kw_only=True):
         float,
         setting(
             MACHINES,
-            "Seconds without a sign of life after which a task gets another worker, and a region another process that "
-            "reconciles it.",
+            "The length of a lease in seconds. If its holder does not renew it, a task gets another worker, and a "
+            "region another process that reconciles it.",
             ge=1,
             le=3600,
         ),

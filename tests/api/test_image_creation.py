@@ -82,7 +82,7 @@ async def test_a_download_task_shows_progress_and_checksum_but_not_the_url(tenan
     ("path", "error"),
     [
         ("missing", "The image's server answered 404 Not Found"),
-        ("with_backing_file", "The image is not whole: it refers to another file"),
+        ("with_backing_file", "The image is not complete: it refers to another file"),
         ("to/http://169.254.169.254/x", "Images are not fetched from there: 169.254.169.254 is not a public address"),
     ],
 )

@@ -154,7 +154,9 @@ async def test_a_port_without_port_security_takes_no_group(tenant: Tenant) -> No
     all_ports = await add_groups(tenant, instance, name="web")
 
     assert one_port.status_code == 409
-    assert one_port.json()["message"] == f"No security group can guard port {second.id}: port security is disabled"
+    assert (
+        one_port.json()["message"] == f"No security group can be added to port {second.id}: port security is disabled"
+    )
     assert all_ports.status_code == 204
     assert [await list_group_names(tenant, port) for port in (first, second)] == [["web"], []]
 

@@ -227,14 +227,14 @@ async def test_a_group_in_use_cannot_be_deleted(tenant: Tenant) -> None:
     await a_rule(tenant, other, remote_group_id=group.id)
     path = tenant.path(OLDER, group.id)
 
-    guarding = await tenant.api.delete(path)
+    used = await tenant.api.delete(path)
     await tenant.api.post(tenant.path("instances", instance.id, "delsecuritygroup"), json={"name": "web"})
-    spoken_of = await tenant.api.delete(path)
+    referred_to = await tenant.api.delete(path)
     other_deleted = await tenant.api.delete(tenant.path(OLDER, other.id))
     deleted = await tenant.api.delete(path)
 
-    assert (guarding.status_code, spoken_of.status_code) == (409, 409)
-    assert ("guards 1 port" in guarding.text, "speaks of it" in spoken_of.text) == (True, True)
+    assert (used.status_code, referred_to.status_code) == (409, 409)
+    assert ("in use by 1 port" in used.text, "refers to it" in referred_to.text) == (True, True)
     assert (other_deleted.status_code, deleted.status_code) == (204, 204)
     assert await driver_of(tenant.running).find_security_group(group.id) is None
 

@@ -21,7 +21,7 @@ def test_key_is_created_listed_without_its_secret_and_revoked(run: Run, cloud_da
     revoked = run("keys", "revoke", number, *data_option)
     listed_after = json.loads(run("keys", "list", "--output", "json", *data_option).stdout)
 
-    assert created.stderr == "Key pipeline (Engineers) is made. Keep its token: it cannot be shown again.\n"
+    assert created.stderr == "Key pipeline (Engineers) is created. Save its token: it cannot be shown again.\n"
     row = next(key for key in listed if key["id"] == int(number))
     assert (row["name"], row["role"], row["revoked_at"]) == ("pipeline", "Engineers", None)
     assert row["expires_at"] > row["created_at"]

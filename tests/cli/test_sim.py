@@ -74,7 +74,7 @@ def test_capacity_is_limited_listed_and_unlimited(sim: Run) -> None:
     listed = json.loads(sim("capacity", "--output", "json").stdout)
     unlimited = sim("capacity", "g1-standard-1-2", "unlimited")
 
-    assert limited.stdout == "Region 1 has room for 0 of g1-standard-1-2.\n"
+    assert limited.stdout == "Region 1 has capacity for 0 of g1-standard-1-2.\n"
     assert listed == [{"client_id": 1, "region_id": 1, "flavor_id": "g1-standard-1-2", "servers": 0}]
     assert unlimited.exit_code == 0
     assert sim("capacity").stderr == "Nothing is limited.\n"

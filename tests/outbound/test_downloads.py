@@ -58,10 +58,10 @@ async def test_an_image_is_fetched_whole_measured_and_checked(path: str) -> None
         ("busy", "answered 503", True),
         ("empty", "is empty", False),
         ("page", "web page", False),
-        ("wrong", "has not the checksum", True),
+        ("wrong", "does not have the checksum", True),
         ("short", "could not be fetched", True),
         ("without_length", "is larger than 8388608 bytes", False),
-        ("round", "more than 5 redirects", False),
+        ("round", "redirects more than 5 times", False),
         ("to/file:///etc/passwd", "from http to file are not followed", False),
         ("to/ftp://127.0.0.1/x", "from http to ftp are not followed", False),
         ("to/http://169.254.169.254/latest", "not a public address", False),
@@ -89,7 +89,7 @@ async def test_nothing_is_fetched_if_the_operator_forbids_it() -> None:
 async def test_a_slow_download_is_aborted() -> None:
     problem = await download_error(image_url("slow"), DownloadLimits(allow_private=True, seconds=0.2))
 
-    assert (str(problem), problem.retryable) == ("The image was not there after 0.2 seconds", False)
+    assert (str(problem), problem.retryable) == ("The download of the image took more than 0.2 seconds", False)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_the_format_is_detected_by_the_first_bytes(head: bytes, expected: Detect
 
 @pytest.mark.parametrize("head", [QCOW2[:8] + b"\x01" * 8 + QCOW2[16:], QCOW2[:72] + (4).to_bytes(8, "big")])
 def test_an_image_that_refers_to_other_files_is_refused(head: bytes) -> None:
-    with pytest.raises(DriverError, match="not whole"):
+    with pytest.raises(DriverError, match="not complete"):
         detect_format(head, 7)
 
 

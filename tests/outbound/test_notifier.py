@@ -75,7 +75,7 @@ async def test_any_other_response_means_that_it_was_not_delivered(status: int, *
 )
 async def test_messages_go_to_public_addresses_only(target: SubscriptionTarget, message: str) -> None:
     assert message in str(await send_failure(target, SubscriptionNotifier()))
-    with pytest.raises(NotSentError, match="the server's setting `subscribers` says what may be"):
+    with pytest.raises(NotSentError, match="the server's setting `subscribers` says which are allowed"):
         await SubscriptionNotifier().check_target(target)
 
 
@@ -87,8 +87,8 @@ async def test_metadata_services_are_not_public() -> None:
     ("target", "message"),
     [
         (hook("/", url=f"http://127.0.0.1:{free_port()}/"), "All connection attempts failed"),
-        (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid leads nowhere"),
-        (hook("/", url="http://" + "a" * 64 + "/"), "leads nowhere"),
+        (hook("/", url="https://nowhere.invalid/"), "The name nowhere.invalid cannot be resolved"),
+        (hook("/", url="http://" + "a" * 64 + "/"), "cannot be resolved"),
         (QueueTarget(connection_string=f"amqp://127.0.0.1:{free_port()}/"), "Connect"),
     ],
 )
@@ -112,7 +112,7 @@ async def test_of_several_addresses_the_first_that_answers_is_taken(monkeypatch:
     assert len(received_requests("/second")) == 1
 
 
-async def test_a_name_that_leads_nowhere_yet_may_be_subscribed() -> None:
+async def test_a_name_that_cannot_be_resolved_yet_may_be_subscribed() -> None:
     await SubscriptionNotifier().check_target(hook("/", url="https://nowhere.invalid/"))
     await PRIVATE_TOO.check_target(hook("/"))
 

@@ -114,13 +114,13 @@ def print_token(name: str, role: str, token: str, output: str) -> None:
     if output not in ("table", "tsv", "name"):
         show_table([{"name": name, "role": role, "token": token}], ("name", "role", "token"), output)
         return
-    click.echo(f"Key {name} ({role}) is made. Keep its token: it cannot be shown again.", err=True)
+    click.echo(f"Key {name} ({role}) is created. Save its token: it cannot be shown again.", err=True)
     click.echo(token)
 
 
 def print_new_token(number: int, token: str) -> None:
     """Print the token that replaces that of a key, as `print_token` does."""
-    click.echo(f"Key {number} has a new token. Keep it: it cannot be shown again.", err=True)
+    click.echo(f"Key {number} has a new token. Save it: it cannot be shown again.", err=True)
     click.echo(token)
 
 

@@ -21,7 +21,7 @@ MAX_SHORT_HELP = 85
 WAIT = click.Option(
     ["--wait/--no-wait", "is_waiting"],
     default=True,
-    help="Wait for the tasks and print what they have made (the default), or print the tasks only.",
+    help="Wait for the tasks and print what they have created (the default), or print the tasks only.",
 )
 
 

@@ -157,7 +157,7 @@ def set_or_list_capacities(
     if output not in ("table", "tsv"):
         print_record({"region_id": region_id, "flavor_id": flavor, "servers": count}, output)
         return
-    click.echo(f"Region {region_id} has room for {servers} of {flavor}.")
+    click.echo(f"Region {region_id} has capacity for {servers} of {flavor}.")
 
 
 @sim.command("state", cls=SectionedCommand, examples=(EXAMPLES[3],))

@@ -14,7 +14,7 @@ FAULT_COLUMNS = ("id", "kind", "selection", "effect", "times", "skip", "probabil
 OPERATION_COLUMNS = ("operation", "method", "path")
 EXAMPLES = (
     ("Answer the next two creations of an instance with 503", "pileus sim http respond create_instance --times 2"),
-    ("Say to every reader that it is too fast", "pileus sim http respond 'list_*' --status 429 --retry-after 2"),
+    ("Answer every list request with 429", "pileus sim http respond 'list_*' --status 429 --retry-after 2"),
     ("Delay every request by one to three seconds", "pileus sim http delay --seconds 1 --max-seconds 3"),
     ("Create a volume, but lose the answer", "pileus sim http lose-answer create_volume --times 1"),
     (
@@ -54,9 +54,13 @@ def add_condition_options(function: Function) -> Function:
             click.option("--client", "client_id", type=int, metavar="ID", help="Only requests of this tenant."),
             click.option("--project", "project_id", type=int, metavar="ID", help="Only requests in this project."),
             click.option("--times", type=click.IntRange(min=1), help="The number of requests; default: all."),
-            click.option("--skip", type=click.IntRange(min=0), help="Leave the first requests alone."),
-            click.option("--probability", type=click.FloatRange(0, 1, min_open=True), help="The part that is hit."),
-            click.option("--seed", type=int, help="Hit the same requests as an earlier fault with this seed."),
+            click.option("--skip", type=click.IntRange(min=0), help="The number of requests that pass before."),
+            click.option(
+                "--probability",
+                type=click.FloatRange(0, 1, min_open=True),
+                help="The part of the requests that the fault applies to.",
+            ),
+            click.option("--seed", type=int, help="Choose the same requests as an earlier fault with this seed."),
             add_server_options,
         )
     ):

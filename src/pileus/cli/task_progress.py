@@ -59,7 +59,7 @@ def _poll_until_ended(
         if len(ended) == len(task_ids):
             return
         if end is not None and time.monotonic() > end:
-            raise CommandError(f"the time is over; {_next_step(task_ids, ended)}")
+            raise CommandError(f"the timeout has expired; {_next_step(task_ids, ended)}")
         sleep(pause)
 
 

@@ -122,7 +122,7 @@ def _read_password(*, generate: bool, from_stdin: bool) -> str:
 
 def _print_generated(password: str, *, generate: bool) -> None:
     if generate:
-        click.echo("Keep the password: it cannot be shown again.", err=True)
+        click.echo("Save the password: it cannot be shown again.", err=True)
         click.echo(password)
 
 

@@ -55,7 +55,9 @@ async def fetch_image(
         async with asyncio.timeout(limits.seconds), _open(url, limits) as response:
             return await _read(response, limits, on_progress, file)
     except TimeoutError:
-        raise DriverError(f"The image was not there after {limits.seconds:g} seconds", retryable=False) from None
+        raise DriverError(
+            f"The download of the image took more than {limits.seconds:g} seconds", retryable=False
+        ) from None
     except httpx.InvalidURL as problem:
         raise DriverError(f"The image's address is wrong: {problem}", retryable=False) from problem
     except httpx.HTTPError as problem:
@@ -83,7 +85,7 @@ async def _follow_redirects(client: httpx.AsyncClient, target: httpx.URL, limits
             return response
         await response.aclose()
         target = _redirect_target(target, response.headers["Location"])
-    raise DriverError(f"The image's address leads on and on: more than {MAX_REDIRECTS} redirects", retryable=False)
+    raise DriverError(f"The image's address redirects more than {MAX_REDIRECTS} times", retryable=False)
 
 
 async def _request(client: httpx.AsyncClient, target: httpx.URL, limits: DownloadLimits) -> httpx.Response:
@@ -149,7 +151,7 @@ async def _read(
     if size == 0:
         raise DriverError("The image is empty", retryable=False)
     if (announced := _announced_checksum(response.headers)) not in (None, digest.hexdigest()):
-        raise DriverError(f"The image has not the checksum that its server tells: {announced}", retryable=True)
+        raise DriverError(f"The image does not have the checksum that its server sent: {announced}", retryable=True)
     return DownloadedImage(size=size, checksum=digest.hexdigest(), head=head)
 
 
@@ -159,7 +161,7 @@ def _write(chunk: bytes, file: BinaryIO | None) -> None:
     try:
         file.write(chunk)
     except OSError as problem:
-        raise DriverError(f"The image could not be kept: {problem.strerror}", retryable=False) from problem
+        raise DriverError(f"The image could not be stored: {problem.strerror}", retryable=False) from problem
 
 
 def _check_size(size: int, limits: DownloadLimits) -> None:

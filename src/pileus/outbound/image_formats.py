@@ -59,7 +59,7 @@ def require_allowed_format(head: bytes, size: int, max_virtual_bytes: int) -> De
 def _qcow2(head: bytes) -> DetectedFormat:
     backing, version = _number(head, 8, 8, "big"), _number(head, 4, 4, "big")
     if backing or (version >= WITH_FEATURES and _number(head, 72, 8, "big") & EXTERNAL_DATA):
-        raise DriverError("The image is not whole: it refers to another file", retryable=False)
+        raise DriverError("The image is not complete: it refers to another file", retryable=False)
     return DetectedFormat("qcow2", _number(head, 24, 8, "big"))
 
 

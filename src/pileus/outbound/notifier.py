@@ -34,7 +34,7 @@ class SubscriptionNotifier:
                 await self._addresses(target)
             except AddressNotPublic as problem:
                 raise NotSentError(
-                    f"{problem}; the server's setting `subscribers` says what may be", refused=True
+                    f"{problem}; the server's setting `subscribers` says which are allowed", refused=True
                 ) from None
 
     async def send(self, target: SubscriptionTarget, message_id: str, body: bytes, now: int) -> None:

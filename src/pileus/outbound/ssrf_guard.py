@@ -45,7 +45,7 @@ async def resolve_allowed_addresses(host: str, port: int, *, allow_private: bool
     try:
         entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as problem:
-        raise UnknownHostName(f"The name {host} leads nowhere") from problem
+        raise UnknownHostName(f"The name {host} cannot be resolved") from problem
     addresses = [ip_address(str(entry[4][0])) for entry in entries]
     if any(not _reachable(address, allow_private=allow_private) for address in addresses):
         raise AddressNotPublic(f"{host} is not a public address")

@@ -140,7 +140,7 @@ def _check_body(body: dict[str, Any], kind: SeedKind, path: str, extra_names: tu
 def _check_address(body: dict[str, Any], path: str) -> None:
     """Check that a reserved fixed IP has an address, by which a later start recognizes it."""
     if body.get("type", SPECIFIC_ADDRESS) != SPECIFIC_ADDRESS:
-        raise SeedError(f"{path}.type: must be {SPECIFIC_ADDRESS}: the address tells whether it exists")
+        raise SeedError(f"{path}.type: must be {SPECIFIC_ADDRESS}: the address identifies it")
     try:
         ip_address(body[SPECIFIC_ADDRESS])
     except (KeyError, ValueError):

@@ -248,7 +248,7 @@ async def test_a_full_disk_is_reported_without_leftovers(small: Path, web_server
     (folder / "fits.raw").write_bytes(os.urandom(6 * MIB))
     driver: Qemu = create_qemu(small)
     try:
-        with pytest.raises(DriverError, match="could not be kept: No space left"):
+        with pytest.raises(DriverError, match="could not be stored: No space left"):
             await driver.ensure_image("large", ImageSource(url=f"{address}/large.raw"), report_progress)
         assert list(driver.directory.images.iterdir()) == []
 

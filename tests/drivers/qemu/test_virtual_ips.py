@@ -129,7 +129,9 @@ async def test_a_gratuitous_arp_moves_a_virtual_ip(guests: dict[str, FakeNic]) -
     assert not [frame for frame in await d.frames() if parse_ip_packet(frame)]
 
 
-async def test_a_floating_ip_of_a_virtual_ip_leads_to_whoever_has_it(guests: dict[str, FakeNic]) -> None:
+async def test_traffic_of_a_floating_ip_of_a_virtual_ip_reaches_the_port_that_has_it(
+    guests: dict[str, FakeNic],
+) -> None:
     """A connection goes on at the other machine."""
     a, d, x = guests["a"], guests["d"], guests["x"]
     x.send_udp(x.gateway, FLOATING_VIP, (1000, 53))

@@ -41,5 +41,5 @@ document.getElementById("full").addEventListener("click", () => document.documen
 if (ticket) {
   connect();
 } else {
-  show("ended", "this address is not whole: ask for a new one (get_console)");
+  show("ended", "this address is not complete: ask for a new one (get_console)");
 }

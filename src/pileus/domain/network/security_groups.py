@@ -35,10 +35,10 @@ class SecurityGroup(TenantResource, frozen=True, kw_only=True):
         if self.is_default:
             raise Conflict(f"Security group {self.name} is the project's default group: it cannot be deleted")
         if port_count:
-            raise Conflict(f"Security group {self.name} is in use: it guards {port_count} port{'s' * (port_count > 1)}")
+            raise Conflict(f"Security group {self.name} is in use by {port_count} port{'s' * (port_count > 1)}")
         if referring_group is not None:
             raise Conflict(
-                f"Security group {self.name} is in use: a rule of security group {referring_group} speaks of it"
+                f"Security group {self.name} is in use: a rule of security group {referring_group} refers to it"
             )
         return self.require_unlocked()
 
@@ -60,7 +60,7 @@ def plan_group_additions(ports: Sequence[Port], requests: GroupsByPort) -> list[
         secured_ports = [port for port in _select_ports(ports, port_id) if port.port_security_enabled]
         if names and not secured_ports:
             target = f"port {port_id}" if port_id else "any port of the instance"
-            raise Conflict(f"No security group can guard {target}: port security is disabled")
+            raise Conflict(f"No security group can be added to {target}: port security is disabled")
         pairs += [(port, name) for port in secured_ports for name in names]
     return pairs
 

@@ -49,7 +49,7 @@ class OpenstackComparison:
         }
 
     async def list_changed_floating_ips(self, floating_ips: Sequence[FloatingIPSpec]) -> set[str]:
-        """Return the floating IPs that lead elsewhere."""
+        """Return the floating IPs that are assigned to another port, or to none."""
         existing = {item["description"]: item for item in await list_items(self._cloud, FLOATING_IPS, {})}
         port_names = {port["id"]: port["name"] for port in await list_items(self._cloud, PORTS, {})}
         changed = set[str]()

@@ -46,5 +46,5 @@ class OpenstackSettings(Struct, frozen=True, kw_only=True):
         float,
         setting(SECTION, "Seconds that a task waits for OpenStack before it lets other tasks run.", ge=0, le=86400),
     ] = 60
-    poll_interval: Annotated[float, setting(SECTION, "Seconds between two looks at work in progress.", ge=0, le=60)] = 1
+    poll_interval: Annotated[float, setting(SECTION, "Seconds between two polls of work in progress.", ge=0, le=60)] = 1
     threads: Annotated[int, setting(SECTION, "How many requests to OpenStack run at once.", ge=1, le=256)] = 16

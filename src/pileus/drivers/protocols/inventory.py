@@ -47,4 +47,4 @@ class SupportsComparison(Protocol, metaclass=AbilityMeta):
         """
 
     async def list_changed_floating_ips(self, floating_ips: Sequence[FloatingIPSpec]) -> AbstractSet[str]:
-        """Return the ids of those floating IPs that exist and lead elsewhere."""
+        """Return the ids of those floating IPs that exist and are assigned to another port, or to none."""

@@ -37,10 +37,14 @@ class QemuSettings(Struct, frozen=True, kw_only=True):
         ),
     ] = "1879048192-1879113727"
     cpu_ratio: Annotated[
-        float, setting(REAL_MACHINES, "How often each core of the host is promised to machines.", gt=0, le=1024)
+        float,
+        setting(REAL_MACHINES, "The CPU overcommit ratio: vCPUs of all machines per core of the host.", gt=0, le=1024),
     ] = 8
     ram_ratio: Annotated[
-        float, setting(REAL_MACHINES, "How often the host's memory is promised to machines.", gt=0, le=64)
+        float,
+        setting(
+            REAL_MACHINES, "The memory overcommit ratio: memory of all machines per memory of the host.", gt=0, le=64
+        ),
     ] = 1
     resume: Annotated[
         bool, setting(REAL_MACHINES, "Whether machines that ran when the host went down start again with the server.")

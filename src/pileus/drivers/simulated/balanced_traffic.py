@@ -1,4 +1,4 @@
-"""Made-up counters of listeners: each follows a daily wave of its own, as long as it leads to a member."""
+"""Made-up counters of listeners: each follows a daily wave of its own, as long as it has a member."""
 
 from collections.abc import Iterable
 

@@ -26,7 +26,7 @@ class SimulatedLoadBalancers(SimulatedNetworks):
         await self.remove_part(PartKind.LOAD_BALANCER, load_balancer_id)
 
     async def traffic_by_listener_id(self, load_balancer_id: str) -> dict[str, BalancedTraffic]:
-        """Return made-up counters, which rise on the clock of the cloud while a listener leads to a member."""
+        """Return made-up counters, which rise on the clock of the cloud while a listener has a member."""
         traffic, now = await self._find_traffic(load_balancer_id), self._now()
         return {listener_id: record.counters(listener_id, now) for listener_id, record in traffic.items()}
 

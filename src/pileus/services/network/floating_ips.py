@@ -98,7 +98,7 @@ async def resolve_target_on_port(tx: Tx, port: Port, fixed_ip_address: str | Non
         raise Invalid(f"Port {port.id} is in a public network: it needs no floating IP")
     assigned = choose_fixed_address(port, await ports.list_addresses(tx, port.id), fixed_ip_address)
     if other := await floating_ips.find_by_fixed_address(tx, port.id, assigned.ip):
-        raise Conflict(f"Floating IP {other.id} leads to address {assigned.ip} of port {port.id} already")
+        raise Conflict(f"Floating IP {other.id} is assigned to address {assigned.ip} of port {port.id} already")
     router = await routers.find_router_with_gateway_for_use(tx, assigned.subnet_id)
     if router is None:
         raise Invalid(
@@ -147,7 +147,7 @@ async def convert_to_reserved_fixed_ip(
     floating_ip = await floating_ips.get(tx, ctx.place, floating_ip_id)
     await floating_ips.save(tx, floating_ip, floating_ip.locked(task_id))
     if floating_ip.port_id is not None:
-        raise Conflict(f"Floating IP {floating_ip.id} leads to port {floating_ip.port_id}: unassign it first")
+        raise Conflict(f"Floating IP {floating_ip.id} is assigned to port {floating_ip.port_id}: unassign it first")
     await check_quotas(tx, ctx, {"external_ip_count": 1})
     args = ConvertFloatingIPToReservedFixedIPArgs(floating_ip_id=floating_ip.id, new_id=ctx.new_id())
     data = {"floating_ip_id": floating_ip.id}

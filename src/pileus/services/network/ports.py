@@ -39,7 +39,7 @@ async def set_allowed_address_pairs(
     port = await ports.get(tx, ctx.place, port_id)
     network = await networks.find(tx, port.network_id)
     if network is not None and network.external:
-        raise Invalid(f"Port {port.id} is in a public network: it may speak as its own address only")
+        raise Invalid(f"Port {port.id} is in a public network: it may send from its own addresses only")
     return await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data)
 
 

@@ -62,7 +62,7 @@ async def _assign(ctx: TaskContext[object], floating_ip: FloatingIP, target: Flo
 
 
 async def floating_ip_spec(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> FloatingIPSpec | None:
-    """Return a floating IP as drivers see it, or None if it leads nowhere."""
+    """Return a floating IP as drivers see it, or None if it is not assigned."""
     if target.port_id is None or target.fixed_ip_address is None:
         return None
     port = await ports.find(tx, target.port_id)
@@ -122,7 +122,7 @@ async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: Float
     if target.fixed_ip_address not in {address.ip for address in await ports.list_addresses(tx, target.port_id)}:
         raise not_found("Port", target.port_id)
     if other := await floating_ips.find_by_fixed_address(tx, target.port_id, target.fixed_ip_address):
-        raise Conflict(f"Floating IP {other.id} leads to port {target.port_id} already")
+        raise Conflict(f"Floating IP {other.id} is assigned to port {target.port_id} already")
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:

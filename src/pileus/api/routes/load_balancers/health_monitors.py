@@ -68,7 +68,7 @@ async def _check_deleted(ctx: RequestContext, pool_id: str, task_id: str) -> Non
     async with ctx.db.read() as tx:
         monitor = await health_monitors.find_by_pool(tx, pool_id)
     if monitor is not None:
-        raise Conflict(f"The health monitor of pool {pool_id} was not deleted: task {task_id} tells why")
+        raise Conflict(f"The health monitor of pool {pool_id} was not deleted: see the error of task {task_id}")
 
 
 ROUTES = [get_health_monitor, create_health_monitor, update_health_monitor, delete_health_monitor]

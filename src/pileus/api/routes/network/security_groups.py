@@ -146,7 +146,7 @@ async def _check_deleted(ctx: RequestContext, group_id: str, task_id: str) -> No
     async with ctx.db.read() as tx:
         group = await security_groups.find(tx, group_id)
     if group is not None:
-        raise Conflict(f"Security group {group.name} was not deleted: task {task_id} tells why")
+        raise Conflict(f"Security group {group.name} was not deleted: see the error of task {task_id}")
 
 
 ROUTES = [

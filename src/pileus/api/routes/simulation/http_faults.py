@@ -93,10 +93,11 @@ async def add_http_fault(ctx: Ctx, data: JSONBody[AddHttpFault]) -> HttpFault:
     """Inject a fault of HTTP: requests get an error (`respond`), wait (`delay`) or lose their connection.
 
     The connection is closed instead of the operation (`disconnect`), in the middle of its answer (`truncate`), or after
-    it without an answer (`lose_answer`). A request meets the faults that select it from the oldest one on; delays add
-    up, and any other hit ends that. Requests for health checks, metrics and the control of the cloud meet none.
+    it without an answer (`lose_answer`). The faults that select a request apply to it from the oldest one on; delays
+    add up, and any other fault is the last one. None applies to requests for health checks, metrics and the control of
+    the cloud.
 
-    When this is answered, all server processes obey the fault.
+    When this is answered, all server processes apply the fault.
     """
     _check_selection(data, ctx.app.operations)
     _check_effect(data)

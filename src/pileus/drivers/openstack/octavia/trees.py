@@ -69,7 +69,7 @@ class OctaviaParts:
         ]
 
     async def _delete_policies(self, pools: Parts, listeners: Parts, pool_orders: list[Json]) -> None:
-        """Delete the policies that are not to be, and those that lead to a pool that will be deleted."""
+        """Delete the policies that are not to be, and those that redirect to a pool that will be deleted."""
         orders = {name_of(order): order for order in pool_orders}
         kept_ids = {pool["id"] for name, pool in pools.items() if can_become(pool, orders.get(name))}
         for listener_id, engine_id in engine_ids(listeners).items():

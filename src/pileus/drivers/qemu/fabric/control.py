@@ -47,6 +47,6 @@ async def _handle_request(fabric: Fabric, line: bytes) -> StateReply:
         if request.state is not None:
             await fabric.apply(request.state)
     except (OSError, ValueError) as problem:
-        LOG.exception("The state could not be brought about")
+        LOG.exception("The state could not be applied")
         return StateReply(wrong=str(problem))
     return StateReply(report=fabric.report())

@@ -221,7 +221,7 @@ class NetworkTables:
         yield from (pack_ip_address(ip) for ip in addresses - machines if ":" not in ip)
 
     def _add_routers(self, state: FabricState) -> None:
-        """Record which networks routers connect, and which external networks they lead to.
+        """Record which networks routers connect, and which external networks are their gateways.
 
         External networks reach those behind a router only if it does not translate addresses.
         """
