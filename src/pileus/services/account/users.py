@@ -37,7 +37,12 @@ async def replace_password(tx: Tx, user: User, digest: str) -> None:
 
 
 async def remove_user(tx: Tx, user: User) -> None:
-    """Delete a user, and end its logins. Raises Conflict if it owns keys or is the only one."""
+    """Delete a user, and end its logins. Raises NotFound, or Conflict if it owns keys or is the only one.
+
+    The tenant is locked first, so that two requests cannot delete its last two users, nor one that gets a key.
+    """
+    await clients.lock_present(tx, user.client_id)
+    await users.get(tx, user.id)
     if await users.count_api_keys(tx, user.id):
         raise Conflict(f"User {user.email} owns API keys and cannot be deleted")
     if await users.count_of_client(tx, user.client_id) == 1:
