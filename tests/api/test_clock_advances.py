@@ -4,10 +4,15 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
+
 from pileus.api.wire.times import parse_time
 from pileus.app import run_cloud
 from pileus.domain.account.access import Role
+from pileus.domain.storage.schedules import Cron
 from pileus.store import tasks
+from pileus.store.database import Tx
+from pileus.store.storage import schedules
 from tests.app_settings import checked_settings
 from tests.clocks import (
     DAYS,
@@ -84,6 +89,23 @@ async def test_a_set_clock_skips_runs(tenant: Tenant, clock: Clock) -> None:
     await clock.put(time="2030-01-08T12:00:00Z")
 
     assert await list_snapshot_times(tenant) == ["2030-01-08T12:00:00+0000"]
+
+
+async def test_a_schedule_that_cannot_be_planned_does_not_stop_an_advance(tenant: Tenant, clock: Clock) -> None:
+    await clock.freeze()
+    await create_policy(tenant, await create_volume(tenant))
+    await create_policy(tenant, await create_volume(tenant))
+
+    async def break_one(tx: Tx) -> None:
+        broken, *_ = await schedules.TABLE.find(tx, "client_id = :id ORDER BY id", id=tenant.client_id)
+        timing = Cron(minute="0", timezone="Mars/Olympus")
+        await schedules.save(tx, broken, msgspec.structs.replace(broken, timing=timing))
+
+    await tenant.running.app_state.db.write(break_one)
+
+    await clock.advance(days=3)
+
+    assert await list_snapshot_times(tenant) == DAYS[1:4]
 
 
 async def test_an_advance_that_passes_too_many_runs_is_refused(tenant: Tenant, clock: Clock) -> None:

@@ -120,6 +120,14 @@ def test_invalid_schedule_is_rejected_by_field(wrong: dict[str, Any], field: str
     assert list(refused.value.fields) == [field]
 
 
+def test_a_schedule_in_a_time_zone_that_the_host_lacks_does_not_run() -> None:
+    schedule = a_schedule(timing=Cron(minute="1", timezone="Moon/Base"))
+
+    assert schedule.count_runs(NOW + UNITS["days"], 100) == 0
+    with pytest.raises(Invalid, match="Moon/Base"):
+        schedule.with_next_run(NOW)
+
+
 def test_snapshot_names_are_filled_and_cut() -> None:
     template = "{volume_id} {schedule_id} {lifecycle_policy_id} {datetime_utc} {local_datetime} as {is"
     schedule = a_schedule(timing=Cron(hour="1", timezone="Asia/Tokyo"), resource_name_template=template)

@@ -39,6 +39,7 @@ async def _save(tx: Tx, before: ClockSetting, after: ClockSetting, system_time: 
     await clocks.save_setting(tx, after)
     if (now := after.time_at(system_time)) < before.time_at(system_time):
         await retention.limit_times(tx, now)
+        await schedules.limit_due_times(tx, now)
     return after
 
 

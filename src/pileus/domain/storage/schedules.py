@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
-from pileus.domain.errors import invalid
+from pileus.domain.errors import Invalid, invalid
 from pileus.domain.storage.volumes import Snapshot, Volume
 
 MINUTE = 60_000_000
@@ -74,15 +75,17 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
 
     @property
     def zone(self) -> tzinfo:
-        """The time zone of its hours."""
-        return UTC if self.timezone is None else ZoneInfo(self.timezone)
+        """The time zone of its hours. Raises Invalid if this host does not know it, or no longer."""
+        if self.timezone is None:
+            return UTC
+        try:
+            return ZoneInfo(self.timezone)
+        except (ValueError, KeyError, OSError):
+            raise invalid(timezone=f"There is no time zone {self.timezone}; an example is Europe/Luxembourg") from None
 
     def check_timing(self) -> None:
         """Raise Invalid for an unknown time zone, an invalid expression, or none."""
-        try:
-            ZoneInfo(self.timezone or "UTC")
-        except (ValueError, KeyError, OSError):
-            raise invalid(timezone=f"There is no time zone {self.timezone}; an example is Europe/Luxembourg") from None
+        _ = self.zone
         for field, expression in self._calendar_fields().items():
             try:
                 _make_trigger(UTC, {field: expression})
@@ -92,7 +95,7 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
             raise invalid(minute="A cron schedule needs one of month, week, day, day_of_week, hour and minute")
 
     def next_run_at(self, last: int, now: int) -> int | None:  # noqa: ARG002  # the signature of `Interval.next_run_at`
-        """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`."""
+        """Return the first moment after `now`, or None if there is none within `MAX_YEARS_AHEAD`. Raises Invalid."""
         after = datetime.fromtimestamp(now / 1_000_000, self.zone)
         years = f"{after.year}-{after.year + MAX_YEARS_AHEAD}"
         trigger = _make_trigger(self.zone, {"year": years, **self._calendar_fields()})
@@ -150,14 +153,19 @@ class Schedule(NewSchedule, frozen=True, kw_only=True):
     revision: int = 1
 
     def with_next_run(self, now: int) -> "Schedule":
-        """Set the next moment. Missed moments are skipped."""
+        """Set the next moment. Missed moments are skipped. Raises Invalid for a time zone that this host lacks."""
         return replace(self, next_at=self.timing.next_run_at(now if self.next_at is None else self.next_at, now))
 
     def count_runs(self, until: int, most: int) -> int:
-        """Return how often the schedule runs until a time; counts up to `most`."""
+        """Return how often the schedule runs until a time; counts up to `most`.
+
+        One with a time zone that this host lacks does not run.
+        """
         count, next_at = 0, self.next_at
-        while next_at is not None and next_at <= until and count < most:
-            count, next_at = count + 1, self.timing.next_run_at(next_at, next_at)
+        with suppress(Invalid):
+            while next_at is not None and next_at <= until and count < most:
+                next_at = self.timing.next_run_at(next_at, next_at)
+                count += 1
         return count
 
     def paused(self) -> "Schedule":

@@ -64,6 +64,16 @@ async def list_due_ids(tx: Tx, now: int) -> list[str]:
     return [row[0] for row in rows]
 
 
+async def postpone(tx: Tx, schedule_id: str, now: int, until: int) -> None:
+    """Let a schedule that is due wait for another time; does nothing if it is not due."""
+    await tx.send(
+        "UPDATE schedules SET next_at = :until, revision = revision + 1 WHERE id = :id AND next_at <= :now",
+        id=schedule_id,
+        now=now,
+        until=until,
+    )
+
+
 async def enqueue_due_snapshots(tx: Tx, schedule: Schedule, now: int) -> None:
     """Queue a snapshot of each volume of a schedule's policy, unless one is queued already."""
     await tx.send(
@@ -85,24 +95,41 @@ class DueSnapshot(NamedTuple):
     due_at: int
 
 
-async def list_due_snapshots(tx: Tx) -> list[DueSnapshot]:
-    """Return the queued snapshots whose volume no task has locked."""
+async def list_due_snapshots(tx: Tx, now: int) -> list[DueSnapshot]:
+    """Return the queued snapshots that are due and whose volume no task has locked."""
     rows = await tx.all(
         "SELECT v.client_id, d.schedule_id, d.volume_id, d.due_at"
         " FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id"
-        f" WHERE v.task_id IS NULL ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {BATCH_SIZE}"
+        " WHERE v.task_id IS NULL AND d.due_at <= :now"
+        f" ORDER BY d.due_at, d.schedule_id, d.volume_id LIMIT {BATCH_SIZE}",
+        now=now,
     )
     return [DueSnapshot(*row) for row in rows]
+
+
+async def postpone_due_snapshot(tx: Tx, due: DueSnapshot, until: int) -> None:
+    """Let a queued snapshot wait for another time."""
+    await tx.send(
+        "UPDATE due_snapshots SET due_at = :until WHERE schedule_id = :schedule_id AND volume_id = :volume_id",
+        schedule_id=due.schedule_id,
+        volume_id=due.volume_id,
+        until=until,
+    )
+
+
+async def limit_due_times(tx: Tx, now: int) -> None:
+    """Let queued snapshots be due now that are due later, because the clock is set back."""
+    await tx.send("UPDATE due_snapshots SET due_at = :now WHERE due_at > :now", now=now)
 
 
 async def has_unfinished_run(tx: Tx, schedule_id: str, run_at: int) -> bool:
     """Return whether earlier snapshots of a schedule are still to be created or deleted before a run.
 
-    Those that an injected fault holds do not count.
+    Those that an injected fault holds, or that are postponed, do not count.
     """
     row = await tx.one(
         "SELECT 1 FROM due_snapshots d JOIN volumes v ON v.id = d.volume_id LEFT JOIN tasks t ON t.id = v.task_id"
-        " WHERE d.schedule_id = :id AND t.held_by IS NULL"
+        " WHERE d.schedule_id = :id AND d.due_at <= :run_at AND t.held_by IS NULL"
         " UNION ALL SELECT 1 FROM snapshots s LEFT JOIN tasks t ON t.id = s.task_id WHERE s.schedule_id = :id"
         " AND t.held_by IS NULL AND (s.task_id IS NOT NULL OR s.expires_at <= :run_at) LIMIT 1",
         id=schedule_id,

@@ -2,30 +2,32 @@
 
 When a schedule is due, one transaction sets its next run and marks its volumes as due. So each run counts once, however
 many processes poll, and runs that were missed while no server was running count as one. A due snapshot waits while a
-task has locked its volume. The snapshots themselves are created and deleted by tasks.
+task has locked its volume. The snapshots themselves are created and deleted by tasks. What fails unexpectedly, as a
+schedule in a time zone that this host lacks, is logged and tried again after an hour: it holds up no other tenant.
 
 Runs that an advance of the clock has skipped take place one after the other, each with the time at which it was due.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from msgspec import to_builtins
 from msgspec.structs import replace
 
 from pileus.domain.catalogue import Catalogue
-from pileus.domain.errors import Conflict, QuotaExceeded, Stale
+from pileus.domain.errors import Conflict, QuotaExceeded, Stale, Unavailable
 from pileus.domain.storage.schedules import Schedule
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, Volume, new_snapshot
 from pileus.domain.tasks import Task, TaskState, TaskType, queue_name
 from pileus.services.account.quotas import check_regional_quotas
 from pileus.store import tasks
-from pileus.store.database import Database, Tx
+from pileus.store.database import Database, Tx, Work
 from pileus.store.storage import schedules, snapshots, volumes
 from pileus.store.storage.schedules import DueSnapshot
 from pileus.tasks.clocks import CloudClock
@@ -38,7 +40,7 @@ POLL_INTERVAL = 1.0
 CATCH_UP_INTERVAL, PATIENCE = 0.005, 25.0
 """Seconds between polls after the clock was changed, and for which a request waits until all is done."""
 RETRY_DELAY = 3_600_000_000
-"""Microseconds until the deletion of a snapshot is tried again."""
+"""Microseconds until what has failed is tried again."""
 
 
 @dataclass(slots=True)
@@ -56,6 +58,7 @@ class Scheduler:
     nudge: Callable[[], None]
     ensure_tenant: Callable[[int], Awaitable[None]] | None = None
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    _failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A scheduled snapshot failed and waits"))
     _copy_failures: FailureLog = field(default_factory=partial(FailureLog, LOG, "A tenant could not be copied"))
 
     async def run(self) -> None:
@@ -75,18 +78,45 @@ class Scheduler:
         async with self.db.scan() as tx:
             due_schedules = await schedules.list_due_ids(tx, self.clock.now())
         for schedule_id in due_schedules:
-            await self.db.write(partial(self._set_next_run, schedule_id))
+            await self._write(partial(self._set_next_run, schedule_id), partial(self._postpone_schedule, schedule_id))
         async with self.db.scan() as tx:
-            due_snapshots = await schedules.list_due_snapshots(tx)
+            due_snapshots = await schedules.list_due_snapshots(tx, self.clock.now())
             expired = await schedules.list_expired_snapshots(tx, self.clock.now())
         current = await self._find_current_tenants({due.client_id for due in due_snapshots})
         created = [
-            await self.db.write(partial(self._create_snapshot, due))
+            await self._write(partial(self._create_snapshot, due), partial(self._postpone_snapshot, due))
             for due in due_snapshots
             if due.client_id in current
         ]
-        deleted = [await self.db.write(partial(self._delete_snapshot, snapshot_id)) for snapshot_id in expired]
+        deleted = [
+            await self._write(partial(self._delete_snapshot, snapshot_id), partial(self._postpone_expiry, snapshot_id))
+            for snapshot_id in expired
+        ]
         return sum(created) + sum(deleted)
+
+    async def _write(self, change: Work[bool], postpone: partial[Coroutine[Any, Any, None]]) -> bool:
+        """Return whether `change` has started a task. If it fails, log that and postpone what is due.
+
+        Raises what affects all schedules alike: Unavailable, and Stale.
+        """
+        try:
+            return await self.db.write(change)
+        except (Unavailable, Stale):
+            raise
+        except Exception as failure:  # noqa: BLE001  # logged; tried again later, and the others go on
+            self._failures.add(failure, item=str(postpone.args[0]))
+        await self.db.write(postpone)
+        return False
+
+    async def _postpone_schedule(self, schedule_id: str, tx: Tx) -> None:
+        now = self.clock.now()
+        await schedules.postpone(tx, schedule_id, now, now + RETRY_DELAY)
+
+    async def _postpone_snapshot(self, due: DueSnapshot, tx: Tx) -> None:
+        await schedules.postpone_due_snapshot(tx, due, self.clock.now() + RETRY_DELAY)
+
+    async def _postpone_expiry(self, snapshot_id: str, tx: Tx) -> None:
+        await schedules.set_snapshot_expiry(tx, snapshot_id, self.clock.now() + RETRY_DELAY)
 
     async def _find_current_tenants(self, client_ids: AbstractSet[int]) -> AbstractSet[int]:
         """Return the tenants whose copies are current; the snapshots of others wait until they can be copied."""
@@ -122,23 +152,25 @@ class Scheduler:
         async with self.db.scan() as tx:
             return (
                 bool(await schedules.list_due_ids(tx, self.clock.now()))
-                or bool(await schedules.list_due_snapshots(tx))
+                or bool(await schedules.list_due_snapshots(tx, self.clock.now()))
                 or bool(await schedules.list_expired_snapshots(tx, self.clock.now()))
                 or not self.clock.sleeping_task_ids.issuperset(await schedules.list_unfinished_task_ids(tx))
             )
 
-    async def _set_next_run(self, schedule_id: str, tx: Tx) -> None:
+    async def _set_next_run(self, schedule_id: str, tx: Tx) -> bool:
+        """Set the next run and queue the snapshots; False if the schedule is gone, not due, or still waits."""
         schedule = await schedules.find(tx, schedule_id)
         if schedule is None or schedule.next_at is None or schedule.next_at > self.clock.now():
-            return
+            return False
         run_at = self.clock.time_of(schedule.next_at)
         # Runs that an advance has skipped take place one after the other.
         if self.clock.setting.has_skipped(schedule.next_at) and await schedules.has_unfinished_run(
             tx, schedule.id, run_at
         ):
-            return
+            return False
         await schedules.save(tx, schedule, schedule.with_next_run(run_at))
         await schedules.enqueue_due_snapshots(tx, schedule, run_at)
+        return True
 
     async def _create_snapshot(self, due: DueSnapshot, tx: Tx) -> bool:
         """Start the task and return True; return False if the volume is locked or gone, or the task would fail.
