@@ -24,6 +24,11 @@ async def delete_http_fault(tx: Tx, fault_id: str) -> None:
         raise not_found("Fault", fault_id)
 
 
+async def delete_http_faults(tx: Tx) -> None:
+    """Delete all faults."""
+    await http_faults.remove_all(tx)
+
+
 async def claim_http_faults(tx: Tx, fault_ids: Sequence[str]) -> Claim:
     """Count a request with the faults that select it, up to the first that ends it.
 

@@ -59,6 +59,11 @@ async def delete_fault(tx: Tx, client_id: int, fault_id: str) -> None:
         raise not_found("Fault", fault_id)
 
 
+async def delete_faults(tx: Tx, client_id: int) -> None:
+    """Delete the faults of a tenant, or of everybody for ALL_CLIENTS; the tasks that they hold go on."""
+    await faults.remove_all(tx, client_id)
+
+
 async def set_capacity(tx: Tx, ctx: Context, client_id: int, flavor_id: str, servers: int | None) -> None:
     """Limit the capacity for a flavor in the region of the request; None removes the limit. Raises NotFound."""
     region = ctx.require_region()

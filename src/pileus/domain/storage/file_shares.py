@@ -44,6 +44,7 @@ class AccessRuleState(StrEnum):
     APPLYING = "applying"
     ACTIVE = "active"
     DENYING = "denying"
+    ERROR = "error"
 
 
 DELETABLE_STATUSES = frozenset({FileShareStatus.AVAILABLE, FileShareStatus.ERROR, FileShareStatus.ERROR_DELETING})

@@ -98,11 +98,17 @@ async def set_rule_state(tx: Tx, rule_id: str, state: str) -> int:
     return await tx.run("UPDATE share_access_rules SET state = :state WHERE id = :id", state=state, id=rule_id)
 
 
+async def change_rule_state(tx: Tx, rule_id: str, before: str, after: str) -> bool:
+    """Set the state of a rule that has the state `before`, and return whether there is one."""
+    statement = "UPDATE share_access_rules SET state = :after WHERE id = :id AND state = :before"
+    return bool(await tx.run(statement, before=before, after=after, id=rule_id))
+
+
 async def set_states_of_rules(tx: Tx, share_id: str, state: str) -> None:
     """Set the state of all rules of a file share."""
     await tx.send(f"UPDATE share_access_rules SET state = :state WHERE {OF_SHARE}", state=state, share_id=share_id)
 
 
-async def remove_rule(tx: Tx, rule_id: str) -> None:
-    """Delete a rule; does nothing if it does not exist."""
-    await RULES.remove(tx, rule_id)
+async def remove_rule(tx: Tx, rule_id: str, state: str) -> None:
+    """Delete a rule that has a state; does nothing if there is none."""
+    await RULES.remove_all(tx, "id = :id AND state = :state", id=rule_id, state=state)

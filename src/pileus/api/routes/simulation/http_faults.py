@@ -119,7 +119,7 @@ async def delete_http_faults(ctx: Ctx) -> None:
     async with ctx.db.read() as tx:
         has_faults = await http_faults.count(tx) > 0
     if has_faults:
-        await ctx.change_controls(http_faults.remove_all)
+        await ctx.change_controls(http_fault_service.delete_http_faults)
 
 
 def _check_selection(data: AddHttpFault, operations: OperationIndex) -> None:

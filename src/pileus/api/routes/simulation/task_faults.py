@@ -98,7 +98,7 @@ async def delete_fault(ctx: Ctx, client_scope: ClientScope, fault_id: FromPath[s
 @delete("/faults", opt=ADMINISTER)
 async def delete_faults(ctx: Ctx, client_scope: ClientScope) -> None:
     """Delete all your faults. Tasks that they hold continue."""
-    await ctx.write(lambda tx: faults.remove_all(tx, client_scope))
+    await ctx.write(lambda tx: simulation_service.delete_faults(tx, client_scope))
     ctx.app.wake_engine()
 
 
