@@ -9,7 +9,8 @@ import pytest
 from msgspec import inspect
 
 import pileus.testing
-from pileus.api.request_log.secret_fields import REDACTED, Redactor, is_secret_name
+from pileus.api.request_log.secret_fields import Redactor, is_logged_secret
+from pileus.domain.secret_names import REDACTED
 from pileus.domain.tasks import SECRET_ARGS
 from tests.api.foreign_ids import missing_ids
 from tests.api.routes import ENDPOINTS, Endpoint
@@ -89,7 +90,7 @@ async def read_log(tenant: Tenant) -> str:
 @pytest.mark.parametrize("endpoint", WITH_BODY, ids=lambda endpoint: endpoint.name)
 async def test_no_secret_that_is_sent_appears(tenant: Tenant, endpoint: Endpoint) -> None:
     type_info = inspect.type_info(endpoint.body_type())
-    declared = [name for name in fields_of(type_info) if is_secret_name(name)]
+    declared = [name for name in fields_of(type_info) if is_logged_secret(name)]
     names = [*declared, *(name for name in GUESSED_NAMES if name not in declared)]
     path = endpoint.filled(missing_ids().but(project_id=tenant.project_id))
     body = with_secrets(endpoint.body(), names)
@@ -111,8 +112,8 @@ def test_every_text_of_a_body_is_secret_or_listed_as_no_secret() -> None:
         if holds_text(type_info) and not name.endswith(("_id", "_ids", "_names", "_at", "_on"))
     }
 
-    assert {name for name in texts if not is_secret_name(name)} == TEXTS_WITHOUT_SECRETS
-    assert all(is_secret_name(name) for name in SECRET_ARGS)
+    assert {name for name in texts if not is_logged_secret(name)} == TEXTS_WITHOUT_SECRETS
+    assert all(is_logged_secret(name) for name in SECRET_ARGS)
 
 
 async def test_no_secret_that_is_answered_appears(tenant: Tenant) -> None:

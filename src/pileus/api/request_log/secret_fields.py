@@ -7,19 +7,22 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from pileus.domain.tasks import SECRET_ARGS
+from pileus.domain.secret_names import REDACTED, SECRET_NAMES, is_secret_name
 
-REDACTED = "(hidden)"
-SECRET_NAMES = SECRET_ARGS | {
-    "access", "app_config", "auth_header_value", "connection_string", "payload", "refresh", "ticket", "user_data",
-}  # fmt: skip
-"""Names of fields that hold secrets, and do not say so; `tests/api/test_request_log_secrets.py` decides on each."""
-SECRET_WORD = re.compile(
-    r"(?:.*[_-])?(?:password|passwd|passphrase|secret|token|credentials?|api_?key|private_key)", re.IGNORECASE
-)
+LOGGED_SECRET_NAMES = SECRET_NAMES | {"access"}
+"""An answer to a login calls its token `access`."""
 NAME_IN_TEXT = re.compile(
     "|".join(
-        (*sorted(SECRET_NAMES), "passw", "passphrase", "secret", "token", "credential", "api_?key", "private_key")
+        (
+            *sorted(LOGGED_SECRET_NAMES),
+            "passw",
+            "passphrase",
+            "secret",
+            "token",
+            "credential",
+            "api_?key",
+            "private_key",
+        )
     ),
     re.IGNORECASE,
 )
@@ -30,9 +33,9 @@ MIN_SECRET_LENGTH = 6
 """Shorter values are too common to be replaced wherever they appear."""
 
 
-def is_secret_name(name: str) -> bool:
-    """Return whether a field or a parameter of this name holds a secret."""
-    return name in SECRET_NAMES or SECRET_WORD.fullmatch(name) is not None
+def is_logged_secret(name: str) -> bool:
+    """Return whether a field or a parameter of this name in a request or an answer holds a secret."""
+    return name in LOGGED_SECRET_NAMES or is_secret_name(name)
 
 
 class Redactor:
@@ -53,7 +56,7 @@ class Redactor:
         """Return a query string without its secrets."""
         text = query.decode("latin-1")
         pairs = parse_qsl(text, keep_blank_values=True)
-        if not any(is_secret_name(name) for name, _ in pairs):
+        if not any(is_logged_secret(name) for name, _ in pairs):
             return text
         return urlencode([(name, self._redact_field(name, value)) for name, value in pairs], safe="()")
 
@@ -64,7 +67,7 @@ class Redactor:
     def _redact_field(self, name: str, value: Any) -> Any:
         if name == ERRORS and isinstance(value, dict):
             return _redact_errors(value, self)
-        if not is_secret_name(name) or value is None or isinstance(value, bool):
+        if not is_logged_secret(name) or value is None or isinstance(value, bool):
             return self.redact(value)
         self._secrets.update(text for text in _texts_in(value) if len(text) >= MIN_SECRET_LENGTH)
         return REDACTED

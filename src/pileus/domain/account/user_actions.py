@@ -5,10 +5,14 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.domain.context import Context
+from pileus.domain.secret_names import without_secrets
 
 
 class AuditEntry(Struct, frozen=True):
-    """An entry that a change adds to the audit log. It is searched by `name`, or else by the name in `data`."""
+    """An entry that a change adds to the audit log. It is searched by `name`, or else by the name in `data`.
+
+    Secrets in `data` are hidden when the entry is written.
+    """
 
     api_group: str
     action_type: str
@@ -39,7 +43,7 @@ class UserAction(Struct, frozen=True, kw_only=True):
 
 
 def new_user_action(ctx: Context, entry: AuditEntry, task_id: str | None) -> UserAction:
-    """Create the record of an entry for an action on one resource."""
+    """Create the record of an entry for an action on one resource, without the secrets in its data."""
     resource = {"resource_id": str(entry.resource_id), "resource_type": entry.api_group}
     if name := entry.name or (entry.data or {}).get("name"):
         resource["search_field"] = name
@@ -53,7 +57,7 @@ def new_user_action(ctx: Context, entry: AuditEntry, task_id: str | None) -> Use
         region_id=ctx.place.region_id or None,
         api_group=entry.api_group,
         action_type=entry.action_type,
-        action_data=entry.data,
+        action_data=None if entry.data is None else without_secrets(entry.data),
         resources=[resource],
         task_id=task_id,
         source_user_ip=ctx.source_ip,
