@@ -163,8 +163,6 @@ async def test_the_next_address_of_a_name_is_tried_when_the_first_is_unreachable
     ("head", "expected"),
     [
         (QCOW2, DetectedFormat("qcow2", 5 << 30)),
-        (b"KDMV" + bytes(8) + (2048).to_bytes(8, "little"), DetectedFormat("vmdk", 1 << 20)),
-        (b"conectix" + bytes(40) + (1 << 20).to_bytes(8, "big"), DetectedFormat("vhd", 1 << 20)),
         (bytes(0x8001) + b"CD001", DetectedFormat("iso", 7)),
         (b"anything", DetectedFormat("raw", 7)),
     ],
