@@ -76,7 +76,7 @@ def test_a_vmdk_with_its_own_data_is_accepted(descriptor: str) -> None:
     ],
 )
 def test_an_image_that_can_name_other_files_is_refused(head: bytes) -> None:
-    with pytest.raises(DriverError, match="The image is not whole") as refused:
+    with pytest.raises(DriverError, match="The image is not complete") as refused:
         require_allowed_format(head, len(head), 1 << 40)
 
     assert not refused.value.retryable
