@@ -705,7 +705,7 @@ const SCENARIOS = {
       const ids = ["id", "member_id", "rule_id", "access_rule_id", "l7_rule_id", "volume_id", "port_id", "ip_address", "group_name"];
       const params = { ...Object.fromEntries(ids.map((name) => [name, `a-${name}`])), project_id: 1, client_id: 1 };
       const valueOf = ({ kind, options }) =>
-        ({ number: "1", boolean: true, tags: [{ key: "env", value: "prod" }], list: "10.0.0.0/8", refs: ["a-ref"] })[kind] ?? options?.[0] ?? "a-value";
+        ({ number: "1", boolean: true, tags: [{ key: "env", value: "prod" }], list: "10.0.0.0/8", refs: ["a-ref"] })[kind] ?? options?.[0] ?? "a-${value}";
       const show = (operation) => {
         const noun = Object.values(NOUNS).find(({ path }) => operation.path.startsWith(`${path}/`)) || { sdk: "", word: "" };
         return (own = noun) => {

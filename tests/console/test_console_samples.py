@@ -3,6 +3,7 @@
 import ast
 import inspect
 import json
+import re
 import shlex
 from functools import reduce
 from pathlib import Path
@@ -42,11 +43,14 @@ def test_every_operation_is_one_of_the_api_and_of_the_official_client(browser: B
 
 
 def test_the_same_as_each_operation_is_a_command_a_call_of_the_official_client_and_a_request(browser: Browser) -> None:
-    for sample in browser.run("samples"):
+    samples = browser.run("samples")
+    assert any("$${value}" in sample["terraform"] for sample in samples)
+    for sample in samples:
         if sample["command"].startswith("pileus "):
             parse_words(pileus, shlex.split(sample["command"])[1:])
         assert shlex.split(sample["curl"])[:2] == ["curl", "-X"]
         assert sample["terraform"].startswith(('resource "gcore_cloud_', "# Terraform has no counterpart"))
+        assert re.sub(r"\$\$\{", "", sample["terraform"]).count("${") == 0
         if sample["hasVerb"]:
             check_call(sample["python"])
 

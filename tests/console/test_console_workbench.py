@@ -1,7 +1,12 @@
 """The workbench of the web console, which controls a simulated cloud."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
 from pathlib import Path
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -69,8 +74,26 @@ def test_the_request_log_shows_what_clients_sent_and_replays_it(browser: Browser
     assert ("colour" in result["line"], "sizee" in result["line"]) == (True, True)
     assert json.loads(sent) == body
     assert json.loads(answer)["name"] == "logged"
-    assert replay.startswith('curl -X POST "$GCORE_BASE_URL/cloud/v1/ssh_keys/1?colour=red"')
+    assert replay.startswith("curl -X POST \"$GCORE_BASE_URL\"'/cloud/v1/ssh_keys/1?colour=red'")
     assert result["errors"] == []
+
+
+@pytest.mark.skipif(not shutil.which("sh"), reason="needs a shell")
+def test_a_replayed_request_runs_no_command_of_its_sender(browser: Browser, api: httpx.Client, tmp_path: Path) -> None:
+    target = "/cloud/v1/$(touch%20path)%60touch%20path%60%22'%0A?injected=$(touch${IFS}query)`touch${IFS}query`'"
+    # The client would encode these characters.
+    with socket.create_connection((api.base_url.host, api.base_url.port or 80)) as connection:
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: cloud\r\nConnection: close\r\n\r\n".encode())
+        assert connection.recv(4096).startswith(b"HTTP/1.1 4")
+    replay = browser.run("request_log", text="injected=")["bodies"][-1]
+    script = f"curl() {{ printf '%s\\n' \"$3\"; }}\n{replay}"
+    environment = {"GCORE_BASE_URL": "https://cloud", "GCORE_API_KEY": "key", "PATH": os.environ["PATH"]}
+    url = subprocess.check_output(["sh", "-c", script], cwd=tmp_path, env=environment, text=True).strip()
+
+    assert list(tmp_path.iterdir()) == []
+    path, _, query = url.removeprefix("https://cloud").partition("?")
+    assert unquote(path) == unquote(target.partition("?")[0])
+    assert query == target.partition("?")[2]
 
 
 def test_the_workbench_resets_a_project(browser: Browser, api: httpx.Client) -> None:

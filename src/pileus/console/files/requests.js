@@ -61,7 +61,9 @@ function Bodies({ exchange }) {
   const { method, path, query, request_body: sent, response_body: answer } = exchange;
   const text = ({ content }) => (typeof content === "string" ? content : JSON.stringify(content, null, 2));
   const body = sent.content === null ? undefined : sent.content;
-  const replay = curlSample({ method, path: `${path}${query ? `?${query}` : ""}`, body });
+  // The log has the decoded path and the query as it was sent.
+  const encodedPath = path.split("/").map(encodeURIComponent).join("/");
+  const replay = curlSample({ method, path: `${encodedPath}${query ? `?${query}` : ""}`, body });
   return html`${sent.size > 0 && html`<h2>${texts.requests.sent}</h2><${CopyBox} text=${text(sent)} label=${texts.requests.sent} />`}
     <h2>${texts.requests.answer}</h2>
     <${CopyBox} text=${text(answer) || texts.none} label=${texts.requests.answer} />

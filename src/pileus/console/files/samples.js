@@ -44,13 +44,14 @@ function hcl(value, indent = "  ") {
     const inner = items.map(([name, item]) => `${indent}  ${name} = ${hcl(item, `${indent}  `)}`);
     return inner.length ? `{\n${inner.join("\n")}\n${indent}}` : "{}";
   }
-  return JSON.stringify(value);
+  // Terraform evaluates what stands in ${…} and %{…}.
+  return JSON.stringify(value).replaceAll("${", "$$${").replaceAll("%{", "%%{");
 }
 
 /** Return a command line for curl; the place and the key are variables that `pileus env` sets. */
 export function curlSample({ method, path, query, body }) {
-  const url = `$GCORE_BASE_URL${path}${queryText(query)}`;
-  const lines = [`curl -X ${method} "${url}"`, `  -H "Authorization: APIKey $GCORE_API_KEY"`];
+  const url = `"$GCORE_BASE_URL"${quoteShell(path + queryText(query))}`;
+  const lines = [`curl -X ${quoteShell(method)} ${url}`, `  -H "Authorization: APIKey $GCORE_API_KEY"`];
   if (body !== undefined) {
     lines.push("  -H 'Content-Type: application/json'", `  -d ${quoteShell(JSON.stringify(body))}`);
   }
