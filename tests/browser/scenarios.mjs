@@ -38,6 +38,15 @@ async function openPage({ width = 1280, height = 800, colorScheme = "light", sig
   return { page, context, notes };
 }
 
+/** Sign in on the page that asks for it. */
+async function signInWithPassword(page, email, password) {
+  await page.getByRole("button", { name: "With a password" }).click();
+  await page.getByLabel("E-mail").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await settle(page);
+}
+
 /** Wait until a page has loaded what it shows. */
 async function settle(page) {
   await page.locator(".frame main h1").first().waitFor();
@@ -622,6 +631,27 @@ const SCENARIOS = {
     const renewed = await read(page);
     await second.waitForFunction((text) => sessionStorage.getItem("pileus-key") === text, renewed);
     return { refusal, renewed, tabs: [renewed, await read(second)], errors: notes.errors };
+  },
+
+  /** Sign two users in, each in a tab of its own, and renew the token of the first one. */
+  async two_users({ emails, password, path }) {
+    const { page, context, notes } = await openPage({ signedIn: false });
+    const second = await context.newPage();
+    for (const tab of [page, second]) await tab.goto(base + path);
+    await signInWithPassword(page, emails[0], password);
+    await signInWithPassword(second, emails[1], password);
+    const read = (tab) => tab.evaluate(() => sessionStorage.getItem("pileus-key"));
+    const before = await read(second);
+    // The console made its channel before this one, so it gets each message first.
+    await second.evaluate(() => {
+      new BroadcastChannel("pileus-session").addEventListener("message", ({ data }) => (globalThis.lastMessage = data.kind));
+    });
+    await page.evaluate(() => sessionStorage.setItem("pileus-key", "access_refused"));
+    await page.reload();
+    await settle(page);
+    await second.waitForFunction(() => globalThis.lastMessage === "renewed");
+    const names = await Promise.all([page, second].map((tab) => tab.locator(".account summary").textContent()));
+    return { before, after: await read(second), renewed: await read(page), names, errors: notes.errors };
   },
 
   /** Create an API key, and return its token, which the dialog shows once. */

@@ -29,6 +29,21 @@ def test_a_user_signs_in_with_a_password_and_the_session_is_renewed(browser: Bro
     assert result["errors"] == []
 
 
+def test_a_token_renewed_in_one_tab_leaves_the_session_of_another_user_alone(
+    browser: Browser, api: httpx.Client
+) -> None:
+    emails = ["first@example.com", "second@example.com"]
+    for email in emails:
+        api.post("/_pileus/tenants/1/users", json={"email": email, "password": PASSWORD, "role": "Users"})
+
+    result = browser.run("two_users", emails=emails, password=PASSWORD, path=f"{PLACE}/networks")
+
+    assert result["after"] == result["before"]
+    assert result["renewed"].split("_")[1] != result["after"].split("_")[1]
+    assert result["names"] == ["first", "second"]
+    assert result["errors"] == []
+
+
 def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: httpx.Client) -> None:
     token = browser.run("create_key", path=f"{PLACE}/keys?do=create", name="from the console")
     (key,) = [entry for entry in api.get(KEYS).json()["results"] if entry["name"] == "from the console"]

@@ -1,5 +1,5 @@
 // Requests to the API, and whether the server answers.
-import { authorization, key, renewSession, signOut } from "./session.js";
+import { authorization, currentSession, key, renewSession, signOut } from "./session.js";
 import { makeStore } from "./stores.js";
 import { texts } from "./texts.js";
 
@@ -27,6 +27,7 @@ export class ApiError extends Error {
 export async function send(method, path, { query, body, signal, isAgain } = {}) {
   const isFile = body instanceof Blob;
   const used = key.value;
+  const session = currentSession();
   const headers = { Authorization: authorization(used), Accept: "application/json" };
   if (body !== undefined && !isFile) headers["Content-Type"] = "application/json";
   const answer = await fetchOnline(path + queryText(query), {
@@ -36,14 +37,16 @@ export async function send(method, path, { query, body, signal, isAgain } = {}) 
     credentials: "omit",
     body: isFile ? body : JSON.stringify(body),
   });
-  if (answer.status === 401 && !isAgain && (await renewSession(used))) {
+  // A request of one user is neither sent again by the next one nor ends their session.
+  const isRefused = () => answer.status === 401 && session === currentSession();
+  if (isRefused() && !isAgain && (await renewSession(used))) {
     return send(method, path, { query, body, signal, isAgain: true });
   }
   if (answer.ok && answer.headers.get("content-type") === "application/gzip") return answer.blob();
   const text = await answer.text();
   const decoded = text && answer.headers.get("content-type")?.includes("json") ? JSON.parse(text) : text;
   if (answer.ok) return decoded;
-  if (answer.status === 401) signOut(decoded.message || texts.signIn.ended);
+  if (isRefused()) signOut(decoded.message || texts.signIn.ended);
   throw new ApiError(answer.status, decoded);
 }
 

@@ -12,7 +12,7 @@ import { NAVIGATION, NOUNS } from "./nouns.js";
 import { Announcer, announce, showCurrent } from "./parts.js";
 import { QuotasPage } from "./quotas.js";
 import { RequestsPage } from "./requests.js";
-import { key, resumeSession, signOut } from "./session.js";
+import { currentSession, key, resumeSession, signOut } from "./session.js";
 import { SignIn } from "./sign_in.js";
 import { useStore } from "./stores.js";
 import { TaskPage } from "./task.js";
@@ -28,29 +28,34 @@ const CREATIONS = { instances: NewInstancePage };
 
 function App() {
   const isSignedIn = Boolean(useStore(key));
+  const session = currentSession();
   const [places, setPlaces] = useState(null);
   const [problem, setProblem] = useState(null);
   useLayoutEffect(() => {
-    if (!isSignedIn) {
-      setPlaces(null);
-      return;
-    }
+    setPlaces(null);
     setProblem(null);
-    loadPlaces().then(setPlaces, setProblem);
-  }, [isSignedIn]);
+    if (!session) return undefined;
+    let isCurrent = true;
+    loadPlaces(() => isCurrent).then(
+      (loaded) => isCurrent && setPlaces(loaded),
+      (error) => isCurrent && setProblem(error),
+    );
+    return () => (isCurrent = false);
+  }, [session]);
   if (!isSignedIn) return html`<${SignIn} />`;
   if (problem) return html`<main class="alone" id="content"><h1>${texts.errors.title}</h1><p role="alert">${problem.message}</p></main>`;
   if (!places) return html`<main class="alone" id="content"><h1 class="hidden">${texts.product}</h1><p>${texts.loading}</p></main>`;
   return html`<${Frame} places=${places} />`;
 }
 
-/** Read who has signed in, and the projects and regions; the address gets a place if it has none. */
-async function loadPlaces() {
+/** Read who has signed in, and the projects and regions; the address gets a place if it has none. Null if the session has ended. */
+async function loadPlaces(isCurrent) {
   const [session, projects, regions] = await Promise.all([
     get("/ui/session"),
     get("/cloud/v1/projects", { limit: 1000 }),
     get("/cloud/v1/regions", { limit: 1000 }),
   ]);
+  if (!isCurrent()) return null;
   caller.set(session);
   const { project, region, noun } = address.value;
   if (!project || !region || !noun) {

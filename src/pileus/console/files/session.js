@@ -14,6 +14,13 @@ export const reason = makeStore("");
 /** What renews the token of somebody who has signed in with a password. */
 let refreshToken = sessionStorage.getItem(STORED_REFRESH) || "";
 
+const loginOf = (refresh) => refresh.split("_")[1];
+
+/** Return what stays the same while a session lasts: the id of a login, or else the key. Empty if nobody has signed in. */
+export function currentSession() {
+  return loginOf(refreshToken) || key.value;
+}
+
 /** Use a key, or the tokens of a login; empty texts end the session of this tab. */
 function useKey(text, refresh = "") {
   refreshToken = refresh;
@@ -26,10 +33,11 @@ function useKey(text, refresh = "") {
 
 const tell = (kind) => CHANNEL.postMessage({ kind, key: key.value, refresh: refreshToken });
 
-// A new tab of the same origin takes over the session of another one, and all tabs use the latest tokens.
+// A new tab of the same origin takes over the session of another one, and all tabs of a login use its latest tokens.
 CHANNEL.addEventListener("message", ({ data }) => {
   if (data.kind === "ask" && key.value) tell("answer");
-  if ((data.kind === "answer" && !key.value) || (data.kind === "renewed" && refreshToken)) useKey(data.key, data.refresh);
+  const isNewer = data.kind === "renewed" && loginOf(data.refresh) === loginOf(refreshToken);
+  if ((data.kind === "answer" && !key.value) || isNewer) useKey(data.key, data.refresh);
   if (data.kind === "end") useKey("");
 });
 
@@ -82,9 +90,11 @@ let renewal = null;
 export function renewSession(refused) {
   if (!refreshToken) return Promise.resolve(false);
   if (key.value !== refused) return Promise.resolve(true);
+  const session = currentSession();
   renewal ||= post("/iam/auth/jwt/refresh", { refresh: refreshToken })
     .then(({ body, problem }) => {
-      if (problem) return false;
+      // Somebody may have signed out, or another user in, in the meantime.
+      if (problem || session !== currentSession()) return false;
       useKey(body.access, body.refresh);
       tell("renewed");
       return true;
