@@ -654,6 +654,31 @@ const SCENARIOS = {
     return { before, after: await read(second), renewed: await read(page), names, errors: notes.errors };
   },
 
+  /** Sign out once a change has arrived, and sign another user in: return the headers of their streams of changes. */
+  async streams_of_two_users({ emails, password, path, name }) {
+    const { page, notes } = await openPage({ signedIn: false });
+    await page.goto(base + path);
+    await signInWithPassword(page, emails[0], password);
+    await page.locator(".liveness.good").waitFor();
+    await fetch(`${base}/cloud/v1/ssh_keys/1`, {
+      method: "POST",
+      headers: { Authorization: `APIKey ${key}`, "Content-Type": "application/json" },
+      body: JSON.stringify({ name }),
+    });
+    await page.locator("td", { hasText: name }).waitFor();
+    const isStream = (request) => request.url().endsWith("/ui/changes");
+    const ended = page.waitForEvent("requestfailed", isStream);
+    await page.locator(".account summary").click();
+    await page.getByRole("button", { name: "Sign out" }).click();
+    const failure = (await ended).failure().errorText;
+    const opened = page.waitForRequest(isStream);
+    await signInWithPassword(page, emails[1], password);
+    const headers = (await opened).headers();
+    await page.locator(".liveness.good").waitFor();
+    const session = await page.evaluate(() => sessionStorage.getItem("pileus-key"));
+    return { failure, authorization: headers.authorization, position: headers["last-event-id"], session, errors: notes.errors };
+  },
+
   /** Create an API key, and return its token, which the dialog shows once. */
   async create_key({ path, name }) {
     const { page } = await openPage();

@@ -29,6 +29,20 @@ def test_a_user_signs_in_with_a_password_and_the_session_is_renewed(browser: Bro
     assert result["errors"] == []
 
 
+def test_the_stream_of_changes_ends_with_the_session(browser: Browser, api: httpx.Client) -> None:
+    emails = ["leaving@example.com", "coming@example.com"]
+    for email in emails:
+        api.post("/_pileus/tenants/1/users", json={"email": email, "password": PASSWORD, "role": "Users"})
+
+    path = f"{PLACE}/ssh_keys"
+    result = browser.run("streams_of_two_users", emails=emails, password=PASSWORD, path=path, name="a change")
+
+    assert result["failure"] == "net::ERR_ABORTED"
+    assert result["authorization"] == f"Bearer {result['session']}"
+    assert result.get("position") is None
+    assert result["errors"] == []
+
+
 def test_a_token_renewed_in_one_tab_leaves_the_session_of_another_user_alone(
     browser: Browser, api: httpx.Client
 ) -> None:

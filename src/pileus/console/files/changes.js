@@ -1,5 +1,5 @@
 // The stream of the project's changes: whoever shows something loads it again when something has changed.
-import { authorization, key, renewSession } from "./session.js";
+import { authorization, currentSession, key, renewSession } from "./session.js";
 import { makeStore } from "./stores.js";
 
 const FIRST_PAUSE = 500;
@@ -22,24 +22,29 @@ export const changes = {
 };
 
 let lastId = "";
+let followedSession = "";
 
-/** Read the stream for as long as somebody is signed in; begin again where it broke off. */
+/** Read the stream for as long as somebody is signed in; begin again where it broke off, in the same session. */
 export async function followChanges() {
   let pause = FIRST_PAUSE;
   for (;;) {
     if (!key.value) await nextKey();
+    // A stream of a key that is used no longer would deliver the changes of another tenant.
+    const ending = new AbortController();
+    const stop = key.subscribe(() => ending.abort());
     try {
       const used = key.value;
-      const answer = await openStream();
+      const answer = await openStream(ending.signal);
       if (answer.status === 401) await renewSession(used);
       if (answer.ok) {
         isLive.set(true);
         pause = FIRST_PAUSE;
-        await readEvents(answer.body, handleEvent);
+        await readEvents(answer.body, (event) => ending.signal.aborted || handleEvent(event));
       }
     } catch {
       // The connection broke, or there is none: it is opened again after a pause.
     }
+    stop();
     isLive.set(false);
     await new Promise((resolve) => setTimeout(resolve, pause));
     pause = Math.min(2 * pause, LONGEST_PAUSE);
@@ -52,10 +57,12 @@ function nextKey() {
   });
 }
 
-function openStream() {
+function openStream(signal) {
+  if (followedSession !== currentSession()) lastId = "";
+  followedSession = currentSession();
   const headers = { Authorization: authorization(key.value), Accept: "text/event-stream" };
   if (lastId) headers["Last-Event-ID"] = lastId;
-  return fetch("/ui/changes", { headers, credentials: "omit", cache: "no-store" });
+  return fetch("/ui/changes", { headers, signal, credentials: "omit", cache: "no-store" });
 }
 
 function handleEvent(event) {
