@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pileus.domain.account.api_keys import CACHE_SECONDS, parse_key_id
 from pileus.domain.account.clients import check_not_suspended
 from pileus.domain.account.login_sessions import TokenKind, parse_session_id
-from pileus.domain.errors import Unauthenticated
+from pileus.domain.errors import Forbidden, Unauthenticated
 from pileus.domain.places import Caller
 from pileus.store.account import api_keys, login_sessions
 from pileus.store.database import Database, Tx
@@ -71,9 +71,19 @@ class Authenticator:
         return cached.caller if cached is not None and cached.is_usable(now, self._clock()) else None
 
     async def authenticate(self, authorization_header: bytes, now: int) -> Caller:
-        """Return the caller of an Authorization header. Raises Unauthenticated, or Forbidden if it is suspended."""
+        """Return the caller of an Authorization header. Raises Unauthenticated, Forbidden or Unavailable.
+
+        Forbidden says that the tenant is suspended.
+        """
         caller = self.find_cached(authorization_header, now)
         return caller or (await self._read_caller(authorization_header, now, self._clock())).caller
+
+    async def find_caller(self, authorization_header: bytes, now: int) -> Caller | None:
+        """Return the caller of an Authorization header, or None if `authenticate` refuses it. Raises Unavailable."""
+        try:
+            return await self.authenticate(authorization_header, now)
+        except (Unauthenticated, Forbidden):
+            return None
 
     async def _read_caller(self, header: bytes, now: int, clock: float) -> CachedCaller:
         self._cache.pop(header, None)

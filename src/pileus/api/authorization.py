@@ -98,12 +98,17 @@ def admit_caller(state: AppState, access: Access, caller: Caller, scope: Any) ->
     scope["caller"] = caller
     if state.rate_limiter:
         state.rate_limiter.check(_limited_key(caller))
-    if not is_allowed(caller.role, access):
-        raise Forbidden(f"The role {caller.role} does not allow this operation")
-    if access is Access.CONTROL and state.control_obstacle:
-        raise Forbidden(state.control_obstacle)
+    if obstacle := find_access_obstacle(state, access, caller):
+        raise Forbidden(obstacle)
     if access in LOGGED and scope["method"] not in READING:
         _log_act(caller, scope)
+
+
+def find_access_obstacle(state: AppState, access: Access, caller: Caller) -> str:
+    """Return the reason why a caller does not have an access; an empty string if it does."""
+    if not is_allowed(caller.role, access):
+        return f"The role {caller.role} does not allow this operation"
+    return state.control_obstacle if access is Access.CONTROL else ""
 
 
 def has_token(state: AppState, caller: Caller) -> bool:

@@ -1,5 +1,6 @@
 """The context of a request: the caller, the place, and the server that answers."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ class AppState:
     `control_obstacle` is the reason why the simulated cloud may not be controlled; empty if it may. `due_jobs` do what
     has become due when the clock is changed. `strict` refuses requests with fields and parameters that nothing reads.
     `cells` is None in a cloud of one database. `operations` is set when the application has its routes.
-    `task_performer` performs tasks in the transactions that start them.
+    `stopping` is set when the server stops. `task_performer` performs tasks in the transactions that start them.
     """
 
     db: Database
@@ -93,6 +94,7 @@ class AppState:
     tag_limit: int = limits.TAGS.value
     legacy_fields: bool = True
     turns: LoopTurns = field(default_factory=LoopTurns)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
     strict: bool = False
     cells: CellConnections | None = None
     request_log: ServerLog | None = None
@@ -129,6 +131,7 @@ class AppState:
 
     def stop_waiting(self) -> None:
         """Let requests that wait go on: those that read a task, those that a fault delays, and streams, which end."""
+        self.stopping.set()
         self.long_polls.stop()
         self.http_faults.stop()
         self.change_feeds.stop()

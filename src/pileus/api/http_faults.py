@@ -19,7 +19,7 @@ from pileus.api.authentication import Authenticator
 from pileus.api.errors import exception_class_of
 from pileus.api.lost_answers import CutAnswer, discard_answer, drop_connection
 from pileus.api.operations import ApiOperation, OperationIndex, can_match
-from pileus.domain.errors import Forbidden, Problem, Unauthenticated, Unavailable
+from pileus.domain.errors import Problem, Unavailable
 from pileus.domain.http_faults import MAX_DELAY_SECONDS, HttpFault, HttpFaultKind
 from pileus.services.http_faults import claim_http_faults
 from pileus.store import http_faults
@@ -116,12 +116,13 @@ class HttpFaults:
         }
 
     async def _find_client_id(self, scope: Any) -> int | None:
-        """Return the tenant of the request's key, or None if the key is not valid."""
+        """Return the tenant of the request's key, or None if the key is not valid or the database is away."""
         header = dict(scope["headers"]).get(b"authorization", b"")
         try:
-            return (await self._authenticator.authenticate(header, self._now())).client_id
-        except (Forbidden, Unauthenticated, Unavailable):
+            caller = await self._authenticator.find_caller(header, self._now())
+        except Unavailable:
             return None
+        return None if caller is None else caller.client_id
 
     async def _pause(self, released: asyncio.Event, seconds: float) -> None:
         if not self._is_stopped:

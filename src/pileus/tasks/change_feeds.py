@@ -9,7 +9,7 @@ gets MISSED: its reader reads everything again.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field
 from weakref import WeakSet
 
@@ -143,7 +143,7 @@ class ChangeFeeds:
         if not feed.streams:
             del self._feeds[stream.client_id]
 
-    async def read(self, stream: ChangeStream, pause: float) -> AsyncIterator[FeedItem]:
+    async def read(self, stream: ChangeStream, pause: float) -> AsyncGenerator[FeedItem, None]:
         """Yield the changes of a stream until the server stops, and after each pause an item without a change."""
         while True:
             try:

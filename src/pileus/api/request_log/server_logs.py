@@ -1,7 +1,7 @@
 """The request log of a server: the logs of all its processes as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from heapq import merge
 from operator import attrgetter
@@ -91,7 +91,7 @@ class ExchangeStream:
         self._position: Position = {}
         self._parts: asyncio.Queue[LogPart | None] = asyncio.Queue(WAITING_PARTS)
 
-    async def read(self, pause: float) -> AsyncIterator[StreamItem]:
+    async def read(self, pause: float) -> AsyncGenerator[StreamItem, None]:
         """Yield the exchanges, and a sign of life after each pause of so many seconds."""
         self._server_log.stream_count += 1
         reading = asyncio.create_task(self._read_processes())

@@ -9,16 +9,17 @@ from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
 from pileus.api.authorization import READ
-from pileus.api.context import Ctx, RequestContext
+from pileus.api.context import Ctx
 from pileus.api.paging import Id
 from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.api.requests import BodyDecodingRequest
+from pileus.api.stream_access import StreamAccess
 from pileus.domain.changes import ActionChange
-from pileus.domain.errors import Unauthenticated, invalid
-from pileus.tasks.change_feeds import ChangeStream, FeedItem
+from pileus.domain.errors import invalid
+from pileus.tasks.change_feeds import ChangeFeeds, ChangeStream, FeedItem
 
 PAUSE = 10.0
-"""Seconds after which a stream without changes sends a comment, and checks that its key is still valid."""
+"""Seconds after which a stream without changes sends a comment, if its caller may still read it."""
 RETRY_MILLISECONDS = 1000
 MAX_DIGITS = 18
 
@@ -34,7 +35,7 @@ async def stream_changes(
     """
     position = _parse_position(request.headers.get("last-event-id", ""))
     stream = await ctx.app.change_feeds.open_stream(ctx.caller.client_id, position)
-    return ServerSentEvent(_format_events(ctx, request.headers.get("authorization", ""), stream, project_id))
+    return ServerSentEvent(_format_events(ctx.app.change_feeds, StreamAccess(ctx, request), stream, project_id))
 
 
 def _parse_position(text: str) -> int | None:
@@ -46,27 +47,17 @@ def _parse_position(text: str) -> int | None:
 
 
 async def _format_events(
-    ctx: RequestContext, authorization: str, stream: ChangeStream, project_id: int | None
+    feeds: ChangeFeeds, access: StreamAccess, stream: ChangeStream, project_id: int | None
 ) -> AsyncIterator[ServerSentEventMessage]:
-    feeds = ctx.app.change_feeds
     try:
         yield ServerSentEventMessage(comment="open", retry=RETRY_MILLISECONDS, data=None)
-        async for item in feeds.read(stream, PAUSE):
-            if item.change is None and not item.is_missed and not await _is_valid(ctx, authorization):
-                return
-            if item.change is None or project_id in (None, item.change.project_id) or item.change.project_id is None:
+        async for item in access.guard(feeds.read(stream, PAUSE)):
+            if item is None:
+                yield ServerSentEventMessage(comment="alive", data=None)
+            elif item.change is None or project_id in (None, item.change.project_id) or item.change.project_id is None:
                 yield _format_event(item)
     finally:
         feeds.close_stream(stream)
-
-
-async def _is_valid(ctx: RequestContext, authorization: str) -> bool:
-    """Return whether the key of a stream still authenticates: it may have been revoked or have expired."""
-    try:
-        await ctx.app.authenticator.authenticate(authorization.encode("latin-1"), ctx.app.now())
-    except Unauthenticated:
-        return False
-    return True
 
 
 def _format_event(item: FeedItem) -> ServerSentEventMessage:

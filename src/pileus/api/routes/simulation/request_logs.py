@@ -16,6 +16,7 @@ from pileus.api.paging import LARGEST
 from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.api.request_log.server_logs import ServerLog, StreamItem
 from pileus.api.requests import BodyDecodingRequest
+from pileus.api.stream_access import StreamAccess
 from pileus.api.wire.exchanges import (
     STATUS_PATTERN,
     ExchangeFilter,
@@ -29,7 +30,7 @@ from pileus.domain.errors import Conflict, invalid, not_found
 from pileus.domain.suggestions import describe_known_names
 
 PAUSE = 10.0
-"""Seconds after which a stream without exchanges sends a comment."""
+"""Seconds after which a stream without exchanges sends a comment, if its caller may still read it."""
 RETRY_MILLISECONDS = 500
 MAX_TEXT = 1000
 
@@ -98,7 +99,7 @@ async def stream_requests(
     exchange_filter: ExchangeFilterParameter,
     after: FromQuery[str | None] = None,
 ) -> ServerSentEvent:
-    """Stream requests with their answers as server-sent events, until the server stops.
+    """Stream requests with their answers as server-sent events, until the server stops or refuses the key.
 
     The event `exchange` has an exchange. Its id is a position: the header `Last-Event-ID` or the parameter `after`
     continues there, otherwise the stream begins with the next exchange. A reader that is slower than the log misses
@@ -107,7 +108,7 @@ async def stream_requests(
     server_log = require_request_log(ctx.app)
     position = _parse_start(request.headers.get("last-event-id"), after)
     stream = server_log.open_stream(exchange_filter, position)
-    return ServerSentEvent(_format_events(stream.read(PAUSE)))
+    return ServerSentEvent(_format_events(StreamAccess(ctx, request).guard(stream.read(PAUSE))))
 
 
 @get("/requests/{request_id:str}", opt=CONTROL | UNLOGGED)
@@ -145,8 +146,11 @@ def _parse_start(last_event_id: str | None, after: str | None) -> Position | Non
     return None if after is None else parse_position("after", after)
 
 
-async def _format_events(items: AsyncIterator[StreamItem]) -> AsyncIterator[ServerSentEventMessage]:
+async def _format_events(items: AsyncIterator[StreamItem | None]) -> AsyncIterator[ServerSentEventMessage]:
     async for item in items:
+        if item is None:
+            yield ServerSentEventMessage(comment="alive", data=None)
+            continue
         if item.missed:
             yield ServerSentEventMessage(event="missed", id=item.position, data=f'{{"count": {item.missed}}}')
         if item.view:
