@@ -1,7 +1,5 @@
 """Adopt what others have created in the cloud of a region. These operations are not part of the public API."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 
 from litestar import get, post
@@ -11,11 +9,11 @@ from msgspec import Struct
 from pileus.api.authorization import OPERATE
 from pileus.api.client_scope import ClientScope, require_one_client
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.api.wire.paging import Page
-from pileus.domain.errors import Conflict, Unavailable
+from pileus.domain.errors import Conflict
 from pileus.domain.places import Place
 from pileus.drivers.protocols.adoption import SupportsAdoption
-from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.services.adoption import AdoptableKind, Adoption, Candidate
 from pileus.store.account import projects
 
@@ -39,7 +37,7 @@ async def list_foreign_resources(
     For a project of another tenant, pass its `client_id`.
     """
     adoption = await _make_adoption(ctx, client_scope, project_id, region_id)
-    with _driver_errors():
+    with translate_driver_errors():
         candidates = await adoption.list_candidates()
     return Page(count=len(candidates), results=candidates)
 
@@ -61,7 +59,7 @@ async def adopt_resource(
     project of another tenant, pass its `client_id`.
     """
     adoption = await _make_adoption(ctx, client_scope, project_id, region_id)
-    with _driver_errors():
+    with translate_driver_errors():
         return await adoption.adopt(data.kind, data.cloud_id)
 
 
@@ -74,17 +72,6 @@ async def _make_adoption(ctx: RequestContext, client_scope: int, project_id: int
     if not isinstance(driver, SupportsAdoption):
         raise Conflict(f"The driver of region {region_id} has nothing to adopt: only regions in OpenStack have")
     return Adoption(replace(ctx, place=place), ctx.write, driver)
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    """Raise Conflict or Unavailable for errors of the driver."""
-    try:
-        yield
-    except DriverUnreachable as error:
-        raise Unavailable(str(error)) from error
-    except DriverError as error:
-        raise Conflict(str(error)) from error
 
 
 ROUTES = [list_foreign_resources, adopt_resource]

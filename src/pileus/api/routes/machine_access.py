@@ -10,9 +10,9 @@ from litestar.params import FromPath, QueryParameter
 
 from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.domain.compute.instances import Instance
 from pileus.domain.errors import Conflict
-from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.guests import PortForward, SupportsPortForwards, SupportsSerialLogs
 from pileus.store.compute import instances
 from pileus.store.load_balancers import load_balancers
@@ -29,10 +29,8 @@ async def get_serial_log(ctx: Ctx, instance_id: FromPath[str], byte_count: ByteC
     instance = await _read_instance(ctx, instance_id)
     if not isinstance(ctx.driver, SupportsSerialLogs):
         raise Conflict("This driver has no serial logs: its machines are simulated")
-    try:
+    with translate_driver_errors():
         log = await ctx.driver.read_serial_log_end(instance.id, byte_count)
-    except DriverError as error:
-        raise Conflict(str(error)) from error
     return Response(log, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"})
 
 
@@ -74,10 +72,8 @@ async def _list_load_balancer_forwards(ctx: RequestContext, load_balancer_id: st
 async def _list_forwards(ctx: RequestContext, machine_id: str) -> list[PortForward]:
     if not isinstance(ctx.driver, SupportsPortForwards):
         raise Conflict("This driver has no port forwards: its machines are simulated")
-    try:
+    with translate_driver_errors():
         return await ctx.driver.port_forwards(machine_id)
-    except DriverError as error:
-        raise Conflict(str(error)) from error
 
 
 async def _read_instance(ctx: RequestContext, instance_id: str) -> Instance:

@@ -8,6 +8,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.api.paging import Limit, Offset
 from pileus.api.wire.account.price_requests import InstancePriceRequest, PlannedVolume
 from pileus.api.wire.account.prices import InstancePrice, ResourcePrice
@@ -31,8 +32,8 @@ from pileus.domain.compute.instance_orders import (
     count_resource_demand,
 )
 from pileus.domain.compute.instances import Instance
-from pileus.domain.errors import Conflict, Locked, Unavailable, invalid
-from pileus.drivers.protocols.consoles import SupportsConsoles
+from pileus.domain.errors import Locked, Unavailable, invalid
+from pileus.drivers.protocols.consoles import ConsoleAddress, SupportsConsoles
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import MachineSample, SupportsMachineMetrics
 from pileus.services.account import quotas as quota_service
@@ -102,10 +103,8 @@ async def list_instance_metrics(
         instance = await instances.get(tx, ctx.place, instance_id)
     if not isinstance(ctx.driver, SupportsMachineMetrics):
         raise Unavailable("The driver of this region measures nothing")
-    try:
+    with translate_driver_errors():
         samples = await ctx.driver.machine_samples(instance.id, *data.period(ctx.now(), instance.created_at))
-    except DriverError as error:
-        raise Conflict(str(error)) from error
     return Page(count=len(samples), results=[_metrics_view(sample) for sample in samples[offset : offset + limit]])
 
 
@@ -181,13 +180,21 @@ async def open_console(ctx: RequestContext, instance: Instance, console_type: st
             raise await describe_lock(tx, ctx, problem) from None
     if not isinstance(ctx.driver, SupportsConsoles):
         raise Unavailable("The driver of this region has no consoles")
-    try:
-        console = await ctx.driver.open_console(instance.id, console_type)
-    except DriverError as error:
-        raise (Conflict(str(error)) if error.retryable else invalid(console_type=str(error))) from error
+    with translate_driver_errors():
+        console = await _ask_for_console(ctx.driver, instance.id, console_type)
     return RemoteConsoleView(
         remote_console=RemoteConsoleUrl(url=console.url, type=console.type, protocol=console.protocol)
     )
+
+
+async def _ask_for_console(driver: SupportsConsoles, instance_id: str, console_type: str | None) -> ConsoleAddress:
+    """Return what the driver opens. Raises Invalid for a type that it never opens, else DriverError."""
+    try:
+        return await driver.open_console(instance_id, console_type)
+    except DriverError as error:
+        if error.retryable:
+            raise
+        raise invalid(console_type=str(error)) from error
 
 
 async def find_exceeded_quotas(ctx: RequestContext, data: InstanceQuotaCheckRequest) -> ExceededQuotas:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from pileus.api.context import RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.domain.errors import NotOffered, Unavailable, invalid, nest_field_errors
 from pileus.domain.load_balancers.listener_orders import NewListener
 from pileus.domain.load_balancers.pool_orders import NewPool
-from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.load_balancers import (
     DetectsLoadBalancers,
     LimitsLoadBalancers,
@@ -15,7 +15,7 @@ from pileus.drivers.protocols.load_balancers import (
 
 
 async def check_balancing_is_possible(ctx: RequestContext) -> None:
-    """Raise NotOffered or Unavailable if no load balancer can be created in the region; the text says what to do."""
+    """Raise NotOffered, Unavailable or Conflict if no load balancer can be created here; the text says what to do."""
     if not isinstance(ctx.driver, SupportsLoadBalancers):
         raise NotOffered(
             "The driver of this region has no load balancers: run HAProxy on an instance instead, or use a driver with"
@@ -28,10 +28,8 @@ async def check_balancing_is_possible(ctx: RequestContext) -> None:
 
 
 async def _check_are_there(driver: DetectsLoadBalancers) -> None:
-    try:
+    with translate_driver_errors():
         missing = await driver.find_missing_load_balancers()
-    except DriverError as error:
-        raise Unavailable(str(error)) from error
     if missing:
         raise NotOffered(missing)
 

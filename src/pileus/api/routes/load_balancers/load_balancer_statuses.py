@@ -7,10 +7,10 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import READ
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.api.routes.load_balancers.load_balancers import ALL, ONE, TAGS
 from pileus.api.routes.load_balancers.observations import (
     Observations,
-    problem_of,
     read_observed,
     require_load_balancer_driver,
 )
@@ -21,7 +21,6 @@ from pileus.api.wire.load_balancers.statuses import LoadBalancerStatusView
 from pileus.api.wire.paging import Page
 from pileus.domain.load_balancers.load_balancers import LoadBalancer
 from pileus.domain.load_balancers.operating_statuses import part_status
-from pileus.drivers.protocols.errors import DriverError
 from pileus.store import tags
 from pileus.store.account import projects
 from pileus.store.database import Tx
@@ -62,10 +61,8 @@ async def list_load_balancer_metrics(
     async with ctx.db.read() as tx:
         load_balancer = await load_balancers.get(tx, ctx.place, load_balancer_id)
     period = data.period(ctx.now(), load_balancer.created_at)
-    try:
+    with translate_driver_errors():
         samples = await require_load_balancer_driver(ctx).load_balancer_samples(load_balancer_id, *period)
-    except DriverError as error:
-        raise problem_of(error) from error
     return Page(count=len(samples), results=[LoadBalancerMetricsSample.of(sample) for sample in samples])
 
 

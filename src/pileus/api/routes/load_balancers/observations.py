@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
 from pileus.api.context import RequestContext
-from pileus.domain.errors import Conflict, Problem, Unavailable
+from pileus.api.driver_errors import translate_driver_errors
+from pileus.domain.errors import Unavailable
 from pileus.drivers.protocols.concurrency import run_for_each
-from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.drivers.protocols.load_balancers import BalancedTraffic, ObservesMembers, SupportsLoadBalancers
 from pileus.store.database import Tx
 
@@ -62,10 +62,8 @@ class Observations:
 
     async def _measure(self, load_balancer_id: str) -> None:
         driver = require_load_balancer_driver(self._ctx)
-        try:
+        with translate_driver_errors():
             self._traffic[load_balancer_id] = await driver.traffic_by_listener_id(load_balancer_id)
-        except DriverError as error:
-            raise problem_of(error) from error
 
 
 async def read_observed(ctx: RequestContext, begin: Begin, read: Callable[[Tx, Observations], Awaitable[T]]) -> T:
@@ -83,8 +81,3 @@ def require_load_balancer_driver(ctx: RequestContext) -> SupportsLoadBalancers:
     if not isinstance(ctx.driver, SupportsLoadBalancers):
         raise Unavailable("The driver of this region has no load balancers")
     return ctx.driver
-
-
-def problem_of(error: DriverError) -> Problem:
-    """Return the answer to a request that a driver could not give what it asked for."""
-    return Unavailable(str(error)) if isinstance(error, DriverUnreachable) else Conflict(str(error))

@@ -5,14 +5,14 @@ from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import READ
 from pileus.api.context import Ctx
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.api.routes.network.routers import ONE
 from pileus.api.wire.compute.metric_requests import MetricsRequest
 from pileus.api.wire.compute.metrics import InterfaceTrafficSample, RouterInterfaceMetricsView
 from pileus.api.wire.paging import Page
 from pileus.api.wire.times import format_zulu
-from pileus.domain.errors import Conflict, Unavailable
+from pileus.domain.errors import Unavailable
 from pileus.domain.network.routers import RouterInterface
-from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.metrics import SupportsRouterMetrics, TrafficSample
 from pileus.store.network import router_interfaces, routers
 
@@ -27,11 +27,9 @@ async def list_router_metrics(
         interfaces = await router_interfaces.list_by_router(tx, router_id)
     if not isinstance(ctx.driver, SupportsRouterMetrics):
         raise Unavailable("The driver of this region does not measure its routers")
-    try:
-        period = data.period(ctx.now(), router.created_at)
+    period = data.period(ctx.now(), router.created_at)
+    with translate_driver_errors():
         traffic = await ctx.driver.router_traffic_by_port_id(router_id, *period)
-    except DriverError as error:
-        raise Conflict(str(error)) from error
     results = [_show_metrics(interface, traffic.get(interface.port.id, [])) for interface in interfaces]
     return Page(count=len(results), results=results)
 

@@ -1,13 +1,11 @@
 """Access rules of file shares: each request returns when the driver has applied it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from pileus.api.authorization import READ, WRITE
 from pileus.api.context import Ctx, RequestContext
+from pileus.api.driver_errors import translate_driver_errors
 from pileus.api.paging import Limit, Offset
 from pileus.api.routes.storage.file_shares import ONE, require_file_shares
 from pileus.api.wire.paging import Page
@@ -15,7 +13,6 @@ from pileus.api.wire.storage.file_share_requests import CreateAccessRule
 from pileus.api.wire.storage.file_shares import AccessRuleView
 from pileus.domain.errors import Conflict, Unavailable
 from pileus.domain.storage.file_shares import AccessRule, AccessRuleState
-from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 from pileus.drivers.protocols.storage import ShareAccess, SupportsFileShares
 from pileus.services.storage import share_access_rules as access_rule_service
 from pileus.store.storage import file_shares
@@ -42,7 +39,7 @@ async def create_access_rule(
     new, driver = data.to_new_rule(), require_file_shares(ctx)
     rule = await ctx.write(lambda tx: access_rule_service.add_access_rule(tx, ctx, file_share_id, new))
     try:
-        with _driver_errors():
+        with translate_driver_errors():
             await driver.ensure_share_access(ShareAccess.of(rule))
     except (Conflict, Unavailable):
         # Nothing is known about the access. It must not stay in force without a rule.
@@ -61,7 +58,7 @@ async def delete_access_rule(ctx: Ctx, file_share_id: FromPath[str], access_rule
     """Delete an access rule: its addresses can no longer mount the file share."""
     driver = require_file_shares(ctx)
     rule = await ctx.write(lambda tx: access_rule_service.start_to_deny(tx, ctx, file_share_id, access_rule_id))
-    with _driver_errors():
+    with translate_driver_errors():
         await driver.ensure_no_share_access(file_share_id, rule.id)
     await ctx.write(lambda tx: access_rule_service.remove_access_rule(tx, rule.id, AccessRuleState.DENYING))
 
@@ -69,22 +66,11 @@ async def delete_access_rule(ctx: Ctx, file_share_id: FromPath[str], access_rule
 async def _revoke(ctx: RequestContext, driver: SupportsFileShares, rule: AccessRule) -> None:
     """End the access of a rule that does not become active; if that fails, keep the rule, so that it can be deleted."""
     try:
-        with _driver_errors():
+        with translate_driver_errors():
             await driver.ensure_no_share_access(rule.file_share_id, rule.id)
     except (Conflict, Unavailable):
         await ctx.write(lambda tx: access_rule_service.keep_failed_rule(tx, rule))
         raise
-
-
-@contextmanager
-def _driver_errors() -> Iterator[None]:
-    """Raise Conflict or Unavailable for errors of the driver."""
-    try:
-        yield
-    except DriverUnreachable as error:
-        raise Unavailable(str(error)) from error
-    except DriverError as error:
-        raise Conflict(str(error)) from error
 
 
 ROUTES = [list_access_rules, create_access_rule, delete_access_rule]
