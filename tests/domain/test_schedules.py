@@ -81,6 +81,41 @@ def test_daylight_saving_skips_no_day(day: str) -> None:
     assert {str(first + timedelta(days=number))[:10] for number in range(4)} <= days
 
 
+@pytest.mark.parametrize(
+    ("timing", "moments"),
+    [
+        ({"hour": "2", "minute": "30"}, ["2026-10-25 00:30:00", "2026-10-26 01:30:00"]),
+        ({"hour": "2", "minute": "0, 59"}, ["2026-10-25 00:00:00", "2026-10-25 00:59:00", "2026-10-26 01:00:00"]),
+        ({"hour": "1-3"}, ["2026-10-24 23:00:00", "2026-10-25 00:00:00", "2026-10-25 02:00:00"]),
+        (
+            {"minute": "30"},
+            ["2026-10-24 22:30:00", "2026-10-24 23:30:00", "2026-10-25 00:30:00", "2026-10-25 01:30:00"],
+        ),
+        ({"hour": "*"}, ["2026-10-24 22:00:00", "2026-10-24 23:00:00", "2026-10-25 00:00:00", "2026-10-25 01:00:00"]),
+        ({"day": "25"}, ["2026-10-24 22:00:00", "2026-11-24 23:00:00"]),
+    ],
+)
+def test_an_hour_that_comes_again_is_used_once(timing: dict[str, str], moments: list[str]) -> None:
+    """In Luxembourg 02:00 to 03:00 comes twice on 25 October 2026."""
+    cron, now, found = Cron(**timing, timezone="Europe/Luxembourg"), moment_at("2026-10-24T21:59:00+00:00"), []
+
+    for _ in moments:
+        now = cron.next_run_at(now, now) or 0
+        found.append(format_moment(now))
+
+    assert found == moments
+
+
+def test_a_midnight_that_comes_again_is_used_once() -> None:
+    """In Havana clocks go back from 01:00 to 00:00 on 1 November 2026."""
+    cron, now = Cron(day="*", timezone="America/Havana"), moment_at("2026-10-31T05:00:00+00:00")
+
+    first = cron.next_run_at(now, now) or 0
+
+    assert format_moment(first) == "2026-11-01 04:00:00"
+    assert format_moment(cron.next_run_at(first, first)) == "2026-11-02 05:00:00"
+
+
 def test_interval_keeps_its_phase() -> None:
     hourly = Interval(hours=1)
 

@@ -19,7 +19,6 @@ UNITS = {"weeks": 10080 * MINUTE, "days": 1440 * MINUTE, "hours": 60 * MINUTE, "
 MAX_SPAN = 100 * 365 * UNITS["days"]
 MAX_YEARS_AHEAD = 40
 """How far ahead a matching date is searched. A date that is not found by then (February 30) never comes."""
-"""The most schedules of one policy."""
 DEFAULT_TEMPLATE = "Snapshot of volume {volume_id} created by policy {lifecycle_policy_id}"
 PLACEHOLDERS = ("volume_id", "schedule_id", "lifecycle_policy_id", "datetime_utc", "local_datetime")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -63,7 +62,10 @@ class Interval(TimeSpan, frozen=True, kw_only=True, tag="interval"):
 
 
 class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
-    """A cron timing. Units smaller than the smallest given one are at their first value, larger ones are any."""
+    """A cron timing. Units smaller than the smallest given one are at their first value, larger ones are any.
+
+    In the night in which clocks go back, a schedule with hours runs once at each of them.
+    """
 
     month: str | None = None
     week: str | None = None
@@ -101,7 +103,17 @@ class Cron(Struct, frozen=True, kw_only=True, tag="cron"):
         trigger = _make_trigger(self.zone, {"year": years, **self._calendar_fields()})
         # The library adds a microsecond to the previous moment.
         moment = trigger.get_next_fire_time(after, after)
+        while moment is not None and self._is_repeated(moment):
+            moment = trigger.get_next_fire_time(moment, moment)
         return None if moment is None else round(moment.timestamp()) * 1_000_000
+
+    def _is_repeated(self, moment: datetime) -> bool:
+        """Return whether the hour of a schedule has been before, because the clocks have gone back.
+
+        A schedule for every hour goes on in the repeated one, so that no hour is without a run.
+        """
+        is_hourly = self.hour == "*" or (self.hour is None and self.minute is not None)
+        return not is_hourly and moment.astimezone(UTC).astimezone(self.zone).fold == 1
 
     def _calendar_fields(self) -> dict[str, str]:
         return {name: value for name, value in asdict(self).items() if value is not None and name != "timezone"}

@@ -41,7 +41,7 @@ async def create_lifecycle_policy(ctx: Ctx, data: JSONBody[CreateLifecyclePolicy
 
     A schedule of type `cron` follows the calendar of its `timezone` (default: UTC): `hour: "0,12", minute: "30"` means
     twice a day. A schedule of type `interval` repeats after the given weeks, days, hours and minutes. Times that pass
-    while no server runs count as one.
+    while no server runs count as one, and so does a time of day that comes twice because clocks go back.
 
     A schedule keeps the latest `max_quantity` snapshots of each volume, each for at most `retention_time`. Snapshots
     are named by `resource_name_template`, in which `{volume_id}`, `{schedule_id}`, `{lifecycle_policy_id}`,
