@@ -51,9 +51,12 @@ request = function()
   end
   if turn == 18 then return wrk.format("POST", "/cloud/v2/instances/1/1", nil, order) end
   deleted = deleted + 1
-  return wrk.format("DELETE", "/cloud/v1/instances/1/1/" .. deletable[(deleted - 1) % #deletable + 1])
+  if deleted <= #deletable then return wrk.format("DELETE", "/cloud/v1/instances/1/1/" .. deletable[deleted]) end
+  if deleted == #deletable + 1 then print("{used_up}") end
+  return wrk.format("GET", path)
 end
 """
+USED_UP = "All instances to delete were deleted"
 PATCH_BODY = """string.format('{"tags":{"k%d":"v%d"}}', n % 5, n)"""
 
 
@@ -88,12 +91,15 @@ def measure_instances(  # noqa: PLR0913  # each caller names the few that it nee
 
 
 def measure_mixture(url: str, ids: Sequence[str], deletable: Sequence[str], order: str, *, seconds: float) -> Load:
-    """Measure 70 % GET, 20 % PATCH, and 5 % each of create and delete; each of `deletable` is deleted once."""
+    """Measure 70 % GET, 20 % PATCH, and 5 % each of create and delete.
+
+    Each of `deletable` is deleted once; a run that has deleted all of them ends with an error.
+    """
     with tempfile.TemporaryDirectory() as folder:
         id_file, deletable_file, script = Path(folder) / "ids", Path(folder) / "deletable", Path(folder) / "script.lua"
         id_file.write_text("\n".join(ids) + "\n")
         deletable_file.write_text("\n".join(deletable) + "\n")
-        script.write_text(MIXED.format(ids=id_file, deletable=deletable_file, key=KEY, order=order))
+        script.write_text(MIXED.format(ids=id_file, deletable=deletable_file, key=KEY, order=order, used_up=USED_UP))
         return _run_wrk(url, seconds, CONNECTIONS, "-s", str(script))
 
 
@@ -118,6 +124,8 @@ def _run_wrk(url: str, seconds: float, connections: int, *more: str) -> Load:
         url,
     ]
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if USED_UP in output:
+        raise SystemExit(f"{USED_UP} before the end of the measurement: plan more of them for {seconds:g} s")
     if failed := FAILED.search(output):
         raise SystemExit(f"{failed[0]}: {' '.join(command)}")
     count, *latencies = (

@@ -2,12 +2,17 @@
 
 import os
 import shutil
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any, ClassVar
 
 import httpx
 import pytest
 from bench.__main__ import PARTS, measure
 from bench.clouds import Clouds, Sizes
 from bench.large import measure_large
+from bench.load import measure_mixture
 from bench.population import instance_id
 from bench.postgres import NO_SERVER, make_script
 from bench.postgres_wire import ClientMessages, Statement
@@ -65,6 +70,36 @@ async def test_the_floor_answers_canned_bytes_after_it_has_read_the_request() ->
 async def test_the_bare_application_answers_every_path_with_canned_bytes() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(make_bare(b"canned")), base_url="http://x") as client:  # type: ignore[arg-type]  # two types of ASGI
         assert (await client.get("/any")).content == b"canned"
+
+
+class Anything(BaseHTTPRequestHandler):
+    """Answers every request with 200, and counts the deletions of each path."""
+
+    protocol_version = "HTTP/1.1"
+    deletions: ClassVar[Counter[str]] = Counter()
+
+    def _answer(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.deletions[self.path] += self.command == "DELETE"
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815  # the names that the library wants
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.skipif(not shutil.which("wrk"), reason="wrk is missing")
+def test_a_mixture_deletes_each_instance_once_and_says_when_there_are_no_more() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Anything) as server:
+        Thread(target=server.serve_forever).start()
+        with pytest.raises(SystemExit, match="All instances to delete were deleted"):
+            measure_mixture(f"http://127.0.0.1:{server.server_port}", ["1"], ["2", "3"], "{}", seconds=1)
+        server.shutdown()
+
+    assert +Anything.deletions == Counter({"/cloud/v1/instances/1/1/2": 1, "/cloud/v1/instances/1/1/3": 1})
 
 
 @pytest.mark.parametrize("part", sorted(PARTS.keys() - {"postgres", "console"}))

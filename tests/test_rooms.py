@@ -6,6 +6,7 @@ import re
 import tokenize
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from sys import stdlib_module_names
 
@@ -291,6 +292,21 @@ def test_nothing_is_left_unfinished() -> None:
     assert [(name, word) for name, text in texts.items() for word in UNFINISHED if word in text] == []
 
 
+def test_a_text_stands_behind_what_it_describes() -> None:
+    stray = [
+        location_of(path, text)
+        for path, node in _nodes(CODE)
+        if isinstance(node, ast.Module | ast.ClassDef)
+        for before, text in pairwise(node.body)
+        if _is_text(text) and not isinstance(before, ast.Assign | ast.AnnAssign | ast.AugAssign)
+    ]
+    assert stray == []
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
 def test_comments_are_few() -> None:
     lines = comments = 0
     for path in MODULES:
@@ -302,7 +318,7 @@ def test_comments_are_few() -> None:
 
 
 def test_only_the_outermost_catch_everything() -> None:
-    """Only the engine, the writer and the outermost handlers see unexpected errors."""
+    """Unexpected errors are seen only where they must not end or hold up other work."""
     broad = [
         location_of(path, node)
         for path, node in _nodes(MODULES)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.flavors import Flavor
 from pileus.domain.compute.instance_orders import NewVolume, VolumeSource
 from pileus.domain.errors import Conflict, Invalid, NotFound
@@ -14,7 +13,6 @@ from pileus.domain.storage.disks import (
     VolumeSourceRecords,
     find_boot_disk,
     resolve_disk,
-    source_image_ids,
     with_assigned_boot_order,
 )
 from tests.domain.builders import (
@@ -27,7 +25,6 @@ from tests.domain.builders import (
     image_volume,
     order_sources,
     public_images,
-    the_catalogue,
 )
 from tests.errors import list_error_paths
 
@@ -234,10 +231,3 @@ def test_duplicate_or_unbootable_values_are_rejected(requested: list[NewVolume],
         boot_order(*requested)
 
     assert list_error_paths(refused.value.fields) == [field]
-
-
-def test_source_image_ids_of_volumes_and_templates() -> None:
-    templates = the_catalogue().app_templates
-    volumes = [a_volume(image_id="i-9"), a_volume(image_id=None)]
-
-    assert source_image_ids(volumes, templates, 1) == ["i-9", UBUNTU, derive_public_image_id(1, "ubuntu-24.04-x64")]

@@ -55,7 +55,7 @@ async def check_refused(qemu: Qemu, machine: MachineSpec) -> None:
         await qemu.ensure_no_interface(machine.id, nic.port_id)
 
     assert machine_id_of(qemu, disk.id) is None
-    assert qemu.state.find_nic(nic.port_id) is None
+    assert nic not in qemu.state.machine_nics(machine.id)
     await qemu.ensure_no_volume(disk.id)
 
 
@@ -223,7 +223,7 @@ async def test_an_attachment_that_gets_no_answer_is_repeated_or_undone(
     await qemu.ensure_volume_attachment(machine.id, disk)
     assert machine_id_of(qemu, disk.id) == machine.id
     await qemu.ensure_no_interface(machine.id, nic.port_id)
-    assert qemu.state.find_nic(nic.port_id) is None
+    assert nic not in qemu.state.machine_nics(machine.id)
     assert qemu.state.db.execute("SELECT count(*) FROM slots").fetchone() == (1,)
 
 

@@ -19,10 +19,6 @@ class Role(StrEnum):
     USERS = "Users"
 
 
-TENANT_ROLES = (Role.ADMINISTRATORS, Role.ENGINEERS, Role.USERS)
-"""The roles that do not reach beyond their own tenant."""
-
-
 class Access(StrEnum):
     """The permission that a route requires.
 

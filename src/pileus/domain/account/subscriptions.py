@@ -15,7 +15,6 @@ SECOND = 1_000_000
 FIRST_PAUSE, LONGEST_PAUSE = 5 * SECOND, 3600 * SECOND
 RETENTION = 3 * 86400 * SECOND
 """How long an action is kept for a subscriber that cannot be reached."""
-"""The most subscriptions of one kind that a tenant can have."""
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 HEADER_VALUE = re.compile(r"[\x20-\x7e\t]*")
 URL_TEXT = re.compile(r"[!-\[\]-~]+")

@@ -15,8 +15,6 @@ from pileus.domain.limits import ALLOWED_ADDRESS_PAIRS
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AddressPair, AssignedAddress, Port
 
-"""The most allowed address pairs of one port."""
-
 
 class NewReservedFixedIP(Struct, frozen=True, kw_only=True):
     """A fixed IP to reserve: new addresses for `interface`, or the addresses of the instance's port `port_id`."""

@@ -50,11 +50,6 @@ class SecretPayload(Struct, frozen=True, kw_only=True):
     revocation_list: str = ""
     content: str = ""
 
-    @property
-    def is_readable(self) -> bool:
-        """Whether it holds a certificate or a list of revoked ones."""
-        return bool(self.certificate or self.revocation_list)
-
 
 class SecretFacts(Struct, frozen=True, kw_only=True):
     """What a client tells about a secret."""

@@ -14,7 +14,6 @@ from pileus.domain.network.networks import Network, Route, Subnet
 PRIVATE = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")))
 HOST_FIELDS = ("gateway_ip", "enable_dhcp", "dns_nameservers", "host_routes")
 """Fields that hosts on a subnet receive by DHCP."""
-"""The most of each that a request may set, as in OpenStack. A DHCP message of 576 bytes has room for them."""
 NOT_AN_ADDRESS = "value is not a valid IPv4 or IPv6 address"
 NOT_A_NETWORK = "value is not a valid IPv4 or IPv6 network"
 

@@ -26,7 +26,7 @@ Record = TypeVar("Record")
 class VolumeSourceRecords(Struct, frozen=True, kw_only=True):
     """The records that an order refers to, by id; `volumes` also has the volumes of the snapshots.
 
-    `images` also has the images of the app templates and volumes (see `source_image_ids`).
+    `images` also has the images of the app templates and volumes.
     """
 
     region_id: int
@@ -55,14 +55,6 @@ class ResolvedDisk(Struct, frozen=True, kw_only=True):
     def is_usable(self) -> bool:
         """Whether it is a new volume, or an existing one that can be attached now."""
         return self.existing is None or self.existing.status == VolumeStatus.AVAILABLE
-
-
-def source_image_ids(volumes: Iterable[Volume], templates: Iterable[AppTemplate], region_id: int) -> list[str]:
-    """Return the ids of the images of volumes and app templates."""
-    return [
-        *(volume.image_id for volume in volumes if volume.image_id is not None),
-        *(derive_public_image_id(region_id, template.image_name) for template in templates),
-    ]
 
 
 def resolve_disk(requested: NewVolume, flavor: Flavor | None, sources: VolumeSourceRecords) -> ResolvedDisk:

@@ -31,10 +31,6 @@ class CatalogueNames:
             raise DriverError(f"OpenStack has no image {name}", retryable=False)
         return str(images[0]["id"])
 
-    def is_external_network(self, network_id: str) -> bool:
-        """Return whether a network is one of the catalogue."""
-        return network_id in self._networks
-
     async def require_network_id(self, network_id: str) -> str:
         """Return the id of a network in OpenStack. Raises DriverError if there is none."""
         return await self._require_network_id_of_name(self._networks.get(network_id) or engine_name(network_id))

@@ -1,7 +1,5 @@
 """The desired network: networks, routers, interfaces, security groups and floating IPs, kept in a state file."""
 
-from typing import TypeVar
-
 import msgspec
 from msgspec import Struct
 
@@ -16,7 +14,6 @@ from pileus.drivers.protocols.network import (
 )
 from pileus.drivers.state_file import StateFile
 
-Spec = TypeVar("Spec", bound=Struct)
 TABLES = ("nics", "networks", "subnets", "routers", "router_ports", "security_groups", "floating_ips")
 
 
@@ -90,18 +87,6 @@ class NetworkState(StateFile):
     async def ensure_no_floating_ip(self, floating_ip_id: str) -> None:
         """Stop forwarding a floating IP."""
         await self._delete("floating_ips", floating_ip_id)
-
-    def find_security_group(self, group_id: str) -> SecurityGroupSpec | None:
-        """Return a security group."""
-        return self._get("security_groups", group_id, SecurityGroupSpec)
-
-    def find_nic(self, port_id: str) -> NicSpec | None:
-        """Return an interface of a machine."""
-        return self._get("nics", port_id, NicSpec)
-
-    def _get(self, table: str, record_id: str, kind: type[Spec]) -> Spec | None:
-        row = self._db.execute(f"SELECT facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=kind)
 
     async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
         """Save a record and apply the change, unless it is recorded already. What cannot be applied is not saved."""
