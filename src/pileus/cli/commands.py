@@ -94,6 +94,11 @@ class SectionedCommand(click.Command):
         super().__init__(*arguments, **settings)
         self.examples = examples
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words. Raises UsageError if an option has no value but another option behind it."""
+        _check_values_are_there(ctx, args)
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by section: those of the command last but those for the cloud."""
         sections: dict[str, Rows] = {}
@@ -125,6 +130,11 @@ class LazySectionedGroup(click.Group):
         super().__init__(*arguments, **settings)
         self.sections = sections or {}
         self.examples = examples
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the words. Raises UsageError if an option has no value but another option behind it."""
+        _check_values_are_there(ctx, args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order of the help."""
@@ -185,6 +195,22 @@ class LazySectionedGroup(click.Group):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
         """Write the examples."""
         write_examples(formatter, self.examples)
+
+
+def _check_values_are_there(ctx: click.Context, args: Sequence[str]) -> None:
+    needs_value = {
+        name: not (option.is_flag or option.count)
+        for option in ctx.command.get_params(ctx)
+        if isinstance(option, click.Option)
+        for name in (*option.opts, *option.secondary_opts)
+    }
+    words = iter(args)
+    for word in words:
+        if word == "--" or not (word.startswith("-") or ctx.allow_interspersed_args):
+            return
+        if needs_value.get(word) and (value := next(words, None)) in needs_value:
+            # Whoever means it as a value writes --description=--name.
+            raise click.BadOptionUsage(word, f"{word} needs a value, and {value} is another option.", ctx)
 
 
 def write_examples(formatter: click.HelpFormatter, examples: Sequence[tuple[str, str]]) -> None:

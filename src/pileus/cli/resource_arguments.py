@@ -55,7 +55,8 @@ def make_option(parameter: MethodParameter, kind: ResourceKind, *, is_subject: b
     return click.Option(
         [f"{parameter.flag}/--no-{parameter.flag[2:]}" if is_flag else parameter.flag, parameter.name],
         type=None if is_flag else param_type,
-        is_flag=is_flag,
+        # False would make the value optional, so that a missing one is ignored.
+        is_flag=is_flag or None,
         **default,
         multiple=parameter.is_multiple or parameter.type == "tags",
         required=parameter.is_required,
