@@ -33,6 +33,7 @@ def commands(
 
 assert isinstance(pileus, LazySectionedGroup)
 COMMANDS = list(commands(pileus))
+GROUPS = [(path, command) for path, command in COMMANDS if isinstance(command, LazySectionedGroup)]
 MARKUP = re.compile(r"\*\*\w[^*\n]*\*\*|\]\(|</?[a-z]+>|^#|\bOptional\. ", re.IGNORECASE)
 """Markdown of the texts that help is made from. Backticks are for commands."""
 WITHOUT_SDK = """
@@ -60,6 +61,19 @@ def test_every_command_has_help(path: tuple[str, ...], command: SectionedCommand
     assert command.help
     assert not MARKUP.search(result.output)
     assert "..." not in "".join(line for line in result.output.splitlines() if not line.startswith("Usage:"))
+
+
+@pytest.mark.parametrize(
+    ("path", "group"), GROUPS, ids=lambda value: " ".join(value) if isinstance(value, tuple) else ""
+)
+def test_every_group_lists_its_commands(path: tuple[str, ...], group: LazySectionedGroup) -> None:
+    lines = CliRunner(env={"COLUMNS": "110"}).invoke(pileus, [*path, "--help"], prog_name="pileus").output.splitlines()
+    first_words = {line.split()[0] for line in lines if line.startswith("  ") and line.strip()}
+
+    names = group.list_commands(click.Context(group))
+
+    assert names
+    assert [name for name in names if name not in first_words] == []
 
 
 def test_root_help_lists_each_setting_with_variable_and_default() -> None:

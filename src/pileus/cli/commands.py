@@ -180,7 +180,8 @@ class LazySectionedGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands by section, with one line of help each; those that are not lazy come first."""
-        own = super().list_commands(ctx)
+        in_sections = {name for section in self.sections.values() for name in section}
+        own = [name for name in self.list_commands(ctx) if name not in in_sections]
         names_by_heading: dict[str, Iterable[str]] = {**({"Commands": own} if own else {}), **self.sections}
         sections = {
             heading: [
