@@ -23,6 +23,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     """The settings by which commands reach a server. A database may have a password, so it is not written down."""
 
     data: str
+    """The data directory, without links and relative parts: commands may name it in another way."""
     host: str
     port: int
     public_url: str
@@ -68,7 +69,7 @@ def list_running_servers() -> list[RunningServer]:
 
 def _describe(settings: Settings) -> RunningServer:
     return RunningServer(
-        data=str(settings.data.absolute()),
+        data=os.path.realpath(settings.data),
         host=settings.host,
         port=settings.port,
         public_url=settings.public_url,

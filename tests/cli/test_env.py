@@ -94,7 +94,8 @@ def test_each_format_has_the_variables_of_every_client(name: str, run: Run, data
     printed = run("env", "--data", str(data), "--format", name)
 
     assert READERS[name](printed.stdout) == VARIABLES
-    assert (printed.exit_code, printed.stderr) == (0, "")
+    assert (printed.exit_code, printed.stderr.count("\n")) == (0, 1)
+    assert f"on {data}: http://127.0.0.1:8080 is only the default address" in printed.stderr
 
 
 def test_the_default_format_is_sh(run: Run, data: Path) -> None:
@@ -119,6 +120,7 @@ def test_directory_and_address_come_from_variables_too(run: Run, data: Path, mon
     by_url = json.loads(run("env", "--format", "json", "--public-url", "https://cloud.example.org/").stdout)
 
     assert (by_port["GCORE_BASE_URL"], by_port["GCORE_API_KEY"]) == ("http://127.0.0.1:9000", KEY)
+    assert run("env").stderr == ""
     assert by_url["GCORE_API_ENDPOINT"] == "https://cloud.example.org"
     assert by_url["CLOUD_API_HOST"] == "https://cloud.example.org/cloud"
 

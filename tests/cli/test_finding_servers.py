@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pileus.running_servers import list_running_servers
+from pileus.running_servers import list_running_servers, register_server
 from pileus.server.announcement import print_connection_help
 from pileus.settings import Settings
 from tests.cli.conftest import Run
@@ -75,6 +75,34 @@ def test_commands_find_the_running_server(run: Run, tmp_path: Path) -> None:
     assert variables_of_server["GCORE_BASE_URL"] == server.url
     assert after.exit_code == 1
     assert list_running_servers() == []
+
+
+@pytest.mark.parametrize("place_of_server", ["here", "elsewhere/../here", "link"])
+@pytest.mark.parametrize("place", ["{0}/here", "{0}/elsewhere/../here", "{0}/link", "here", "../{1}/here/."])
+def test_a_data_directory_has_several_names(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place_of_server: str, place: str
+) -> None:
+    for name in ("here", "elsewhere"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to("here")
+    (tmp_path / "here" / "admin.key").write_text("1_12345678")
+    monkeypatch.chdir(tmp_path)
+
+    with register_server(Settings(data=tmp_path / place_of_server, port=9000)):
+        printed = run("env", "--data", place.format(tmp_path, tmp_path.name), "--format", "json")
+
+    assert json.loads(printed.stdout)["GCORE_BASE_URL"] == "http://127.0.0.1:9000"
+    assert printed.stderr == ""
+
+
+def test_an_address_that_nothing_says_is_called_a_default(run: Run, cloud_data: Path) -> None:
+    console = run("console", "--data", str(cloud_data))
+    with_address = run("console", "--data", str(cloud_data), "--port", "9000")
+
+    assert console.stdout.startswith("http://127.0.0.1:8080/#ticket=")
+    assert f"on {cloud_data}: http://127.0.0.1:8080 is only the default address" in console.stderr
+    assert with_address.stdout.startswith("http://127.0.0.1:9000/#ticket=")
+    assert with_address.stderr == ""
 
 
 def test_several_servers_are_listed(run: Run, tmp_path: Path) -> None:

@@ -1,13 +1,13 @@
 """Commands that use the database directly, and finding the server that runs on this machine."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
-from pileus.cli.commands import CommandError, UsageError
+from pileus.cli.commands import CommandError, UsageError, print_error
 from pileus.cli.options import load_settings
 from pileus.running_servers import list_running_servers
 from pileus.setting_fields import SettingError
@@ -15,6 +15,8 @@ from pileus.settings import GivenSettingValue, Settings
 
 DATABASE = ("data", "database")
 """The settings that these commands take."""
+ADDRESS = ("host", "port", "public_url")
+"""The settings that say where the server is."""
 M = TypeVar("M")
 T = TypeVar("T")
 
@@ -70,8 +72,9 @@ def find_server_settings(
         return given
     servers = list_running_servers()
     if "data" in given:
-        data = str(Path(str(given["data"].value)).absolute())
-        servers = [server for server in servers if server.data == data][:1]
+        # A directory has several names: relative ones, and those of links to it.
+        data = os.path.realpath(str(given["data"].value))
+        servers = [server for server in servers if os.path.realpath(server.data) == data][:1]
     if len(servers) > 1:
         places = ", ".join(server.data for server in servers)
         raise CommandError(f"Several servers run on this machine: name the directory of one with --data ({places}).")
@@ -83,3 +86,13 @@ def find_server_settings(
     values = {name: getattr(server, name) for name in setting_names if getattr(server, name, "")}
     origin = f"the running server in {server.data}"
     return {**{name: GivenSettingValue(value, origin) for name, value in values.items()}, **given}
+
+
+def warn_of_default_address(settings: Settings, server_settings: dict[str, GivenSettingValue]) -> None:
+    """Print to standard error that the address of the server is a guess, if nothing says where it is."""
+    if server_settings.keys().isdisjoint(ADDRESS):
+        place = "" if settings.database else f" on {os.path.realpath(settings.data)}"
+        print_error(
+            f"no server that you run is known{place}: {settings.base_url} is only the default address;"
+            " name another with --port, --host or --public-url"
+        )

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 import click
 
 from pileus.cli.commands import CommandError, UsageError
-from pileus.cli.database_access import find_server_settings
+from pileus.cli.database_access import ADDRESS, find_server_settings, warn_of_default_address
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.setting_fields import SettingError
 from pileus.settings import GivenSettingValue
 
-SETTING_NAMES = ("data", "host", "port", "public_url", "api_key", "catalogue")
-SERVER_ADDRESS = ("data", "host", "port", "public_url", "catalogue")
+SERVER_SETTINGS = ("data", *ADDRESS, "catalogue")
+SETTING_NAMES = (*SERVER_SETTINGS, "api_key")
 EXAMPLES = (
     ("Set the variables in this shell", 'eval "$(pileus env)"'),
     ("… of a server with another port and data directory", 'eval "$(pileus env --port 9000 --data ./data)"'),
@@ -76,7 +76,8 @@ def env(given: dict[str, GivenSettingValue], format_name: str) -> None:
     server that you run on this machine. With options, give the same settings as to `pileus serve`. The key is the
     one in the data directory, or that of --api-key. The output contains the key.
     """
-    settings = load_settings(find_server_settings(given, SERVER_ADDRESS))
+    server_settings = find_server_settings(given, SERVER_SETTINGS)
+    settings = load_settings(server_settings)
     from pileus.client_variables import (  # noqa: PLC0415  # `--help` must not load the catalogue and the store
         NoApiKey,
         client_variables,
@@ -89,4 +90,5 @@ def env(given: dict[str, GivenSettingValue], format_name: str) -> None:
         raise UsageError(str(error)) from None
     except NoApiKey as error:
         raise CommandError(str(error)) from None
+    warn_of_default_address(settings, server_settings)
     click.echo(FORMATS[format_name](variables), nl=False)

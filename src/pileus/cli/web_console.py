@@ -3,11 +3,16 @@
 import click
 
 from pileus.cli.commands import CommandError
-from pileus.cli.database_access import DATABASE, find_server_settings, run_with_database
+from pileus.cli.database_access import (
+    ADDRESS,
+    DATABASE,
+    find_server_settings,
+    run_with_database,
+    warn_of_default_address,
+)
 from pileus.cli.options import SettingsCommand, load_settings
 from pileus.settings import GivenSettingValue, Settings
 
-ADDRESS = ("host", "port", "public_url")
 EXAMPLES = (
     ("Sign in to the web console of the server on this machine", "pileus console --open"),
     ("Print the address, for a browser that you start yourself", "pileus console"),
@@ -21,11 +26,13 @@ def web_console(given: dict[str, GivenSettingValue], *, in_browser: bool) -> Non
 
     It makes you an operator, is valid once, and for 10 minutes.
     """
-    settings: Settings = load_settings(find_server_settings(given, (*DATABASE, *ADDRESS)))
+    server_settings = find_server_settings(given, (*DATABASE, *ADDRESS))
+    settings: Settings = load_settings(server_settings)
     ticket = run_with_database(
         given, lambda app, database: app.open_api_keys(database), lambda keys: keys.create_console_ticket()
     )
     url = f"{settings.base_url}/#ticket={ticket}"
+    warn_of_default_address(settings, server_settings)
     click.echo(url)
     if in_browser and click.launch(url):
         raise CommandError("No browser could be started: open the address above yourself.")
