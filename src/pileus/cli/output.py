@@ -68,7 +68,7 @@ def show_table(rows: Iterable[Row], columns: Sequence[str], output: str, empty_t
     A table without rows is `empty_text`, on standard error.
     """
     row_list = list(rows)
-    chosen = _chosen_columns()
+    chosen = chosen_columns()
     visible = chosen or list(columns)
     _check_columns(row_list, chosen)
     if output in ("json", "yaml"):
@@ -87,7 +87,7 @@ def show_table(rows: Iterable[Row], columns: Sequence[str], output: str, empty_t
 
 def print_record(fields: Row, output: str, hidden: Iterable[str] = ()) -> None:
     """Print one resource: all its fields, or those of --columns. Only JSON and YAML have `hidden` fields."""
-    chosen = _chosen_columns()
+    chosen = chosen_columns()
     _check_columns([fields], chosen)
     if output in ("json", "yaml"):
         click.echo(_encode(_select_all([fields], chosen)[0], output))
@@ -119,7 +119,7 @@ def _keep_columns(ctx: click.Context, _: click.Parameter, value: str | None) -> 
         ctx.meta[COLUMNS_KEY] = columns
 
 
-def _chosen_columns() -> list[str]:
+def chosen_columns() -> list[str]:
     """Return the columns of --columns, or an empty list."""
     ctx = click.get_current_context(silent=True)
     columns: list[str] = ctx.meta.get(COLUMNS_KEY, []) if ctx else []

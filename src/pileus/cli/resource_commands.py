@@ -1,5 +1,6 @@
 """Commands of resources, made from the table of operations."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -25,8 +26,10 @@ WAIT = click.Option(
 )
 
 
-def make_resource_command(kind: ResourceKind, verb: str) -> SectionedCommand:
-    """Make the command of a kind of resource for a verb."""
+def make_resource_command(
+    kind: ResourceKind, verb: str, show: Callable[[ResourceKind, str, Any, str], None] = show_response
+) -> SectionedCommand:
+    """Make the command of a kind of resource for a verb; `show` prints its answer."""
     method = methods_of(kind.word)[verb]
     # The resource is the command's argument, everything else is an option.
     subject = find_subject(method)
@@ -40,7 +43,7 @@ def make_resource_command(kind: ResourceKind, verb: str) -> SectionedCommand:
         if method.result == "tasks":
             _show_tasks(api, kind, request, response["tasks"] or [], output, is_waiting=is_waiting)
         else:
-            show_response(kind, verb, response, output)
+            show(kind, verb, response, output)
 
     options = [make_option(parameter, kind, is_subject=parameter is subject) for parameter in method.parameters]
     reserved = cloud_options({parameter.flag for parameter in method.parameters})
