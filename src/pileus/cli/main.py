@@ -11,13 +11,12 @@ import click
 from pileus import __version__
 from pileus.cli.commands import LazySectionedGroup, print_error, show_click_error, write_table
 from pileus.cli.completion import VARIABLE
+from pileus.cli.exit_codes import INTERRUPTED
 from pileus.cli.options import setting_help_text
 from pileus.cli.resource_kinds import RESOURCE_KINDS
 from pileus.settings import SETTINGS
 
 TITLE = "Settings (an option overrides a variable, a variable overrides the file of --config)"
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
 SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",

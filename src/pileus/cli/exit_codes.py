@@ -1,0 +1,4 @@
+"""Exit codes that do not come from an error of the command line. docs/cli.md has all."""
+
+INTERRUPTED = 130
+"""Ctrl-C."""
