@@ -13,10 +13,11 @@ from pileus.api.authorization import CONTROL
 from pileus.api.context import Ctx
 from pileus.api.operations import ApiOperation, OperationIndex
 from pileus.api.paging import Id
+from pileus.api.task_operations import describe_missing_operation
 from pileus.domain.errors import invalid, not_found
 from pileus.domain.faults import MAX_COUNT
 from pileus.domain.http_faults import MAX_DELAY_SECONDS, SEED_BITS, HttpFault, HttpFaultKind
-from pileus.domain.suggestions import describe_known_names, describe_similar_names
+from pileus.domain.suggestions import describe_similar_names
 from pileus.services import http_faults as http_fault_service
 from pileus.store import http_faults
 
@@ -125,8 +126,7 @@ async def delete_http_faults(ctx: Ctx) -> None:
 def _check_selection(data: AddHttpFault, operations: OperationIndex) -> None:
     """Check that there are operations that the fault can select. Raises Invalid."""
     if data.operation is not None and not operations.select(data.operation, None, None):
-        hint = describe_known_names(data.operation, operations.public_ids, "/schema")
-        raise invalid(operation=f"There is no operation {data.operation}{hint}")
+        raise invalid(operation=describe_missing_operation(data.operation, operations.public_ids, "/schema"))
     if data.path is not None and not operations.select(None, None, data.path):
         hint = describe_similar_names(data.path, operations.public_paths, count=1, min_similarity=0.5)
         raise invalid(path=f"No operation has this path{hint or ': /schema lists them'}")

@@ -17,6 +17,7 @@ from pileus.api.request_log.exchanges import UNLOGGED
 from pileus.api.request_log.server_logs import ServerLog, StreamItem
 from pileus.api.requests import BodyDecodingRequest
 from pileus.api.stream_access import StreamAccess
+from pileus.api.task_operations import describe_missing_operation
 from pileus.api.wire.exchanges import (
     STATUS_PATTERN,
     ExchangeFilter,
@@ -27,7 +28,6 @@ from pileus.api.wire.exchanges import (
 )
 from pileus.api.wire.times import parse_range_start
 from pileus.domain.errors import Conflict, invalid, not_found
-from pileus.domain.suggestions import describe_known_names
 
 PAUSE = 10.0
 """Seconds after which a stream without exchanges sends a comment, if its caller may still read it."""
@@ -130,7 +130,7 @@ async def clear_requests(ctx: Ctx) -> None:
 def check_operation_exists(app: AppState, name: str) -> None:
     """Check that the API has an operation: nothing would ever match another name. Raises Invalid."""
     if name not in (names := app.operations.ids):
-        raise invalid(operation=f"There is no operation {name}{describe_known_names(name, names, '/schema')}")
+        raise invalid(operation=describe_missing_operation(name, names, "/schema"))
 
 
 def require_request_log(app: AppState) -> ServerLog:

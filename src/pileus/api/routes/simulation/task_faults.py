@@ -1,5 +1,6 @@
 """Faults of tasks: an administrator injects those of its own tenant, an operator those of any."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from litestar import delete, get, post
@@ -9,6 +10,7 @@ from msgspec import Meta, Struct
 from pileus.api.authorization import ADMINISTER
 from pileus.api.client_scope import ClientScope
 from pileus.api.context import Ctx
+from pileus.api.task_operations import describe_missing_task_type
 from pileus.domain.errors import invalid
 from pileus.domain.faults import MAX_COUNT, Fault
 from pileus.domain.suggestions import describe_known_names
@@ -62,7 +64,7 @@ async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault
 
     Tasks of other tenants are not affected.
     """
-    _check_fault_place(data)
+    _check_fault_place(data, ctx.app.operations.public_ids)
     return await ctx.write(
         lambda tx: simulation_service.add_fault(
             tx,
@@ -77,11 +79,10 @@ async def add_fault(ctx: Ctx, client_scope: ClientScope, data: JSONBody[AddFault
     )
 
 
-def _check_fault_place(fault: AddFault) -> None:
+def _check_fault_place(fault: AddFault, operation_ids: Collection[str]) -> None:
     """Check that there are the task type and the step, so that the fault can apply. Raises Invalid."""
     if fault.task_type is not None and fault.task_type not in OPERATIONS:
-        hint = describe_known_names(fault.task_type, OPERATIONS, OPERATION_LIST)
-        raise invalid(task_type=f"There is no task type {fault.task_type}{hint}")
+        raise invalid(task_type=describe_missing_task_type(fault.task_type, OPERATIONS, operation_ids, OPERATION_LIST))
     operations = [OPERATIONS[fault.task_type]] if fault.task_type else OPERATIONS.values()
     steps = {step.name for operation in operations for step in operation.steps}
     if fault.step is not None and fault.step not in steps:
