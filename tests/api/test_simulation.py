@@ -7,6 +7,7 @@ import pytest
 from pileus.domain.account.access import Role
 from pileus.domain.compute.instances import VM_STATES, Status
 from pileus.domain.network.ddos_profiles import DdosProfile
+from pileus.domain.network.subnets import NOT_AN_ADDRESS
 from pileus.store.network import ddos_profiles
 from pileus.tasks.operations import OPERATIONS
 from tests.builders import an_instance, place_of
@@ -133,6 +134,27 @@ async def test_a_ddos_alarm_is_a_blackholed_port_of_its_instance(tenant: Tenant)
     assert raised["AlarmEnd"].startswith("0001-01-01")
     assert ended["AlarmState"] == "CLEAR"
     assert not ended["AlarmEnd"].startswith("0001-01-01")
+
+
+@pytest.mark.parametrize("address", ["", "foo", "192.0.2.0/24", "192.0.2.256", "fe80::1%eth0", "192.0.2.7 "])
+async def test_an_alarm_needs_an_address(tenant: Tenant, address: str) -> None:
+    refused = await tenant.api.post("/_pileus/blackholes", json={"region_id": 1, "destination_ip": address})
+
+    assert refused.status_code == 400
+    assert refused.json()["invalid_fields"] == {"destination_ip": [NOT_AN_ADDRESS]}
+
+
+async def test_an_alarm_on_any_form_of_an_address_is_on_the_address(tenant: Tenant) -> None:
+    alarm = {"region_id": 1, "destination_ip": "2001:DB8:0::1"}
+
+    assert (await tenant.api.post("/_pileus/blackholes", json=alarm)).json()["destination_ip"] == "2001:db8::1"
+
+
+@pytest.mark.parametrize("state", ["", "A" * 101])
+async def test_the_state_of_an_alarm_has_a_bound(tenant: Tenant, state: str) -> None:
+    alarm = {"region_id": 1, "destination_ip": "192.0.2.7", "alarm_state": state}
+
+    assert (await tenant.api.post("/_pileus/blackholes", json=alarm)).status_code == 400
 
 
 async def test_the_ddos_profile_of_an_address_is_returned_with_its_instance(tenant: Tenant) -> None:

@@ -11,6 +11,8 @@ import pytest
 from pileus.cli.temporary_server import TemporaryServer
 from tests.cli.conftest import Run
 
+MISSING = "00000000-0000-4000-8000-000000000000"
+
 
 @pytest.fixture(autouse=True)
 def release_all_faults(sim: Run) -> Iterator[None]:
@@ -88,6 +90,37 @@ def test_blackhole_is_added_and_removed(sim: Run) -> None:
     assert removed.exit_code == 0
 
 
+def test_state_and_isolation_take_the_names_of_instances_and_bare_metal_servers(sim: Run, run: Run) -> None:
+    flavors = {"instances": "g1-standard-1-2", "baremetal": "bm1-infrastructure-small"}
+    volume = "source=image,image_id=ubuntu-22.04-x64,size=10,boot_index=0,delete_on_termination=true"
+    images = {
+        "instances": ("--volumes", volume),
+        "baremetal": ("--image-id", "ubuntu-22.04-x64-ironic", "--password", "a-Password-1"),
+    }
+    for kind, flavor in flavors.items():
+        order = ("--name", f"named-{kind}", "--flavor", flavor, "--interfaces", "type=external", *images[kind])
+        assert run(kind, "create", *order).exit_code == 0
+
+        state = sim("state", f"named-{kind}", "error")
+        isolated = sim("isolate", f"named-{kind}", "--reason", "abuse")
+        view = json.loads(run(kind, "show", f"named-{kind}", "-o", "json").stdout)
+        assert run(kind, "delete", f"named-{kind}").exit_code == 0
+
+        assert (state.stdout, isolated.exit_code) == (f"Instance named-{kind} is ERROR.\n", 0)
+        assert (view["status"], view["instance_isolation"]) == ("ERROR", {"reason": "abuse"})
+
+
+@pytest.mark.parametrize(
+    "arguments", [["state", "no-such", "error"], ["isolate", "no-such"], ["isolate", "../faults?"]]
+)
+def test_an_instance_that_does_not_exist_is_a_mistake(sim: Run, arguments: list[str]) -> None:
+    refused = sim(*arguments)
+
+    assert (refused.exit_code, refused.stderr) == (
+        2, f"pileus: nothing is called {arguments[1]}: `pileus instances list` shows what there is.\n"
+    )  # fmt: skip
+
+
 def test_time_and_operations(sim: Run) -> None:
     assert sim("time", "realistic").stdout == "Time is realistic.\n"
     assert sim("time", "instant").stdout == "Time is instant.\n"
@@ -98,10 +131,11 @@ def test_time_and_operations(sim: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["state", "no-such", "error"], "Instance no-such could not be found"),
-        (["state", "no-such", "dreaming"], "Instance no-such could not be found"),
-        (["isolate", "no-such"], "Instance no-such could not be found"),
-        (["isolate", "../faults?"], "could not be found"),
+        (["state", MISSING, "error"], f"Instance {MISSING} could not be found"),
+        (["state", MISSING, "dreaming"], f"Instance {MISSING} could not be found"),
+        (["isolate", MISSING], f"Instance {MISSING} could not be found"),
+        (["blackhole", "foo"], "destination_ip: "),
+        (["blackhole", ""], "destination_ip: "),
         (["fail", "create_vms"], "There is no task type create_vms: did you mean create_vm "),
         (["fail", "no_such"], "There is no task type no_such: GET /_pileus/operations lists them"),
         (["fail", "create_vm", "--step", "spwan"], "There is no step spwan: did you mean spawn?"),

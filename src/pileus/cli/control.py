@@ -11,6 +11,8 @@ import httpx
 from pileus.cli.api_client import ApiClient
 from pileus.cli.commands import CommandError
 from pileus.cli.connections import CloudConnection
+from pileus.cli.names import id_from_name
+from pileus.cli.resource_kinds import RESOURCE_KINDS
 
 CONTROL = "/_pileus"
 ALWAYS_ON = ("/tenants", "/foreign_resources", "/adoptions")
@@ -63,6 +65,11 @@ class ControlClient:
         response = self._send(method, path, body, parameters)
         self._check(response, path)
         return response.json() if response.content else None
+
+    def find_instance_id(self, id_or_name: str) -> str:
+        """Return the id of an instance or a bare metal server of the project. Raises UsageError."""
+        query = {"include_baremetal": "true"}
+        return str(id_from_name(self._api, RESOURCE_KINDS["instances"], id_or_name, query))
 
     def download(self, path: str, file: IO[bytes]) -> None:
         """Write the body of a response to a file. Raises CommandError or UsageError."""

@@ -1,6 +1,7 @@
 """Resolve names to ids: in a command's argument, in its options, and in objects and lists."""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pileus.cli.api_client import ApiClient
@@ -36,11 +37,11 @@ def resolve_names(api: ApiClient, kind: ResourceKind, parameter: str, value: Any
     return id_from_name(api, referenced, value) if referenced and isinstance(value, str) else value
 
 
-def id_from_name(api: ApiClient, kind: ResourceKind, id_or_name: str) -> Any:
-    """Return an id as it is, or the id of the only resource of that name. Raises UsageError."""
+def id_from_name(api: ApiClient, kind: ResourceKind, id_or_name: str, query: Mapping[str, Any] | None = None) -> Any:
+    """Return an id as it is, or the id of the only resource of that name in the list. Raises UsageError."""
     if ID_PATTERN.fullmatch(id_or_name) or "list" not in methods_of(kind.word):
         return id_or_name
-    resources = list_resources(api, kind)
+    resources = list_resources(api, kind, query)
     matches = [resource for resource in resources if resource.get("name") == id_or_name]
     if len(matches) == 1:
         return resource_id(kind, matches[0])
@@ -52,9 +53,9 @@ def id_from_name(api: ApiClient, kind: ResourceKind, id_or_name: str) -> Any:
     raise UsageError(f"nothing is called {id_or_name}: `pileus {kind.word} list` shows what there is.{hint}")
 
 
-def list_resources(api: ApiClient, kind: ResourceKind) -> list[dict[str, Any]]:
-    """Return all resources of a kind."""
-    return api.list_all(methods_of(kind.word)["list"].path)
+def list_resources(api: ApiClient, kind: ResourceKind, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    """Return all resources of a kind, or those that a query selects."""
+    return api.list_all(methods_of(kind.word)["list"].path, query)
 
 
 def show_resource(api: ApiClient, kind: ResourceKind, id_text: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ EXAMPLES = (
     ("Fail the next creation of an instance, with a message", 'pileus sim fail create_vm --message "No valid host"'),
     ("Hold starting instances, and release them", "pileus sim hold start_vm && pileus sim release --all"),
     ("Set the capacity of a flavor in region 1 to 0", "pileus sim capacity g1-standard-1-2 0"),
-    ("Set the status of an instance to RESCUE", "pileus sim state 3d5e… RESCUE"),
+    ("Set the status of an instance to RESCUE", "pileus sim state web RESCUE"),
     ("Simulate the start and stop times of real machines", "pileus sim time realistic"),
     ("Answer the next two creations of an instance with 503", "pileus sim http respond create_instance --times 2"),
 )
@@ -161,19 +161,18 @@ def set_or_list_capacities(
 
 
 @sim.command("state", cls=SectionedCommand, examples=(EXAMPLES[3],))
-@click.argument("instance_id", shell_complete=complete_instances)
+@click.argument("instance", metavar="INSTANCE", shell_complete=complete_instances)
 @click.argument("status")
 @click.option("--vm-state", help="The vm_state; default: the one that matches the status.")
 @add_control_options
-def set_machine_state(control: ControlClient, instance_id: str, status: str, vm_state: str | None) -> None:
-    """Set the STATUS of an instance, as if its machine had changed.
+def set_machine_state(control: ControlClient, instance: str, status: str, vm_state: str | None) -> None:
+    """Set the STATUS of an INSTANCE, as if its machine had changed.
 
-    STATUS is any status of the API: ERROR, PAUSED, RESCUE, SHELVED, …
+    INSTANCE is an id or a name. STATUS is any status of the API: ERROR, PAUSED, RESCUE, SHELVED, …
     """
-    control.call(
-        "PUT", f"/machines/{quote_path_segment(instance_id)}", _without_none(status=status.upper(), vm_state=vm_state)
-    )
-    click.echo(f"Instance {instance_id} is {status.upper()}.")
+    path = f"/machines/{quote_path_segment(control.find_instance_id(instance))}"
+    control.call("PUT", path, _without_none(status=status.upper(), vm_state=vm_state))
+    click.echo(f"Instance {instance} is {status.upper()}.")
 
 
 @sim.command("time", cls=SectionedCommand)
@@ -186,16 +185,18 @@ def set_time_mode(control: ControlClient, mode: str) -> None:
 
 
 @sim.command("isolate", cls=SectionedCommand)
-@click.argument("instance_id", shell_complete=complete_instances)
+@click.argument("instance", metavar="INSTANCE", shell_complete=complete_instances)
 @click.option("--reason", help="The reason that clients see.")
 @click.option("--off", is_flag=True, help="End the isolation.")
 @add_control_options
-def set_isolation(control: ControlClient, instance_id: str, reason: str | None, *, off: bool) -> None:
-    """Isolate an instance from its networks, as the provider does on abuse."""
-    control.call(
-        "PUT", f"/instances/{quote_path_segment(instance_id)}/isolation", _without_none(isolated=not off, reason=reason)
-    )
-    click.echo(f"Instance {instance_id} is {'reachable again' if off else 'isolated'}.")
+def set_isolation(control: ControlClient, instance: str, reason: str | None, *, off: bool) -> None:
+    """Isolate an INSTANCE from its networks, as the provider does on abuse.
+
+    INSTANCE is an id or a name.
+    """
+    path = f"/instances/{quote_path_segment(control.find_instance_id(instance))}/isolation"
+    control.call("PUT", path, _without_none(isolated=not off, reason=reason))
+    click.echo(f"Instance {instance} is {'reachable again' if off else 'isolated'}.")
 
 
 @sim.command(

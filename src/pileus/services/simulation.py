@@ -10,6 +10,7 @@ from pileus.domain.errors import Conflict, not_found
 from pileus.domain.faults import Fault
 from pileus.domain.load_balancers.members import Member
 from pileus.domain.network.ddos_profiles import BlackholePort
+from pileus.domain.network.subnets import parse_ip_address
 from pileus.store import counters, faults
 from pileus.store.account import clients
 from pileus.store.compute import capacities, instances
@@ -99,7 +100,8 @@ async def set_member_reachability(tx: Tx, ctx: Context, client_id: int, member_i
 async def add_blackhole(
     tx: Tx, ctx: Context, client_id: int, region_id: int, destination_ip: str, alarm_state: str
 ) -> BlackholePort:
-    """Save a DDoS alarm on an address. Raises Conflict if the tenant has had too many."""
+    """Save a DDoS alarm on an address. Raises Conflict if the tenant has had too many, and Invalid."""
+    address = parse_ip_address("destination_ip", destination_ip)
     await clients.lock(tx, client_id)
     if await ddos_profiles.count_blackholes(tx, client_id) >= MAX_BLACKHOLES:
         raise Conflict(f"There have been {MAX_BLACKHOLES} alarms already")
@@ -107,7 +109,7 @@ async def add_blackhole(
         id=await counters.increment(tx, "blackhole_ports"),
         client_id=client_id,
         region_id=region_id,
-        destination_ip=destination_ip,
+        destination_ip=str(address),
         alarm_state=alarm_state,
         started_at=ctx.now(),
     )

@@ -1,8 +1,10 @@
 """DDoS alarms on addresses."""
 
+from typing import Annotated
+
 from litestar import delete, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from pileus.api.authorization import ADMINISTER
 from pileus.api.client_scope import ClientScope
@@ -18,7 +20,7 @@ class AddBlackhole(Struct, kw_only=True):
 
     region_id: Id
     destination_ip: str
-    alarm_state: str = "ALARM"
+    alarm_state: Annotated[str, Meta(min_length=1, max_length=100)] = "ALARM"
 
 
 @post("/blackholes", opt=ADMINISTER, status_code=200)
