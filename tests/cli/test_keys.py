@@ -5,7 +5,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from rich.console import Console
 
+from pileus.cli import tables
+from pileus.cli.keys import key_state
 from pileus.cli.temporary_server import run_temporary_server
 from tests.cli.conftest import Run
 
@@ -29,6 +32,36 @@ def test_key_is_created_listed_without_its_secret_and_revoked(run: Run, cloud_da
     assert token.partition("_")[2] not in table + json.dumps(listed)
     assert revoked.stdout == f"Key {number} is revoked.\n"
     assert next(key for key in listed_after if key["id"] == int(number))["revoked_at"].endswith("Z")
+
+
+def test_a_narrow_table_shows_which_keys_are_in_force(
+    run: Run, cloud_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_console", lambda: Console(highlight=False, width=80, no_color=True))
+    data_option = ("--data", str(cloud_data))
+    for kind in ("keys", "operators"):
+        number = run(kind, "create", f"gone-{kind}", *data_option).stdout.partition("_")[0]
+        assert run(kind, "revoke" if kind == "keys" else "delete", number, *data_option).exit_code == 0
+
+        lines = [line.split() for line in run(kind, "list", "-o", "table", *data_option).stdout.splitlines()]
+
+        heading = next(index for index, line in enumerate(lines) if "STATE" in line)
+        place = lines[heading].index("STATE")
+        states = {line[1]: line[place] for line in lines[heading + 1 :]}
+        assert (states["administrator"], states[f"gone-{kind}"]) == ("active", "revoked")
+
+
+@pytest.mark.parametrize(
+    ("revoked_at", "expires_at", "state"),
+    [
+        (None, None, "active"), (None, 11, "active"), (None, 10, "expired"), (None, 9, "expired"),
+        (9, None, "revoked"), (9, 8, "revoked"),
+    ],
+)  # fmt: skip
+def test_a_key_is_in_force_until_it_expires_or_is_revoked(
+    revoked_at: int | None, expires_at: int | None, state: str
+) -> None:
+    assert key_state({"revoked_at": revoked_at, "expires_at": expires_at}, 10) == state
 
 
 def test_key_is_printed_as_json(run: Run, cloud_data: Path) -> None:

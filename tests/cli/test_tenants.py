@@ -33,6 +33,7 @@ def test_tenant_is_created_and_listed_with_its_first_user(tenants: Run, tenant: 
     (owner,) = json.loads(tenants("users", tenant, "-o", "json").stdout)
 
     assert [entry["name"] for entry in listed if entry["id"] == int(tenant)] == ["acme"]
+    assert [entry["state"] for entry in listed if entry["id"] == int(tenant)] == ["active"]
     assert owner["can_log_in"] is False
 
 
@@ -48,8 +49,18 @@ def test_key_is_created_rotated_and_revoked(tenants: Run, tenant: str, server: T
     assert during == [200, 200]
     assert revoked.stdout == f"Key {number} is revoked.\n"
     assert [request_status(server, token), request_status(server, new_token)] == [401, 401]
-    assert (listed["role"], listed["revoked_at"] is None) == ("Administrators", False)
+    assert (listed["role"], listed["state"], listed["revoked_at"] is None) == ("Administrators", "revoked", False)
     assert listed["expires_at"] > listed["created_at"]
+
+
+def test_the_state_of_a_key_follows_the_clock_of_the_cloud(tenants: Run, run: Run, tenant: str) -> None:
+    tenants("create-key", tenant, "terraform", "--expires", "1")
+    before = json.loads(tenants("keys", tenant, "-o", "json").stdout)
+    assert run("sim", "clock", "advance", "2d").exit_code == 0
+    after = json.loads(tenants("keys", tenant, "-o", "json").stdout)
+    assert run("sim", "clock", "reset").exit_code == 0
+
+    assert [key["state"] for key in (*before, *after)] == ["active", "expired"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """`pileus keys`: create, list, rotate and revoke API keys, directly in the database."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -13,7 +13,8 @@ from pileus.settings import GivenSettingValue
 
 OPERATOR_ROLE = "Operators"
 ROLES = ("Administrators", "Engineers", "Users")
-COLUMNS = ("id", "name", "role", "client_id", "created_at", "expires_at", "revoked_at")
+COLUMNS = ("id", "name", "role", "state", "client_id", "created_at", "expires_at", "revoked_at")
+"""The state comes before what a narrow terminal leaves out."""
 EXAMPLES = (
     ("Create a key with write access for 30 days", "pileus keys create pipeline --role Engineers --expires 30"),
     ("Store only the token in a variable", "export GCORE_API_KEY=$(pileus keys create laptop 2>/dev/null)"),
@@ -36,7 +37,9 @@ add_grace_option = click.option(
 
 
 class ApiKeyManager(Protocol):
-    """The API keys of a database."""
+    """The API keys of a database. `now` is the time of the cloud, in microseconds."""
+
+    now: int
 
     async def create(self, name: str, role: str, client: int | None, expires_days: int | None) -> str:
         """Create a key and return its token. Only a digest is stored."""
@@ -79,13 +82,8 @@ def create_key(
 @add_output_option
 def list_keys(given: dict[str, GivenSettingValue], output: str) -> None:
     """List the keys. Tokens are not stored, so they cannot be shown."""
-    records = run_with_keys(given, lambda api_keys: api_keys.list())
-    show_table(
-        [key_row(key) for key in records],
-        COLUMNS,
-        output,
-        "There are no keys. Create one with `pileus keys create NAME`.",
-    )
+    rows = run_with_keys(given, list_key_rows)
+    show_table(rows, COLUMNS, output, "There are no keys. Create one with `pileus keys create NAME`.")
 
 
 @keys.command("rotate", cls=SettingsCommand, setting_names=DATABASE, examples=EXAMPLES[3:4])
@@ -124,10 +122,22 @@ def print_new_token(number: int, token: str) -> None:
     click.echo(token)
 
 
-def key_row(key: Any) -> dict[str, Any]:
-    """Return the columns of a key, with times as text."""
-    row = {column: getattr(key, column) for column in COLUMNS}
-    return row | {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
+async def list_key_rows(manager: ApiKeyManager) -> list[dict[str, Any]]:
+    """Return all keys as rows, with times as text."""
+    return [_key_row(key, manager.now) for key in await manager.list()]
+
+
+def key_state(key: Mapping[str, Any], now: Any) -> str:
+    """Return whether a key is active, expired or revoked. Its times are of the type of `now`."""
+    if key["revoked_at"] is not None:
+        return "revoked"
+    return "expired" if key["expires_at"] is not None and key["expires_at"] <= now else "active"
+
+
+def _key_row(key: Any, now: int) -> dict[str, Any]:
+    row = {column: getattr(key, column, None) for column in COLUMNS}
+    times = {column: format_time(row[column]) for column in COLUMNS if column.endswith("_at")}
+    return row | times | {"state": key_state(row, now)}
 
 
 def run_with_keys(given: dict[str, GivenSettingValue], action: Callable[[ApiKeyManager], Awaitable[Result]]) -> Result:

@@ -4,12 +4,12 @@ import click
 
 from pileus.cli.commands import CommandError, LazySectionedGroup
 from pileus.cli.database_access import DATABASE
-from pileus.cli.keys import OPERATOR_ROLE, add_expires_option, key_row, print_token, run_with_keys
+from pileus.cli.keys import OPERATOR_ROLE, add_expires_option, list_key_rows, print_token, run_with_keys
 from pileus.cli.options import SettingsCommand
 from pileus.cli.output import add_output_option, show_table
 from pileus.settings import GivenSettingValue
 
-COLUMNS = ("id", "name", "created_at", "expires_at", "revoked_at")
+COLUMNS = ("id", "name", "state", "created_at", "expires_at", "revoked_at")
 EXAMPLES = (
     ("Create an operator and store only the token", "pileus operators create ann > ann.key"),
     ("List the operators", "pileus operators list"),
@@ -44,8 +44,7 @@ def create_operator(given: dict[str, GivenSettingValue], name: str, expires: int
 @add_output_option
 def list_operators(given: dict[str, GivenSettingValue], output: str) -> None:
     """List the operators, deleted and expired ones included. Tokens are not stored, so they cannot be shown."""
-    keys = run_with_keys(given, lambda manager: manager.list())
-    rows = [key_row(key) for key in keys if key.role == OPERATOR_ROLE]
+    rows = [row for row in run_with_keys(given, list_key_rows) if row["role"] == OPERATOR_ROLE]
     show_table(rows, COLUMNS, output, "There are no operators. Create one with `pileus operators create NAME`.")
 
 

@@ -1,19 +1,19 @@
 """`pileus tenants`: tenants and their keys, on a running server, as an operator."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from pileus.cli.commands import LazySectionedGroup, SectionedCommand
 from pileus.cli.control import ControlClient
-from pileus.cli.keys import ROLES, add_grace_option, print_new_token, print_token
+from pileus.cli.keys import ROLES, add_grace_option, key_state, print_new_token, print_token
 from pileus.cli.output import add_output_option, show_table
 from pileus.cli.sim import add_server_options
 
 PAGE = 1000
-TENANT_COLUMNS = ("id", "name", "created_at", "suspended_at")
-KEY_COLUMNS = ("id", "name", "role", "created_at", "expires_at", "previous_expires_at", "revoked_at")
+TENANT_COLUMNS = ("id", "name", "state", "created_at", "suspended_at")
+KEY_COLUMNS = ("id", "name", "role", "state", "created_at", "expires_at", "previous_expires_at", "revoked_at")
 USER_COLUMNS = ("id", "email", "role", "can_log_in", "created_at")
 EXAMPLES = (
     ("Create a tenant", "pileus tenants create acme"),
@@ -40,7 +40,11 @@ def tenants() -> None:
 @add_server_options
 def list_all_tenants(control: ControlClient, output: str) -> None:
     """List the tenants."""
-    show_table(_read_all(control, "/tenants"), TENANT_COLUMNS, output)
+    rows = [
+        tenant | {"state": "suspended" if tenant["suspended_at"] else "active"}
+        for tenant in _read_all(control, "/tenants")
+    ]
+    show_table(rows, TENANT_COLUMNS, output)
 
 
 @tenants.command("create", cls=SectionedCommand, examples=EXAMPLES[:1])
@@ -112,7 +116,9 @@ def list_users_of_tenant(control: ControlClient, tenant: int, output: str) -> No
 @add_server_options
 def list_keys_of_tenant(control: ControlClient, tenant: int, output: str) -> None:
     """List the keys of a TENANT, revoked and expired ones included."""
-    show_table(_read_all(control, f"/tenants/{tenant}/keys"), KEY_COLUMNS, output, "The tenant has no keys.")
+    keys, now = _read_all(control, f"/tenants/{tenant}/keys"), control.find_time()
+    rows = [key | {"state": key_state(_with_times(key), now)} for key in keys]
+    show_table(rows, KEY_COLUMNS, output, "The tenant has no keys.")
 
 
 @tenants.command("create-key", cls=SectionedCommand, examples=EXAMPLES[1:2])
@@ -167,6 +173,13 @@ def revoke_key_of_tenant(control: ControlClient, tenant: int, number: int) -> No
     """
     control.call("DELETE", f"/tenants/{tenant}/keys/{number}")
     click.echo(f"Key {number} is revoked.")
+
+
+def _with_times(key: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: key[name] and datetime.fromisoformat(key[name]).replace(tzinfo=UTC)
+        for name in ("expires_at", "revoked_at")
+    }
 
 
 def _read_all(control: ControlClient, path: str) -> list[dict[str, Any]]:
