@@ -10,6 +10,7 @@ import httpx
 from pileus.cli.clouds import NOT_PILEUS_HINT, URL
 from pileus.cli.commands import CommandError, UsageError
 from pileus.cli.connections import CloudConnection
+from pileus.cli.field_errors import describe_field_errors
 
 TIMEOUT = 60.0
 """Seconds to wait for an answer."""
@@ -159,14 +160,10 @@ def _message(response: httpx.Response) -> str | None:
         return None
     fields = body.get("invalid_fields") if isinstance(body, dict) else None
     if isinstance(fields, dict) and fields:
-        return "; ".join(f"{name}: {', '.join(map(str, _as_list(texts)))}" for name, texts in fields.items())
+        return describe_field_errors(fields)
     message = body.get("message") if isinstance(body, dict) else None
     return str(message) if message else None
 
 
 def _without_none(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
-
-
-def _as_list(texts: Any) -> list[Any]:
-    return texts if isinstance(texts, list) else [texts]
