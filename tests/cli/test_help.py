@@ -76,9 +76,19 @@ def test_every_group_lists_its_commands(path: tuple[str, ...], group: LazySectio
     assert [name for name in names if name not in first_words] == []
 
 
-def test_root_help_lists_each_setting_with_variable_and_default() -> None:
+def test_root_help_has_the_examples_first_and_no_options_of_commands() -> None:
+    text = CliRunner(env={"COLUMNS": "80"}).invoke(pileus, ["--help"], prog_name="pileus").output
+    lines = text.splitlines()
+
+    assert max(map(len, lines)) <= 120
+    assert lines.index("Examples:") < lines.index("Options:") < lines.index("Run:")
+    assert {line.split()[0].rstrip(",") for line in lines if line.startswith("  -")} == {"--version", "-h"}
+    assert "`pileus serve --help` lists them" in " ".join(text.split())
+
+
+def test_help_of_serve_lists_each_setting_with_variable_and_default() -> None:
     # A line may end at a hyphen.
-    result = " ".join(CliRunner().invoke(pileus, ["--help"]).output.split()).replace("- ", "-")
+    result = " ".join(CliRunner().invoke(pileus, ["serve", "--help"]).output.split()).replace("- ", "-")
 
     for setting in SETTINGS:
         default = f"; default: {setting.default_text}]" if setting.default_text else "]"

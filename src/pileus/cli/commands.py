@@ -223,11 +223,6 @@ def write_examples(formatter: click.HelpFormatter, examples: Sequence[tuple[str,
                 formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
 
 
-def write_table(formatter: click.HelpFormatter, heading: str, rows: Rows) -> None:
-    """Write names and their descriptions below a heading."""
-    _write_rows(formatter, heading, rows, _name_width([rows]))
-
-
 def _name_width(sections: Iterable[Rows]) -> int:
     return min(MAX_NAME_WIDTH, max((len(name) for rows in sections for name, _ in rows), default=0))
 

@@ -9,14 +9,15 @@ from typing import Any
 import click
 
 from pileus import __version__
-from pileus.cli.commands import LazySectionedGroup, print_error, show_click_error, write_table
+from pileus.cli.commands import LazySectionedGroup, print_error, show_click_error, write_examples
 from pileus.cli.completion import VARIABLE
 from pileus.cli.exit_codes import INTERRUPTED
-from pileus.cli.options import setting_help_text
 from pileus.cli.resource_kinds import RESOURCE_KINDS
-from pileus.settings import SETTINGS
 
-TITLE = "Settings (an option overrides a variable, a variable overrides the file of --config)"
+SETTINGS_HINT = (
+    "Settings are options of `pileus serve`, or variables, or keys of a file: `pileus serve --help` lists them, and"
+    " `pileus settings` shows those in force."
+)
 SECTIONS = {
     "Run": {
         "serve": "pileus.cli.serve:serve",
@@ -63,7 +64,7 @@ EXAMPLES = (
 
 
 class RootGroup(LazySectionedGroup):
-    """The root command. Its help also lists every setting, and it prints all errors in one form."""
+    """The root command. Its help begins with the examples, and it prints all errors in one form."""
 
     def main(
         self,
@@ -83,10 +84,15 @@ class RootGroup(LazySectionedGroup):
         result = run_printing_errors(run)
         sys.exit(result if isinstance(result, int) else 0)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the settings, then the examples."""
-        write_table(formatter, TITLE, [(row.command_line_option, setting_help_text(row)) for row in SETTINGS])
-        super().format_epilog(ctx, formatter)
+    def format_help_text(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the text, then the examples: below the commands they would be off the screen."""
+        super().format_help_text(ctx, formatter)
+        write_examples(formatter, self.examples)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own signature
+        """Write where the settings are: they are options of other commands."""
+        formatter.write_paragraph()
+        formatter.write_text(SETTINGS_HINT)
 
 
 def run_printing_errors(run: Callable[[], Any]) -> Any:

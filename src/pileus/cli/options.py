@@ -59,12 +59,6 @@ class SettingsCommand(SectionedCommand):
             raise UsageError(str(mistake)) from None
 
 
-def setting_help_text(setting: Setting) -> str:
-    """Return a setting's help, its variable and its default."""
-    default = f"; default: {setting.default_text}" if setting.default_text else ""
-    return f"{setting.help}  [{setting.environment_variable}{default}]"
-
-
 def load_settings(given: dict[str, GivenSettingValue]) -> Settings:
     """Return the settings; a wrong one ends the program with a line that names it."""
     try:
@@ -98,8 +92,14 @@ def _option(row: Setting) -> click.Option:
         section=row.section,
         default=None,
         metavar=None if is_switch else _metavar(row),
-        help=setting_help_text(row),
+        help=_setting_help_text(row),
     )
+
+
+def _setting_help_text(setting: Setting) -> str:
+    """Return a setting's help, its variable and its default."""
+    default = f"; default: {setting.default_text}" if setting.default_text else ""
+    return f"{setting.help}  [{setting.environment_variable}{default}]"
 
 
 def _metavar(row: Setting) -> str:
