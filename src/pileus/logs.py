@@ -37,7 +37,7 @@ def configure(level: str, log_format: str) -> None:
     """Log to standard error as `text`, `json` or `auto` (text on a terminal, else JSON)."""
     as_json = log_format == "json" or (log_format == "auto" and not sys.stderr.isatty())
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines() if as_json else _text_formatter())
+    handler.setFormatter(JsonLines() if as_json else make_text_formatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     # It would log each connection that is not HTTP: a client could fill the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
@@ -47,7 +47,8 @@ def configure(level: str, log_format: str) -> None:
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
-def _text_formatter() -> logging.Formatter:
+def make_text_formatter() -> logging.Formatter:
+    """Return the format for people: a line, with its fields, and a plain traceback."""
     import structlog  # noqa: PLC0415  # only the text format needs it
 
     return structlog.stdlib.ProcessorFormatter(
@@ -58,6 +59,9 @@ def _text_formatter() -> logging.Formatter:
         ],
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            # The default formatter renders the local variables of every frame: that takes minutes, and shows secrets.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ],
     )
