@@ -1,4 +1,8 @@
-"""The `:name` parameters of statements: found for both databases, and replaced by positions for SQLite."""
+"""The `:name` parameters of statements: found for both databases, and replaced by positions for SQLite.
+
+A text literal must not contain a colon in front of a name: it would be taken for a parameter. Pass such a text as a
+value.
+"""
 
 import re
 from collections.abc import Callable, Mapping

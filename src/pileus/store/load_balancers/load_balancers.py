@@ -15,6 +15,8 @@ TABLE = Table("load_balancers", LoadBalancer)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, save, remove = TABLE.add, TABLE.save, TABLE.remove
 WITH_FLOATING_IP = "EXISTS (SELECT 1 FROM floating_ips f WHERE f.port_id = load_balancers.vip_port_id)"
+LOGGING_ENABLED = '%"enabled":true%'
+"""The pattern of the column `logging`."""
 
 
 class LoadBalancerFilter(Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class LoadBalancerFilter(Struct, frozen=True, kw_only=True):
         if self.has_floating_ip is not None:
             where.add(WITH_FLOATING_IP if self.has_floating_ip else f"NOT {WITH_FLOATING_IP}")
         if self.logging_enabled is not None:
-            where.add(f"logging {'' if self.logging_enabled else 'NOT '}LIKE '%\"enabled\":true%'")
+            where.add(f"logging {'' if self.logging_enabled else 'NOT '}LIKE :logging", logging=LOGGING_ENABLED)
         return where.with_tags(KIND, self.tag_keys, self.tag_pairs)
 
 
