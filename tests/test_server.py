@@ -17,6 +17,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from pileus.server import StartError
+from pileus.server.process import open_listeners
+from pileus.settings import Settings
 from tests.servers import KEY, Server, free_port, run_server, spawn_server, start_server
 
 HEADERS = {"Authorization": f"APIKey {KEY}"}
@@ -121,6 +124,32 @@ def test_a_directory_has_one_server(server: Server, tmp_path: Path) -> None:
         "with --data\n"
     )
     assert by_port.stderr.endswith("is taken: stop what listens there, or use --port\n")
+
+
+def test_the_health_port_is_free_and_not_that_of_the_api(server: Server, tmp_path: Path) -> None:
+    port, taken = str(free_port()), server.url.rpartition(":")[2]
+
+    same = run_to_end("--data", str(tmp_path), "--port", port, "--health-port", port)
+    other = run_to_end("--data", str(tmp_path), "--port", port, "--health-port", taken)
+
+    assert same.returncode == 2
+    assert same.stderr.endswith(f"--health-port: port {port} is that of the API (--port): choose another\n")
+    assert other.returncode == 1
+    assert other.stderr == (
+        f"pileus: Port {taken} on 127.0.0.1 is taken: stop what listens there, or use --health-port\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_port_that_is_taken_during_the_start_is_named() -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        settings = Settings(port=free_port(), health_port=other.getsockname()[1])
+        expected = f"Port {settings.health_port} on 127.0.0.1 is taken: stop what listens there, or use --health-port"
+
+        with pytest.raises(StartError, match=re.escape(expected)):
+            open_listeners(settings)
 
 
 def a_file(path: Path) -> list[str]:

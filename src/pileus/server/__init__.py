@@ -8,7 +8,7 @@ from pileus.logs import configure
 from pileus.private_files import prepare_data_directory
 from pileus.running_servers import register_server
 from pileus.server.start_steps import prepare_start_report
-from pileus.server.startup import StartError, check_port_is_free, explain_start_errors, lock_data_directory
+from pileus.server.startup import StartError, check_ports_are_free, explain_start_errors, lock_data_directory
 from pileus.server.workers import supervise_workers
 from pileus.settings import Settings
 
@@ -20,7 +20,7 @@ def run(settings: Settings) -> None:
     # Objects made at the start are kept for good. Collecting them would take a sixth of the start-up time.
     gc.disable()
     configure(settings.log_level, settings.log_format)
-    check_port_is_free(settings.host, settings.port)
+    check_ports_are_free(settings)
     with explain_start_errors(settings):
         prepare_data_directory(settings.data)
         _run_on_data_directory(settings)

@@ -5,6 +5,7 @@ busy loop from one that has stalled.
 """
 
 import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from pileus.api.responses import EncodedJsonResponse
 from pileus.server.connections import ConnectionLimits
-from pileus.server.http_server import HttpServer, listen
+from pileus.server.http_server import HttpServer
 
 FORWARDED_PATHS = frozenset({"/readyz", "/startupz", "/metrics"})
 STALL_SECONDS = 10.0
@@ -27,14 +28,13 @@ LIMITS = ConnectionLimits(total=64, per_peer=32, header_timeout=5, body_timeout=
 
 
 @contextmanager
-def listen_for_health_checks(server: HttpServer, app: ASGIApp, address: str, port: int) -> Iterator[None]:
-    """Answer health checks of the server on a port of its own, if it is not 0. Call it in the server's event loop."""
-    if not port:
+def answer_health_checks(server: HttpServer, app: ASGIApp, listener: socket.socket | None) -> Iterator[None]:
+    """Answer health checks of the server on a port of its own, if it has one. Call it in the server's event loop."""
+    if listener is None:
         yield
         return
     health_app = HealthApp(server, app, asyncio.get_running_loop())
     health_server = HttpServer(health_app, LIMITS, websockets=False, drain_seconds=0.1)
-    listener = listen(address, port)
     thread = threading.Thread(target=lambda: asyncio.run(health_server.serve([listener])), name="health", daemon=True)
     thread.start()
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import socket
 import sys
 
 import msgspec
@@ -15,12 +16,13 @@ from pileus.drivers.protocols.consoles import SupportsScreenStreams
 from pileus.logs import configure
 from pileus.server.announcement import has_terminal, print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.connections import ConnectionLimits
-from pileus.server.health_listener import listen_for_health_checks
+from pileus.server.health_listener import answer_health_checks
 from pileus.server.http_server import HttpServer, listen
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
 from pileus.server.start_steps import complete_start
 from pileus.server.startup import (
     StartError,
+    explain_port_errors,
     explain_start_errors,
     install_stop_signals,
     raise_failure,
@@ -92,12 +94,12 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         gc.set_threshold(*GARBAGE_THRESHOLDS)
         gc.enable()
         server = make_http_server(settings, cloud)
-        address = resolve_host(settings.host)
-        serving = asyncio.create_task(server.serve([listen(address, settings.port)]))
+        listener, health_listener = open_listeners(settings)
+        serving = asyncio.create_task(server.serve([listener]))
         ready = asyncio.create_task(_announce_when_ready(settings, cloud, exclusive=exclusive))
         ready.add_done_callback(lambda _: stop_after_failure(ready, stop))
         stopping = asyncio.create_task(stop.wait())
-        with listen_for_health_checks(server, cloud.app, address, settings.health_port):
+        with answer_health_checks(server, cloud.app, health_listener):
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if serving.done():
             raise StartError(f"The HTTP server stopped unexpectedly: {serving.exception()}")
@@ -108,6 +110,21 @@ async def serve_cloud(settings: Settings, stop: asyncio.Event, started: asyncio.
         await asyncio.wait({ready})
         raise_failure(ready)
     LOG.info("Stopped")
+
+
+def open_listeners(settings: Settings) -> tuple[socket.socket, socket.socket | None]:
+    """Listen on the port of the API, and on that of health checks if there is one. Raises StartError."""
+    address = resolve_host(settings.host)
+    with explain_port_errors(settings.host, settings.port, "--port"):
+        listener = listen(address, settings.port)
+    if not settings.health_port:
+        return listener, None
+    try:
+        with explain_port_errors(settings.host, settings.health_port, "--health-port"):
+            return listener, listen(address, settings.health_port)
+    except StartError:
+        listener.close()
+        raise
 
 
 def make_http_server(settings: Settings, cloud: RunningCloud) -> HttpServer:

@@ -71,18 +71,36 @@ def resolve_host(host: str) -> str:
     return str(results[0][4][0])
 
 
-def check_port_is_free(host: str, port: int) -> None:
-    """Check that nothing listens on the port: the server's own socket would share it silently. Raises StartError."""
-    address = resolve_host(host)
+def check_ports_are_free(settings: Settings) -> None:
+    """Check that nothing listens on the server's ports, which its sockets would share silently.
+
+    Raises StartError, or SettingError if the two ports are the same.
+    """
+    if settings.health_port == settings.port:
+        raise SettingError(f"--health-port: port {settings.port} is that of the API (--port): choose another")
+    address = resolve_host(settings.host)
+    _check_port_is_free(address, settings.port, "--port", settings.host)
+    if settings.health_port:
+        _check_port_is_free(address, settings.health_port, "--health-port", settings.host)
+
+
+def _check_port_is_free(address: str, port: int, option: str, host: str) -> None:
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with explain_port_errors(host, port, option):
             probe.bind((address, port))
-        except OSError as problem:
-            if problem.errno == errno.EADDRINUSE:
-                raise StartError(f"Port {port} on {host} is taken: stop what listens there, or use --port") from problem
-            reason = f"{problem.strerror}: choose another address with --host, or another port with --port"
-            raise StartError(f"Cannot listen on {host}, port {port}: {reason}") from problem
+
+
+@contextmanager
+def explain_port_errors(host: str, port: int, option: str) -> Iterator[None]:
+    """Turn errors of binding a port into StartError, which names the port and its option."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno == errno.EADDRINUSE:
+            raise StartError(f"Port {port} on {host} is taken: stop what listens there, or use {option}") from problem
+        reason = f"{problem.strerror}: choose another address with --host, or another port with {option}"
+        raise StartError(f"Cannot listen on {host}, port {port}: {reason}") from problem
 
 
 @contextmanager
