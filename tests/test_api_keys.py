@@ -8,7 +8,7 @@ import pytest
 from pileus.api_keys import DAY, ApiKeyAdmin
 from pileus.app import RunningCloud, open_api_keys
 from pileus.domain.account.access import Role
-from pileus.initial_data import CLIENT, NoCloud
+from pileus.initial_data import CLIENT, NoCloud, open_seeded_database
 from pileus.settings import Settings
 from pileus.store.account import api_keys as key_records
 from tests.tenants import client_of
@@ -97,3 +97,48 @@ async def test_a_database_that_no_server_has_seen_is_refused(tmp_path: Path) -> 
             pass
 
     assert not settings.data.exists()
+
+
+async def test_the_file_with_the_first_key_follows_its_rotation_and_goes_with_it(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, log_level="error")
+    file = tmp_path / "admin.key"
+    async with open_seeded_database(settings):
+        first = file.read_text().strip()
+
+    async with open_api_keys(settings) as keys:
+        rotated = await keys.rotate(1, 0)
+        in_file = file.read_text().strip()
+        await keys.create("ann", Role.OPERATORS, None, None)
+        await keys.revoke(2)
+        is_kept = file.exists()
+        await keys.revoke(1)
+
+    assert first != rotated == in_file
+    assert is_kept
+    assert not file.exists()
+
+
+async def test_the_file_with_the_key_of_another_database_is_kept(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, log_level="error")
+    async with open_seeded_database(settings):
+        pass
+    other = f"1_{'0' * 64}\n"
+    (tmp_path / "admin.key").write_text(other)
+
+    async with open_api_keys(settings) as keys:
+        await keys.rotate(1, 0)
+        await keys.revoke(1)
+
+    assert (tmp_path / "admin.key").read_text() == other
+
+
+async def test_the_last_operator_is_told_from_others(tmp_path: Path) -> None:
+    settings = Settings(data=tmp_path, log_level="error")
+    async with open_seeded_database(settings), open_api_keys(settings) as keys:
+        await keys.create("pipeline", Role.ADMINISTRATORS, None, None)
+        await keys.create("visitor", Role.OPERATORS, None, 1)
+        alone = [await keys.is_last_operator(number) for number in (1, 2, 3)]
+        await keys.create("ann", Role.OPERATORS, None, None)
+
+        assert alone == [True, False, False]
+        assert not await keys.is_last_operator(1)

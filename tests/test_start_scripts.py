@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 from pathlib import Path
 
 import httpx
@@ -98,6 +99,35 @@ def test_each_start_runs_scripts_and_seed_files_in_the_order_of_their_names(
     write_script(scripts, "20-key.py", "print('again')")
     with run_server(tmp_path / "data", *options) as server:
         assert [line["line"] for line in read_log(server) if line.get("script") == "20-key.py"] == ["again"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_scripts_and_seed_files_have_a_key_of_their_own_if_that_of_the_first_start_is_revoked(
+    workers: str, scripts: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    with run_server(data, PILEUS_API_KEY=""):
+        pass
+    with sqlite3.connect(data / "pileus.db") as database:
+        database.execute("UPDATE api_keys SET revoked_at = 1 WHERE id = 1")
+    database.close()
+    write_script(scripts, "10-network.yaml", "networks: [{name: backend}]")
+    write_script(scripts, "20-key.py", CREATE_KEY)
+    options = ("--workers", workers, "--start-scripts", str(scripts))
+
+    with run_server(data, *options, PILEUS_API_KEY="") as server:
+        _, report = read_report(server)
+        assert server.process.stdout is not None
+        output = "".join(server.process.stdout.readline() for _ in range(6))
+
+    with sqlite3.connect(data / "pileus.db") as database:
+        keys = database.execute("SELECT name, role, revoked_at IS NULL FROM api_keys ORDER BY id").fetchall()
+    database.close()
+    assert report["state"] == "complete", report
+    assert "keys create NAME" in output
+    assert keys == [("administrator", "Operators", 0), ("start", "Operators", 0)]
+    assert not (data / "admin.key").exists()
+    assert (data / "admin.key.invalid").exists()
 
 
 def test_scripts_get_the_variables_of_all_clients_and_not_those_of_the_service_manager(

@@ -291,7 +291,7 @@ async def open_api_keys(settings: Settings) -> AsyncIterator[ApiKeyAdmin]:
     """Open the API keys of a database without a server. Raises NoCloud."""
     async with _open_without_server(settings) as db:
         await check_has_tenants(db)
-        yield ApiKeyAdmin(db, await _read_clock(db))
+        yield ApiKeyAdmin(db, await _read_clock(db), settings.data)
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """Initial contents of a database: a tenant with its first project and key, and the records of the catalogue."""
 
+import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from pileus.domain.clocks import ClockSetting
 from pileus.domain.ids import IdMaker
 from pileus.domain.network.networks import Subnet
 from pileus.drivers.protocols.config import read_system_time
-from pileus.private_files import KEY_FILE
+from pileus.private_files import INVALID_KEY_FILE, KEY_FILE, read_key_file, write_key_file
 from pileus.region_drivers import PlannedDriver, plan_region_drivers, save_region_drivers
 from pileus.services.account.api_keys import generate_api_token
 from pileus.services.resets import FirstContents
@@ -34,6 +35,7 @@ from pileus.store.database import Database, OnCommit, Tx
 from pileus.store.network import networks, subnets
 from pileus.store.schema import DATABASE_FILE, open_database
 
+LOG = logging.getLogger("pileus.server")
 CLIENT, USER, PROJECT = FIRST_CLIENT, 1, 1
 
 
@@ -82,6 +84,8 @@ async def open_seeded_database(
         now, ids = clock.time_at(read_system_time()), IdMaker(read_system_time, os.urandom, settings.cell)
         await save_region_drivers(db, drivers)
         token = await seed_cell(db, own_catalogue, settings, now)
+        if exclusive:
+            await put_invalid_key_aside(db, settings.data, now)
         if exclusive and not settings.database:
             await db.write(tasks.release_all_leases)
         yield PreparedDatabase(db, await _with_former_flavors(db, catalogue), drivers, token, clock, ids)
@@ -158,6 +162,19 @@ async def seed_database(db: Database, catalogue: Catalogue, *, given_key: str, d
     return await db.write(write)
 
 
+async def put_invalid_key_aside(db: Database, data: Path, now: int) -> None:
+    """Rename the file with the operator's key if the key is not valid, so that nothing uses or shows it."""
+    token = read_key_file(data)
+    if not token:
+        return
+    async with db.read() as tx:
+        stored = await api_keys.find_with_caller(tx, parse_key_id(token) or 0)
+    if stored and stored[0].is_valid_token(token, now):
+        return
+    (data / KEY_FILE).replace(data / INVALID_KEY_FILE)
+    LOG.warning("The operator's key is not valid: its file is renamed", extra={"file": str(data / INVALID_KEY_FILE)})
+
+
 async def write_first_contents(tx: Tx, catalogue: Catalogue, *, given_key: str, contents: FirstContents) -> None:
     """Write what an empty database contains after its first start; with the keys that there were."""
     await _add_tenant(tx, contents.created_at)
@@ -186,15 +203,8 @@ async def _add_first_key(tx: Tx, data: Path, now: int) -> str:
     number = await api_keys.allocate_id(tx)
     token = generate_api_token(number)
     await api_keys.add(tx, _operator_key(number, token, now))
-    _write_key_file(token, data)
+    write_key_file(token, data)
     return token
-
-
-def _write_key_file(token: str, data: Path) -> None:
-    """Write the token to a file that only its owner can read, from its creation on."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(token + "\n")
 
 
 async def _save_given_key(tx: Tx, token: str, now: int) -> None:

@@ -21,11 +21,13 @@ START_REPORT_FILE = "start.json"
 """How far the start of the server is, for all of its processes."""
 KEY_FILE = "admin.key"
 """The operator's key of the first start."""
+INVALID_KEY_FILE = "admin.key.invalid"
+"""The key of `KEY_FILE`, after it has been revoked or replaced elsewhere, or if it is that of another database."""
 OWN_ENTRIES = (
     "pileus.db*",
     "simulated.db*",
     "serve.lock",
-    KEY_FILE,
+    f"{KEY_FILE}*",
     "secrets.key*",
     "home.id",
     "figures",
@@ -34,6 +36,21 @@ OWN_ENTRIES = (
     MACHINES,
 )
 """What the server creates in the data directory. What operators put beside it keeps its mode."""
+
+
+def read_key_file(data: Path) -> str:
+    """Return the key in a data directory, or an empty text if there is none that can be read."""
+    try:
+        return (data / KEY_FILE).read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def write_key_file(token: str, data: Path) -> None:
+    """Write a key to a file that only its owner can read, from its creation on."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with os.fdopen(os.open(data / KEY_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(token + "\n")
 
 
 def prepare_data_directory(data: Path) -> None:

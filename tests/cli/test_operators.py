@@ -24,6 +24,17 @@ def test_operator_is_created_listed_and_deleted(run: Run, cloud_data: Path) -> N
     assert [operator["revoked_at"] is None for operator in listed_after] == [True, False]
 
 
+@pytest.mark.parametrize("command", [("operators", "delete"), ("keys", "revoke")])
+def test_the_last_operator_goes_only_if_that_is_confirmed(command: tuple[str, str], run: Run, cloud_data: Path) -> None:
+    refused = run(*command, "1", "--data", str(cloud_data))
+    is_kept = (cloud_data / "admin.key").exists()
+    confirmed = run(*command, "1", "--yes", "--data", str(cloud_data))
+
+    assert (refused.exit_code, is_kept) == (1, True)
+    assert "Create another with `pileus operators create NAME`, or confirm with --yes." in refused.stderr
+    assert (confirmed.exit_code, (cloud_data / "admin.key").exists()) == (0, False)
+
+
 def test_a_key_of_a_tenant_is_no_operator(run: Run, cloud_data: Path) -> None:
     token = run("keys", "create", "pipeline", "--data", str(cloud_data)).stdout
 

@@ -34,6 +34,7 @@ add_grace_option = click.option(
     metavar="HOURS",
     help="The number of hours for which the old token stays valid.",
 )
+add_last_operator_option = click.option("--yes", is_flag=True, help="Do so even if no other operator has a key.")
 
 
 class ApiKeyManager(Protocol):
@@ -49,6 +50,9 @@ class ApiKeyManager(Protocol):
 
     async def rotate(self, key_id: int, grace_hours: int) -> str:
         """Replace the token of a key and return the new one. The old one stays valid for some hours."""
+
+    async def is_last_operator(self, key_id: int) -> bool:
+        """Return whether a key is the only one of an operator that does not expire."""
 
     async def revoke(self, key_id: int) -> bool:
         """Revoke a key and return whether it exists."""
@@ -100,11 +104,22 @@ def rotate_key(given: dict[str, GivenSettingValue], number: int, grace: int) -> 
 
 @keys.command("revoke", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-def revoke_key(given: dict[str, GivenSettingValue], number: int) -> None:
+@add_last_operator_option
+def revoke_key(given: dict[str, GivenSettingValue], number: int, *, yes: bool) -> None:
     """Revoke the key with this NUMBER: the digits at the start of its token."""
+    check_not_last_operator(given, number, is_confirmed=yes)
     if not run_with_keys(given, lambda api_keys: api_keys.revoke(number)):
         raise CommandError(f"There is no key {number}. `pileus keys list` shows those there are.")
     click.echo(f"Key {number} is revoked.")
+
+
+def check_not_last_operator(given: dict[str, GivenSettingValue], number: int, *, is_confirmed: bool) -> None:
+    """Raise CommandError if the key is that of the last operator, unless that is confirmed."""
+    if not is_confirmed and run_with_keys(given, lambda manager: manager.is_last_operator(number)):
+        raise CommandError(
+            f"Key {number} is the last one of an operator that does not expire. Create another with `pileus operators "
+            "create NAME`, or confirm with --yes."
+        )
 
 
 def print_token(name: str, role: str, token: str, output: str) -> None:

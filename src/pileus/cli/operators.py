@@ -4,7 +4,15 @@ import click
 
 from pileus.cli.commands import CommandError, LazySectionedGroup
 from pileus.cli.database_access import DATABASE
-from pileus.cli.keys import OPERATOR_ROLE, add_expires_option, list_key_rows, print_token, run_with_keys
+from pileus.cli.keys import (
+    OPERATOR_ROLE,
+    add_expires_option,
+    add_last_operator_option,
+    check_not_last_operator,
+    list_key_rows,
+    print_token,
+    run_with_keys,
+)
 from pileus.cli.options import SettingsCommand
 from pileus.cli.output import add_output_option, show_table
 from pileus.settings import GivenSettingValue
@@ -50,11 +58,14 @@ def list_operators(given: dict[str, GivenSettingValue], output: str) -> None:
 
 @operators.command("delete", cls=SettingsCommand, setting_names=DATABASE)
 @click.argument("number", type=int)
-def delete_operator(given: dict[str, GivenSettingValue], number: int) -> None:
+@add_last_operator_option
+def delete_operator(given: dict[str, GivenSettingValue], number: int, *, yes: bool) -> None:
     """Delete the operator with this NUMBER: the digits at the start of its token. No server accepts the key any more.
 
-    The last operator can be deleted too: this command creates another one.
+    If it is the operator of the first start, the file `admin.key` in the data directory is deleted too. The last
+    operator is deleted only with --yes; `pileus operators create` creates another one.
     """
+    check_not_last_operator(given, number, is_confirmed=yes)
     keys = run_with_keys(given, lambda manager: manager.list())
     is_operator = any(key.id == number and key.role == OPERATOR_ROLE for key in keys)
     if not is_operator or not run_with_keys(given, lambda manager: manager.revoke(number)):

@@ -5,6 +5,7 @@ import gc
 import logging
 import socket
 import sys
+from contextlib import nullcontext
 
 import msgspec
 import uvloop
@@ -19,7 +20,7 @@ from pileus.server.connections import ConnectionLimits
 from pileus.server.health_listener import answer_health_checks
 from pileus.server.http_server import HttpServer, listen
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
-from pileus.server.start_steps import complete_start
+from pileus.server.start_steps import complete_start, ensure_key_of_start
 from pileus.server.startup import (
     StartError,
     explain_port_errors,
@@ -168,8 +169,9 @@ def _kept_answers(settings: Settings, cloud: RunningCloud) -> ImmediateAnswers |
 async def _announce_when_ready(settings: Settings, cloud: RunningCloud, *, exclusive: bool) -> None:
     await wait_until_ready(settings)
     if exclusive:
-        report = await complete_start(settings, resolve_host(settings.host))
         keys = ApiKeyAdmin(cloud.app_state.tenants_db, cloud.app_state.now())
+        async with ensure_key_of_start(settings, lambda: nullcontext(keys)) as settings_with_key:
+            report = await complete_start(settings_with_key, resolve_host(settings.host))
         ticket = await keys.create_console_ticket() if has_terminal() else ""
         print_connection_help(settings, cloud.first_token, ticket)
         print_start_failures(report)

@@ -1,12 +1,17 @@
 """Complete a start when the server answers: apply the seed file, run the start scripts, and report both."""
 
 import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from ipaddress import ip_address
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from pileus.client_variables import NoApiKey
+from pileus.domain.cells import TENANTS_CELL
 from pileus.domain.start_reports import (
     COMPLETE,
     FAILED,
@@ -17,7 +22,7 @@ from pileus.domain.start_reports import (
     make_start_report,
     with_step_state,
 )
-from pileus.private_files import START_REPORT_FILE
+from pileus.private_files import START_REPORT_FILE, read_key_file
 from pileus.server.start_scripts import (
     is_seed_file,
     list_ignored_files,
@@ -28,7 +33,12 @@ from pileus.server.start_scripts import (
 from pileus.server.startup import StartError
 from pileus.settings import Settings
 
+if TYPE_CHECKING:
+    # It loads the API, which the parent of workers only needs in some starts.
+    from pileus.api_keys import ApiKeyAdmin
+
 LOG = logging.getLogger("pileus.server")
+KEY_NAME = "start"
 SEED_FAILED = "it cannot be applied: the log says why"
 
 
@@ -58,6 +68,22 @@ async def complete_start(settings: Settings, address: str) -> StartReport:
         LOG.warning("Not a start script: it is not executable", extra={"file": name})
     await start.run()
     return make_start_report(start.steps)
+
+
+@asynccontextmanager
+async def ensure_key_of_start(
+    settings: Settings, open_keys: "Callable[[], AbstractAsyncContextManager[ApiKeyAdmin]]"
+) -> AsyncIterator[Settings]:
+    """Yield the settings with a key for seed files and start scripts.
+
+    If the key of the first start has been deleted, it is that of an operator who exists until they have ended.
+    """
+    has_steps = bool(settings.seed or settings.start_scripts)
+    if not has_steps or settings.api_key or read_key_file(settings.data) or settings.cell != TENANTS_CELL:
+        yield settings
+        return
+    async with open_keys() as keys, keys.lend_operator_key(KEY_NAME) as token:
+        yield replace(settings, api_key=token)
 
 
 class StartSteps:

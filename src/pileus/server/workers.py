@@ -12,14 +12,16 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pileus.initial_data import open_seeded_database
 from pileus.server.announcement import has_terminal, print_connection_help, print_start_failures, wait_until_ready
 from pileus.server.service_manager import READY, notify_service_manager, report_to_service_manager
-from pileus.server.start_steps import complete_start
+from pileus.server.start_steps import complete_start, ensure_key_of_start
 from pileus.server.startup import (
     StartError,
     install_stop_signals,
@@ -28,6 +30,12 @@ from pileus.server.startup import (
     stop_after_failure,
 )
 from pileus.settings import Settings
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    # It loads the API, which the parent of workers only needs in some starts.
+    from pileus.api_keys import ApiKeyAdmin
 
 LOG = logging.getLogger("pileus.server")
 COMMAND = (sys.executable, "-m", "pileus.server.process")
@@ -123,17 +131,22 @@ async def _stop_worker(process: asyncio.subprocess.Process) -> None:
 
 async def _announce_when_ready(settings: Settings, token: str | None) -> None:
     await wait_until_ready(settings)
-    report = await complete_start(settings, resolve_host(settings.host))
+    async with ensure_key_of_start(settings, partial(_open_api_keys, settings)) as settings_with_key:
+        report = await complete_start(settings_with_key, resolve_host(settings.host))
     print_connection_help(settings, token, await _make_console_ticket(settings) if has_terminal() else "")
     print_start_failures(report)
     notify_service_manager(READY)
 
 
 async def _make_console_ticket(settings: Settings) -> str:
+    async with _open_api_keys(settings) as keys:
+        return await keys.create_console_ticket()
+
+
+def _open_api_keys(settings: Settings) -> "AbstractAsyncContextManager[ApiKeyAdmin]":
     from pileus.app import open_api_keys  # noqa: PLC0415  # the parent of workers loads the API only if needed
 
-    async with open_api_keys(settings) as keys:
-        return await keys.create_console_ticket()
+    return open_api_keys(settings)
 
 
 def _metrics_directory(settings: Settings) -> Path:
