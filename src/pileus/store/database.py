@@ -21,6 +21,10 @@ T = TypeVar("T")
 ATTEMPTS = 12
 OUT_OF_RANGE = "A number or a text is beyond what can be kept"
 TOO_MANY = "Too many requests change the same thing at once: try again"
+TRIAL_ROWS, TRIAL_LENGTH = 4, 2000
+"""The rows that a trial adds: each needs a page of its own."""
+ADD_TRIAL_ROW = "INSERT INTO counters (name, value) VALUES (:name, 0) ON CONFLICT DO NOTHING"
+DELETE_TRIAL_ROW = "DELETE FROM counters WHERE name = :name"
 FOR_USE = "/* FOR SHARE */"
 """Ends a SELECT of a record that the transaction refers to: until it ends, nobody changes or deletes the record."""
 FOR_CHANGE = "/* FOR UPDATE */"
@@ -150,6 +154,14 @@ class DatabaseNewerThanProgram(Exception):
 async def check_connection(tx: Tx) -> None:
     """Read from a table, to check that the database answers."""
     await tx.one("SELECT 1 FROM clients")
+
+
+async def try_to_write(tx: Tx) -> None:
+    """Write new pages, and delete what is in them, to learn whether the disk has room."""
+    names = [f"trial {number} {'-' * TRIAL_LENGTH}" for number in range(TRIAL_ROWS)]
+    for statement in (ADD_TRIAL_ROW, DELETE_TRIAL_ROW):
+        for name in names:
+            await tx.run(statement, name=name)
 
 
 class Database(Protocol):

@@ -21,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.database import OUT_OF_RANGE, Row
+from pileus.store.disk_failures import DISK_FAILURES, DISK_FULL
 from pileus.store.postgres_pipeline import Answer, PipelineConnection, Statement
 
 LOG = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ UNKNOWN_OUTCOME = "The connection to the database was lost, and the change may h
 CONFLICTS = (errors.UniqueViolation, errors.SerializationFailure, errors.DeadlockDetected)
 """Another transaction was faster; it has changed what this one depends on."""
 SERVER_ERRORS = (OperationalError, errors.ReadOnlySqlTransaction)
-"""Errors that the statement did not cause: the server stops, is full, has become a replica or ended the statement."""
+"""Errors that the statement did not cause: the server stops, has become a replica or ended the statement."""
 
 
 class ConnectionLostError(Exception):
@@ -263,6 +264,8 @@ class PostgresConnections:
             if pooled.is_committing:
                 return Unavailable(UNKNOWN_OUTCOME)
             return self._unavailable() if pooled.is_cut else ConnectionLostError()
+        if isinstance(error, errors.DiskFull):
+            return DISK_FAILURES.add(DISK_FULL)
         if isinstance(error, SERVER_ERRORS) and not isinstance(error, CONFLICTS):
             return self._unavailable()
         return error

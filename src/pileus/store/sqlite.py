@@ -30,6 +30,7 @@ from pileus.store.database import (
     Tx,
     Work,
 )
+from pileus.store.disk_failures import DISK_FAILURES
 from pileus.store.open_transactions import JOINED
 from pileus.store.schema_compatibility import find_oldest_server, has_compatibility, pending_migrations
 from pileus.store.secrets import SecretBox
@@ -170,9 +171,11 @@ class Sqlite:
         try:
             await step
         except Exception as error:  # raised to the awaiter of each write
-            LOG.exception("A commit failed")
+            problem = DISK_FAILURES.find_problem(error)
+            if problem is None:
+                LOG.exception("A commit failed")
             self._give_up_turn()
-            return error
+            return problem or error
         except BaseException:
             self._give_up_turn()
             raise

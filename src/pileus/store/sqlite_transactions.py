@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pileus.domain.errors import Invalid, Unavailable
 from pileus.store.count_changes import CountChanges
 from pileus.store.database import OUT_OF_RANGE, Row, Stamped
+from pileus.store.disk_failures import DISK_FAILURES
 from pileus.store.secrets import SecretBox
 from pileus.store.statement_parameters import number_parameters
 from pileus.store.write_ahead_log import KEPT_SIZE
@@ -77,6 +78,9 @@ class DirectTx(Stamped):
             return self._connection.execute(statement, order(values))
         except OUT_OF_RANGE_ERRORS as error:
             raise Invalid(OUT_OF_RANGE) from error
+        except sqlite3.OperationalError as error:
+            DISK_FAILURES.raise_problem(error)
+            raise
 
     async def run(self, sql: str, **values: Any) -> int:
         """Run a statement and return the number of rows that it changed."""
@@ -149,6 +153,9 @@ class ThreadedTx(Stamped):
             )
         except OUT_OF_RANGE_ERRORS as error:
             raise Invalid(OUT_OF_RANGE) from error
+        except sqlite3.OperationalError as error:
+            DISK_FAILURES.raise_problem(error)
+            raise
         except RuntimeError as error:
             # The server stops while a list is being read.
             raise Unavailable("The database is closed") from error

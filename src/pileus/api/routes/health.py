@@ -22,7 +22,8 @@ from pileus.domain.start_reports import COMPLETE, StartReport
 from pileus.drivers.protocols.compute import Compute, SupportsHealthCheck
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.regions import RegionDrivers, RunningDriver
-from pileus.store.database import Database, check_connection
+from pileus.store.database import Database, check_connection, try_to_write
+from pileus.store.disk_failures import DISK_FAILURES
 
 LOG = logging.getLogger(__name__)
 OK = "ok"
@@ -118,6 +119,10 @@ async def _run_check(check: Awaitable[str]) -> HealthCheckResult:
 async def _check_database(db: Database) -> str:
     async with db.read() as tx:
         await check_connection(tx)
+    if DISK_FAILURES.are_recent:
+        # A disk that has room again need not have a write, so this one finds out.
+        await db.write(try_to_write)
+        DISK_FAILURES.end()
     return ""
 
 
