@@ -154,10 +154,10 @@ def test_all_faults_can_be_released_at_once(cloud: Cloud) -> None:
     ],
 )
 def test_a_fault_that_cannot_apply_is_refused(cloud: Cloud, fault: dict[str, str], field: str) -> None:
-    with pytest.raises(httpx.HTTPStatusError) as refusal:
+    with pytest.raises(ValueError, match=rf"'{field}': \[\"?'?There is no ") as refusal:
         cloud.faults.hold(**fault)  # type: ignore[arg-type]  # some are step, some task_type
 
-    assert list(refusal.value.response.json()["invalid_fields"]) == [field]
+    assert fault[field] in str(refusal.value)
 
 
 @pytest.mark.usefixtures("cloud")
@@ -214,5 +214,7 @@ def test_a_running_clock_keeps_its_distance_after_a_block(cloud: Cloud) -> None:
 
 
 def test_a_wrong_time_is_refused(cloud: Cloud) -> None:
-    with pytest.raises(httpx.HTTPStatusError):
+    with pytest.raises(ValueError, match=r"'time': .* should be a valid datetime"):
         cloud.clock.freeze("noon")
+    with pytest.raises(ValueError, match="'seconds': "):
+        cloud.clock.advance(days=-1)

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import httpx
 
+from pileus.testing.injected_faults import send_control_request
+
 PATH = "/_pileus/clock"
 Moment = str | date | datetime
 """A time in ISO 8601, or an object; without a time zone it is in UTC."""
@@ -27,9 +29,10 @@ class ClockChange:
 
 
 class CloudClockControl:
-    """Freezes, sets and advances the clock of a cloud. A wrong time raises HTTPStatusError.
+    """Freezes, sets and advances the clock of a cloud.
 
-    Each change can be a context manager, which restores the clock as it was.
+    A wrong time raises ValueError with the server's reason. Each change can be a context
+    manager, which restores the clock as it was.
     """
 
     def __init__(self, operator: httpx.Client) -> None:
@@ -55,12 +58,13 @@ class CloudClockControl:
         """Let time pass at once: `advance(days=3)`, or a timedelta. Schedules run as if it had passed."""
         total = (duration or timedelta()) + timedelta(**units)
         before = self._read()
-        self._operator.post(f"{PATH}/advance", json={"seconds": total.total_seconds()}).raise_for_status()
+        seconds = total.total_seconds()
+        send_control_request(self._operator, "POST", f"{PATH}/advance", json={"seconds": seconds})
         return ClockChange(self, before)
 
     def reset(self) -> None:
         """Let the clock show the real time again."""
-        self._operator.delete(PATH).raise_for_status()
+        send_control_request(self._operator, "DELETE", PATH)
 
     def restore(self, state: dict[str, Any]) -> None:
         """Let the clock be as it was: frozen at its time, or ahead of the real time by its offset."""
@@ -82,7 +86,7 @@ class CloudClockControl:
         return state
 
     def _put(self, **changes: Any) -> None:
-        self._operator.put(PATH, json=changes).raise_for_status()
+        send_control_request(self._operator, "PUT", PATH, json=changes)
 
 
 def _time_field(moment: Moment | None) -> dict[str, str]:

@@ -6,6 +6,8 @@ from typing import Any
 import httpx
 from msgspec import Struct
 
+from pileus.testing.injected_faults import send_control_request
+
 MAX_LISTED = 1000
 SHOWN = 20
 """Requests that the message of a failed assertion lists: the last ones."""
@@ -105,10 +107,7 @@ class CloudRequests:
         raise AssertionError(f"{message}. {listed}")
 
     def _read(self, **parameters: Any) -> Any:
-        answer = self._operator.get("/_pileus/requests", params=parameters)
-        if answer.status_code == httpx.codes.BAD_REQUEST:
-            raise ValueError(answer.json()["message"])
-        return answer.raise_for_status().json()
+        return send_control_request(self._operator, "GET", "/_pileus/requests", params=parameters)
 
 
 def _count_text(count: int) -> str:

@@ -21,6 +21,7 @@ from pileus.settings import Settings, check_setting_name, load
 from pileus.testing.cloud_clocks import CloudClockControl
 from pileus.testing.cloud_requests import CloudRequests
 from pileus.testing.faults import CloudFaults
+from pileus.testing.injected_faults import send_control_request
 from pileus.testing.network_guards import GUARD
 from pileus.testing.server_threads import serve_in_thread
 
@@ -88,10 +89,10 @@ class Cloud:
         With a project, only its tenant is reset, which keeps the project and its key.
         """
         parameters = {"client_id": project.tenant_id} if project else {}
-        self.operator.post("/_pileus/reset", params=parameters).raise_for_status()
+        send_control_request(self.operator, "POST", "/_pileus/reset", params=parameters)
 
     def _post(self, path: str, **body: Any) -> Any:
-        return self.operator.post(path, json=body).raise_for_status().json()
+        return send_control_request(self.operator, "POST", path, json=body)
 
     def _make_project(self, key: str, tenant_id: int, project_id: int) -> CloudProject:
         return CloudProject(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pileus.testing.http_faults import HttpFaultInjector
-from pileus.testing.injected_faults import InjectedFault
+from pileus.testing.injected_faults import InjectedFault, send_control_request
 
 ALL_TENANTS = {"client_id": 0}
 
@@ -11,7 +11,7 @@ ALL_TENANTS = {"client_id": 0}
 class CloudFaults(HttpFaultInjector):
     """Injects faults into the tasks and the operations of all projects of a cloud.
 
-    A wrong task type or step raises HTTPStatusError.
+    A wrong task type or step raises ValueError with the server's reason.
     """
 
     def hold(self, task_type: str | None = None, *, step: str | None = None, times: int | None = None) -> InjectedFault:
@@ -32,9 +32,8 @@ class CloudFaults(HttpFaultInjector):
     def release_all(self) -> None:
         """Delete all faults, of tasks and of HTTP. Tasks that they hold, and requests that they delay, continue."""
         self._release_all_http()
-        self._operator.delete("/_pileus/faults", params=ALL_TENANTS).raise_for_status()
+        send_control_request(self._operator, "DELETE", "/_pileus/faults", params=ALL_TENANTS)
 
     def _inject(self, **fault: Any) -> InjectedFault:
-        answer = self._operator.post("/_pileus/faults", params=ALL_TENANTS, json=fault)
-        fault_id = answer.raise_for_status().json()["id"]
+        fault_id = send_control_request(self._operator, "POST", "/_pileus/faults", params=ALL_TENANTS, json=fault)["id"]
         return InjectedFault(self._operator, f"/_pileus/faults/{fault_id}", fault_id, **ALL_TENANTS)

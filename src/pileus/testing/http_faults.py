@@ -4,7 +4,7 @@ from typing import Any, TypedDict, Unpack
 
 import httpx
 
-from pileus.testing.injected_faults import InjectedFault
+from pileus.testing.injected_faults import InjectedFault, send_control_request
 
 PATH = "/_pileus/http_faults"
 
@@ -103,7 +103,5 @@ class HttpFaultInjector:
             raise TypeError(f"A fault has no condition {', '.join(sorted(unknown))}")
         fault = {**conditions, **effect, "kind": kind, "operation": operation}
         fault["client_id"] = fault.pop("tenant_id", None)
-        answer = self._operator.post(PATH, json={name: value for name, value in fault.items() if value is not None})
-        if answer.is_client_error:
-            raise ValueError(answer.json()["message"])
-        return InjectedHttpFault(self._operator, answer.raise_for_status().json()["id"])
+        body = {name: value for name, value in fault.items() if value is not None}
+        return InjectedHttpFault(self._operator, send_control_request(self._operator, "POST", PATH, json=body)["id"])

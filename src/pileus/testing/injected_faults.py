@@ -1,9 +1,21 @@
-"""A fault that a test has injected."""
+"""A fault that a test has injected, and the requests that control a cloud."""
 
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+
+def send_control_request(operator: httpx.Client, method: str, path: str, **content: Any) -> Any:
+    """Send a request of a test to its cloud and return the decoded answer, None if it is empty.
+
+    Raises ValueError with the server's reason if an argument is wrong.
+    """
+    answer = operator.request(method, path, **content)
+    if answer.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.NOT_FOUND, httpx.codes.CONFLICT):
+        raise ValueError(answer.json()["message"])
+    answer.raise_for_status()
+    return answer.json() if answer.content else None
 
 
 class InjectedFault:
