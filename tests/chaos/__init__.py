@@ -8,6 +8,7 @@ One file for each subject:
 - `test_hostile_requests.py`: every operation gets valid, almost valid and hostile requests.
 - `test_tenancy.py`: two tenants ask for the things of a third one, and for things that do not exist.
 - `test_reference_races.py`: two servers over one PostgreSQL use and delete the same resource at the same time.
+- `test_overlapping_changes.py`: two servers over one PostgreSQL change the same thing at the same time.
 
 Everything stays in this process or on the loopback interface. The suite runs the short form, which has a fixed number
 of rounds. `make chaos` runs the long form: MINUTES minutes, of which each file gets its part. A test takes its rounds

@@ -27,6 +27,7 @@ class Proxy:
         self.breaks = 0
         self.break_after_forwarding = False
         self._held_pattern: bytes | None = None
+        self._forwards_before = False
         self.is_holding = asyncio.Event()
         self._released = asyncio.Event()
 
@@ -72,9 +73,12 @@ class Proxy:
         """Forward again what has waited."""
         self._flowing.set()
 
-    def hold(self, pattern: bytes) -> None:
-        """Stop the connection that sends the pattern next, until `release`; `is_holding` is set when it has."""
-        self._held_pattern = pattern
+    def hold(self, pattern: bytes, *, forwards_before: bool = False) -> None:
+        """Stop the connection that sends the pattern next, until `release`; `is_holding` is set when it has.
+
+        With `forwards_before`, PostgreSQL gets the statements that were sent together with the pattern before it.
+        """
+        self._held_pattern, self._forwards_before = pattern, forwards_before
         self.is_holding.clear()
         self._released.clear()
 
@@ -114,6 +118,11 @@ class Proxy:
         while not is_broken and (chunk := await reader.read(CHUNK)):
             await self._flowing.wait()
             if breakable and self._held_pattern is not None and self._held_pattern in chunk:
+                if self._forwards_before:
+                    start = _find_message(chunk, self._held_pattern)
+                    writer.write(chunk[:start])
+                    await writer.drain()
+                    chunk = chunk[start:]
                 self._held_pattern = None
                 self.is_holding.set()
                 await self._released.wait()
@@ -126,6 +135,14 @@ class Proxy:
             # The upstream server handles what it has got.
             writer.write_eof()
         raise ConnectionResetError
+
+
+def _find_message(chunk: bytes, pattern: bytes) -> int:
+    """Return where the message with a pattern begins, in whole messages of PostgreSQL's protocol."""
+    start, end = 0, 0
+    while pattern not in chunk[start:end]:
+        start, end = end, end + 1 + int.from_bytes(chunk[end + 1 : end + 5])
+    return start
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ PARTS = {
     "fairness": 3,
     "hostile_requests": 4,
     "outages": 2,
+    "overlapping_changes": 1,
     "reference_races": 4,
     "servers": 6,
     "tenancy": 3,

@@ -30,22 +30,25 @@ async def list_limits(tx: Tx, client_id: int) -> list[Row]:
 async def set_limit(tx: Tx, client_id: int, region_id: int, flavor_id: str, servers: int | None) -> None:
     """Set the capacity for a flavor, for a tenant or for ALL_CLIENTS together; None removes the limit."""
     key = {"client_id": client_id, "region_id": region_id, "flavor_id": flavor_id}
-    await tx.send(
-        """
-        DELETE FROM client_capacities
-        WHERE client_id = :client_id AND region_id = :region_id AND flavor_id = :flavor_id
-        """,
-        **key,
-    )
-    if servers is not None:
+    if servers is None:
         await tx.send(
             """
-            INSERT INTO client_capacities (client_id, region_id, flavor_id, servers)
-            VALUES (:client_id, :region_id, :flavor_id, :servers)
+            DELETE FROM client_capacities
+            WHERE client_id = :client_id AND region_id = :region_id AND flavor_id = :flavor_id
             """,
             **key,
-            servers=servers,
         )
+        return
+    # The row stays: on PostgreSQL, a request that waits for a row that is deleted does not see the one in its place.
+    await tx.send(
+        """
+        INSERT INTO client_capacities (client_id, region_id, flavor_id, servers)
+        VALUES (:client_id, :region_id, :flavor_id, :servers)
+        ON CONFLICT (client_id, region_id, flavor_id) DO UPDATE SET servers = excluded.servers
+        """,
+        **key,
+        servers=servers,
+    )
 
 
 async def count_free_servers_by_flavor(tx: Tx, client_id: int, region_id: int) -> dict[str, int]:
