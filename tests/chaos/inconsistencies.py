@@ -1,6 +1,7 @@
 """Statements that select what must not exist while no task is unfinished."""
 
-import tests.chaos.balancer_races  # noqa: F401  # adds the races, whose columns are checked, after those of `races`
+import tests.chaos.balancer_races
+import tests.chaos.tag_races  # noqa: F401  # both add races, whose columns are checked, after those of `races`
 from pileus.store.project_contents import LOCKABLE
 from pileus.store.references import dangling_statement
 from tests.chaos.references import RACES

@@ -78,35 +78,6 @@ async def take_snapshot(tenant: Tenant) -> tuple[Request, Request]:
     return use, deletion(tenant, "volumes", volume_id)
 
 
-@covers("tags.resource_id")
-async def tag_volume(tenant: Tenant) -> tuple[Request, Request]:
-    volume_id = await create_volume(tenant)
-    use = ("POST", tenant.path("volumes", volume_id, "metadata"), {"env": "prod"})
-    return use, deletion(tenant, "volumes", volume_id)
-
-
-@covers("tags.resource_id")
-async def tag_snapshot(tenant: Tenant) -> tuple[Request, Request]:
-    body = {"name": "before", "volume_id": await create_volume(tenant)}
-    snapshot_id = await create(tenant, "snapshots", body)
-    use = ("PUT", tenant.path("snapshots", snapshot_id, "metadata"), {"env": "prod"})
-    return use, deletion(tenant, "snapshots", snapshot_id)
-
-
-@covers("tags.resource_id")
-async def tag_instance(tenant: Tenant) -> tuple[Request, Request]:
-    instance_id = await create_instance(tenant)
-    use = ("PATCH", tenant.path("instances", instance_id), {"tags": {"env": "prod"}})
-    return use, deletion(tenant, "instances", instance_id)
-
-
-@covers("tags.resource_id")
-async def tag_floating_ip(tenant: Tenant) -> tuple[Request, Request]:
-    floating_ip_id = await create(tenant, "floatingips", {})
-    use = ("POST", tenant.path("floatingips", floating_ip_id, "metadata"), {"env": "prod"})
-    return use, deletion(tenant, "floatingips", floating_ip_id)
-
-
 @covers("policy_volumes.volume_id")
 async def create_policy_of_volume(tenant: Tenant) -> tuple[Request, Request]:
     volume_id = await create_volume(tenant)

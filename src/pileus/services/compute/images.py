@@ -64,7 +64,8 @@ async def download_image(tx: Tx, ctx: Context, spec: NewImage, url: str, task_id
 
 async def update_image(tx: Tx, ctx: Context, image_id: str, patch: ImagePatch) -> tuple[Image, Tags]:
     """Apply a merge patch to an image of the project and to its tags. Raises NotFound, Forbidden or Conflict."""
-    existing = await images.get_own(tx, ctx.place, image_id)
+    await images.get_own(tx, ctx.place, image_id)
+    existing = await images.TABLE.lock(tx, image_id)
     image = await images.save(tx, existing, existing.patched(patch, ctx.now()))
     patched_tags = await patch_tags(tx, ctx, images.KIND, image_id, patch.get("tags", {}))
     await write_audit_entry(tx, ctx, AuditEntry("image", "update", image_id, dict(patch), image.name))

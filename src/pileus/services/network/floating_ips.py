@@ -132,7 +132,7 @@ async def update_floating_ip_tags(
     tx: Tx, ctx: Context, floating_ip_id: str, changes: TagPatch | UnsetType | None
 ) -> None:
     """Apply a merge patch to the tags, without a task."""
-    floating_ip = (await floating_ips.get_for_use(tx, ctx.place, floating_ip_id)).require_unlocked()
+    floating_ip = (await floating_ips.get_for_change(tx, ctx.place, floating_ip_id)).require_unlocked()
     patch = FloatingIPPatch()
     if not isinstance(changes, UnsetType):
         patch["tags"] = None if changes is None else validate_tags(changes)

@@ -70,7 +70,8 @@ async def update_subnet(tx: Tx, ctx: Context, subnet_id: str, patch: SubnetPatch
     A patch of name and tags alone is applied at once, without a task; return None then. A gateway of null is ignored
     while a router has the gateway's address: older clients send it with each update.
     """
-    before = (await subnets.get_own(tx, ctx.place, subnet_id)).require_unlocked()
+    await subnets.get_own(tx, ctx.place, subnet_id)
+    before = (await subnets.TABLE.lock(tx, subnet_id)).require_unlocked()
     if patch.get("gateway_ip", "") is None and await _is_gateway_of_router(tx, before):
         del patch["gateway_ip"]
     after, data = patched_subnet(before, patch, ctx.now()), to_builtins(patch)

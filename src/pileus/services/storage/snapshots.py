@@ -49,7 +49,7 @@ async def update_snapshot(tx: Tx, ctx: Context, snapshot_id: str, patch: Resourc
 
     Returns the snapshot with all its tags.
     """
-    existing = await snapshots.get(tx, ctx.place, snapshot_id)
+    existing = await snapshots.get_for_change(tx, ctx.place, snapshot_id)
     snapshot = await snapshots.save(tx, existing, existing.patched(patch, ctx.now()))
     patched_tags = await patch_tags(tx, ctx, snapshots.KIND, snapshot_id, patch.get("tags", {}))
     await write_audit_entry(tx, ctx, AuditEntry("snapshot", "update", snapshot_id, dict(patch), name=snapshot.name))
@@ -63,8 +63,7 @@ async def replace_snapshot_metadata(
 
     Returns the snapshot with all its tags.
     """
-    await snapshots.get(tx, ctx.place, snapshot_id)
-    snapshot = (await snapshots.TABLE.lock(tx, snapshot_id)).require_unlocked()
+    snapshot = (await snapshots.get_for_change(tx, ctx.place, snapshot_id)).require_unlocked()
     existing_tags = await tags.list_by_resource(tx, snapshot_id)
     new_tags = replaced_tags(existing_tags, tag_values)
     await save_tags(tx, ctx, snapshots.KIND, snapshot_id, existing_tags, new_tags)

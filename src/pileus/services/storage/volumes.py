@@ -59,7 +59,7 @@ async def create_volume(
 
 async def update_volume(tx: Tx, ctx: Context, volume_id: str, patch: ResourcePatch) -> Volume:
     """Apply a merge patch to the name and the tags. Raises NotFound, or Conflict while a task has locked the volume."""
-    existing = await volumes.get(tx, ctx.place, volume_id)
+    existing = await volumes.get_for_change(tx, ctx.place, volume_id)
     volume = await volumes.save(tx, existing, existing.patched(patch, ctx.now()))
     if "tags" in patch:
         await patch_tags(tx, ctx, volumes.KIND, volume_id, patch["tags"])

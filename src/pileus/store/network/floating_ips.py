@@ -8,7 +8,7 @@ from pileus.domain.network.floating_ips import FloatingIP
 from pileus.domain.places import Place
 from pileus.store import queries, scoped, tags
 from pileus.store.compute import instance_stamps
-from pileus.store.database import FOR_USE, Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.network import addresses
 from pileus.store.rows import AGE, Table, in_list_placeholders
 
@@ -39,6 +39,11 @@ async def get(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
 async def get_for_use(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
     """Return a floating IP of a place like `get`; nobody changes or deletes it until the transaction ends."""
     return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id, lock=FOR_USE)
+
+
+async def get_for_change(tx: Tx, place: Place, floating_ip_id: str) -> FloatingIP:
+    """Return a floating IP of a place like `get`; nobody else uses it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Floating IP", place, floating_ip_id, lock=FOR_CHANGE)
 
 
 async def find_by_fixed_address(tx: Tx, port_id: str, fixed_ip_address: str) -> FloatingIP | None:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import queries, scoped
-from pileus.store.database import Tx
+from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 
 KIND = "snapshot"
@@ -39,6 +39,11 @@ class SnapshotFilter(Struct, frozen=True, kw_only=True):
 async def get(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
     """Return a snapshot of a place; raises NotFound."""
     return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id)
+
+
+async def get_for_change(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
+    """Return a snapshot of a place like `get`; nobody else uses it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id, lock=FOR_CHANGE)
 
 
 async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:

@@ -58,6 +58,11 @@ async def get_for_use(tx: Tx, place: Place, volume_id: str) -> Volume:
     return await scoped.get(tx, TABLE, "Volume", place, volume_id, lock=FOR_USE)
 
 
+async def get_for_change(tx: Tx, place: Place, volume_id: str) -> Volume:
+    """Return a volume of a place like `get`; nobody else uses it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Volume", place, volume_id, lock=FOR_CHANGE)
+
+
 async def save(tx: Tx, before: Volume, after: Volume) -> Volume:
     """Write the changed fields; raises Stale.
 
