@@ -8,6 +8,7 @@ from pileus.store import counters, scoped
 from pileus.store.database import FOR_USE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.scoped import IN_PLACE, place_parameters
+from pileus.store.storage.snapshots import BUMP_REVISION
 
 TABLE = Table("lifecycle_policies", LifecyclePolicy)
 add, save, bump_revision = TABLE.add, TABLE.save, TABLE.bump_revision
@@ -82,6 +83,6 @@ async def remove_volumes(tx: Tx, policy_id: int, volume_ids: Iterable[str]) -> N
         for statement in (
             "DELETE FROM policy_volumes WHERE lifecycle_policy_id = :policy_id AND volume_id = :volume_id",
             f"DELETE FROM due_snapshots WHERE volume_id = :volume_id AND {of_policy}",
-            f"UPDATE snapshots SET expires_at = NULL WHERE volume_id = :volume_id AND {of_policy}",
+            f"UPDATE snapshots SET expires_at = NULL, {BUMP_REVISION} WHERE volume_id = :volume_id AND {of_policy}",
         ):
             await tx.send(statement, **parameters)

@@ -10,9 +10,10 @@ from pileus.store import scoped
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table, in_list_placeholders
 from pileus.store.storage import snapshots
+from pileus.store.storage.snapshots import BUMP_REVISION
 
 TABLE = Table("schedules", Schedule)
-find, add = TABLE.find_by_id, TABLE.add
+find, add, lock_for_use = TABLE.find_by_id, TABLE.add, TABLE.lock_for_use
 BATCH_SIZE = 100
 """Number of due or expired ids that one query returns."""
 
@@ -37,24 +38,29 @@ async def list_by_policy(tx: Tx, policy_id: int) -> list[Schedule]:
 
 
 async def save(tx: Tx, before: Schedule, after: Schedule) -> Schedule:
-    """Write the changed fields; a new retention time applies to existing snapshots too. Raises Stale."""
+    """Write the changed fields; a new retention time applies to existing snapshots too. Raises Stale.
+
+    The schedule comes first: whoever creates a snapshot of it locks it too.
+    """
+    saved = await TABLE.save(tx, before, after)
     if before.retention_time != after.retention_time:
         span = after.retention_time.microseconds if after.retention_time else None
         await tx.send(
-            "UPDATE snapshots SET expires_at = created_at + :span WHERE schedule_id = :id AND volume_id IN"
+            f"UPDATE snapshots SET expires_at = created_at + :span, {BUMP_REVISION}"
+            " WHERE schedule_id = :id AND volume_id IN"
             " (SELECT volume_id FROM policy_volumes WHERE lifecycle_policy_id = :policy_id)",
             id=after.id,
             policy_id=after.lifecycle_policy_id,
             span=span,
         )
-    return await TABLE.save(tx, before, after)
+    return saved
 
 
 async def remove(tx: Tx, schedule_id: str) -> None:
     """Delete a schedule; its snapshots no longer expire. Waits for a transaction that sets its next run."""
     await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=schedule_id)
     await remove_due_snapshots(tx, schedule_id)
-    await tx.send("UPDATE snapshots SET expires_at = NULL WHERE schedule_id = :id", id=schedule_id)
+    await tx.send(f"UPDATE snapshots SET expires_at = NULL, {BUMP_REVISION} WHERE schedule_id = :id", id=schedule_id)
     await TABLE.remove(tx, schedule_id)
 
 
@@ -191,7 +197,13 @@ async def expire_surplus_snapshots(tx: Tx, schedule: Schedule, volume_id: str, n
 
 async def set_snapshot_expiry(tx: Tx, snapshot_id: str, at: int) -> None:
     """Set the time at which a snapshot is deleted."""
-    await tx.send("UPDATE snapshots SET expires_at = :at WHERE id = :id", id=snapshot_id, at=at)
+    await tx.send(f"UPDATE snapshots SET expires_at = :at, {BUMP_REVISION} WHERE id = :id", id=snapshot_id, at=at)
+
+
+async def postpone_expiry(tx: Tx, snapshot_id: str, now: int, until: int) -> None:
+    """Set a later time at which an expired snapshot is deleted; does nothing if it no longer expires."""
+    statement = f"UPDATE snapshots SET expires_at = :until, {BUMP_REVISION} WHERE id = :id AND expires_at <= :now"
+    await tx.send(statement, id=snapshot_id, now=now, until=until)
 
 
 async def list_expired_snapshots(tx: Tx, now: int) -> list[str]:

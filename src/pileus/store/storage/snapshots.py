@@ -14,6 +14,8 @@ KIND = "snapshot"
 TABLE = Table("snapshots", Snapshot)
 find, require = TABLE.find_by_id, TABLE.require_by_id
 add, save, remove = TABLE.add, TABLE.save, TABLE.remove
+BUMP_REVISION = "revision = revision + 1"
+"""Part of each UPDATE of snapshots: whoever has read one before it decides again."""
 OF_INSTANCE = "volume_id IN (SELECT volume_id FROM attachments WHERE instance_id = :instance_id)"
 
 

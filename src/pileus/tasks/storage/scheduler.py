@@ -116,7 +116,8 @@ class Scheduler:
         await schedules.postpone_due_snapshot(tx, due, self.clock.now() + RETRY_DELAY)
 
     async def _postpone_expiry(self, snapshot_id: str, tx: Tx) -> None:
-        await schedules.set_snapshot_expiry(tx, snapshot_id, self.clock.now() + RETRY_DELAY)
+        now = self.clock.now()
+        await schedules.postpone_expiry(tx, snapshot_id, now, now + RETRY_DELAY)
 
     async def _find_current_tenants(self, client_ids: AbstractSet[int]) -> AbstractSet[int]:
         """Return the tenants whose copies are current; the snapshots of others wait until they can be copied."""
@@ -177,7 +178,9 @@ class Scheduler:
 
         A task that would fail is saved as failed, so that users see it.
         """
-        schedule, volume = await schedules.find(tx, due.schedule_id), await volumes.find(tx, due.volume_id)
+        # Another retention time has to apply to this snapshot as well.
+        schedule = await schedules.lock_for_use(tx, due.schedule_id)
+        volume = await volumes.find(tx, due.volume_id)
         if volume is not None and volume.task_id is not None:
             return False
         is_claimed = await schedules.claim_due_snapshot(tx, due.schedule_id, due.volume_id)

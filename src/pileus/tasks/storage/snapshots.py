@@ -34,8 +34,9 @@ async def _destroy_snapshot(ctx: TaskContext[SnapshotTaskArgs]) -> None:
 async def _save_available(tx: Tx, ctx: TaskContext[CreateSnapshotArgs]) -> CreatedResources:
     """Also expire the oldest snapshots of the schedule that has more than it keeps."""
     snapshot = await snapshots.require(tx, ctx.args.snapshot_id)
+    # Before the snapshot, like those who change the schedule and its snapshots.
+    schedule = await schedules.lock_for_use(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     await snapshots.save(tx, snapshot, snapshot.unlocked_with_status(SnapshotStatus.AVAILABLE, ctx.now()))
-    schedule = await schedules.find(tx, snapshot.schedule_id) if snapshot.schedule_id else None
     if schedule is not None:
         await schedules.expire_surplus_snapshots(tx, schedule, snapshot.volume_id, ctx.now())
     return created_resources_by_kind(snapshots=[snapshot.id])
