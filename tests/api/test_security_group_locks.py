@@ -93,3 +93,37 @@ async def test_a_lock_that_lasts_is_a_conflict(tenant: Tenant, monkeypatch: pyte
     assert [answer.status_code for answer in answers] == [409] * 5
     await tenant.running.app_state.db.write(faults.remove_all)
     await tenant.wait_until_finished(creating)
+
+
+async def test_a_rule_names_no_remote_group_whose_creation_can_still_fail(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    group, groups = await a_security_group(tenant), tenant.path("security_groups", version=2)
+    await inject_fault(tenant, FaultKind.HOLD, "create_security_group")
+    creating = await tenant.api.post(groups, json={"name": "remote", "rules": []})
+    task = (await tenant.api.get(f"/cloud/v1/tasks/{creating.json()['tasks'][0]}")).json()
+    rule = {**PING, "remote_group_id": task["data"]["group_id"]}
+    monkeypatch.setattr(tenant.running.app_state, "patience", 0.01)
+
+    answers = [
+        await tenant.api.post(tenant.path("security_groups", group.id, "rules", version=2), json=rule),
+        await tenant.api.post(groups, json={"name": "other", "rules": [rule]}),
+    ]
+
+    assert [answer.status_code for answer in answers] == [409] * 2
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(creating)
+    later = await tenant.api.post(tenant.path("security_groups", group.id, "rules", version=2), json=rule)
+    await tenant.wait_until_finished(later)
+
+
+async def test_a_rule_stays_while_its_remote_group_is_changed(tenant: Tenant) -> None:
+    group, remote = await a_security_group(tenant), await a_security_group(tenant, "remote")
+    await a_rule(tenant, group, remote_group_id=remote.id)
+    await inject_fault(tenant, FaultKind.HOLD, "update_security_group")
+    await tenant.api.patch(tenant.path("security_groups", remote.id, version=2), json={"name": "renamed"})
+
+    answer = await tenant.api.post(tenant.path("security_groups", group.id, "rules", version=2), json=PING)
+
+    assert answer.status_code == 200, answer.text
+    await tenant.running.app_state.db.write(faults.remove_all)

@@ -76,7 +76,7 @@ async def create_security_group(
     default_rules = ctx.catalogue.security_groups.default_rules(is_default_group=False)
     new_rules = default_rules if rules is None else list(rules)
     records = _plan_rules(ctx, group.id, new_rules, [])
-    await _check_remote_groups(tx, ctx, records)
+    await _check_remote_groups(tx, ctx, records, [])
     await security_groups.add(tx, group, records)
     await add_tags(tx, ctx, security_groups.KIND, group.id, new_tags)
     audit_data = {"name": name, "description": description, "rules": to_builtins(new_rules)}
@@ -193,7 +193,7 @@ async def _find_changed_rules(
     if rules is None:
         return UNSET
     existing = await security_groups.list_rules(tx, group.id)
-    await _check_remote_groups(tx, ctx, rules)
+    await _check_remote_groups(tx, ctx, rules, existing)
     changed = {rule.id: rule.as_new_rule for rule in existing} != {rule.id: rule.as_new_rule for rule in rules}
     return list(rules) if changed else UNSET
 
@@ -211,8 +211,16 @@ async def _find_changed_tags(
     return None if patch is None else dict(patch)
 
 
-async def _check_remote_groups(tx: Tx, ctx: Context, rules: Sequence[SecurityGroupRule]) -> None:
-    """Raise NotFound if the remote group of a rule is not one of the project's."""
-    for group_id in {rule.remote_group_id for rule in rules if rule.remote_group_id}:
+async def _check_remote_groups(
+    tx: Tx, ctx: Context, rules: Sequence[SecurityGroupRule], existing: Sequence[SecurityGroupRule]
+) -> None:
+    """Raise NotFound if the remote group of a rule is not one of the project's.
+
+    Raises Conflict if a task has locked one that no existing rule names: its creation can still fail.
+    """
+    known = {rule.remote_group_id for rule in existing}
+    for group_id in sorted({rule.remote_group_id for rule in rules if rule.remote_group_id}):
         if all(rule.security_group_id != group_id for rule in rules):
-            await security_groups.get_for_use(tx, ctx.place, group_id)
+            group = await security_groups.get_for_use(tx, ctx.place, group_id)
+            if group_id not in known:
+                group.require_unlocked()
