@@ -1,5 +1,7 @@
 """Which driver has the resources of each region."""
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 
 from pileus.store.database import Tx
@@ -34,6 +36,14 @@ async def save(tx: Tx, driver: RegionDriver) -> None:
         " ON CONFLICT (region_id) DO UPDATE SET driver = excluded.driver, place = excluded.place",
         **TABLE.column_values(tx, driver),
     )
+
+
+async def lock_host(tx: Tx, region_ids: Sequence[int]) -> None:
+    """Lock the host that these regions share until the transaction ends: nobody else takes room of it meanwhile.
+
+    Each region that a server has had is in the table.
+    """
+    await tx.lock("UPDATE region_drivers SET driver = driver WHERE region_id = :region_id", region_id=min(region_ids))
 
 
 async def has_resources(tx: Tx, region_id: int) -> bool:

@@ -8,6 +8,7 @@ from pileus.domain.context import Context
 from pileus.domain.errors import NoCapacity
 from pileus.drivers.protocols.guests import SupportsCapacity, TotalCapacity
 from pileus.drivers.protocols.regions import RegionDrivers
+from pileus.store import region_drivers
 from pileus.store.compute import capacities
 from pileus.store.database import Tx
 
@@ -32,6 +33,7 @@ async def _fits_host(
     if not isinstance(driver, SupportsCapacity):
         return True
     capacity, region_ids = driver.total_capacity(), drivers.list_regions_sharing(driver)
+    await region_drivers.lock_host(tx, region_ids)
     used = await measure_used_capacity(tx, ctx.catalogue, resized_instance_id, region_ids=region_ids)
     return used.vcpus + flavor.vcpus <= capacity.vcpus and used.ram + flavor.ram <= capacity.ram
 
