@@ -19,6 +19,8 @@ CHECKSUM = "pileus_sha256"
 VIRTUAL_SIZE = "pileus_virtual_size"
 ENGINE_FORMATS = {"vhd": "vhd", "iso": "iso", "qcow2": "qcow2", "vmdk": "vmdk"}
 BEGUN = frozenset({"saving", "uploading", "importing"})
+QUEUED = "queued"
+"""The status of an image without content. It lasts while OpenStack exports a volume of some kinds of storage."""
 
 
 class GlanceImages:
@@ -33,7 +35,7 @@ class GlanceImages:
 
     async def ensure_image(self, image_id: str, source: ImageSource, on_progress: OnProgress) -> StoredImage:
         """Download an image and send it to OpenStack, or let OpenStack copy a volume."""
-        image = await self._find_active(image_id)
+        image = await self._find_active(image_id, source.volume_id)
         if image is None:
             await self.ensure_no_image(image_id)
             if source.volume_id is not None:
@@ -88,16 +90,25 @@ class GlanceImages:
         await self._cloud.upload("image", f"/images/{created.item['id']}/file", file)
         return await self._cloud.get("image", f"/images/{created.item['id']}")
 
-    async def _find_active(self, image_id: str) -> Json | None:
+    async def _find_active(self, image_id: str, volume_id: str | None) -> Json | None:
         """Return an image that is complete, or that a volume is still copied to."""
         for image in await self._images.find_all(image_id):
-            if image["status"] in BEGUN and CHECKSUM not in image:
-                read = partial(self._cloud.get, "image", f"/images/{image['id']}")
-                image = await self._waits.wait_until(read, _has_ended, f"image {image['id']}")  # noqa: PLW2901  # as it is now
-            if image["status"] == "active":
-                return image
+            ended = image
+            if image["status"] in BEGUN | {QUEUED} and CHECKSUM not in image:
+                read = partial(self._read_copy, image["id"], volume_id)
+                ended = await self._waits.wait_until(read, _has_ended, f"image {image['id']}")
+            if ended is not None and ended["status"] == "active":
+                return ended
         return None
 
+    async def _read_copy(self, engine_id: str, volume_id: str | None) -> Json | None:
+        """Return an image that a volume is copied to; None if OpenStack has given it up."""
+        # The volume is busy longer than the image, so it is read first.
+        is_uploading = volume_id is not None and await self._volumes.is_uploading(volume_id)
+        image = await self._cloud.find("image", f"/images/{engine_id}")
+        is_abandoned = image is not None and image["status"] == QUEUED and not is_uploading
+        return None if is_abandoned else image
 
-def _has_ended(image: Json) -> bool:
-    return image["status"] in {"active", "killed", "deleted", "deactivated"}
+
+def _has_ended(image: Json | None) -> bool:
+    return image is None or image["status"] in {"active", "killed", "deleted", "deactivated"}

@@ -15,6 +15,8 @@ MIGRATION = "os-vol-mig-status-attr:migstat"
 COPY_STATES = ("target:", "deleting")
 """Migration states of the copy that a volume is moved by; it has the volume's name."""
 IDLE = frozenset({"available", "in-use"})
+UPLOADING = "uploading"
+"""The status of a volume while it is copied to an image."""
 FAILED, DELETING = "error", "deleting"
 """A volume whose creation has failed, and one that is being deleted. `error_extending` and others are of older ones."""
 
@@ -72,6 +74,11 @@ class CinderVolumes:
         if volume is None:
             raise DriverError(f"Volume {volume_id} does not exist", retryable=False)
         return volume
+
+    async def is_uploading(self, volume_id: str) -> bool:
+        """Return whether OpenStack copies a volume to an image."""
+        volume = await self.find(volume_id)
+        return volume is not None and volume["status"] == UPLOADING
 
     async def make_bootable(self, volume: Json) -> None:
         """Let machines boot from a volume."""
