@@ -35,6 +35,7 @@ class Cloud:
         self.kind, self.fields, self.lives, self.checks = kind, fields, deque(lives), 0
         self.items: dict[str, deque[str]] = {}
         self.deleted: list[str] = []
+        self.deleted_keys: list[str] = []
         self._ids = itertools.count(1)
 
     async def get(self, _service: str, path: str, **_params: str) -> Json:
@@ -66,6 +67,9 @@ class Cloud:
     async def delete(self, _service: str, path: str) -> None:
         """Begin to delete a resource."""
         engine_id = path.rpartition("/")[2]
+        if path.startswith("/os-keypairs/"):
+            self.deleted_keys.append(engine_id)
+            return
         if self.items[engine_id][0] == "deleting":
             raise OpenstackError("OpenStack: it is being deleted", 400)
         self.deleted.append(engine_id)
@@ -96,10 +100,10 @@ def volumes_in(cloud: Cloud, slot_timeout: float = 60) -> CinderVolumes:
     return CinderVolumes(connection, waits_of(slot_timeout), UNUSED)
 
 
-def servers_in(cloud: Cloud) -> ServerLifecycle:
+def servers_in(cloud: Cloud, slot_timeout: float = 60) -> ServerLifecycle:
     """Return the servers of a process, none of which it creates."""
     connection = cast("OpenstackCloud", cloud)
-    return ServerLifecycle(connection, OpenstackServers(connection, waits_of()), UNUSED, UNUSED)
+    return ServerLifecycle(connection, OpenstackServers(connection, waits_of(slot_timeout)), UNUSED, UNUSED)
 
 
 async def test_a_volume_that_fails_after_its_first_slot_is_created_again() -> None:
@@ -188,3 +192,15 @@ async def test_a_server_whose_deletion_has_begun_is_created_by_the_next_try() ->
         await servers_in(cloud).ensure_running_machine(new_machine(id="data"))
 
     assert (failed.value.retryable, cloud.deleted, cloud.items) == (True, [], {})
+
+
+async def test_the_key_of_a_server_that_is_built_for_longer_than_a_slot_is_deleted() -> None:
+    cloud, machine = Cloud("server"), new_machine(id="data", ssh_public_key="ssh-ed25519 AAAA key")
+    cloud.add("BUILD", "BUILD", "ACTIVE")
+
+    with pytest.raises(NotYetDone):
+        await servers_in(cloud, slot_timeout=-1).ensure_running_machine(machine)
+    assert cloud.deleted_keys == []
+    await servers_in(cloud).ensure_running_machine(machine)
+
+    assert cloud.deleted_keys == [engine_name("data")]

@@ -31,10 +31,12 @@ class ServerLifecycle:
 
     async def ensure_running_machine(self, machine: MachineSpec) -> None:
         """Start or create a server, with the volumes and ports that the machine names."""
-        server = await self._servers.find(machine.id)
-        if server is not None:
-            server = await self._require_launched(server)
-        await self._start(server or await self._create(machine), machine)
+        server = await self._servers.find(machine.id) or await self._create(machine)
+        server = await self._require_launched(server)
+        if machine.ssh_public_key:
+            # A server keeps a copy of its key. An earlier call can have begun the server.
+            await self._delete_key(machine.id)
+        await self._start(server, machine)
 
     async def ensure_started_machine(self, machine: MachineSpec) -> None:
         """Start a server that exists, with the volumes and ports that the machine names."""
@@ -96,7 +98,7 @@ class ServerLifecycle:
         if server is not None:
             await self._delete(server)
         await self._devices.delete_ports(machine_id)
-        await self._cloud.delete("compute", f"/os-keypairs/{engine_name(machine_id)}")
+        await self._delete_key(machine_id)
 
     async def observe(self) -> AsyncIterator[ObservedMachine]:
         """Yield the state of each machine."""
@@ -122,7 +124,7 @@ class ServerLifecycle:
             marker = {"marker": page["servers"][-1]["id"]}
 
     async def _create(self, machine: MachineSpec) -> Json:
-        """Create a server. The ports come first: two creations cannot have the same port."""
+        """Begin to create a server. The ports come first: two creations cannot have the same port."""
         flavor_id = await self._names.require_flavor_id(machine.flavor_id)
         image_id = await self._devices.own_image_id(machine)
         volumes = await self._devices.require_bootable_volumes(machine, has_own_disk=image_id is not None)
@@ -132,9 +134,7 @@ class ServerLifecycle:
         order = make_server_order(
             machine, flavor_id=flavor_id, image_id=image_id, engine_volume_ids=volumes, engine_port_ids=ports
         )
-        server = await self._require_launched((await self._cloud.post("compute", "/servers", order))["server"])
-        # A server keeps a copy of its key.
-        await self._cloud.delete("compute", f"/os-keypairs/{engine_name(machine.id)}")
+        server: Json = (await self._cloud.post("compute", "/servers", order))["server"]
         return server
 
     async def _require_launched(self, server: Json) -> Json:
@@ -159,6 +159,9 @@ class ServerLifecycle:
         except OpenstackError as error:
             if error.status_code != CONFLICT:
                 raise
+
+    async def _delete_key(self, machine_id: str) -> None:
+        await self._cloud.delete("compute", f"/os-keypairs/{engine_name(machine_id)}")
 
     async def _confirm(self, server: Json) -> Json:
         """Wait until a server is idle, and confirm its resize."""
