@@ -8,7 +8,7 @@ from pileus.domain.network.networks import Route
 from pileus.domain.network.ports import AddressPair
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
-from pileus.drivers.openstack.inventory import CloudList, list_items
+from pileus.drivers.openstack.cloud_lists import CloudList, list_items
 from pileus.drivers.openstack.names import MACHINE_TAG, PREFIX, engine_name, machine_id_of
 from pileus.drivers.openstack.ports import NeutronPorts
 from pileus.drivers.openstack.security_groups import PILEUS_PROTOCOLS, NeutronSecurityGroups

@@ -1,13 +1,22 @@
 """The catalogue's names in OpenStack: public images, external networks, flavors."""
 
 from pileus.domain.catalogue import Catalogue, derive_external_network_id, derive_public_image_id
-from pileus.drivers.openstack.cloud import OpenstackCloud
+from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.cloud_lists import CloudList, list_items
+from pileus.drivers.openstack.named_resources import age_of
 from pileus.drivers.openstack.names import engine_name
 from pileus.drivers.protocols.errors import DriverError
 
+IMAGES = CloudList("image", "/images", "images")
+NETWORKS = CloudList("network", "/networks", "networks")
+EXTERNAL = "router:external"
+
 
 class CatalogueNames:
-    """Finds what the operator provides. Its name in OpenStack is that in the catalogue."""
+    """Finds what the operator provides. Its name in OpenStack is that in the catalogue.
+
+    An administrator's lists have the images and networks of all projects, and every user can give them any name.
+    """
 
     def __init__(self, cloud: OpenstackCloud, catalogue: Catalogue) -> None:
         regions = [region.id for region in catalogue.regions]
@@ -22,22 +31,32 @@ class CatalogueNames:
 
     async def require_image_id(self, image_id: str) -> str:
         """Return the id of an image in OpenStack. Raises DriverError if there is none."""
-        return await self.require_image_id_of_name(self._images.get(image_id) or engine_name(image_id))
+        if (name := self._images.get(image_id)) is not None:
+            return await self.require_image_id_of_name(name)
+        own_id, name = await self._cloud.find_project_id(), engine_name(image_id)
+        return _oldest_id([image for image in await self._list_images(name) if image["owner"] == own_id], "image", name)
 
     async def require_image_id_of_name(self, name: str) -> str:
-        """Return the id of an image in OpenStack by its name there. Raises DriverError if there is none."""
-        images = (await self._cloud.get("image", "/images", name=name, status="active"))["images"]
-        if not images:
-            raise DriverError(f"OpenStack has no image {name}", retryable=False)
-        return str(images[0]["id"])
+        """Return the id of an image by its name in OpenStack: a public one, or one of the project of Pileus.
+
+        Any user can share images with others, also with the whole community. Only administrators make them public.
+        """
+        own_id = await self._cloud.find_project_id()
+        images = await self._list_images(name)
+        usable = [image for image in images if image["visibility"] == "public" or image["owner"] == own_id]
+        return _only_id(usable, "image", name, "public or in the project of Pileus")
 
     async def require_network_id(self, network_id: str) -> str:
         """Return the id of a network in OpenStack. Raises DriverError if there is none."""
-        return await self._require_network_id_of_name(self._networks.get(network_id) or engine_name(network_id))
+        if (name := self._networks.get(network_id)) is not None:
+            return await self._require_external_network_id(name)
+        own_id, name = await self._cloud.find_project_id(), engine_name(network_id)
+        networks = await list_items(self._cloud, NETWORKS, {"name": name})
+        return _oldest_id([network for network in networks if network["project_id"] == own_id], "network", name)
 
     async def require_floating_network_id(self) -> str:
         """Return the id of the network that provides floating IPs."""
-        return await self._require_network_id_of_name(self._first_network)
+        return await self._require_external_network_id(self._first_network)
 
     async def require_flavor_id(self, name: str) -> str:
         """Return the id of a flavor in OpenStack. Raises DriverError if there is none."""
@@ -48,8 +67,26 @@ class CatalogueNames:
             raise DriverError(f"OpenStack has no flavor {name}", retryable=False)
         return self._flavor_ids[name]
 
-    async def _require_network_id_of_name(self, name: str) -> str:
-        networks = (await self._cloud.get("network", "/networks", name=name))["networks"]
-        if not networks:
-            raise DriverError(f"OpenStack has no network {name}", retryable=False)
-        return str(networks[0]["id"])
+    async def _list_images(self, name: str) -> list[Json]:
+        return await list_items(self._cloud, IMAGES, {"name": name, "status": "active"})
+
+    async def _require_external_network_id(self, name: str) -> str:
+        networks = await list_items(self._cloud, NETWORKS, {"name": name})
+        return _only_id([network for network in networks if network[EXTERNAL]], "network", name, "external")
+
+
+def _oldest_id(items: list[Json], noun: str, name: str) -> str:
+    """Return the id of what Pileus has created, which may have done so twice."""
+    if not items:
+        raise DriverError(f"OpenStack has no {noun} {name}", retryable=False)
+    return str(min(items, key=age_of)["id"])
+
+
+def _only_id(items: list[Json], noun: str, name: str, condition: str) -> str:
+    """Return the id of what the operator has created: nobody else knows which of several is the right one."""
+    if not items:
+        raise DriverError(f"OpenStack has no {noun} {name} that is {condition}", retryable=False)
+    if len(items) > 1:
+        problem = f"OpenStack has {len(items)} {noun}s {name} that are {condition}"
+        raise DriverError(f"{problem}: the operator has to rename or delete all but one", retryable=False)
+    return str(items[0]["id"])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
-from pileus.drivers.openstack.inventory import CloudList, list_items
+from pileus.drivers.openstack.cloud_lists import CloudList, list_items
 from pileus.drivers.openstack.names import MACHINE_TAG, PREFIX, engine_name, machine_id_of
 from pileus.drivers.openstack.ports import port_changes, port_options
 from pileus.drivers.openstack.security_groups import is_as_intended
