@@ -1,7 +1,10 @@
 """The catalogue's names in OpenStack: public images, external networks, flavors."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from pileus.domain.catalogue import Catalogue, derive_external_network_id, derive_public_image_id
-from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.cloud import BAD_REQUEST, NOT_FOUND, Json, OpenstackCloud, OpenstackError
 from pileus.drivers.openstack.cloud_lists import CloudList, list_items
 from pileus.drivers.openstack.named_resources import age_of
 from pileus.drivers.openstack.names import engine_name
@@ -9,7 +12,9 @@ from pileus.drivers.protocols.errors import DriverError
 
 IMAGES = CloudList("image", "/images", "images")
 NETWORKS = CloudList("network", "/networks", "networks")
+FLAVORS = CloudList("compute", "/flavors", "flavors")
 EXTERNAL = "router:external"
+T = TypeVar("T")
 
 
 class CatalogueNames:
@@ -58,10 +63,25 @@ class CatalogueNames:
         """Return the id of the network that provides floating IPs."""
         return await self._require_external_network_id(self._first_network)
 
-    async def require_flavor_id(self, name: str) -> str:
-        """Return the id of a flavor in OpenStack. Raises DriverError if there is none."""
+    async def use_flavor(self, name: str, send: Callable[[str], Awaitable[T]]) -> T:
+        """Call `send` with the id of a flavor in OpenStack. Raises DriverError, as it does, or if there is none.
+
+        If OpenStack does not know the id any more, the flavor may have been created again: it is looked up once more.
+        """
+        flavor_id = await self._require_flavor_id(name)
+        try:
+            return await send(flavor_id)
+        except OpenstackError as error:
+            if error.status_code not in {BAD_REQUEST, NOT_FOUND} or flavor_id not in str(error):
+                raise
+            self._flavor_ids = {}
+            if (new_id := await self._require_flavor_id(name)) == flavor_id:
+                raise
+        return await send(new_id)
+
+    async def _require_flavor_id(self, name: str) -> str:
         if name not in self._flavor_ids:
-            flavors = (await self._cloud.get("compute", "/flavors"))["flavors"]
+            flavors = await list_items(self._cloud, FLAVORS, {})
             self._flavor_ids = {flavor["name"]: flavor["id"] for flavor in flavors}
         if name not in self._flavor_ids:
             raise DriverError(f"OpenStack has no flavor {name}", retryable=False)

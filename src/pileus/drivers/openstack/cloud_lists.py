@@ -25,12 +25,12 @@ async def list_items(cloud: OpenstackCloud, place: CloudList, first: Mapping[str
     while params is not None:
         page = await cloud.get(place.service, place.path, **params)
         items += page[place.key]
-        params = _next_page(page, place)
+        params = _next_page(page)
     return items
 
 
-def _next_page(page: Json, place: CloudList) -> dict[str, str] | None:
+def _next_page(page: Json) -> dict[str, str] | None:
     """Return the parameters of the next page. Glance names it directly, others in a list of links."""
-    links = page.get(f"{place.key}_links") or []
+    links = next((value for name, value in page.items() if name.endswith("_links")), [])
     following = page.get("next") or next((link["href"] for link in links if link["rel"] == "next"), None)
     return dict(parse_qsl(urlsplit(following).query)) if following else None

@@ -1,6 +1,7 @@
 """The lifecycle of machines: start, stop, suspend, restart, resize, installation and deletion."""
 
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 
 from pileus.domain.compute.instances import Status
 from pileus.drivers.openstack.catalogue_names import CatalogueNames
@@ -85,8 +86,7 @@ class ServerLifecycle:
         before = server["status"]
         if before not in {Status.ACTIVE, Status.SHUTOFF}:
             server, before = await self._servers.bring_to(server, Status.ACTIVE), Status.ACTIVE
-        flavor_id = await self._names.require_flavor_id(machine.flavor_id)
-        await self._servers.act(server, {"resize": {"flavorRef": flavor_id}})
+        await self._names.use_flavor(machine.flavor_id, partial(self._resize, server))
         server = await self._confirm(server)
         if server["flavor"]["original_name"] != machine.flavor_id:
             raise DriverError(f"OpenStack has not resized the server{reason_of(server)}", retryable=False)
@@ -125,17 +125,22 @@ class ServerLifecycle:
 
     async def _create(self, machine: MachineSpec) -> Json:
         """Begin to create a server. The ports come first: two creations cannot have the same port."""
-        flavor_id = await self._names.require_flavor_id(machine.flavor_id)
         image_id = await self._devices.own_image_id(machine)
         volumes = await self._devices.require_bootable_volumes(machine, has_own_disk=image_id is not None)
         ports = [await self._devices.ensure_port(nic, machine.id) for nic in machine.nics]
         if machine.ssh_public_key:
             await self._ensure_key(engine_name(machine.id), machine.ssh_public_key)
-        order = make_server_order(
-            machine, flavor_id=flavor_id, image_id=image_id, engine_volume_ids=volumes, engine_port_ids=ports
+        make_order = partial(
+            make_server_order, machine, image_id=image_id, engine_volume_ids=volumes, engine_port_ids=ports
         )
+        return await self._names.use_flavor(machine.flavor_id, lambda id_: self._post(make_order(flavor_id=id_)))
+
+    async def _post(self, order: Json) -> Json:
         server: Json = (await self._cloud.post("compute", "/servers", order))["server"]
         return server
+
+    async def _resize(self, server: Json, flavor_id: str) -> None:
+        await self._servers.act(server, {"resize": {"flavorRef": flavor_id}})
 
     async def _require_launched(self, server: Json) -> Json:
         """Wait until a server is built. One that has failed is deleted: the next try builds another."""

@@ -5,7 +5,9 @@ from typing import Any
 from msgspec import Struct
 
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
+from pileus.drivers.openstack.cloud_lists import CloudList, list_items
 
+PUBLIC_IMAGES = {"visibility": "public", "status": "active", "limit": "1000"}
 ARCHITECTURES = {"aarch64": "aarch64", "arm64": "aarch64"}
 
 
@@ -31,10 +33,10 @@ class CloudOffer(Struct, frozen=True, kw_only=True):
 
 async def list_offer(cloud: OpenstackCloud) -> CloudOffer:
     """Ask a cloud what it offers. Raises DriverError."""
-    flavors = (await cloud.get("compute", "/flavors/detail"))["flavors"]
-    types = (await cloud.get("block-storage", "/types"))["volume_types"]
-    images = (await cloud.get("image", "/images", visibility="public", status="active"))["images"]
-    networks = (await cloud.get("network", "/networks", **{"router:external": "true"}))["networks"]
+    flavors = await list_items(cloud, CloudList("compute", "/flavors/detail", "flavors"), {})
+    types = await list_items(cloud, CloudList("block-storage", "/types", "volume_types"), {})
+    images = await list_items(cloud, CloudList("image", "/images", "images"), PUBLIC_IMAGES)
+    networks = await list_items(cloud, CloudList("network", "/networks", "networks"), {"router:external": "true"})
     extensions = (await cloud.get("network", "/extensions"))["extensions"]
     return CloudOffer(
         flavors={flavor["name"]: (flavor["vcpus"], flavor["ram"]) for flavor in flavors},
@@ -46,7 +48,7 @@ async def list_offer(cloud: OpenstackCloud) -> CloudOffer:
 
 
 async def _list_subnets(cloud: OpenstackCloud, network_id: str) -> list[OfferedSubnet]:
-    subnets = (await cloud.get("network", "/subnets", network_id=network_id))["subnets"]
+    subnets = await list_items(cloud, CloudList("network", "/subnets", "subnets"), {"network_id": network_id})
     return [
         OfferedSubnet(
             name=subnet["name"] or subnet["id"],
