@@ -97,13 +97,13 @@ def test_daylight_saving_skips_no_day(day: str) -> None:
 )
 def test_an_hour_that_comes_again_is_used_once(timing: dict[str, str], moments: list[str]) -> None:
     """In Luxembourg 02:00 to 03:00 comes twice on 25 October 2026."""
-    cron, now, found = Cron(**timing, timezone="Europe/Luxembourg"), moment_at("2026-10-24T21:59:00+00:00"), []
+    cron, now, runs = Cron(**timing, timezone="Europe/Luxembourg"), moment_at("2026-10-24T21:59:00+00:00"), []
 
     for _ in moments:
         now = cron.next_run_at(now, now) or 0
-        found.append(format_moment(now))
+        runs.append(format_moment(now))
 
-    assert found == moments
+    assert runs == moments
 
 
 def test_a_midnight_that_comes_again_is_used_once() -> None:
