@@ -37,6 +37,19 @@ def test_a_cgroup_limits_a_machine_to_its_size(own: Path, monkeypatch: pytest.Mo
     assert not (group / "pids.max").exists()
 
 
+@pytest.mark.parametrize("vcpus", [1, 8])
+def test_a_cgroup_leaves_room_for_all_threads_of_qemu(own: Path, vcpus: int) -> None:
+    machine = a_machine(vcpus=vcpus)
+    limit = own / "pileus" / machine.id / "pids.max"
+    limit.parent.mkdir(parents=True)
+    limit.write_text("max")
+
+    cgroups.create_cgroup(machine.id, 4711, vcpus=machine.vcpus, ram=machine.ram)
+
+    # The workers for disks, the vCPUs, and those for the event loop, RCU, the screen and copies.
+    assert int(limit.read_text()) >= 64 + vcpus + 16
+
+
 def test_a_machine_runs_without_a_cgroup_if_none_can_be_created(own: Path, caplog: pytest.LogCaptureFixture) -> None:
     machine = a_machine()
     (own / "pileus").mkdir()

@@ -15,6 +15,8 @@ OVERHEAD = 512
 """MiB that QEMU may need beside a machine's own memory, and HAProxy beside that of connections."""
 PERIOD = 100_000
 """Microseconds in which a machine may use each of its vCPUs once, and half a vCPU more for its devices."""
+BASE_THREADS, THREADS_PER_VCPU = 128, 4
+"""Threads of a process: QEMU has up to 64 workers for disks beside its own, and aborts if it cannot create one."""
 
 
 def create_cgroup(name: str, pid: int, *, vcpus: int, ram: int) -> None:
@@ -26,7 +28,7 @@ def create_cgroup(name: str, pid: int, *, vcpus: int, ram: int) -> None:
     limits = {
         "memory.max": str((ram + OVERHEAD) << 20),
         "cpu.max": f"{vcpus * PERIOD + PERIOD // 2} {PERIOD}",
-        "pids.max": str(64 + 4 * vcpus),
+        "pids.max": str(BASE_THREADS + THREADS_PER_VCPU * vcpus),
     }
     try:
         group.mkdir(exist_ok=True)
