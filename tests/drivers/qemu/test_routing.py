@@ -21,7 +21,19 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.nat import CONNECTION_LIMIT, Nat
 from pileus.drivers.qemu.fabric.routing import is_routable_address
-from tests.drivers.qemu.nics import FLOATING, OUT_ONLY, ROUTER_A, A, B, FakeNic, X, a_state, check_checksums, router
+from tests.drivers.qemu.nics import (
+    FLOATING,
+    OUT_ONLY,
+    ROUTER_A,
+    ROUTER_B,
+    A,
+    B,
+    FakeNic,
+    X,
+    a_state,
+    check_checksums,
+    router,
+)
 
 
 async def test_a_router_connects_its_own_networks_only(fabric: Fabric, nics: dict[str, FakeNic]) -> None:
@@ -125,9 +137,7 @@ async def test_fragments_are_translated_like_the_first_one(nics: dict[str, FakeN
     assert second[34:36] == b"\xff\xff"
 
 
-async def test_an_external_network_cannot_reach_machines_behind_a_router(
-    fabric: Fabric, nics: dict[str, FakeNic]
-) -> None:
+async def test_an_external_network_cannot_reach_machines_behind_a_router(nics: dict[str, FakeNic]) -> None:
     a, d, x = nics["a"], nics["d"], nics["x"]
     x.send_udp(x.gateway, A, (1000, 22))
     x.send_udp(x.gateway, ROUTER_A, (1000, 22))
@@ -143,9 +153,32 @@ async def test_an_external_network_cannot_reach_machines_behind_a_router(
     assert await d.packets() == [Packet(4, UDP, pack_ip_address(X), pack_ip_address("10.0.0.6"), 53, 1000)]
     assert not await a.packets()
 
-    await fabric.apply(a_state(2, routers=[router("r-a", "n-a", outside=ROUTER_A, translates=False)]))
-    x.send_udp(x.gateway, A, (1000, 22))
-    assert [packet.source for packet in await a.packets()] == [pack_ip_address(X)]
+
+async def test_a_router_without_translation_takes_no_traffic_of_an_external_network(
+    fabric: Fabric, nics: dict[str, FakeNic]
+) -> None:
+    a, b, x = nics["a"], nics["b"], nics["x"]
+    routes = [Route("192.0.2.0/24", A)]
+    routers = [
+        router("r-a", "n-a", "n-c", outside=ROUTER_A, translates=False, routes=routes),
+        router("r-b", "n-b", outside=ROUTER_B, translates=False),
+    ]
+    await fabric.apply(a_state(2, routers=routers))
+
+    for target in (A, "10.1.0.7", "192.0.2.77", ROUTER_A):
+        x.send_udp(x.gateway, target, (1000, 53))
+    assert not await a.frames()
+    assert not await nics["c"].frames()
+    a.send_udp(a.gateway, X, (53, 1000))
+    assert not await x.frames()
+    assert [(packet.kind, packet.code) for packet in await a.packets()] == [(3, 0)]
+
+    b.send_udp(b.gateway, X, (1000, 53))
+    assert [packet.source for packet in await x.packets()] == [pack_ip_address(FLOATING)]
+    x.send_udp(x.gateway, FLOATING, (53, 1000))
+    assert [packet.source for packet in await b.packets()] == [pack_ip_address(X)]
+    nics["c"].send_udp(nics["c"].gateway, "192.0.2.77", (1, 2))
+    assert [packet.target for packet in await a.packets()] == [pack_ip_address("192.0.2.77")]
 
 
 async def test_a_floating_ip_is_reachable_from_its_network_and_not_without_an_external_gateway(

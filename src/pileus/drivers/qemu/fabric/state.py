@@ -12,7 +12,7 @@ from pileus.drivers.protocols.network import (
     SubnetSpec,
 )
 
-VERSION = 3
+VERSION = 4
 """The version of the fabric. A server replaces a running fabric of an earlier one."""
 
 

@@ -223,14 +223,14 @@ class NetworkTables:
     def _add_routers(self, state: FabricState) -> None:
         """Record which networks routers connect, and which external networks are their gateways.
 
-        External networks reach those behind a router only if it does not translate addresses.
+        Tenants share external networks and choose their own subnets and routes, which could be anybody's addresses.
+        None of these count in an external network: only floating IPs lead from there to machines behind a router.
         """
         for router_state in state.routers:
             gateway = router_state.router.outside
-            inner_ids = {nic.network_id for nic in router_state.nics}
-            connected = inner_ids | ({gateway.network_id} if gateway and not router_state.router.translates else set())
-            for network_id in connected:
-                self.connected.setdefault(network_id, {network_id}).update(connected)
+            inner_ids = {nic.network_id for nic in router_state.nics} - self.external
+            for network_id in inner_ids:
+                self.connected.setdefault(network_id, {network_id}).update(inner_ids)
                 self.static_routes.setdefault(network_id, []).extend(map(_static_route, router_state.router.routes))
             if gateway:
                 self._add_external_gateway(inner_ids, gateway, router_state.router)
