@@ -8,8 +8,10 @@ import os
 from base64 import b64decode, b64encode, encodebytes
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pycdlib
 import pytest
@@ -20,6 +22,9 @@ from pileus.domain.compute.instances import FirstBootData
 from pileus.domain.network.networks import Route
 from pileus.drivers.protocols.compute import MachineSpec
 from pileus.drivers.protocols.network import FloatingIPSpec, NetworkSpec, NicSpec, SubnetSpec
+from pileus.drivers.qemu import processes
+from pileus.drivers.qemu.arguments import SEED
+from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.fabric.metadata import MetadataService
 from pileus.drivers.qemu.fabric.slirp import RESOLVER
 from pileus.drivers.qemu.fabric.state import FabricState, GuestMetadata, MachineNic
@@ -217,6 +222,27 @@ def a_state(**changes: Any) -> FabricState:
         "guests": [guest],
     }
     return FabricState(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("remainder", [None, b""], ids=["nothing", "an empty file"])
+async def test_a_seed_disk_that_could_not_be_written_is_written_by_the_next_start(
+    qemu: Qemu, monkeypatch: pytest.MonkeyPatch, remainder: bytes | None
+) -> None:
+    machine = a_machine()
+    seed = qemu.directory.machine_directory(machine.id) / SEED
+    with monkeypatch.context() as context:
+        context.setattr(processes, "make_seed_disk", Mock(side_effect=OSError(ENOSPC, "No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            await qemu.ensure_running_machine(machine)
+    assert not seed.exists()
+    # Earlier versions left an empty file.
+    if remainder is not None:
+        seed.write_bytes(remainder)
+
+    await qemu.ensure_running_machine(machine)
+
+    assert b"cidata" in seed.read_bytes()
+    assert not list(seed.parent.glob("*.new"))
 
 
 @asynccontextmanager

@@ -188,15 +188,31 @@ def short_socket_path(socket: Path) -> Iterator[str]:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path that replaces `path` on success and is removed on failure."""
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """Yield a temporary path that replaces `path` on success and is removed on failure.
+
+    With `durable`, the file is whole under its name even after a power loss.
+    """
     new = path.with_suffix(".new")
     new.unlink(missing_ok=True)
     try:
         yield new
+        if durable:
+            _sync(new)
         new.rename(path)
+        if durable:
+            _sync(path.parent)
     finally:
         new.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or a directory is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def try_lock(path: Path) -> int | None:

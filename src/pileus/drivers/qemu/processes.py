@@ -23,7 +23,7 @@ from pileus.drivers.qemu.log_files import open_machine_logs, qemu_log, read_log_
 from pileus.drivers.qemu.machine_control import MachineControl
 from pileus.drivers.qemu.machine_records import MachineRecord
 from pileus.drivers.qemu.monitor import Monitor, MonitorUnavailable
-from pileus.drivers.qemu.paths import POLL_INTERVAL, open_without_following_symlink
+from pileus.drivers.qemu.paths import POLL_INTERVAL, atomic_write, open_without_following_symlink
 from pileus.drivers.qemu.programs import Programs
 from pileus.drivers.qemu.seed_disks import make_seed_disk
 from pileus.drivers.qemu.users import ProcessUser, command_as_user, environment_of_programs
@@ -57,7 +57,7 @@ class QemuProcesses:
         """Start QEMU for a machine and wait for its monitor. Raises DriverError with QEMU's error message."""
         machine = record.machine
         user = self._client_users.user_of_process(record)
-        self._write_seed(machine, user)
+        await self._ensure_seed_disk(machine, user)
         child = self._spawn(machine, devices, user)
         self._control.children.track(machine.id, child)
         create_cgroup(machine.id, child.pid, vcpus=machine.vcpus, ram=machine.ram)
@@ -100,15 +100,14 @@ class QemuProcesses:
         message = _last_line(qemu_log(self._directory.folder, machine_id))
         return f"QEMU ended: {message}" if message else "QEMU ended without an error message"
 
-    def _write_seed(self, machine: MachineSpec, user: ProcessUser | None) -> None:
-        """Write the seed disk, once: the guest reads it at its first boot."""
+    async def _ensure_seed_disk(self, machine: MachineSpec, user: ProcessUser | None) -> None:
+        """Write the seed disk, once: the guest reads it at its first boot. An empty file is none."""
         file = self._directory.machine_directory(machine.id) / arguments.SEED
-        if file.exists():
+        if file.exists() and file.stat().st_size:
             give_file(file, user)
             return
-        create_file(file, user)
-        with open_without_following_symlink(file, "wb") as disk:
-            disk.write(make_seed_disk(machine, self._fabric_updater.subnets_for_guests()))
+        content = make_seed_disk(machine, self._fabric_updater.subnets_for_guests())
+        await asyncio.to_thread(_write_durably, file, content, user)
 
     def _spawn(
         self, machine: MachineSpec, devices: list[arguments.Device], user: ProcessUser | None
@@ -143,6 +142,14 @@ class QemuProcesses:
         reason = self.exit_reason(machine_id)
         self._records.save(replace(self._records.get(machine_id), reason=reason))
         raise DriverError(f"The machine could not be started: {reason}", retryable=False)
+
+
+def _write_durably(file: Path, content: bytes, user: ProcessUser | None) -> None:
+    """Write a file of a user, which appears under its name when it is whole."""
+    with atomic_write(file, durable=True) as new:
+        create_file(new, user)
+        with open_without_following_symlink(new, "wb") as output:
+            output.write(content)
 
 
 async def _wait_for_shutdown(monitor: Monitor, seconds: float) -> None:

@@ -37,7 +37,8 @@ class LoadBalancerDirectory:
         """Write a configuration that is to be checked, and the files that it refers to."""
         for name, content in files.contents.items():
             if not (path := self._certificates / name).exists():
-                self._write(path, content)
+                # It is never written again.
+                self._write(path, content, durable=True)
         self._write(self.candidate, text)
 
     def accept_candidate(self) -> None:
@@ -58,8 +59,8 @@ class LoadBalancerDirectory:
         """Remove everything."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _write(self, path: Path, text: str) -> None:
-        with atomic_write(path) as new:
+    def _write(self, path: Path, text: str, *, durable: bool = False) -> None:
+        with atomic_write(path, durable=durable) as new:
             new.touch(mode=0o600)
             new.write_text(text, "utf-8")
             share_file(new, self._user)
