@@ -4,6 +4,7 @@ import asyncio
 import random
 import struct
 from contextlib import closing
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -31,7 +32,7 @@ from pileus.drivers.qemu.fabric.frames import (
     parse_ip_packet,
     parse_mac_address,
 )
-from pileus.drivers.qemu.fabric.state import MachineNic, StateReply
+from pileus.drivers.qemu.fabric.state import HostBridge, MachineNic, SavedFabricState, StateReply
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
 from tests.drivers.qemu.nics import (
     DELIVERY_TIME,
@@ -249,6 +250,32 @@ async def test_a_restarted_fabric_restores_its_state_and_port_forwards(fabric: F
         restarted.close()
         # The fixture closes the fabric once more.
         fabric.__init__(require_libslirp())  # type: ignore[misc]
+
+
+def saved_state_without_its_bridge() -> bytes:
+    """Return a saved state whose bridge is gone; networks that are not bridged are as in `a_state`."""
+    bridges = {"n-gone": HostBridge(name="br-gone", device="no/device")}
+    return msgspec.json.encode(SavedFabricState(state=a_state(5, bridges=bridges)))
+
+
+@pytest.mark.parametrize(
+    ("content", "restored"),
+    [(b"", set()), (saved_state_without_its_bridge()[:-40], set()), (saved_state_without_its_bridge(), set("abcdx"))],
+    ids=["empty", "cut", "without its bridge"],
+)
+async def test_a_fabric_comes_up_with_what_it_can_restore(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, restored: set[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("wires", "md"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "state.json").write_bytes(content)
+
+    with closing(Fabric(require_libslirp())) as fabric:
+        await fabric.restore_saved_state()
+        assert fabric.report().counters.keys() == restored
+        await fabric.apply(a_state(6))
+        assert fabric.report().counters.keys() == {nic.port_id for nic in NICS}
 
 
 async def test_invalid_requests_get_an_error_reply(fabric: Fabric) -> None:

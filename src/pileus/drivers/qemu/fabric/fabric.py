@@ -1,10 +1,11 @@
 """The fabric as a whole: it applies states, saves the last one, and reports what it does."""
 
+import asyncio
 import ctypes
 import hashlib
 import logging
-import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -27,9 +28,12 @@ from pileus.drivers.qemu.fabric.switch import Switch
 from pileus.drivers.qemu.fabric.tables import MTU, NetworkTables
 from pileus.drivers.qemu.fabric.taps import Tap
 from pileus.drivers.qemu.fabric.uplink import ForwardRule, Uplink
+from pileus.drivers.qemu.paths import atomic_write
 
 LOG = logging.getLogger(__name__)
 STATE_FILE = Path("state.json")
+DISK = ThreadPoolExecutor(1, "disk")
+"""Writes the state. Python would import the threads of asyncio later, as a user who may not read its modules."""
 FIRST_HOST_PORT, LAST_HOST_PORT = 20000, 29999
 """Ports of the host that are forwarded to machines."""
 
@@ -47,11 +51,18 @@ class Fabric:
         self._forwards: list[MachinePortForward] = []
 
     async def restore_saved_state(self) -> None:
-        """Apply the saved state of an earlier process, if there is one."""
-        if STATE_FILE.exists():
+        """Apply the saved state of an earlier process, if there is one, as far as that is possible.
+
+        Whatever fails, the network must come up: the driver sends a later state at the next change or start.
+        """
+        if not STATE_FILE.exists():
+            return
+        try:
             saved = msgspec.json.decode(STATE_FILE.read_bytes(), type=SavedFabricState)
             self._host_ports = saved.host_ports
             await self.apply(saved.state)
+        except Exception:
+            LOG.exception("The saved state of the network could not be restored completely")
 
     async def apply(self, state: FabricState) -> None:
         """Apply a state, unless a later one has been applied. Raises OSError for bridges that cannot be connected."""
@@ -62,7 +73,7 @@ class Fabric:
         self._update_ports()
         await self._add_uplinks()
         self._update_forwards()
-        self._save()
+        await self._save()
         self._update_taps()
 
     def report(self) -> FabricReport:
@@ -175,8 +186,13 @@ class Fabric:
         if errors:
             raise OSError("; ".join(errors))
 
-    def _save(self) -> None:
-        new = STATE_FILE.with_suffix(".new")
+    async def _save(self) -> None:
+        content = msgspec.json.encode(SavedFabricState(state=self._state, host_ports=self._host_ports))
+        # Frames are forwarded while the disk writes.
+        await asyncio.get_running_loop().run_in_executor(DISK, _write_state_file, content)
+
+
+def _write_state_file(content: bytes) -> None:
+    with atomic_write(STATE_FILE, durable=True) as new:
         new.touch(mode=0o600)
-        new.write_bytes(msgspec.json.encode(SavedFabricState(state=self._state, host_ports=self._host_ports)))
-        os.replace(new, STATE_FILE)  # noqa: PTH105  # a relative name
+        new.write_bytes(content)
