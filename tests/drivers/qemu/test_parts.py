@@ -1,7 +1,10 @@
 """Test parts of the driver alone, without QEMU: records in the state file, capacity and metrics."""
 
+import asyncio
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -31,12 +34,12 @@ class AppliedNetwork:
 
     def __init__(self) -> None:
         self.count = 0
-        self.fails = False
+        self.failure: BaseException | None = None
 
     async def apply(self) -> None:
         """Count."""
-        if self.fails:
-            raise DriverError("No fabric", retryable=True)
+        if self.failure:
+            raise self.failure
         self.count += 1
 
 
@@ -71,22 +74,55 @@ def list_groups(state: QemuStateFile) -> list[SecurityGroupSpec]:
     return [msgspec.json.decode(facts, type=SecurityGroupSpec) for (facts,) in rows]
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        DriverError("No fabric", retryable=True),
+        OSError("No process can be started"),
+        sqlite3.OperationalError("database is locked"),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
 async def test_a_change_of_the_network_that_fails_is_not_recorded(
-    state: QemuStateFile, network: AppliedNetwork
+    state: QemuStateFile, network: AppliedNetwork, failure: BaseException
 ) -> None:
     nic, group = a_nic(), SecurityGroupSpec(id="g-1", name="before")
     await state.ensure_security_group(group)
-    network.fails = True
+    network.failure = failure
     for attempt in (state.ensure_security_group(replace(group, name="after")), state.ensure_interface("m-1", nic)):
-        with pytest.raises(DriverError):
+        with pytest.raises(type(failure)):
             await attempt
 
     assert list_groups(state) == [group]
     assert state.machine_nics("m-1") == []
 
-    network.fails = False
+    network.failure = None
     await state.ensure_security_group(replace(group, name="after"))
     assert (network.count, list_groups(state)) == (2, [replace(group, name="after")])
+
+
+async def test_a_failed_change_of_the_network_takes_back_no_later_one(tmp_path: Path) -> None:
+    failed, later = SecurityGroupSpec(id="g-1", name="failed"), SecurityGroupSpec(id="g-1", name="later")
+
+    async def apply() -> None:
+        if list_groups(file) == [failed]:
+            await file.ensure_security_group(later)
+            raise OSError("No process can be started")
+
+    with closing(QemuStateFile(tmp_path / "facts.db", apply)) as file:
+        with pytest.raises(OSError, match="No process"):
+            await file.ensure_security_group(failed)
+
+        assert list_groups(file) == [later]
+
+
+async def test_an_interface_moves_to_another_machine(state: QemuStateFile, network: AppliedNetwork) -> None:
+    nic = a_nic()
+    await state.ensure_interface("m-1", nic)
+    await state.ensure_interface("m-2", nic)
+
+    assert (network.count, state.machine_nics("m-1"), state.machine_nics("m-2")) == (2, [], [nic])
 
 
 def test_a_later_read_of_the_network_has_a_higher_revision(state: QemuStateFile) -> None:

@@ -90,14 +90,16 @@ class NetworkState(StateFile):
 
     async def _save(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
         """Save a record and apply the change, unless it is recorded already. What cannot be applied is not saved."""
-        previous = self._db.execute(f"SELECT id, parent, facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
-        if previous is not None and previous[2] == msgspec.json.encode(spec).decode():
+        previous = self._db.execute(f"SELECT parent, facts FROM {table} WHERE id = ?", (record_id,)).fetchone()
+        saved = (parent, msgspec.json.encode(spec).decode())
+        if previous == saved:
             return
         self._put(table, record_id, parent, spec)
         try:
             await self._on_network_change()
-        except DriverError:
-            self._restore(table, record_id, previous)
+        except BaseException:
+            # Whatever has ended it, a cancellation too, a repetition must not find the change as if it were applied.
+            self._restore(table, record_id, previous, saved)
             raise
 
     def _put(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
@@ -105,12 +107,15 @@ class NetworkState(StateFile):
         facts = msgspec.json.encode(spec).decode()
         self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", (record_id, parent, facts))
 
-    def _restore(self, table: str, record_id: str, previous: tuple[str, str | None, str] | None) -> None:
-        """Restore a record as it was, or delete it if there was none."""
+    def _restore(
+        self, table: str, record_id: str, previous: tuple[str | None, str] | None, saved: tuple[str | None, str]
+    ) -> None:
+        """Restore a record as it was, or delete it if there was none, unless another change was saved meanwhile."""
+        unchanged = "WHERE id = ? AND parent IS ? AND facts = ?"
         if previous is None:
-            self._db.execute(f"DELETE FROM {table} WHERE id = ?", (record_id,))
+            self._db.execute(f"DELETE FROM {table} {unchanged}", (record_id, *saved))
         else:
-            self._db.execute(f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)", previous)
+            self._db.execute(f"UPDATE {table} SET parent = ?, facts = ? {unchanged}", (*previous, record_id, *saved))
 
     async def _delete(self, table: str, record_id: str, parent: str | None = None) -> None:
         """Delete a record, if it belongs to the parent."""
