@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import subprocess
+import uuid
 from base64 import b64encode
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from pileus.domain.catalogue import derive_public_image_id
 from pileus.domain.compute.instances import FirstBootData
@@ -20,6 +22,7 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu import arguments
 from pileus.drivers.qemu.driver import Qemu
+from pileus.drivers.qemu.qemu_img import QemuImg
 from tests.drivers.qemu.conftest import a_disk, a_machine, a_nic, a_system, status_of, until
 from tests.drivers.qemu.drivers import SYSTEM_IMAGE_ID, create_qemu, end_all_processes
 from tests.requirements import skip_unless_required
@@ -96,6 +99,35 @@ async def test_a_snapshot_is_a_copy_and_outlives_its_volume(qemu: Qemu) -> None:
     await qemu.ensure_volume(copy)
     assert read(qemu.directory.volume_file(copy.id)) == "first"
     assert await qemu.qemu_img.virtual_size(qemu.directory.volume_file(copy.id)) == 2 << 30
+
+
+@pytest.mark.parametrize("use", ["create", "revert"])
+async def test_the_base_of_a_snapshot_that_is_deleted_stays_for_the_copy_that_is_written(
+    qemu: Qemu, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    image_id, snapshot_id, new, reverted = str(uuid.uuid4()), str(uuid.uuid4()), a_disk(), a_disk()
+    await qemu.ensure_volume(reverted)
+    await qemu.ensure_image(image_id, ImageSource(volume_id=reverted.id), report_progress)
+    await qemu.ensure_volume(original := a_disk(image_id=image_id))
+    await qemu.ensure_snapshot(snapshot_id, original.id)
+    await qemu.ensure_no_volume(original.id)
+    await qemu.ensure_no_image(image_id)
+    copy = QemuImg.copy
+
+    async def copy_while_the_snapshot_is_deleted(self: QemuImg, *arguments: Any) -> None:
+        await copy(self, *arguments)
+        await qemu.ensure_no_snapshot(snapshot_id)
+
+    monkeypatch.setattr(QemuImg, "copy", copy_while_the_snapshot_is_deleted)
+    if use == "create":
+        await qemu.ensure_volume(written := replace(new, snapshot_id=snapshot_id))
+    else:
+        await qemu.ensure_reverted_volume((written := reverted).id, snapshot_id, "request-1")
+
+    image_tool("check", str(qemu.directory.volume_file(written.id)))
+    assert qemu.directory.image_file(image_id).exists()
+    await qemu.ensure_no_volume(written.id)
+    assert not qemu.directory.image_file(image_id).exists()
 
 
 async def test_an_attached_volume_is_not_reverted(qemu: Qemu) -> None:

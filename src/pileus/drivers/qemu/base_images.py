@@ -4,8 +4,8 @@ import asyncio
 import hashlib
 import os
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,21 @@ class BaseImages:
     def lock(self) -> AbstractAsyncContextManager[None]:
         """Lock all bases, in all processes: none is imported or removed meanwhile."""
         return wait_for_lock(self._lock_file, POLL_INTERVAL)
+
+    @asynccontextmanager
+    async def reserve(self, copy_id: str, find_base: Callable[[], str | None]) -> AsyncIterator[str | None]:
+        """Keep the base that `find_base` returns, if any, while a volume or a snapshot is written that will use it.
+
+        The caller records in the context that it is used. The base is not locked: copies may take hours.
+        """
+        async with self.lock():
+            base = find_base()
+            if base is not None:
+                self._records.reserve_base(copy_id, base)
+        try:
+            yield base
+        finally:
+            self._records.release_base(copy_id)
 
     def collect_garbage(self) -> None:
         """Remove unused files of deleted images; do nothing while the bases are locked: a later call removes them."""

@@ -1,5 +1,7 @@
 """Snapshots as qcow2 files: copies of volumes, taken at one moment while a machine goes on writing."""
 
+from pathlib import Path
+
 from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.qemu.base_images import BaseImages, share_base
 from pileus.drivers.qemu.client_users import ClientUsers
@@ -28,14 +30,14 @@ class SnapshotFiles:
 
     async def ensure_snapshot(self, snapshot_id: str, volume_id: str) -> None:
         """Take a snapshot: copy all that the volume has written over its base."""
-        base = self._records.get_volume(volume_id).base
         if self._records.has_snapshot(snapshot_id):
             return
-        with atomic_write(self._directory.snapshot_file(snapshot_id)) as new:
-            await self._copier.copy(volume_id, new, self._base_images.base_file(base))
-            take_file(new, self._client_users.user_of_file(volume_id))
-        self._client_users.copy_file_record(volume_id, snapshot_id)
-        self._records.add_snapshot(snapshot_id, volume_id, base)
+        async with self._base_images.reserve(snapshot_id, lambda: self._records.get_volume(volume_id).base) as base:
+            with atomic_write(self._directory.snapshot_file(snapshot_id)) as new:
+                await self._copier.copy(volume_id, new, self._base_images.base_file(base))
+                take_file(new, self._client_users.user_of_file(volume_id))
+            self._client_users.copy_file_record(volume_id, snapshot_id)
+            self._records.add_snapshot(snapshot_id, volume_id, base)
 
     async def ensure_no_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot; volumes made from it are copies and stay."""
@@ -49,11 +51,16 @@ class SnapshotFiles:
         volume = self._records.get_volume(volume_id)
         if volume.reverted_for == request_id:
             return
-        base = self._records.snapshot_base(snapshot_id)
         if volume.machine_id is not None:
             raise DriverError(f"Volume {volume_id} is attached: only a free one can be reverted", retryable=False)
+        async with self._base_images.reserve(volume_id, lambda: self._records.snapshot_base(snapshot_id)) as base:
+            await self._replace_volume(volume_id, snapshot_id, self._base_images.base_file(base))
+            self._records.record_revert(volume_id, request_id, base)
+
+    async def _replace_volume(self, volume_id: str, snapshot_id: str, base_path: Path | None) -> None:
+        """Replace the file of a volume by a copy of a snapshot."""
         path, snapshot_path = self._directory.volume_file(volume_id), self._directory.snapshot_file(snapshot_id)
-        base_path, user = self._base_images.base_file(base), self._client_users.user_of_file(volume_id)
+        user = self._client_users.user_of_file(volume_id)
         give_file(path, user)
         share_file(snapshot_path, user)
         share_base(base_path, user)
@@ -62,4 +69,3 @@ class SnapshotFiles:
             await qemu_img.copy(snapshot_path, new, base_path)
             if await qemu_img.virtual_size(new) < (size := await qemu_img.virtual_size(path)):
                 await qemu_img.resize(new, size)
-        self._records.record_revert(volume_id, request_id, base)

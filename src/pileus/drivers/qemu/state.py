@@ -34,6 +34,7 @@ class QemuStateFile(NetworkState):
         checksum TEXT
     );
     CREATE TABLE IF NOT EXISTS dropped_images (base TEXT PRIMARY KEY);
+    CREATE TABLE IF NOT EXISTS reserved_bases (copy_id TEXT PRIMARY KEY, base TEXT NOT NULL);
     CREATE TABLE IF NOT EXISTS client_users (client_id INTEGER PRIMARY KEY, user_id INTEGER NOT NULL UNIQUE);
     CREATE TABLE IF NOT EXISTS file_clients (id TEXT PRIMARY KEY, client_id INTEGER NOT NULL);
     CREATE TABLE IF NOT EXISTS load_balancers (id TEXT PRIMARY KEY, known TEXT NOT NULL, traffic TEXT NOT NULL);

@@ -48,6 +48,7 @@ class StorageRecords:
     def delete_volume(self, volume_id: str) -> None:
         """Delete a volume."""
         self._db.execute("DELETE FROM volumes WHERE id = ?", (volume_id,))
+        self.release_base(volume_id)
 
     def set_volume_type(self, volume_id: str, type_name: str) -> None:
         """Change the type of a volume."""
@@ -102,6 +103,7 @@ class StorageRecords:
     def delete_snapshot(self, snapshot_id: str) -> None:
         """Delete a snapshot."""
         self._db.execute("DELETE FROM snapshots WHERE id = ?", (snapshot_id,))
+        self.release_base(snapshot_id)
 
     def find_image(self, image_id: str) -> StoredImage | None:
         """Return an image of a tenant, or None."""
@@ -124,10 +126,19 @@ class StorageRecords:
         """Mark a base for removal once no volume and no snapshot uses it."""
         self._db.execute("INSERT OR IGNORE INTO dropped_images VALUES (?)", (base,))
 
+    def reserve_base(self, copy_id: str, base: str) -> None:
+        """Record that a volume or a snapshot is being written that will use a base."""
+        self._db.execute("INSERT OR REPLACE INTO reserved_bases VALUES (?, ?)", (copy_id, base))
+
+    def release_base(self, copy_id: str) -> None:
+        """Delete the reservation of a volume or a snapshot."""
+        self._db.execute("DELETE FROM reserved_bases WHERE copy_id = ?", (copy_id,))
+
     def removable_bases(self) -> list[str]:
-        """Return the bases that are marked for removal and that no volume and no snapshot uses."""
+        """Return the bases that are marked for removal, not reserved, and that no volume and no snapshot uses."""
         rows = self._db.execute(
             "SELECT base FROM dropped_images EXCEPT SELECT base FROM volumes EXCEPT SELECT base FROM snapshots"
+            " EXCEPT SELECT base FROM reserved_bases"
         ).fetchall()
         return [base for (base,) in rows]
 

@@ -3,7 +3,8 @@
 A volume depends on the file of its base and on no other: snapshots, and volumes made from them, are copies.
 """
 
-from contextlib import nullcontext
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from pileus.domain.compute.images import bytes_to_gib
@@ -41,9 +42,9 @@ class VolumeFiles:
         """Create a volume, atomically."""
         if self._records.find_volume(disk.id):
             return
-        async with self._base_images.lock() if disk.image_id else nullcontext():
+        async with self._keep_base(disk) as base:
             with atomic_write(self._directory.volume_file(disk.id)) as new:
-                base = await self._write_content(disk, new, self._client_users.user_of_client(disk.client_id))
+                await self._write_content(disk, new, base, self._client_users.user_of_client(disk.client_id))
             self._client_users.record_file(disk.id, disk.client_id)
             self._records.add_volume(disk, base)
 
@@ -82,24 +83,32 @@ class VolumeFiles:
         if await qemu_img.virtual_size(path) != size:
             await qemu_img.resize(path, size)
 
-    async def _write_content(self, disk: DiskSpec, new: Path, user: ProcessUser | None) -> str | None:
-        """Write the file of a new volume, as a user. Return its base, if it has one."""
-        qemu_img = self._qemu_img.as_user(user)
+    @asynccontextmanager
+    async def _keep_base(self, disk: DiskSpec) -> AsyncIterator[str | None]:
+        """Yield the base of a new volume, which stays until the end of the context; None without one."""
+        if (snapshot_id := disk.snapshot_id) is not None:
+            async with self._base_images.reserve(disk.id, lambda: self._records.snapshot_base(snapshot_id)) as base:
+                yield base
+        elif disk.image_id:
+            async with self._base_images.lock():
+                yield await self._base_images.ensure_base_of_image(disk.image_id)
+        else:
+            yield None
+
+    async def _write_content(self, disk: DiskSpec, new: Path, base: str | None, user: ProcessUser | None) -> None:
+        """Write the file of a new volume, as a user."""
+        qemu_img, base_path = self._qemu_img.as_user(user), self._base_images.base_file(base)
+        share_base(base_path, user)
         if disk.snapshot_id:
-            base = self._records.snapshot_base(disk.snapshot_id)
             snapshot_path = self._directory.snapshot_file(disk.snapshot_id)
             share_file(snapshot_path, user)
-            share_base(self._base_images.base_file(base), user)
-            await qemu_img.copy(snapshot_path, new, self._base_images.base_file(base))
+            await qemu_img.copy(snapshot_path, new, base_path)
         elif disk.image_id:
-            base = await self._base_images.ensure_base_of_image(disk.image_id)
-            share_base(self._base_images.base_file(base), user)
-            await qemu_img.create(new, None, self._base_images.base_file(base))
+            await qemu_img.create(new, None, base_path)
         else:
             await qemu_img.create(new, disk.size * GIB)
-            return None
+            return
         await _extend(qemu_img, new, disk.size)
-        return base
 
 
 async def _extend(qemu_img: QemuImg, new: Path, size: int) -> None:
