@@ -1,7 +1,10 @@
 """Images that unpack to more than they seem: bounds of the disk, of what is written, and of the time."""
 
+import asyncio
+import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -17,6 +20,7 @@ from pileus.drivers.protocols.errors import DriverError
 from pileus.drivers.protocols.images import ImageSource
 from pileus.drivers.qemu.driver import Qemu
 from pileus.drivers.qemu.programs import find_programs
+from pileus.drivers.qemu.qemu_img import QemuImg
 from pileus.testing.conformance.harnesses import make_driver_config
 from tests.drivers.qemu.drivers import create_qemu
 from tests.drivers.qemu.test_qemu_disks import Quiet, image_tool, report_progress
@@ -101,3 +105,24 @@ async def test_a_conversion_that_takes_too_long_is_ended(limited: Qemu) -> None:
 
     with pytest.raises(DriverError, match=r"qemu-img convert took more than 0.001 seconds"):
         await limited.qemu_img.copy(slow, limited.directory.images / "copy.qcow2", source_format="raw", seconds=0.001)
+
+
+async def test_a_long_copy_leaves_the_threads_of_asyncio_to_others(limited: Qemu, tmp_path: Path) -> None:
+    gate, program = tmp_path / "gate", tmp_path / "qemu-img"
+    os.mkfifo(gate)
+    # It runs until somebody writes to the gate.
+    program.write_text(f"#!/bin/sh\nread -r line < {gate}\n", "utf-8")
+    program.chmod(0o700)
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    slow = QemuImg(replace(limited.programs, img=str(program)), limited.directory)
+
+    copying = asyncio.create_task(slow.run("convert"))
+    try:
+        # The task starts the program, and waits for it.
+        await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await asyncio.to_thread(len, b"")
+        assert not copying.done()
+    finally:
+        gate.write_text("go on\n", "utf-8")
+        await copying

@@ -1,10 +1,12 @@
 """qemu-img, run as the user whose disk it is, with limited memory and explicit formats."""
 
-import asyncio
 import json
 import os
 import signal
 import subprocess
+from asyncio import get_running_loop
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ MEMORY_LIMIT = 4 << 30
 """Bytes of address space: an image that needs more is taken as malicious."""
 SECONDS, COPY_SECONDS = 600.0, 24 * 3600.0
 """Seconds after which qemu-img is killed: in general, and when it copies the server's own disks."""
+THREADS = ThreadPoolExecutor(128, "qemu-img")
+"""Threads that wait for qemu-img: more than tasks run at once, as copies of hours would use up those of asyncio."""
 FILE_TOO_LARGE = b"File too large"
 DISK_FULL = b"No space left on device"
 
@@ -82,10 +86,10 @@ class QemuImg:
             env=environment_of_programs(),
         )
         try:
-            output, errors = await asyncio.to_thread(process.communicate, timeout=seconds)
+            output, errors = await _communicate(process, seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.to_thread(process.communicate)
+            await _communicate(process)
             raise DriverError(f"qemu-img {arguments[0]} took more than {seconds:g} seconds", retryable=False) from None
         finally:
             # The caller was cancelled and does not need the result.
@@ -96,6 +100,11 @@ class QemuImg:
         if process.returncode:
             raise _command_error(arguments[0], errors)
         return bytes(output)
+
+
+async def _communicate(process: "subprocess.Popen[bytes]", seconds: float | None = None) -> tuple[bytes, bytes]:
+    """Wait for the end of a process, and return its output. Raises TimeoutExpired."""
+    return await get_running_loop().run_in_executor(THREADS, partial(process.communicate, timeout=seconds))
 
 
 def _relative_to_overlay(path: Path) -> str:
