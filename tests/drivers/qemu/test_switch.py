@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import resource
 import struct
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from pileus.domain.network.security_rules import NewRule
 from pileus.drivers.protocols.network import SecurityGroupSpec
+from pileus.drivers.qemu.fabric.__main__ import raise_file_limit
 from pileus.drivers.qemu.fabric.control import serve_control
 from pileus.drivers.qemu.fabric.fabric import Fabric
 from pileus.drivers.qemu.fabric.frames import (
@@ -22,6 +24,7 @@ from pileus.drivers.qemu.fabric.frames import (
     IPV6,
     REPLY,
     REQUEST,
+    TCP,
     UDP,
     Packet,
     build_arp_frame,
@@ -34,6 +37,7 @@ from pileus.drivers.qemu.fabric.frames import (
 )
 from pileus.drivers.qemu.fabric.state import HostBridge, MachineNic, SavedFabricState, StateReply
 from pileus.drivers.qemu.fabric.tables import gateway_mac_address
+from pileus.drivers.qemu.fabric.uplink import may_open_flow
 from tests.drivers.qemu.nics import (
     DELIVERY_TIME,
     FLOATING,
@@ -276,6 +280,37 @@ async def test_a_fabric_comes_up_with_what_it_can_restore(
         assert fabric.report().counters.keys() == restored
         await fabric.apply(a_state(6))
         assert fabric.report().counters.keys() == {nic.port_id for nic in NICS}
+
+
+async def test_an_interface_has_a_limited_number_of_outgoing_flows(
+    fabric: Fabric, nics: dict[str, FakeNic], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, port, uplink = nics["x"], fabric.switch.ports["x"], fabric.switch.uplinks["x"]
+    monkeypatch.setattr(uplink, "_flow_limit", uplink.open_sockets + 3)
+
+    # Nothing is closed meanwhile: the event loop does not run.
+    for source_port in (1001, 1001, 1002, 1003, 1004, 1005):
+        addresses = x.address, pack_ip_address("192.0.2.1")
+        fabric.switch.handle_machine_frame(port, build_udp_frame((x.mac, x.gateway), addresses, (source_port, 9), b""))
+
+    assert port.counters.dropped == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "opens"), [(0x02, True), (0xC2, True), (0x12, False), (0x10, False), (0x18, False), (0x04, False)]
+)
+def test_only_the_first_packet_opens_a_connection_of_tcp(flags: int, opens: bool) -> None:  # noqa: FBT001  # a test parameter
+    assert may_open_flow(bytes(23) + bytes([TCP]) + bytes(23) + bytes([flags]) + bytes(6)) is opens
+
+
+def test_the_fabric_may_open_as_many_files_as_it_can() -> None:
+    limit, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest - 1, highest))
+    try:
+        raise_file_limit()
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (highest, highest)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, highest))
 
 
 async def test_invalid_requests_get_an_error_reply(fabric: Fabric) -> None:

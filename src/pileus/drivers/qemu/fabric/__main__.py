@@ -26,6 +26,12 @@ TRUNCATION_INTERVAL = 5.0
 """Seconds between two looks at the sizes of logs."""
 
 
+def raise_file_limit() -> None:
+    """Raise the number of files that this process may open as far as it can: it has sockets for all machines."""
+    _, highest = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest, highest))
+
+
 def change_user(user: int, group: int) -> None:
     """Change to another user, for good, and without its memory in core dumps.
 
@@ -69,6 +75,7 @@ async def main() -> None:
 
 if __name__ == "__main__":
     os.chdir(sys.argv[1])
+    raise_file_limit()
     if len(sys.argv) > 2:
         change_user(int(sys.argv[2]), int(sys.argv[3]))
     os.umask(0o077)

@@ -110,6 +110,8 @@ class Slirp:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
+        self._sockets: set[int] = set()
+        self._unannounced = 0
         self._timers: dict[int, tuple[Callable[[c_void_p], None], c_void_p, asyncio.TimerHandle | None]] = {}
         self._scheduled_update: asyncio.Handle | None = None
         self._timeout: asyncio.TimerHandle | None = None
@@ -119,6 +121,11 @@ class Slirp:
             raise OSError("libslirp could not be started")
         self._loop.add_reader(self._epoll.fileno(), self._poll)
         self._schedule_update()
+
+    @property
+    def open_sockets(self) -> int:
+        """The number of sockets of libslirp: those that it has announced, and others that it asks events of."""
+        return len(self._sockets) + self._unannounced
 
     def pass_frame(self, frame: bytes) -> None:
         """Pass a frame of the machine to libslirp."""
@@ -168,6 +175,7 @@ class Slirp:
 
         timeout = c_uint32(NEVER)
         self._library.slirp_pollfds_fill(self._instance, byref(timeout), ADD_POLL(add), None)
+        self._unannounced = len(events_by_descriptor.keys() - self._sockets)
         self._watch(events_by_descriptor)
         if self._timeout:
             self._timeout.cancel()
@@ -228,8 +236,8 @@ class Slirp:
             TIMER_NEW(self._timer_new),
             TIMER_FREE(timer_free),
             TIMER_MOD(self._timer_mod),
-            WATCH(lambda *_: None),
-            WATCH(lambda *_: None),
+            WATCH(lambda descriptor, _: self._sockets.add(descriptor)),
+            WATCH(lambda descriptor, _: self._sockets.discard(descriptor)),
             NOTIFY(lambda _: self._schedule_update()),
         )
 
