@@ -15,12 +15,13 @@ from pileus.domain.errors import Conflict
 from pileus.domain.network.networks import Network
 from pileus.domain.network.ports import AssignedAddress
 from pileus.domain.places import Place
-from pileus.store import resource_counts, tasks
+from pileus.store import project_contents, region_drivers, resource_counts, tasks
 from pileus.store.account import clients, projects
 from pileus.store.count_changes import CountKey
 from pileus.store.count_checks import WrongCount, correct_counts, find_wrong_counts
 from pileus.store.database import Database, Tx
 from pileus.store.network import addresses, networks, ports
+from pileus.store.region_drivers import RegionDriver
 from pileus.store.resource_counts import Counts
 from pileus.store.savepoints import undo_on_problem
 from pileus.store.schema import load_migrations, open_database
@@ -192,6 +193,26 @@ async def test_the_counts_of_a_subnet_go_with_it(databases: Sequence[Database]) 
     await databases[0].write(remove)
     async with databases[0].read() as tx:
         assert await tx.one("SELECT count(*) FROM resource_counts WHERE scope = 'subnet'") == (0,)
+
+
+async def test_the_counts_of_a_project_and_of_a_tenant_go_with_them(databases: Sequence[Database]) -> None:
+    db, _ = databases
+    mapper, make, _ = TABLES["networks"]
+
+    async def delete(tx: Tx) -> None:
+        await project_contents.remove(tx, TENANTS[0])
+        await clients.save_deletion(tx, TENANTS[0], 1)
+
+    await db.write(lambda tx: region_drivers.save(tx, RegionDriver(region_id=1, driver="simulated", place="")))
+    for client_id in TENANTS:
+        await db.write(partial(mapper.add, record=make(client_id, f"n-{client_id}")))
+    await db.write(lambda tx: mapper.remove(tx, f"n-{TENANTS[1]}"))
+    await db.write(delete)
+
+    async with db.read() as tx:
+        rows = await tx.all("SELECT DISTINCT owner_id FROM resource_counts WHERE scope IN ('project', 'tenant')")
+    assert sorted(owner_id for (owner_id,) in rows) == [*TENANTS[1:]]
+    assert await find_wrong_counts(db) == []
 
 
 async def test_transactions_that_change_many_counts_in_different_orders_do_not_deadlock(

@@ -34,10 +34,11 @@ class CountKey(NamedTuple):
 
 
 class CopiedChanges(NamedTuple):
-    """Differences by key, and the scopes and names of dropped counts, at one moment."""
+    """Differences by key, the scopes and names of dropped counts, and the owners that are gone, at one moment."""
 
     by_key: dict[CountKey, int]
     dropped: frozenset[tuple[str, str]]
+    former_owners: frozenset[tuple[str, int]]
 
 
 class CountChanges:
@@ -46,10 +47,11 @@ class CountChanges:
     def __init__(self) -> None:
         self._by_key: dict[CountKey, int] = {}
         self._dropped: set[tuple[str, str]] = set()
+        self._former_owners: set[tuple[str, int]] = set()
 
     def __bool__(self) -> bool:
         """Return whether any difference has been noted."""
-        return bool(self._by_key or self._dropped)
+        return bool(self._by_key or self._dropped or self._former_owners)
 
     def add(self, key: CountKey, difference: int) -> None:
         """Add a difference to a count."""
@@ -59,6 +61,15 @@ class CountChanges:
         """Drop the counts with a name: what they counted is gone for good."""
         self._dropped.add((scope.value, name))
 
+    def drop_zeros(self, scope: CountScope, owner_id: int) -> None:
+        """Drop the counts of an owner that are 0 when the transaction ends: the owner is gone for good."""
+        self._former_owners.add((scope.value, owner_id))
+
+    @property
+    def former_owners(self) -> list[tuple[str, int]]:
+        """The scopes and ids of owners that are gone."""
+        return sorted(self._former_owners)
+
     @property
     def dropped(self) -> list[tuple[str, str]]:
         """The scopes and names of dropped counts."""
@@ -66,11 +77,12 @@ class CountChanges:
 
     def copy(self) -> CopiedChanges:
         """Return the differences for `restore`."""
-        return CopiedChanges(dict(self._by_key), frozenset(self._dropped))
+        return CopiedChanges(dict(self._by_key), frozenset(self._dropped), frozenset(self._former_owners))
 
     def restore(self, copied: CopiedChanges) -> None:
         """Replace all differences by those of a copy."""
         self._by_key, self._dropped = dict(copied.by_key), set(copied.dropped)
+        self._former_owners = set(copied.former_owners)
 
     def items(self) -> list[tuple[CountKey, int]]:
         """Return the differences, in the order of their keys."""
@@ -102,3 +114,4 @@ class CountChanges:
         """Forget all differences."""
         self._by_key.clear()
         self._dropped.clear()
+        self._former_owners.clear()

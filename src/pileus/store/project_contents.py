@@ -7,6 +7,7 @@ from msgspec import Struct
 from pileus.domain.errors import Conflict
 from pileus.store import queries
 from pileus.store.compute import instance_stamps
+from pileus.store.count_changes import CountScope
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 from pileus.store.table_counts import TableCounts
@@ -139,6 +140,7 @@ async def remove(tx: Tx, project_id: int) -> None:
     tx.saved_instances.clear()
     for table, of_project in DELETION_ORDER.items():
         await TableCounts(table).delete(tx, of_project, project_id=project_id)
+    tx.count_changes.drop_zeros(CountScope.PROJECT, project_id)
 
 
 async def list_regions_and_ids(tx: Tx, table: str, project_id: int) -> list[tuple[int, str]]:

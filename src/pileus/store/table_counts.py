@@ -187,6 +187,12 @@ def _add(tx: Tx, difference: tuple[CountKey, int] | None, sign: int) -> None:
 
 DROP = "DELETE FROM resource_counts WHERE scope = :scope AND region_id = 0 AND owner_id = 0 AND name = :name"
 
+DROP_ZEROS = """
+DELETE FROM resource_counts WHERE scope = :scope AND owner_id = :owner_id AND value = 0
+    AND region_id IN (SELECT 0 UNION ALL SELECT region_id FROM region_drivers)
+"""
+"""The regions, each of which has a driver, because the key of the table begins with them."""
+
 
 async def write_count_changes(tx: Tx) -> None:
     """Write the differences that a transaction has noted; the last statement of each transaction."""
@@ -200,6 +206,8 @@ async def write_count_changes(tx: Tx) -> None:
         await tx.send(statement, **dict(zip(names, values, strict=True)))
     for scope, name in tx.count_changes.dropped:
         await tx.send(DROP, scope=scope, name=name)
+    for scope, owner_id in tx.count_changes.former_owners:
+        await tx.send(DROP_ZEROS, scope=scope, owner_id=owner_id)
     tx.count_changes.clear()
 
 

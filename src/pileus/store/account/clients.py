@@ -7,6 +7,7 @@ from pileus.domain.errors import not_found
 from pileus.store import counters, queries
 from pileus.store.account import account_revisions
 from pileus.store.account.api_keys import REVOCATIONS
+from pileus.store.count_changes import CountScope
 from pileus.store.database import FOR_CHANGE, Tx
 from pileus.store.rows import Table
 
@@ -59,7 +60,8 @@ async def save_suspension(tx: Tx, client: Client) -> None:
 
 
 async def save_deletion(tx: Tx, client_id: int, now: int) -> None:
-    """Save that a tenant is deleted."""
+    """Save that a tenant is deleted, and drop its counts."""
+    tx.count_changes.drop_zeros(CountScope.TENANT, client_id)
     await account_revisions.bump(tx, client_id)
     await tx.send("UPDATE clients SET deleted_at = :now WHERE id = :id", id=client_id, now=now)
 
