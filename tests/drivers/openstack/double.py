@@ -3,9 +3,9 @@
 Responses to equal requests come in their recorded order, and the last one again and again. With
 `hides_past`, what was recorded before a change does not come after it.
 
-Three kinds of requests need no recording: whether all services answer after a failure, whether a resource that was
-created has a rival, and whether Octavia has failed to change a part. They do, it has only those that a test names, and
-Octavia has not.
+Four kinds of requests need no recording: whether all services answer after a failure, whether a resource that was
+created has a rival, whether Octavia has failed to change a part, and whether a cell of Nova does not answer. They do,
+it has only those that a test names, Octavia has not, and all cells do.
 """
 
 import json
@@ -23,6 +23,8 @@ NOT_RECORDED = 501
 CHECKS = tuple(SERVICE_CHECKS.values())
 """What is asked after a failure: whether all services answer. In recordings they do."""
 
+ALL_SERVERS = "/servers"
+"""What is asked before a server counts as absent: whether there are servers of a cell that does not answer."""
 FAILED_PARTS = f"provisioning_status={ProvisioningStatus.ERROR.value}"
 
 
@@ -95,5 +97,7 @@ class _Handler(ExchangeHandler):
         if self.command == "GET" and self.path.endswith(FAILED_PARTS):
             kind = urlsplit(self.path).path.rpartition("/")[2]
             return Exchange(key, HTTPStatus.OK, {"Content-Type": "application/json"}, json.dumps({kind: []}))
+        if self.command == "GET" and self.path.endswith(ALL_SERVERS):
+            return Exchange(key, HTTPStatus.OK, {"Content-Type": "application/json"}, json.dumps({"servers": []}))
         self.server.unknown.append(key)
         return Exchange(key, NOT_RECORDED, {}, "")

@@ -95,7 +95,9 @@ class ServerLifecycle:
     async def ensure_no_machine(self, machine_id: str) -> None:
         """Delete a server, its ports and its key; its volumes stay."""
         server = await self._servers.find(machine_id)
-        if server is not None:
+        if server is None:
+            await self._servers.check_cells()
+        else:
             await self._delete(server)
         await self._devices.delete_ports(machine_id)
         await self._delete_key(machine_id)
@@ -111,7 +113,10 @@ class ServerLifecycle:
         if not machine_ids:
             return []
         existing = {machine_id_of(server) async for server in self._list_servers()}
-        return [machine_id for machine_id in machine_ids if machine_id not in existing]
+        missing = [machine_id for machine_id in machine_ids if machine_id not in existing]
+        if missing:
+            await self._servers.check_cells()
+        return missing
 
     async def _list_servers(self) -> AsyncIterator[Json]:
         marker: dict[str, str] = {}

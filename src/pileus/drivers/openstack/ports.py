@@ -44,6 +44,8 @@ class NeutronPorts:
         if port is None:
             return
         server = await self._servers.find(machine_id)
+        if server is None and port["device_id"]:
+            await self._servers.check_cells()
         if server is not None and port["device_id"] == server["id"]:
             await self._detach(await self._servers.wait_until_idle(server), port)
         await self._cloud.delete("network", f"/ports/{port['id']}")

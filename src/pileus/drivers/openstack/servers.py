@@ -8,10 +8,12 @@ from pileus.drivers.openstack.cloud import Json, OpenstackCloud, OpenstackError
 from pileus.drivers.openstack.names import engine_name
 from pileus.drivers.openstack.power import ACTIONS, Action
 from pileus.drivers.openstack.waits import Waits
-from pileus.drivers.protocols.errors import DriverError
+from pileus.drivers.protocols.errors import DriverError, DriverUnreachable
 
 TASK_STATE = "OS-EXT-STS:task_state"
 BUSY = frozenset({"BUILD", "DELETED", "SOFT_DELETED"})
+UNKNOWN = "UNKNOWN"
+"""The status of a server whose cell does not answer."""
 MOST_ACTIONS = 6
 """The longest way from a status to another one has three actions; each may fail once."""
 
@@ -37,8 +39,18 @@ class OpenstackServers:
         """Return the server of a machine. Raises DriverError if there is none."""
         server = await self.find(machine_id)
         if server is None:
+            await self.check_cells()
             raise DriverError(f"Machine {machine_id} does not exist", retryable=False)
         return server
+
+    async def check_cells(self) -> None:
+        """Check that OpenStack lists all servers, before one counts as absent. Raises DriverUnreachable.
+
+        While the database of a cell does not answer, lists with a filter or a limit have none of its servers, and a
+        list without has their ids alone. That one ends after a number of servers that OpenStack sets, usually 1000.
+        """
+        for server in (await self._cloud.get("compute", "/servers"))["servers"]:
+            _require_complete(server)
 
     async def act(self, server: Json, action: Action) -> None:
         """Start an action, which goes on in the background."""
@@ -56,7 +68,7 @@ class OpenstackServers:
         """Wait for a condition of a server, and return it; None if it is deleted meanwhile."""
 
         def has_ended(answer: Json | None) -> bool:
-            return answer is None or _is_gone(answer) or is_reached(answer["server"])
+            return answer is None or _is_gone(answer) or is_reached(_require_complete(answer["server"]))
 
         answer = await self._waits.wait_until(
             partial(self._cloud.find, "compute", f"/servers/{server['id']}"), has_ended, subject
@@ -89,8 +101,7 @@ class OpenstackServers:
                 raise
 
     async def _read(self, server_id: str) -> Json:
-        server: Json = (await self._cloud.get("compute", f"/servers/{server_id}"))["server"]
-        return server
+        return _require_complete((await self._cloud.get("compute", f"/servers/{server_id}"))["server"])
 
 
 def is_idle(server: Json) -> bool:
@@ -102,6 +113,12 @@ def reason_of(server: Json) -> str:
     """Return the fault of a server in words that follow its status."""
     fault: dict[str, Any] = server.get("fault") or {}
     return f": {fault['message']}" if fault.get("message") else ""
+
+
+def _require_complete(server: Json) -> Json:
+    if server.get("status") == UNKNOWN and "name" not in server:
+        raise DriverUnreachable(f"OpenStack does not reach the cell of server {server['id']}")
+    return server
 
 
 def _is_gone(answer: Json | None) -> bool:

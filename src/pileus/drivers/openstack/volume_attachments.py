@@ -21,6 +21,8 @@ class CinderAttachments:
     async def ensure_no_volume_attachment(self, machine_id: str, volume_id: str) -> None:
         """Detach a volume from a machine. OpenStack refuses that for the boot volume."""
         server, volume = await self._servers.find(machine_id), await self._volumes.find(volume_id)
+        if server is None and volume is not None and server_ids_of(volume):
+            await self._servers.check_cells()
         if server is None or volume is None:
             return
         if server["id"] in server_ids_of(volume):
