@@ -16,6 +16,10 @@ from pileus.drivers.protocols.errors import DriverError
 
 REQUEST = "pileus:request"
 """The metadata key of the last restart or installation."""
+START = "pileus:start"
+"""The metadata key of the last restart that has begun to start a server which did not run."""
+NOTING_STATUSES = frozenset({Status.SHUTOFF, Status.SUSPENDED, Status.PAUSED})
+"""Statuses besides ACTIVE in which OpenStack sets the metadata of a server; it refuses that in others."""
 LOST_HOST_STATUSES = frozenset({"UNKNOWN", "DOWN"})
 """Statuses of hosts that have died, or that an administrator has declared dead."""
 NO_HOST = "No valid host was found"
@@ -58,15 +62,19 @@ class ServerLifecycle:
     async def ensure_restarted_machine(self, machine: MachineSpec, request_id: str, *, hard: bool) -> None:
         """Restart a server once for a request. A crash before the request is noted can restart it again."""
         server = await self._servers.wait_until_idle(await self._servers.require(machine.id))
-        if server["metadata"].get(REQUEST) == request_id:
+        noted = server["metadata"]
+        if noted.get(REQUEST) == request_id:
             return
-        if server["status"] == Status.ACTIVE:
+        if server["status"] == Status.ACTIVE and noted.get(START) != request_id:
             await self._servers.act(server, HARD_REBOOT if hard else SOFT_REBOOT)
-            await self._note_request(server, request_id)
+            await self._note(server, REQUEST, request_id)
             await self._servers.bring_to(server, Status.ACTIVE)
-        else:
-            await self.ensure_started_machine(machine)
-            await self._note_request(server, request_id)
+            return
+        if server["status"] in NOTING_STATUSES:
+            # A start can take several calls. The last one finds a server that runs, and must not restart it.
+            await self._note(server, START, request_id)
+        await self.ensure_started_machine(machine)
+        await self._note(server, REQUEST, request_id)
 
     async def ensure_rebuilt_machine(self, machine: MachineSpec, request_id: str) -> None:
         """Install the image of a bare metal server again, once for a request."""
@@ -185,8 +193,8 @@ class ServerLifecycle:
         await self._cloud.delete("compute", f"/servers/{server['id']}")
         await self._servers.wait_until_gone(server)
 
-    async def _note_request(self, server: Json, request_id: str) -> None:
-        await self._cloud.post("compute", f"/servers/{server['id']}/metadata", {"metadata": {REQUEST: request_id}})
+    async def _note(self, server: Json, key: str, request_id: str) -> None:
+        await self._cloud.post("compute", f"/servers/{server['id']}/metadata", {"metadata": {key: request_id}})
 
 
 def has_been_built(server: Json) -> bool:
