@@ -68,18 +68,19 @@ class CatalogueNames:
 
         If OpenStack does not know the id any more, the flavor may have been created again: it is looked up once more.
         """
-        flavor_id = await self._require_flavor_id(name)
+        flavor_id = await self.require_flavor_id(name)
         try:
             return await send(flavor_id)
         except OpenstackError as error:
             if error.status_code not in {BAD_REQUEST, NOT_FOUND} or flavor_id not in str(error):
                 raise
             self._flavor_ids = {}
-            if (new_id := await self._require_flavor_id(name)) == flavor_id:
+            if (new_id := await self.require_flavor_id(name)) == flavor_id:
                 raise
         return await send(new_id)
 
-    async def _require_flavor_id(self, name: str) -> str:
+    async def require_flavor_id(self, name: str) -> str:
+        """Return the id that a flavor in OpenStack had when it was looked up. Raises DriverError if there was none."""
         if name not in self._flavor_ids:
             flavors = await list_items(self._cloud, FLAVORS, {})
             self._flavor_ids = {flavor["name"]: flavor["id"] for flavor in flavors}

@@ -31,6 +31,6 @@ async def list_items(cloud: OpenstackCloud, place: CloudList, first: Mapping[str
 
 def _next_page(page: Json) -> dict[str, str] | None:
     """Return the parameters of the next page. Glance names it directly, others in a list of links."""
-    links = next((value for name, value in page.items() if name.endswith("_links")), [])
+    links: list[Json] = next((value for name, value in page.items() if name.endswith("_links")), [])
     following = page.get("next") or next((link["href"] for link in links if link["rel"] == "next"), None)
     return dict(parse_qsl(urlsplit(following).query)) if following else None

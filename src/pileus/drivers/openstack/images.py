@@ -93,7 +93,7 @@ class GlanceImages:
     async def _find_active(self, image_id: str, volume_id: str | None) -> Json | None:
         """Return an image that is complete, or that a volume is still copied to."""
         for image in await self._images.find_all(image_id):
-            ended = image
+            ended: Json | None = image
             if image["status"] in BEGUN | {QUEUED} and CHECKSUM not in image:
                 read = partial(self._read_copy, image["id"], volume_id)
                 ended = await self._waits.wait_until(read, _has_ended, f"image {image['id']}")
