@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from pileus.drivers.protocols.errors import NotYetDone
 from pileus.tasks.operation import SAVE_INTERVAL, Operation, Step, StepFunction, TaskContext
 from pileus.tasks.operations import OPERATIONS
 from tests.tasks.workers import Clock, final_error
@@ -72,6 +73,21 @@ def forbidden(step: AnyStep) -> AnyStep:
         raise AssertionError(f"{step.name!r} has finished already")
 
     return replace(step, do=fail)
+
+
+def unchanged(step: AnyStep) -> AnyStep:
+    return step
+
+
+def not_yet_done_once(step: AnyStep) -> AnyStep:
+    """Let the driver be not yet done after the effect of the step."""
+    waits = [NotYetDone(1)]
+
+    async def wait(_: TaskContext[Any]) -> None:
+        if waits:
+            raise waits.pop()
+
+    return replace(step, do=_after(step.do, wait))
 
 
 def _after(first: Do, then: Do) -> Do:

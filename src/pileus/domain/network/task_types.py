@@ -121,9 +121,10 @@ class AttachOrDetachInterfaceArgs(Struct, frozen=True, kw_only=True):
 
 
 class UpdatePortSecurityArgs(Struct, frozen=True, kw_only=True):
-    """Ports whose security groups or port security have changed."""
+    """Ports whose security groups or port security have changed, and the instance that had them then, if any."""
 
     port_ids: list[str]
+    instance_id: str | None = None
 
 
 class UpdateAddressPairsArgs(PortTaskArgs, frozen=True, kw_only=True):

@@ -73,7 +73,7 @@ async def _add_group(tx: Tx, ctx: Context, instance_id: str, group: SecurityGrou
     port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id) if port.port_security_enabled]
     for port_id in port_ids:
         await _add_group_to_port(tx, port_id, group)
-    return await start_port_security_update(tx, ctx, port_ids, ctx.new_ordered_id())
+    return await start_port_security_update(tx, ctx, port_ids, instance_id, ctx.new_ordered_id())
 
 
 async def _add_group_to_port(tx: Tx, port_id: str, group: SecurityGroup) -> None:
@@ -92,6 +92,5 @@ async def _start_update(
     await write_audit_entry(
         tx, ctx, AuditEntry("instance", action, instance_id, {"ports_security_group_names": changes})
     )
-    return await start_port_security_update(
-        tx, ctx, [port.id for port in await ports.list_by_instance(tx, instance_id)], task_id
-    )
+    port_ids = [port.id for port in await ports.list_by_instance(tx, instance_id)]
+    return await start_port_security_update(tx, ctx, port_ids, instance_id, task_id)

@@ -74,9 +74,15 @@ async def set_port_security(tx: Tx, ctx: Context, port_id: str, task_id: str, *,
     await write_audit_entry(
         tx, ctx, AuditEntry("port", "enable_portsecurity" if enabled else "disable_portsecurity", port_id)
     )
-    return await start_port_security_update(tx, ctx, [port_id], task_id)
+    return await start_port_security_update(tx, ctx, [port_id], port.instance_id, task_id)
 
 
-async def start_port_security_update(tx: Tx, ctx: Context, port_ids: Sequence[str], task_id: str) -> Task:
-    """Start the task that applies the recorded security groups and port security of ports. It locks nothing."""
-    return await start_task(tx, ctx, task_id, UPDATE_PORTS, UpdatePortSecurityArgs(port_ids=list(port_ids)))
+async def start_port_security_update(
+    tx: Tx, ctx: Context, port_ids: Sequence[str], instance_id: str | None, task_id: str
+) -> Task:
+    """Start the task that applies the recorded security groups and port security of an instance's ports.
+
+    It locks nothing.
+    """
+    args = UpdatePortSecurityArgs(port_ids=list(port_ids), instance_id=instance_id)
+    return await start_task(tx, ctx, task_id, UPDATE_PORTS, args, data={"port_ids": args.port_ids})

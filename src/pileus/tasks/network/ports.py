@@ -1,10 +1,11 @@
 """Update the security groups, port security and allowed address pairs of ports.
 
 The records have their new values from the start of the task. An update of the security groups locks nothing and is not
-undone: concurrent tasks apply what is saved, and a failed update can be repeated. A failed update of the address pairs
-restores them.
+undone: concurrent tasks apply what is saved, and a failed update can be repeated. So it looks again after each change,
+and waits while another task attaches or detaches the port. A failed update of the address pairs restores them.
 """
 
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from pileus.domain.network.ports import Port
@@ -14,12 +15,19 @@ from pileus.domain.network.task_types import (
     UpdateAddressPairsArgs,
     UpdatePortSecurityArgs,
 )
-from pileus.drivers.protocols.network import SupportsInterfaces
+from pileus.drivers.protocols.errors import NotYetDone
+from pileus.drivers.protocols.network import NicSpec, SupportsInterfaces
+from pileus.store.compute import instances
 from pileus.store.database import Tx
 from pileus.store.network import ports
 from pileus.tasks.compute.machines import load_nic_spec, unlock_instance
 from pileus.tasks.network.security_groups import apply_default_groups
 from pileus.tasks.operation import Operation, Step, TaskContext
+
+AttachedInterface = tuple[str, NicSpec]
+"""The id of an instance and one of its interfaces."""
+LOCK_WAIT = 1.0
+"""Seconds until an update looks again whether another task still locks a port."""
 
 
 async def unlock_port(tx: Tx, port_id: str) -> None:
@@ -30,14 +38,40 @@ async def unlock_port(tx: Tx, port_id: str) -> None:
 
 async def _update_ports(ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
     """Send those ports to the driver that still exist and are attached."""
-    for port_id in ctx.args.port_ids:
-        async with ctx.db.read() as tx:
-            port = await ports.find(tx, port_id)
-            nic = await load_nic_spec(tx, port) if port else None
-        if port is None or nic is None or port.instance_id is None or not isinstance(ctx.driver, SupportsInterfaces):
-            continue
-        await apply_default_groups(ctx, nic.groups)
-        await ctx.driver.ensure_interface(port.instance_id, nic)
+    if isinstance(ctx.driver, SupportsInterfaces):
+        for port_id in ctx.args.port_ids:
+            await _apply_until_unchanged(ctx, ctx.driver, port_id)
+
+
+async def _apply_until_unchanged(
+    ctx: TaskContext[UpdatePortSecurityArgs], driver: SupportsInterfaces, port_id: str
+) -> None:
+    """Send an interface until its record is still the same afterwards.
+
+    The port may have been changed or detached while the driver worked, by a task that has ended before it.
+    """
+    sent: AttachedInterface | UnsetType | None = UNSET
+    while (interface := await _load_interface(ctx, port_id)) != sent:
+        if interface is not None:
+            instance_id, nic = interface
+            await apply_default_groups(ctx, nic.groups)
+            await driver.ensure_interface(instance_id, nic)
+        elif ctx.args.instance_id is not None:
+            await driver.ensure_no_interface(ctx.args.instance_id, port_id)
+        sent = interface
+
+
+async def _load_interface(ctx: TaskContext[UpdatePortSecurityArgs], port_id: str) -> AttachedInterface | None:
+    """Return the instance and the interface of a port, or None if it is not attached.
+
+    Raises NotYetDone while another task attaches or detaches it, or deletes its instance.
+    """
+    async with ctx.db.read() as tx:
+        port = await ports.find(tx, port_id)
+        instance = await instances.find(tx, port.instance_id) if port and port.instance_id else None
+        if (port and port.task_id) or (instance and instance.task_state == "deleting"):
+            raise NotYetDone(LOCK_WAIT)
+        return (instance.id, await load_nic_spec(tx, port)) if port and instance else None
 
 
 async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortSecurityArgs]) -> None:
