@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from pileus.domain.faults import FaultKind
+from pileus.store import faults
 from pileus.store.network import ddos_profiles, floating_ips, ports
 from pileus.store.storage import volumes
 from tests.builders import (
@@ -14,6 +16,7 @@ from tests.builders import (
     a_network,
     a_port,
     an_instance,
+    inject_fault,
     list_addresses,
     list_ports,
     list_user_actions,
@@ -22,6 +25,8 @@ from tests.builders import (
 from tests.creations import a_volume, count_resources, create_instance
 from tests.networks import a_routed_network
 from tests.orders import boot
+from tests.storage import a_volume as an_attached_volume
+from tests.storage import find_volume
 from tests.tenants import Tenant
 
 
@@ -213,3 +218,23 @@ async def test_an_instance_of_another_tenant_is_not_found(tenant: Tenant, strang
 
     assert (answer.status_code, answer.json()["message"]) == (404, f"Instance {instance.id} could not be found")
     assert place_of(stranger).project_id == instance.project_id
+
+
+async def test_volumes_that_a_failed_deletion_has_destroyed_never_become_available(tenant: Tenant) -> None:
+    instance = await an_instance(tenant)
+    kept, destroyed = await an_attached_volume(tenant, instance), await an_attached_volume(tenant, instance)
+    await inject_fault(tenant, FaultKind.FAIL, "delete_vm", "remove DDoS protection")
+    deleting = await delete_instance(tenant, instance.id, volumes=destroyed.id)
+    assert (await tenant.wait_for_task(deleting.json()["tasks"][0]))["state"] == "ERROR"
+    failed = [await find_volume(tenant, volume) for volume in (kept, destroyed)]
+    await tenant.running.app_state.db.write(faults.remove_all)
+
+    await tenant.wait_until_finished(await delete_instance(tenant, instance.id))
+
+    remaining = [await find_volume(tenant, volume) for volume in (kept, destroyed)]
+    assert [volume and (volume.status, volume.task_id) for volume in failed] == [
+        ("in-use", None),
+        ("error_deleting", None),
+    ]
+    assert [volume and volume.status for volume in remaining] == ["available", "error_deleting"]
+    await tenant.wait_until_finished(await tenant.api.delete(tenant.path("volumes", destroyed.id)))

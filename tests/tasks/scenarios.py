@@ -97,7 +97,8 @@ async def _delete_vm(tenant: Tenant) -> SendRequest:
     instance = await an_instance(tenant)
     _, (subnet,) = await a_network(tenant)
     await a_floating_ip(tenant, await a_port(tenant, subnet, instance))
-    return request("DELETE", tenant.path("instances", instance.id) + "?delete_floatings=true")
+    volume = await a_volume(tenant, instance)
+    return request("DELETE", f"{tenant.path('instances', instance.id)}?delete_floatings=true&volumes={volume.id}")
 
 
 async def _delete_bm(tenant: Tenant) -> SendRequest:

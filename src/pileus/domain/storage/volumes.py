@@ -48,7 +48,8 @@ class SnapshotStatus(StrEnum):
 
 FREE_STATUSES = frozenset({VolumeStatus.AVAILABLE})
 USABLE_STATUSES = FREE_STATUSES | {VolumeStatus.IN_USE}
-DELETABLE_STATUSES = FREE_STATUSES | {VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING}
+FAILED_STATUSES = frozenset({VolumeStatus.ERROR, VolumeStatus.ERROR_DELETING})
+DELETABLE_STATUSES = FREE_STATUSES | FAILED_STATUSES
 DELETABLE_SNAPSHOT_STATUSES = frozenset({SnapshotStatus.AVAILABLE, SnapshotStatus.ERROR, SnapshotStatus.ERROR_DELETING})
 RETYPABLE_TYPES = ("ssd_hiiops", "standard")
 

@@ -11,7 +11,7 @@ from pileus.domain.compute.task_types import DELETE_BAREMETAL, DELETE_VM, Delete
 from pileus.domain.context import Context
 from pileus.domain.errors import invalid
 from pileus.domain.network.floating_ips import FloatingIP
-from pileus.domain.storage.volumes import Volume, VolumeStatus
+from pileus.domain.storage.volumes import FAILED_STATUSES, Volume, VolumeStatus
 from pileus.domain.tasks import Task
 from pileus.services.compute.instances import GetInstance
 from pileus.services.network.ddos_profiles import lock_profiles_of_floating_ips, lock_profiles_of_ports
@@ -138,14 +138,17 @@ async def _list_floating_ips(tx: Tx, ids: Collection[str]) -> Sequence[FloatingI
 
 
 async def _remove_volumes(tx: Tx, attached: Sequence[Volume], now: int, volume_ids: Collection[str]) -> None:
-    """Remove the detached volumes with these ids, whose usage is saved, and release the others."""
+    """Remove the detached volumes with these ids, whose usage is saved, and release the others.
+
+    Those in error stay so: a failed deletion may have destroyed their data.
+    """
     for volume in attached:
         if volume.id in volume_ids:
             await tags.remove(tx, volume.id)
             await volumes.remove(tx, volume.id)
         else:
-            available = replace(volume, status=VolumeStatus.AVAILABLE.value, task_id=None, updated_at=now)
-            await volumes.save(tx, volume, available)
+            status = VolumeStatus(volume.status) if volume.status in FAILED_STATUSES else VolumeStatus.AVAILABLE
+            await volumes.save(tx, volume, volume.unlocked_with_status(status, now))
 
 
 async def _lock_volumes(

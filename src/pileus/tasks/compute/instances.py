@@ -1,7 +1,8 @@
 """Create, delete, resize and rebuild instances, virtual machines and bare metal servers alike.
 
 A failed creation leaves nothing behind. Deleting and rebuilding cannot be undone: after a failure the instance is in
-ERROR, and can be deleted or rebuilt again. While an instance is resized, its record has the new flavor already.
+ERROR, and can be deleted or rebuilt again; volumes whose deletion had begun are in `error_deleting`. While an instance
+is resized, its record has the new flavor already.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from pileus.domain.compute.task_types import (
 )
 from pileus.domain.errors import Conflict
 from pileus.domain.network.floating_ips import FloatingIP
+from pileus.domain.storage.volumes import VolumeStatus
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.compute import SupportsHosts
 from pileus.drivers.protocols.errors import DriverError
@@ -172,9 +174,18 @@ async def _delete_volumes(ctx: TaskContext[DeleteInstanceArgs]) -> None:
     if not isinstance(ctx.driver, SupportsVolumes):
         return
     await _release_volumes(ctx, ctx.driver)
+    if ctx.args.volumes:
+        await ctx.write(partial(_save_volumes_as_deleting, ctx))
     for volume_id in ctx.args.volumes:
         await delete_volume_snapshots(ctx, volume_id)
         await ctx.driver.ensure_no_volume(volume_id)
+
+
+async def _save_volumes_as_deleting(ctx: TaskContext[DeleteInstanceArgs], tx: Tx) -> None:
+    """Save before the first volume is destroyed that their data may be gone."""
+    for volume_id in ctx.args.volumes:
+        volume = await volumes.require(tx, volume_id)
+        await volumes.save(tx, volume, replace(volume, status=VolumeStatus.DELETING.value, updated_at=ctx.now()))
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) -> None:
@@ -206,7 +217,9 @@ async def _save_deletion_failed(tx: Tx, ctx: TaskContext[DeleteInstanceArgs]) ->
     await ddos_profiles.unlock_profiles(tx, ctx)
     await instances.save(tx, instance, instance.with_status(Status.ERROR, ctx.now()).unlocked())
     for _, volume in await attachments.list_with_volumes(tx, instance.id):
-        await volumes.save(tx, volume, replace(volume, task_id=None))
+        is_deleting = volume.status == VolumeStatus.DELETING
+        failed = volume.unlocked_with_status(VolumeStatus.ERROR_DELETING, ctx.now())
+        await volumes.save(tx, volume, failed if is_deleting else replace(volume, task_id=None))
     for floating_ip in await floating_ips.list_by_instance(tx, instance.id):
         await floating_ips.save(tx, floating_ip, replace(floating_ip, task_id=None))
     for volume_id in ctx.args.volumes:
