@@ -189,6 +189,24 @@ async def test_a_locked_snapshot_cannot_be_changed(tenant: Tenant) -> None:
     await tenant.wait_until_finished(answer)
 
 
+async def test_a_snapshot_stays_while_a_volume_is_created_from_it(tenant: Tenant) -> None:
+    volume = await a_volume(tenant)
+    snapshot = await a_snapshot(tenant, volume)
+    snapshot_path, volume_path = tenant.path("snapshots", snapshot.id), tenant.path("volumes", volume.id)
+    await inject_fault(tenant, FaultKind.HOLD, "create_volume")
+    body = {"name": "copy", "source": "snapshot", "snapshot_id": snapshot.id}
+    creating = await tenant.api.post(tenant.path("volumes"), json=body)
+
+    refused = [await tenant.api.delete(path) for path in (snapshot_path, volume_path)]
+
+    assert [answer.status_code for answer in refused] == [409, 409]
+    assert "is being created from it" in refused[0].json()["message"]
+    await tenant.running.app_state.db.write(faults.remove_all)
+    await tenant.wait_until_finished(creating)
+    await tenant.wait_until_finished(await tenant.api.delete(snapshot_path))
+    await tenant.wait_until_finished(await tenant.api.delete(volume_path))
+
+
 async def test_another_tenants_snapshots_are_not_found(tenant: Tenant, stranger: Tenant) -> None:
     snapshot = await a_snapshot(tenant, await a_volume(tenant))
 

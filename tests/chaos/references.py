@@ -78,7 +78,7 @@ NO_RACE = {
     "usage_records.resource_id": "a fact of the past",
     "user_actions.project_id": "a fact of the past",
     "volumes.image_id": "a fact of the past: while a volume needs it, `find_dependent_resource` refuses its deletion",
-    "volumes.snapshot_id": "a fact of the past: volumes survive the snapshot that they were created from",
+    "volumes.snapshot_id": "a fact of the past: while a volume is being created from it, its deletion is refused",
 }
 
 COLUMNS = """

@@ -235,20 +235,28 @@ async def test_snapshots_wait_while_their_tenant_cannot_be_copied(schedule_bench
     assert await schedule_bench.scheduler().start_due_tasks() == 1
 
 
-async def test_a_snapshot_that_cannot_be_deleted_is_retried_later(schedule_bench: ScheduleBench) -> None:
+@pytest.mark.parametrize("is_source", [False, True])
+async def test_a_snapshot_that_cannot_be_deleted_is_retried_later(
+    schedule_bench: ScheduleBench, *, is_source: bool
+) -> None:
+    """It is still being created, or a volume is being created from it."""
     await schedule_bench.add_schedule(a_volume(), max_quantity=1)
     await schedule_bench.run_hours(1)
-    await schedule_bench.bench.db.write(lambda tx: schedules.remove(tx, "s-1"))
+    db, clock = schedule_bench.bench.db, schedule_bench.bench.clock
+    await db.write(lambda tx: schedules.remove(tx, "s-1"))
     (snapshot,) = await schedule_bench.snapshots()
-    broken = replace(snapshot, status=SnapshotStatus.ERROR.value, expires_at=schedule_bench.bench.clock())
-    creating = replace(broken, status=SnapshotStatus.CREATING.value)
-    await schedule_bench.bench.db.write(lambda tx: snapshots.save(tx, snapshot, creating))
+    status = SnapshotStatus.AVAILABLE if is_source else SnapshotStatus.CREATING
+    expired = replace(snapshot, status=status.value, expires_at=clock())
+    await db.write(lambda tx: snapshots.save(tx, snapshot, expired))
+    copy = a_volume(id="copy", snapshot_id=snapshot.id, status="creating" if is_source else "available")
+    await db.write(lambda tx: volumes.add(tx, copy))
 
     assert await schedule_bench.run_due() == 0
     (current,) = await schedule_bench.snapshots()
-    assert current.expires_at == schedule_bench.bench.clock() + RETRY_DELAY
-    await schedule_bench.bench.db.write(lambda tx: snapshots.save(tx, current, replace(current, status="available")))
-    schedule_bench.bench.clock.advance(RETRY_DELAY)
+    assert (current.status, current.expires_at) == (status, clock() + RETRY_DELAY)
+    await db.write(lambda tx: snapshots.save(tx, current, replace(current, status="available")))
+    await db.write(lambda tx: volumes.save(tx, copy, replace(copy, status="available")))
+    clock.advance(RETRY_DELAY)
     await schedule_bench.run_due()
 
     assert await schedule_bench.snapshots() == []

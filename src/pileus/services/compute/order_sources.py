@@ -21,7 +21,7 @@ from pileus.store.storage import snapshots, volumes
 
 
 async def resolve_order_references(tx: Tx, ctx: Context, drivers: RegionDrivers, order: InstanceOrder) -> ResolvedOrder:
-    """Look up all that an order refers to, and lock its images. Raises NotFound, Invalid, Conflict or NoCapacity.
+    """Look up all that an order refers to, and lock its sources. Raises NotFound, Invalid, Conflict or NoCapacity.
 
     A region without capacity for the flavor refuses the order before its other references are read.
     """
@@ -38,7 +38,7 @@ async def resolve_order_references(tx: Tx, ctx: Context, drivers: RegionDrivers,
 async def resolve_volume_sources(
     tx: Tx, ctx: Context, new_volumes: Sequence[NewVolume], *, unknown_image: type[Invalid | NotFound] = NotFound
 ) -> VolumeSourceRecords:
-    """Look up what new volumes are created from, and lock the images.
+    """Look up what new volumes are created from, and lock the images and snapshots.
 
     Raises NotFound, `unknown_image` or Conflict.
     """
@@ -47,7 +47,7 @@ async def resolve_volume_sources(
         await volumes.get(tx, place, volume_id) for volume_id in source_ids_of_kind(new_volumes, VolumeSource.EXISTING)
     ]
     taken = [
-        await snapshots.get(tx, place, snapshot_id)
+        await snapshots.get_for_use(tx, place, snapshot_id)
         for snapshot_id in source_ids_of_kind(new_volumes, VolumeSource.SNAPSHOT)
     ]
     origins = [volume for snapshot in taken if (volume := await volumes.find(tx, snapshot.volume_id))]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
+from pileus.domain.errors import Conflict
 from pileus.domain.patches import ResourcePatch
 from pileus.domain.storage.task_types import CREATE_SNAPSHOT, DELETE_SNAPSHOT, CreateSnapshotArgs, DeleteSnapshotArgs
 from pileus.domain.storage.volumes import Snapshot, new_snapshot
@@ -78,6 +79,8 @@ async def delete_snapshot(tx: Tx, ctx: Context, snapshot_id: str, task_id: str) 
     """Lock the snapshot and start the task that deletes it. Raises NotFound or Conflict."""
     snapshot = await snapshots.get(tx, ctx.place, snapshot_id)
     await snapshots.save(tx, snapshot, snapshot.deleting(task_id, ctx.now()))
+    if new_volume_id := await snapshots.find_new_volume_id(tx, ctx.place, snapshot_id):
+        raise Conflict(f"Snapshot {snapshot_id} is in use: volume {new_volume_id} is being created from it")
     args, data = DeleteSnapshotArgs(snapshot_id=snapshot_id), {"snapshot_id": snapshot_id}
     entry = AuditEntry("snapshot", "delete", snapshot_id, name=snapshot.name)
     return await start_task(tx, ctx, task_id, DELETE_SNAPSHOT, args, data=data, entry=entry)

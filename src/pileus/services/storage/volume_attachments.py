@@ -2,6 +2,7 @@
 
 from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.context import Context
+from pileus.domain.errors import Conflict
 from pileus.domain.storage.attachments import plan_attachment, require_volumes_changeable
 from pileus.domain.storage.task_types import ATTACH_VOLUME, DETACH_VOLUME, AttachOrDetachVolumeArgs
 from pileus.domain.storage.volumes import Volume
@@ -58,6 +59,12 @@ async def detach_volume(tx: Tx, ctx: Context, volume_id: str, instance_id: str, 
 
 
 async def lock_all_snapshots_for_deletion(tx: Tx, ctx: Context, volume_id: str, task_id: str) -> None:
-    """Lock all snapshots of a volume that is deleted."""
-    for snapshot in await snapshots.list_by_volume(tx, volume_id):
+    """Lock all snapshots of a volume that is deleted.
+
+    Raises Conflict if one is locked, or a volume is being created from it.
+    """
+    existing = await snapshots.list_by_volume(tx, volume_id)
+    for snapshot in existing:
         await snapshots.save(tx, snapshot, snapshot.deleting(task_id, ctx.now()))
+    if existing and (new_volume_id := await snapshots.find_new_volume_id_of_any(tx, ctx.place, volume_id)):
+        raise Conflict(f"A snapshot of volume {volume_id} is in use: volume {new_volume_id} is being created from it")

@@ -7,7 +7,7 @@ from msgspec import Struct
 from pileus.domain.places import Place
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import queries, scoped
-from pileus.store.database import FOR_CHANGE, Tx
+from pileus.store.database import FOR_CHANGE, FOR_USE, Tx
 from pileus.store.rows import Table
 
 KIND = "snapshot"
@@ -48,6 +48,27 @@ async def get_for_change(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
     return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id, lock=FOR_CHANGE)
 
 
+async def get_for_use(tx: Tx, place: Place, snapshot_id: str) -> Snapshot:
+    """Return a snapshot of a place like `get`; nobody changes or deletes it until the transaction ends."""
+    return await scoped.get(tx, TABLE, "Snapshot", place, snapshot_id, lock=FOR_USE)
+
+
+async def find_for_change(tx: Tx, snapshot_id: str) -> Snapshot | None:
+    """Return a snapshot, or None; nobody else uses it until the transaction ends."""
+    return await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=snapshot_id)
+
+
+async def find_new_volume_id(tx: Tx, place: Place, snapshot_id: str) -> str | None:
+    """Return the id of a volume that is being created from a snapshot, or None."""
+    return await _find_new_volume_id(tx, place, ":snapshot_id", snapshot_id=snapshot_id)
+
+
+async def find_new_volume_id_of_any(tx: Tx, place: Place, volume_id: str) -> str | None:
+    """Return the id of a volume that is being created from a snapshot of another volume, or None."""
+    of_volume = "SELECT id FROM snapshots WHERE volume_id = :volume_id"
+    return await _find_new_volume_id(tx, place, of_volume, volume_id=volume_id)
+
+
 async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
     """Return a volume's snapshots, oldest first."""
     return await TABLE.find(tx, "volume_id = :volume_id ORDER BY created_at, id", volume_id=volume_id)
@@ -57,3 +78,9 @@ async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, off
     """Return the number of matching snapshots and one page of them, newest first."""
     latest = queries.order_by_expression("created_at.desc")
     return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
+
+
+async def _find_new_volume_id(tx: Tx, place: Place, snapshot_ids: str, **values: str) -> str | None:
+    where = f"{scoped.IN_PLACE} AND status = 'creating' AND snapshot_id IN ({snapshot_ids})"
+    row = await tx.one(f"SELECT id FROM volumes WHERE {where} LIMIT 1", **values, **scoped.place_parameters(place))
+    return None if row is None else str(row[0])

@@ -210,8 +210,11 @@ class Scheduler:
         return True
 
     async def _delete_snapshot(self, snapshot_id: str, tx: Tx) -> bool:
-        """Start the task and return True; return False if the snapshot is locked, gone or to be kept longer."""
-        snapshot = await snapshots.find(tx, snapshot_id)
+        """Start the task and return True; return False if the snapshot is in use, locked, gone or to be kept longer.
+
+        What is in use or locked is tried again later.
+        """
+        snapshot = await snapshots.find_for_change(tx, snapshot_id)
         if snapshot is None or snapshot.expires_at is None or snapshot.expires_at > self.clock.now():
             return False
         now = self.clock.time_of(snapshot.expires_at)
@@ -226,6 +229,8 @@ class Scheduler:
         try:
             deleting = retried_later.deleting(task.id, now)
         except Conflict:
+            deleting = None
+        if deleting is None or await snapshots.find_new_volume_id(tx, snapshot.place, snapshot_id):
             await snapshots.save(tx, snapshot, retried_later)
             return False
         await snapshots.save(tx, snapshot, deleting)
