@@ -152,9 +152,9 @@ async def add_router_interface(
     return port
 
 
-async def check_no_floating_ip_uses_router(tx: Tx, router: Router, subnet: Subnet | None = None) -> None:
-    """Raise Conflict if a floating IP goes through the router, or through its interface in `subnet` if given."""
-    floating_ip_id = await routers.find_floating_ip_id_through_router(tx, router.id, subnet.id if subnet else None)
+async def check_no_floating_ip_uses_router(tx: Tx, router: Router, subnet_id: str | None = None) -> None:
+    """Raise Conflict if a floating IP goes through the router, or through its interface in a subnet if given."""
+    floating_ip_id = await routers.find_floating_ip_id_through_router(tx, router.id, subnet_id)
     if floating_ip_id is not None:
         raise Conflict(f"Router {router.id} is used by floating IP {floating_ip_id}: unassign it first")
 
@@ -210,7 +210,7 @@ async def _require_removable_interface(tx: Tx, router: Router, subnet: Subnet) -
     for interface in await router_interfaces.list_by_subnet(tx, subnet.id):
         if interface.port.router_id == router.id and not interface.port.gateway:
             rules.check_no_route_via_subnet(router.routes, subnet)
-            await check_no_floating_ip_uses_router(tx, router, subnet)
+            await check_no_floating_ip_uses_router(tx, router, subnet.id)
             return interface
     raise NotFound(f"Subnet {subnet.id} is not attached to router {router.id}")
 

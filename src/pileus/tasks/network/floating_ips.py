@@ -1,8 +1,8 @@
 """Create, update, delete and convert floating IPs.
 
 The address is allocated from the start of a creation; a failure frees it again. A failure of another operation leaves
-the floating IP as it was. An update is saved when the driver has applied it; it fails if the port has been deleted or
-has got another floating IP by then.
+the floating IP as it was. An update is saved when the driver has applied it; it fails if the port has been deleted, has
+got another floating IP or has lost its router by then.
 """
 
 from collections.abc import Iterable
@@ -106,23 +106,34 @@ async def _apply_update(ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateFloatingIPArgs]) -> None:
     floating_ip = await floating_ips.require(tx, ctx.args.floating_ip_id)
-    target = ctx.args.target or floating_ip.target
-    await _check_target_available(tx, floating_ip, target)
-    if target.router_id is not None and await routers.TABLE.lock_for_use(tx, target.router_id) is None:
-        raise Conflict(f"Router {target.router_id} was deleted meanwhile: floating IP {floating_ip.id} needs one")
+    target = floating_ip.target
+    if ctx.args.target and ctx.args.target != target:
+        target = await _resolve_target_again(tx, floating_ip, ctx.args.target)
     await floating_ips.save(tx, floating_ip, floating_ip.assigned_to(target, ctx.now()))
     if ctx.args.tags is not UNSET:
         await tags.patch(tx, floating_ips.KIND, ctx.task.place, floating_ip.id, ctx.args.tags)
 
 
-async def _check_target_available(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> None:
-    """Raise NotFound if the port lost its address, or Conflict if that got another floating IP, during the task."""
-    if target.port_id is None or target.fixed_ip_address is None or target == floating_ip.target:
-        return
-    if target.fixed_ip_address not in {address.ip for address in await ports.list_addresses(tx, target.port_id)}:
+async def _resolve_target_again(tx: Tx, floating_ip: FloatingIP, target: FloatingIPTarget) -> FloatingIPTarget:
+    """Return the target with the router that connects it now, which is locked for use.
+
+    Raises NotFound if the port lost its address during the task, or Conflict if that got another floating IP, or no
+    router connects it to an external network any more.
+    """
+    if target.port_id is None or target.fixed_ip_address is None:
+        return target
+    subnet_ids = {address.ip: address.subnet_id for address in await ports.list_addresses(tx, target.port_id)}
+    if target.fixed_ip_address not in subnet_ids:
         raise not_found("Port", target.port_id)
     if other := await floating_ips.find_by_fixed_address(tx, target.port_id, target.fixed_ip_address):
         raise Conflict(f"Floating IP {other.id} is assigned to port {target.port_id} already")
+    if target.router_id is None:
+        # Tasks of former versions name no router.
+        return target
+    router = await routers.find_router_with_gateway_for_use(tx, subnet_ids[target.fixed_ip_address])
+    if router is None:
+        raise Conflict(f"No router connects port {target.port_id} any more: floating IP {floating_ip.id} needs one")
+    return replace(target, router_id=router.id)
 
 
 async def _remove_deleted(tx: Tx, ctx: TaskContext[DeleteFloatingIPArgs]) -> None:

@@ -1,7 +1,7 @@
 """Create, update and delete routers and their interfaces in subnets.
 
 A failed creation leaves nothing behind; a failure of another operation leaves the router as it was. An update is
-saved when the driver has applied it.
+saved when the driver has applied it; it fails if a floating IP needs by then what it removes.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,6 +20,7 @@ from pileus.domain.network.task_types import (
 from pileus.domain.tasks import created_resources_by_kind
 from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.network import NicSpec, RouterSpec
+from pileus.services.network.routers import check_no_floating_ip_uses_router
 from pileus.store.database import Tx
 from pileus.store.network import router_interfaces, routers
 from pileus.tasks.capabilities import require_router_support
@@ -160,7 +161,8 @@ async def _apply(
 
 
 async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
-    router = await routers.require(tx, ctx.args.router_id)
+    router = await routers.TABLE.lock(tx, ctx.args.router_id)
+    await _check_no_floating_ip_loses_router(tx, router, ctx.args)
     for port_id in ctx.args.old:
         await router_interfaces.remove(tx, port_id)
     after = router.patched(ctx.args.patch)
@@ -170,6 +172,16 @@ async def _save_updated(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
         after.routes, await router_interfaces.list_subnets_of_interfaces(tx, interfaces), own_addresses
     )
     await routers.save(tx, router, after.activated(ctx.now()))
+
+
+async def _check_no_floating_ip_loses_router(tx: Tx, router: Router, args: UpdateRouterArgs) -> None:
+    """Raise Conflict if a floating IP was assigned during the task through what the update removes."""
+    if "external_network_id" in args.patch:
+        await check_no_floating_ip_uses_router(tx, router)
+    for interface in internal_interfaces(await router_interfaces.list_by_router(tx, router.id)):
+        if interface.port.id in args.old:
+            for address in interface.addresses:
+                await check_no_floating_ip_uses_router(tx, router, address.subnet_id)
 
 
 async def _remove_new_interfaces(tx: Tx, ctx: TaskContext[UpdateRouterArgs]) -> None:
