@@ -9,6 +9,8 @@ from pileus.domain.compute.images import Image
 from pileus.domain.storage.volumes import Snapshot
 from pileus.store import faults, project_contents
 from pileus.store.compute import images
+from pileus.store.load_balancers import load_balancers
+from pileus.store.network import ports
 from pileus.store.storage import snapshots, volumes
 from pileus.store.tables import OWN
 from pileus.tasks.operations import OPERATIONS
@@ -222,6 +224,28 @@ async def test_a_failed_deletion_leaves_the_project_usable_and_can_be_repeated(t
     assert left.status == ("ACTIVE" if step == "delete instances" else "ERROR")
     assert (await tenant.wait_until_finished(again))["state"] == "FINISHED"
     assert await contents_of(second, "instances") == []
+
+
+async def test_a_failed_deletion_restores_the_floating_ips_of_load_balancers(tenant: Tenant) -> None:
+    """But not those of instances, whose machines are gone."""
+    second = await new_project(tenant)
+    (instance_port,) = await list_ports(second, await an_instance(second))
+    ids = await a_balanced_tree(second)
+    async with tenant.running.app_state.db.read() as tx:
+        balancer = await load_balancers.require(tx, ids["load_balancer_id"])
+        vip_port = await ports.require(tx, balancer.vip_port_id)
+    floating_ips = [await a_floating_ip(second, port) for port in (vip_port, instance_port)]
+    driver = driver_of(tenant.running)
+    before = [await driver.find_floating_ip(floating_ip.id) for floating_ip in floating_ips]
+    fault = {"kind": "fail", "task_type": "delete_project", "step": "delete images"}
+    await tenant.api.post("/_pileus/faults", json=fault)
+
+    failed = await tenant.wait_for_task((await delete_project(tenant, second.project_id)).json()["tasks"][0])
+
+    after = [await driver.find_floating_ip(floating_ip.id) for floating_ip in floating_ips]
+    assert failed["state"] == "ERROR"
+    assert None not in before
+    assert after == [before[0], None]
 
 
 async def test_a_volume_that_could_not_be_destroyed_is_in_status_error(

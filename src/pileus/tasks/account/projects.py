@@ -2,7 +2,8 @@
 
 What has been deleted is not restored: after a failure the project stays with what is left in it, and can be deleted
 again. Instances without a machine, and volumes, images and snapshots whose deletion had begun, are then in error; DDoS
-profiles that were removed are inactive. Networks, routers, security groups and load balancers are restored.
+profiles that were removed are inactive. Networks, routers, security groups and load balancers are restored, and the
+floating IPs that are not assigned to instances.
 """
 
 from functools import partial
@@ -18,6 +19,7 @@ from pileus.drivers.protocols.compute import Compute
 from pileus.drivers.protocols.images import SupportsImages
 from pileus.drivers.protocols.load_balancers import SupportsLoadBalancers
 from pileus.drivers.protocols.network import (
+    FloatingIPSpec,
     NetworkSpec,
     SubnetSpec,
     SupportsDdosProtection,
@@ -31,8 +33,18 @@ from pileus.store import project_contents
 from pileus.store.account import metering, projects
 from pileus.store.compute import instances
 from pileus.store.database import Tx
-from pileus.store.network import ddos_profiles, networks, router_interfaces, routers, security_groups, subnets
+from pileus.store.network import (
+    ddos_profiles,
+    floating_ips,
+    networks,
+    ports,
+    router_interfaces,
+    routers,
+    security_groups,
+    subnets,
+)
 from pileus.tasks.load_balancers.changes import ensure_load_balancer, load_tree
+from pileus.tasks.network.floating_ips import floating_ip_spec
 from pileus.tasks.network.routers import add_interfaces, internal_interfaces, router_spec
 from pileus.tasks.network.security_groups import apply_group
 from pileus.tasks.operation import Operation, Step, TaskContext
@@ -58,9 +70,28 @@ async def _destroy_load_balancers(ctx: ProjectContext) -> None:
 
 
 async def _restore_load_balancers(ctx: ProjectContext) -> None:
+    """Restore the load balancers, and the floating IPs that are assigned to ports without an instance."""
     for driver, load_balancer_id in await _list_with_drivers(ctx, "load_balancers"):
         if isinstance(driver, SupportsLoadBalancers):
             await ensure_load_balancer(ctx, await load_tree(ctx, load_balancer_id))
+    for spec in await _list_floating_ips_without_machine(ctx):
+        driver = ctx.drivers.require(spec.region_id)
+        if isinstance(driver, SupportsFloatingIPs):
+            await driver.ensure_floating_ip(spec)
+
+
+async def _list_floating_ips_without_machine(ctx: ProjectContext) -> list[FloatingIPSpec]:
+    """Return the assigned floating IPs of the project, but not those of instances."""
+    async with ctx.db.scan() as tx:
+        existing_ports = await project_contents.list_records(tx, ports.TABLE, ctx.args.project_id)
+        port_ids = {port.id for port in existing_ports if port.instance_id is None}
+        assigned = [
+            floating_ip
+            for floating_ip in await project_contents.list_records(tx, floating_ips.TABLE, ctx.args.project_id)
+            if floating_ip.port_id in port_ids
+        ]
+        specs = [await floating_ip_spec(tx, floating_ip, floating_ip.target) for floating_ip in assigned]
+    return [spec for spec in specs if spec is not None]
 
 
 async def _destroy_snapshots(ctx: ProjectContext) -> None:
@@ -102,7 +133,7 @@ async def _destroy_security_groups(ctx: ProjectContext) -> None:
 
 
 async def _restore_security_groups(ctx: ProjectContext) -> None:
-    """Restore the security groups, but not the floating IPs' assignments: their machines are gone."""
+    """Restore the security groups; the floating IPs follow when the load balancers exist again."""
     async with ctx.db.scan() as tx:
         groups = await project_contents.list_records(tx, security_groups.TABLE, ctx.args.project_id)
         rules = await security_groups.list_rules_by_group(tx, [group.id for group in groups])
