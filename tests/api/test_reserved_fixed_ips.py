@@ -5,8 +5,20 @@ from typing import Any
 
 import pytest
 
+from pileus.domain.faults import FaultKind
 from pileus.domain.network.ports import Port
-from tests.builders import a_floating_ip, a_network, a_port, an_instance, driver_of, list_addresses
+from pileus.store import faults
+from tests.builders import (
+    a_floating_ip,
+    a_network,
+    a_port,
+    an_instance,
+    driver_of,
+    inject_fault,
+    list_addresses,
+    list_user_actions,
+    reload_instance,
+)
 from tests.networks import get_view
 from tests.storage import set_quotas
 from tests.tenants import REGION, Tenant
@@ -153,6 +165,35 @@ async def test_several_instances_share_a_virtual_ip(tenant: Tenant) -> None:
     assert (await tenant.api.patch(path, json={"is_vip": False})).json()["is_vip"] is False
     await tenant.wait_until_finished(await tenant.api.delete(path))
     assert (await tenant.api.get(path)).status_code == 404
+
+
+async def test_several_ports_of_one_instance_share_a_virtual_ip(tenant: Tenant) -> None:
+    network, (subnet,) = await a_network(tenant)
+    instance = await an_instance(tenant)
+    port_ids = {(await a_port(tenant, subnet, instance)).id for _ in range(2)}
+    vip = await reserve(tenant, type="any_subnet", network_id=network.id, is_vip=True)
+    path = f"{tenant.path(ALL, vip['port_id'])}/connected_devices"
+    audit_count = len(await list_user_actions(tenant))
+
+    connected = await tenant.api.put(path, json={"port_ids": sorted(port_ids)})
+    nics = [await driver_of(tenant.running).find_nic(port_id) for port_id in port_ids]
+    entries = (await list_user_actions(tenant))[audit_count:]
+    await inject_fault(tenant, FaultKind.FAIL, "update_port_allowed_address_pairs")
+    await tenant.api.put(path, json={"port_ids": []})
+    kept = await list_connected_ports(tenant, vip["port_id"])
+    await tenant.running.app_state.db.write(faults.remove_all)
+    emptied = await tenant.api.put(path, json={"port_ids": []})
+
+    assert (connected.status_code, {view["port_id"] for view in connected.json()["results"]}) == (200, port_ids)
+    assert [[pair.ip_address for pair in nic.pairs] for nic in nics if nic] == [[vip["fixed_ip_address"]]] * 2
+    assert sorted(entry.api_group for entry in entries) == ["port", "port", "vip_ip_addresses"]
+    assert set(kept) == port_ids
+    assert (emptied.status_code, emptied.json()["results"]) == (200, [])
+    assert [nic and nic.pairs for nic in [await driver_of(tenant.running).find_nic(id_) for id_ in port_ids]] == [
+        [],
+        [],
+    ]
+    assert (await reload_instance(tenant, instance)).task_id is None
 
 
 async def test_a_reserved_address_becomes_virtual_and_back_on_the_same_port(tenant: Tenant) -> None:

@@ -128,10 +128,19 @@ class UpdatePortSecurityArgs(Struct, frozen=True, kw_only=True):
 
 
 class UpdateAddressPairsArgs(PortTaskArgs, frozen=True, kw_only=True):
-    """A port, the instance that it is attached to, if any, and the address pairs that it had before the task."""
+    """A port, the instance that it is attached to, if any, and the address pairs that it had before the task.
+
+    `others` has the previous pairs of further ports of the instance by the id of the port.
+    """
 
     instance_id: str | None = None
     before: list[AddressPair] = field(default_factory=list)
+    others: dict[str, list[AddressPair]] = field(default_factory=dict)
+
+    @property
+    def before_by_port(self) -> dict[str, list[AddressPair]]:
+        """The address pairs that each port had before the task, by its id."""
+        return {self.port_id: self.before, **self.others}
 
 
 class SecurityGroupTaskArgs(Struct, frozen=True, kw_only=True):

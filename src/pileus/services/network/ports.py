@@ -40,23 +40,37 @@ async def set_allowed_address_pairs(
     network = await networks.find(tx, port.network_id)
     if network is not None and network.external:
         raise Invalid(f"Port {port.id} is in a public network: it may send from its own addresses only")
-    return await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data)
+    return await start_address_pairs_update(tx, ctx, [(port, pairs)], task_id, audit_data=audit_data)
 
 
 async def start_address_pairs_update(
-    tx: Tx, ctx: Context, port: Port, pairs: Iterable[AddressPair], task_id: str, *, audit_data: dict[str, Any]
+    tx: Tx,
+    ctx: Context,
+    changes: Sequence[tuple[Port, Iterable[AddressPair]]],
+    task_id: str,
+    *,
+    audit_data: dict[str, Any],
 ) -> Task:
-    """Lock the port and its instance, save the pairs and start the task that applies them.
+    """Lock ports of one instance, or one port without, save their new pairs and start the task that applies them.
 
     Raises Invalid or Conflict.
     """
-    await ports.save(tx, port, port.locked(task_id).with_address_pairs(pairs, ctx.now()))
-    if port.instance_id is not None:
-        instance = await instances.get(tx, ctx.place, port.instance_id)
+    for port, pairs in changes:
+        await ports.save(tx, port, port.locked(task_id).with_address_pairs(pairs, ctx.now()))
+    first, *others = [port for port, _ in changes]
+    if first.instance_id is not None:
+        instance = await instances.get(tx, ctx.place, first.instance_id)
         await instances.save(tx, instance, instance.locked(task_id))
-    args = UpdateAddressPairsArgs(port_id=port.id, instance_id=port.instance_id, before=port.allowed_address_pairs)
-    entry = AuditEntry("port", "update", port.id, audit_data)
-    return await start_task(tx, ctx, task_id, UPDATE_ADDRESS_PAIRS, args, data={"port_id": port.id}, entry=entry)
+    for port in others:
+        await write_audit_entry(tx, ctx, AuditEntry("port", "update", port.id, audit_data), task_id=task_id)
+    args = UpdateAddressPairsArgs(
+        port_id=first.id,
+        instance_id=first.instance_id,
+        before=first.allowed_address_pairs,
+        others={port.id: port.allowed_address_pairs for port in others},
+    )
+    entry = AuditEntry("port", "update", first.id, audit_data)
+    return await start_task(tx, ctx, task_id, UPDATE_ADDRESS_PAIRS, args, data={"port_id": first.id}, entry=entry)
 
 
 async def set_port_security(tx: Tx, ctx: Context, port_id: str, task_id: str, *, enabled: bool) -> Task:

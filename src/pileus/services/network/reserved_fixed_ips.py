@@ -7,7 +7,7 @@ from pileus.domain.account.user_actions import AuditEntry
 from pileus.domain.compute.instance_orders import InterfaceType, NewInterface
 from pileus.domain.context import Context
 from pileus.domain.errors import Invalid
-from pileus.domain.network.ports import Port
+from pileus.domain.network.ports import AddressPair, Port
 from pileus.domain.network.reserved_fixed_ips import (
     NewReservedFixedIP,
     ReservedFixedIP,
@@ -72,17 +72,20 @@ async def connect_devices_to_vip(
 ) -> list[Task]:
     """Connect instances' ports to a virtual IP, and disconnect the others unless `keep_connected`.
 
-    Starts and returns a task for each port that changes. Raises NotFound, Invalid or Conflict.
+    Starts and returns a task for each instance with a port that changes. Raises NotFound, Invalid or Conflict.
     """
     vip = require_vip(await reserved_fixed_ips.get(tx, ctx.place, vip_port_id))
     requested_ids = list(port_ids)
     requested = [await ports.get(tx, ctx.place, port_id) for port_id in dict.fromkeys(requested_ids)]
-    started = []
-    for port, pairs in plan_vip_connections(
-        vip, await _list_connected_ports(tx, ctx, vip), requested, keep_others=keep_connected
-    ):
-        task_id, audit_data = ctx.new_ordered_id(), {"vip_port_id": vip_port_id}
-        started.append(await start_address_pairs_update(tx, ctx, port, pairs, task_id, audit_data=audit_data))
+    connected = await _list_connected_ports(tx, ctx, vip)
+    changes: dict[str | None, list[tuple[Port, list[AddressPair]]]] = {}
+    for port, pairs in plan_vip_connections(vip, connected, requested, keep_others=keep_connected):
+        changes.setdefault(port.instance_id, []).append((port, pairs))
+    audit_data = {"vip_port_id": vip_port_id}
+    started = [
+        await start_address_pairs_update(tx, ctx, of_instance, ctx.new_ordered_id(), audit_data=audit_data)
+        for of_instance in changes.values()
+    ]
     await ports.save(tx, vip.port, vip.port_with_vip(ctx.now(), is_vip=True))
     entry = AuditEntry("vip_ip_addresses", "update", vip_port_id, {"port_ids": requested_ids}, name=vip.port.name)
     await write_audit_entry(tx, ctx, entry)

@@ -79,16 +79,18 @@ async def _save_nothing(_tx: Tx, _ctx: TaskContext[UpdatePortSecurityArgs]) -> N
 
 
 async def _apply_address_pairs(ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    await _apply(ctx, await _load_port(ctx))
+    for port in await _load_ports(ctx):
+        await _apply(ctx, port)
 
 
 async def _restore_address_pairs(ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    await _apply(ctx, replace(await _load_port(ctx), allowed_address_pairs=ctx.args.before))
+    for port in await _load_ports(ctx):
+        await _apply(ctx, replace(port, allowed_address_pairs=ctx.args.before_by_port[port.id]))
 
 
-async def _load_port(ctx: TaskContext[UpdateAddressPairsArgs]) -> Port:
+async def _load_ports(ctx: TaskContext[UpdateAddressPairsArgs]) -> list[Port]:
     async with ctx.db.read() as tx:
-        return await ports.require(tx, ctx.args.port_id)
+        return [await ports.require(tx, port_id) for port_id in ctx.args.before_by_port]
 
 
 async def _apply(ctx: TaskContext[UpdateAddressPairsArgs], port: Port) -> None:
@@ -100,14 +102,16 @@ async def _apply(ctx: TaskContext[UpdateAddressPairsArgs], port: Port) -> None:
 
 
 async def _unlock(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    await unlock_port(tx, ctx.args.port_id)
+    for port_id in ctx.args.before_by_port:
+        await unlock_port(tx, port_id)
     if ctx.args.instance_id is not None:
         await unlock_instance(tx, ctx.args.instance_id)
 
 
 async def _save_previous_address_pairs(tx: Tx, ctx: TaskContext[UpdateAddressPairsArgs]) -> None:
-    port = await ports.require(tx, ctx.args.port_id)
-    await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=ctx.args.before))
+    for port_id, before in ctx.args.before_by_port.items():
+        port = await ports.require(tx, port_id)
+        await ports.save(tx, port, replace(port, task_id=None, allowed_address_pairs=before))
     if ctx.args.instance_id is not None:
         await unlock_instance(tx, ctx.args.instance_id)
 
