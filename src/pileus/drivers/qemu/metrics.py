@@ -72,10 +72,13 @@ class MetricsSampler:
         return [msgspec.json.decode(sample, type=MachineSample) for (sample,) in rows[step - 1 :: step]]
 
     async def sample_running_machines(self) -> None:
-        """Sample every running machine and delete samples that are too old. Raises DriverError."""
+        """Sample every running machine and delete samples that are too old. Raises DriverError.
+
+        A locked machine is left out: its monitor serves one client, and may be in use for hours.
+        """
         counters, now = (await self._fabric_updater.fetch_report()).counters, time.time_ns() // 1000
         for record in self._records.by_id().values():
-            if self._control.children.is_running(record):
+            if self._control.children.is_running(record) and not self._control.is_locked(record.machine.id):
                 with suppress(MonitorUnavailable, DriverError, OSError):
                     reading = await self._read(record, counters, now)
                     self.save_reading(record.machine.id, reading, record.machine.vcpus)

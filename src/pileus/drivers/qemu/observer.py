@@ -44,6 +44,11 @@ class MachineObserver:
             return ObservedMachine(machine_id=machine_id, status=Status.SHUTOFF)
         if not self._control.children.is_running(record):
             return self._observe_ended(machine_id)
+        # The monitor of a locked machine serves one client, and may be in use for hours.
+        return None if self._control.is_locked(machine_id) else await self._observe_running(machine_id, record)
+
+    async def _observe_running(self, machine_id: str, record: MachineRecord) -> ObservedMachine | None:
+        """Return the status of a machine by its monitor; None if it does not answer."""
         try:
             async with self._control.open_monitor(machine_id) as monitor:
                 state = await monitor.runstate()

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 from qemu.qmp import EventListener, Runstate
@@ -83,7 +85,8 @@ class MachineSupervisor:
                 on_change()
             self._begin_restarts(restarts)
             if count % ROUNDS_PER_SAMPLE == 0:
-                await self._sample(running)
+                # Beside the rounds: a machine that does not answer must not stop the supervision of others.
+                _begin(restarts, "samples", partial(self._sample, running))
             count += 1
             await asyncio.sleep(ROUND_INTERVAL)
 
@@ -91,11 +94,7 @@ class MachineSupervisor:
         """Start again what has ended, beside the rounds: a start that hangs must not stop the supervision of others."""
         kinds = {"load balancers": self._load_balancers.restart_ended, "file shares": self._file_shares.restart_ended}
         for kind, restart_ended in kinds.items():
-            if (former := restarts.get(kind)) is not None:
-                if not former.done():
-                    continue
-                former.result()
-            restarts[kind] = asyncio.create_task(restart_ended())
+            _begin(restarts, kind, restart_ended)
 
     async def _sample(self, running: set[str]) -> None:
         try:
@@ -140,6 +139,15 @@ class MachineSupervisor:
             # A process closes its sockets before it ends: until it has ended, its exit code is unknown.
             await self._control.wait_for_exit(machine_id, END_TIMEOUT)
             on_change()
+
+
+def _begin(tasks: dict[str, asyncio.Task[None]], kind: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Begin work of a kind, unless the former one has not ended. Raises what that has raised."""
+    if (former := tasks.get(kind)) is not None:
+        if not former.done():
+            return
+        former.result()
+    tasks[kind] = asyncio.create_task(work())
 
 
 async def _report_events(
