@@ -41,9 +41,7 @@ CATCHES_ALL = {
     "api.immediate_answers",
     "api.routes.health",
     "cli.main",
-    "drivers.qemu.fabric.fabric",
     "drivers.qemu.fabric.frame_errors",
-    "drivers.qemu.network_state",
 }
 
 # The domain is pure: no input or output, no clock, no randomness.

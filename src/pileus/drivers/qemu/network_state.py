@@ -1,5 +1,7 @@
 """The desired network: networks, routers, interfaces, security groups and floating IPs, kept in a state file."""
 
+from contextlib import ExitStack
+
 import msgspec
 from msgspec import Struct
 
@@ -95,12 +97,11 @@ class NetworkState(StateFile):
         if previous == saved:
             return
         self._put(table, record_id, parent, spec)
-        try:
+        # Whatever ends it, a cancellation too, a repetition must not find the change as if it were applied.
+        with ExitStack() as failed:
+            failed.callback(self._restore, table, record_id, previous, saved)
             await self._on_network_change()
-        except BaseException:
-            # Whatever has ended it, a cancellation too, a repetition must not find the change as if it were applied.
-            self._restore(table, record_id, previous, saved)
-            raise
+            failed.pop_all()
 
     def _put(self, table: str, record_id: str, parent: str | None, spec: Struct) -> None:
         """Insert or replace a record."""

@@ -53,7 +53,7 @@ class Fabric:
     async def restore_saved_state(self) -> None:
         """Apply the saved state of an earlier process, if there is one, as far as that is possible.
 
-        Whatever fails, the network must come up: the driver sends a later state at the next change or start.
+        If it is cut, or a bridge is gone, the network must come up: the driver sends a later state.
         """
         if not STATE_FILE.exists():
             return
@@ -61,7 +61,7 @@ class Fabric:
             saved = msgspec.json.decode(STATE_FILE.read_bytes(), type=SavedFabricState)
             self._host_ports = saved.host_ports
             await self.apply(saved.state)
-        except Exception:
+        except (OSError, ValueError, msgspec.MsgspecError):
             LOG.exception("The saved state of the network could not be restored completely")
 
     async def apply(self, state: FabricState) -> None:
