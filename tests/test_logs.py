@@ -1,6 +1,7 @@
 """The formats of log lines."""
 
 import logging
+import subprocess
 import sys
 
 from pileus.logs import make_text_formatter
@@ -33,3 +34,14 @@ def test_a_traceback_in_a_text_log_is_short_and_shows_no_values_of_variables() -
     assert "fail_with_key" in line
     assert "7_a-secret" not in line
     assert len(line) < LONGEST
+
+
+def test_requests_that_the_server_sends_are_not_logged_one_by_one() -> None:
+    program = (
+        "import logging; from pileus.logs import configure; configure('info', 'json');"
+        " [logging.getLogger(name).info('a line of %s', name) for name in ('httpx', 'pileus')]"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60)
+
+    assert "a line of pileus" in done.stderr
+    assert "a line of httpx" not in done.stderr

@@ -43,6 +43,8 @@ def configure(level: str, log_format: str) -> None:
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     # Its pool logs each attempt to connect; store/postgres_connections.py logs when an outage begins and ends.
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)
+    # It would log each request of a seed file, which the server logs too.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # No format uses the thread or process, so records need not look them up.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
