@@ -28,8 +28,10 @@ CREATION = "POST /cloud/v1/loadbalancers/{project_id}/{region_id}"
 ADOPTION = "POST /_pileus/adoptions/{project_id}/{region_id}"
 ASKING = {
     "GET /_pileus/foreign_resources/{project_id}/{region_id}",
+    "GET /_pileus/instances/{project_id}/{region_id}/{instance_id}/port_forwards",
     "GET /_pileus/instances/{project_id}/{region_id}/{instance_id}/serial_log",
     "GET /_pileus/instances/{project_id}/{region_id}/{instance_id}/ways",
+    "GET /_pileus/loadbalancers/{project_id}/{region_id}/{load_balancer_id}/port_forwards",
     "GET /_pileus/loadbalancers/{project_id}/{region_id}/{load_balancer_id}/ways",
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_console",
     "GET /cloud/v1/instances/{project_id}/{region_id}/{instance_id}/get_spice_console",

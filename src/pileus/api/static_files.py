@@ -26,6 +26,8 @@ NOT_MODIFIED = 304
 ENTRY = "main.js"
 COMMENT = re.compile(rb"\s*(//|/\*\*|\*/? |\*/$|\*$)")
 """How lines of comments begin in scripts."""
+CONTINUED = (b"(", b",", b"[", b"{")
+"""What ends lines of scripts whose line breaks mean nothing."""
 
 
 class CompressedFile(Struct, frozen=True, kw_only=True):
@@ -64,11 +66,17 @@ def send_compressed_file(
 
 
 def strip_comments(script: bytes) -> bytes:
-    """Return a script without indentation, empty lines and lines of comments.
+    """Return a script without indentation, empty lines, lines of comments, and line breaks in lists and blocks.
 
     It expects no lines in strings, and no line of code that begins as a comment does.
     """
-    return b"".join(line.strip() + b"\n" for line in script.splitlines() if line.strip() and not COMMENT.match(line))
+    lines = (line.strip() for line in script.splitlines() if not COMMENT.match(line))
+    return b"".join(line if _is_continued(line) else line + b"\n" for line in lines if line)
+
+
+def _is_continued(line: bytes) -> bool:
+    """Return whether the line break after a line means nothing; it ends a comment."""
+    return line.endswith(CONTINUED) and b"//" not in line
 
 
 def _require_file(folder: Path, path: str) -> Path:

@@ -18,8 +18,6 @@ import { texts } from "./texts.js";
  * @property {Record<string, string>} [aliases] what the SDK and the command call fields
  */
 
-const PLACE = { project: "$GCORE_CLOUD_PROJECT_ID", region: "$GCORE_CLOUD_REGION_ID" };
-
 function quoteShell(text) {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
