@@ -79,7 +79,7 @@ async def delete_snapshot(tx: Tx, ctx: Context, snapshot_id: str, task_id: str) 
     """Lock the snapshot and start the task that deletes it. Raises NotFound or Conflict."""
     snapshot = await snapshots.get(tx, ctx.place, snapshot_id)
     await snapshots.save(tx, snapshot, snapshot.deleting(task_id, ctx.now()))
-    if new_volume_id := await snapshots.find_new_volume_id(tx, ctx.place, snapshot_id):
+    if new_volume_id := await snapshots.find_new_volume_id(tx, snapshot_id):
         raise Conflict(f"Snapshot {snapshot_id} is in use: volume {new_volume_id} is being created from it")
     args, data = DeleteSnapshotArgs(snapshot_id=snapshot_id), {"snapshot_id": snapshot_id}
     entry = AuditEntry("snapshot", "delete", snapshot_id, name=snapshot.name)

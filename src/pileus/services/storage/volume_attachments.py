@@ -66,5 +66,5 @@ async def lock_all_snapshots_for_deletion(tx: Tx, ctx: Context, volume_id: str, 
     existing = await snapshots.list_by_volume(tx, volume_id)
     for snapshot in existing:
         await snapshots.save(tx, snapshot, snapshot.deleting(task_id, ctx.now()))
-    if existing and (new_volume_id := await snapshots.find_new_volume_id_of_any(tx, ctx.place, volume_id)):
+    if existing and (new_volume_id := await snapshots.find_new_volume_id_of_any(tx, volume_id)):
         raise Conflict(f"A snapshot of volume {volume_id} is in use: volume {new_volume_id} is being created from it")

@@ -58,15 +58,15 @@ async def find_for_change(tx: Tx, snapshot_id: str) -> Snapshot | None:
     return await TABLE.find_one(tx, f"id = :id {FOR_CHANGE}", id=snapshot_id)
 
 
-async def find_new_volume_id(tx: Tx, place: Place, snapshot_id: str) -> str | None:
+async def find_new_volume_id(tx: Tx, snapshot_id: str) -> str | None:
     """Return the id of a volume that is being created from a snapshot, or None."""
-    return await _find_new_volume_id(tx, place, ":snapshot_id", snapshot_id=snapshot_id)
+    return await _find_new_volume_id(tx, ":snapshot_id", snapshot_id=snapshot_id)
 
 
-async def find_new_volume_id_of_any(tx: Tx, place: Place, volume_id: str) -> str | None:
+async def find_new_volume_id_of_any(tx: Tx, volume_id: str) -> str | None:
     """Return the id of a volume that is being created from a snapshot of another volume, or None."""
     of_volume = "SELECT id FROM snapshots WHERE volume_id = :volume_id"
-    return await _find_new_volume_id(tx, place, of_volume, volume_id=volume_id)
+    return await _find_new_volume_id(tx, of_volume, volume_id=volume_id)
 
 
 async def list_by_volume(tx: Tx, volume_id: str) -> list[Snapshot]:
@@ -80,7 +80,7 @@ async def page(tx: Tx, place: Place, filters: SnapshotFilter, *, limit: int, off
     return await queries.page(tx, TABLE, filters.where(place), latest, limit=limit, offset=offset)
 
 
-async def _find_new_volume_id(tx: Tx, place: Place, snapshot_ids: str, **values: str) -> str | None:
-    where = f"{scoped.IN_PLACE} AND status = 'creating' AND snapshot_id IN ({snapshot_ids})"
-    row = await tx.one(f"SELECT id FROM volumes WHERE {where} LIMIT 1", **values, **scoped.place_parameters(place))
+async def _find_new_volume_id(tx: Tx, snapshot_ids: str, **values: str) -> str | None:
+    where = f"snapshot_id IN ({snapshot_ids}) AND status = 'creating'"
+    row = await tx.one(f"SELECT id FROM volumes WHERE {where} LIMIT 1", **values)
     return None if row is None else str(row[0])

@@ -230,7 +230,7 @@ class Scheduler:
             deleting = retried_later.deleting(task.id, now)
         except Conflict:
             deleting = None
-        if deleting is None or await snapshots.find_new_volume_id(tx, snapshot.place, snapshot_id):
+        if deleting is None or await snapshots.find_new_volume_id(tx, snapshot_id):
             await snapshots.save(tx, snapshot, retried_later)
             return False
         await snapshots.save(tx, snapshot, deleting)
