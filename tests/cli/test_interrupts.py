@@ -8,6 +8,8 @@ import pytest
 INTERRUPT_IMPORT = """
 import os, runpy, signal, sys
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # A parent may ignore it.
+
 class Interrupter:
     def find_spec(self, name, path=None, target=None):
         if name == {module!r}:

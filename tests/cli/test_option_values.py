@@ -3,21 +3,28 @@
 import click
 import pytest
 
+from pileus.cli.main import pileus
 from tests.cli.conftest import Run
 from tests.cli.test_help import COMMANDS
+
+
+def context_of(command: click.Command) -> click.Context:
+    """Return a context with the root's names of the help option: a command keeps those of its first context."""
+    return click.Context(command, help_option_names=pileus.context_settings["help_option_names"])
+
 
 VALUES = ("-1", "- a list", "--text")
 OPTIONS = [
     (path, command, option)
     for path, command in COMMANDS
-    for option in command.get_params(click.Context(command))
+    for option in command.get_params(context_of(command))
     if isinstance(option, click.Option) and not option.is_flag and option.nargs == 1
 ]
 
 
 def parse(command: click.Command, option: click.Option, *words: str) -> tuple[object, list[str]]:
     """Return what the words give to the option, before its type is applied, and the words that are left."""
-    values, rest, _ = command.make_parser(click.Context(command)).parse_args(list(words))
+    values, rest, _ = command.make_parser(context_of(command)).parse_args(list(words))
     return values[option.name], rest
 
 
