@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipFile
@@ -25,8 +24,9 @@ def build_distributions(source: Path, directory: Path) -> Distributions:
 
 def build_wheel_of_sdist(sdist: Path, directory: Path) -> Path:
     """Unpack an sdist and build its wheel."""
-    with tarfile.open(sdist) as archive:
-        archive.extractall(directory, filter="data")
+    # Debian's Python 3.11.2 has no filters for the archives that it unpacks.
+    directory.mkdir(exist_ok=True)
+    subprocess.run(["tar", "-xf", str(sdist), "-C", str(directory)], check=True)
     (source,) = directory.iterdir()
     _build(source, directory / "dist", "wheel")
     return next((directory / "dist").glob("*.whl"))
