@@ -25,8 +25,8 @@ HEADER, BROKER, DOWNLOAD = "header-secret-4711", "broker-secret-4712", "url-toke
 PASSWORD, USER_DATA = "first-boot-secret-4714", "dXNlci1kYXRhLTQ3MTU="
 SECRETS = (HEADER, BROKER, DOWNLOAD, PASSWORD, USER_DATA)
 ARGUMENTS_WITHOUT_SECRETS = {
-    "before", "created", "description", "floating_ips", "host", "kept_floating_ips", "name", "new", "old", "ports",
-    "flavor_name", "previous_status", "refusal", "tags", "vm_state", "volume_type", "volumes",
+    "before", "created", "description", "floating_ips", "host", "kept_floating_ips", "name", "new", "old", "others",
+    "ports", "flavor_name", "previous_status", "refusal", "tags", "vm_state", "volume_type", "volumes",
 }  # fmt: skip
 """Arguments of tasks that contain text and are not named as ids. The others of this kind are secret."""
 OPTIONS = ("--subscribers", "any")

@@ -262,7 +262,7 @@ def test_bridges_are_pairs_of_a_network_and_a_bridge() -> None:
 
 def test_the_settings_of_drivers_load_without_the_drivers() -> None:
     program = (
-        "import sys, pileus.cli.main; print([name for name in sys.modules if name in "
+        "import sys, pileus.cli.main, pileus.settings; print([name for name in sys.modules if name in "
         "('importlib.metadata', 'pileus.drivers.qemu.driver', 'pileus.drivers.simulated.driver', 'pileus.domain')])"
     )
     process = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
