@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from pileus.private_files import KEY_FILE
+from pileus.private_files import read_key_file
 from pileus.settings import Settings
 
 
@@ -37,9 +37,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
 
     def read_key(self) -> str:
         """Return the operator's key that the first start has written, or an empty text if it cannot be read."""
-        with suppress(OSError, UnicodeDecodeError):
-            return (Path(self.data) / KEY_FILE).read_text("utf-8").strip()
-        return ""
+        return read_key_file(Path(self.data))
 
 
 @contextmanager

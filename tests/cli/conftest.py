@@ -49,6 +49,14 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactor
     return invoke_command
 
 
+@pytest.fixture
+def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command against the server."""
+    monkeypatch.setenv("GCORE_BASE_URL", server.url)
+    monkeypatch.setenv("GCORE_API_KEY", server.key)
+    return run
+
+
 def invoke_command(*arguments: str) -> Result:
     """Run a command line in this process."""
     return CliRunner().invoke(pileus, arguments, prog_name="pileus")

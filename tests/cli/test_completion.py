@@ -15,14 +15,6 @@ Complete = Callable[..., list[str]]
 
 
 @pytest.fixture
-def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
-    return run
-
-
-@pytest.fixture
 def complete(use: Run, monkeypatch: pytest.MonkeyPatch) -> Complete:
     """Return the values that zsh gets for an unfinished command line."""
 

@@ -21,14 +21,6 @@ def poll_fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(task_progress, "POLL_INTERVAL", FAST)
 
 
-@pytest.fixture
-def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command of a noun against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
-    return run
-
-
 def parse_json(result: Result) -> Any:
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)

@@ -15,20 +15,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 import pytest
 
-from pileus.cli.temporary_server import TemporaryServer
 from tests.cli.conftest import Run
 
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 Terminal = Callable[..., str]
 LIST = ("volumes", "list", "--name-part", "data of the shop")
-
-
-@pytest.fixture
-def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
-    return run
 
 
 @pytest.fixture

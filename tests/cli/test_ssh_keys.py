@@ -7,19 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pileus.cli.temporary_server import TemporaryServer
 from tests.cli.conftest import Run
 from tests.file_modes import mode_of
 
 CREATE = ("ssh-keys", "create", "--name")
-
-
-@pytest.fixture
-def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
-    return run
 
 
 def public_key_of(file: Path) -> str:
@@ -42,7 +33,7 @@ def test_the_private_key_is_printed_alone_and_as_it_is(use: Run, tmp_path: Path,
     file.write_text(result.stdout)
     file.chmod(0o600)
 
-    assert result.stderr.endswith("is made. Keep its private key: it cannot be shown again.\n")
+    assert result.stderr.endswith("is created. Save its private key: it cannot be shown again.\n")
     assert public_key_of(file) == keys(use)[name]
 
 
@@ -103,7 +94,7 @@ def test_a_key_that_a_full_disk_refuses_is_printed(use: Run, monkeypatch: pytest
     )
     result = use(*CREATE, "full", "--private-key-file", str(tmp_path / "key"))
 
-    assert (result.exit_code, "Keep the private key above" in result.stderr) == (1, True), result.stderr
+    assert (result.exit_code, "Save the private key above" in result.stderr) == (1, True), result.stderr
     assert result.stdout.startswith("-----BEGIN OPENSSH PRIVATE KEY-----\n")
 
 

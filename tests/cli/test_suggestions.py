@@ -11,14 +11,6 @@ from tests.cli.conftest import Run
 ORDER = ("--interfaces", "type=external", "--volumes", "source=image,image_id=ubuntu-22.04-x64,size=10,boot_index=0")
 
 
-@pytest.fixture
-def use(run: Run, server: TemporaryServer, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command against the server."""
-    monkeypatch.setenv("GCORE_BASE_URL", server.url)
-    monkeypatch.setenv("GCORE_API_KEY", server.key)
-    return run
-
-
 @pytest.mark.parametrize(
     ("arguments", "suggestion"),
     [

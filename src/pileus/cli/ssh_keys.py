@@ -37,7 +37,7 @@ class KeyFile(Struct):
         except OSError as error:
             click.echo(private_key.rstrip())
             raise CommandError(
-                f"{self.path} cannot be written: {error}. Keep the private key above: it cannot be shown again"
+                f"{self.path} cannot be written: {error}. Save the private key above: it cannot be shown again"
             ) from None
 
 
@@ -114,7 +114,9 @@ def _show_new_key(kind: ResourceKind, verb: str, response: Any, output: str) -> 
         click.echo(f"The private key is in {file.path}. It cannot be shown again.", err=True)
         show_response(kind, verb, {name: value for name, value in response.items() if name != PRIVATE_KEY}, output)
     elif output in ("table", "tsv"):
-        text = f"SSH key {response['name']} ({response['id']}) is made. Keep its private key: it cannot be shown again."
+        text = (
+            f"SSH key {response['name']} ({response['id']}) is created. Save its private key: it cannot be shown again."
+        )
         click.echo(text, err=True)
         click.echo(private_key.rstrip())
     else:

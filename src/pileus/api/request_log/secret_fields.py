@@ -11,21 +11,8 @@ from pileus.domain.secret_names import REDACTED, SECRET_NAMES, is_secret_name
 
 LOGGED_SECRET_NAMES = SECRET_NAMES | {"access"}
 """An answer to a login calls its token `access`."""
-NAME_IN_TEXT = re.compile(
-    "|".join(
-        (
-            *sorted(LOGGED_SECRET_NAMES),
-            "passw",
-            "passphrase",
-            "secret",
-            "token",
-            "credential",
-            "api_?key",
-            "private_key",
-        )
-    ),
-    re.IGNORECASE,
-)
+PARTS_OF_NAMES = ("passw", "passphrase", "secret", "token", "credential", "api_?key", "private_key")
+NAME_IN_TEXT = re.compile("|".join((*sorted(LOGGED_SECRET_NAMES), *PARTS_OF_NAMES)), re.IGNORECASE)
 """Finds names of secrets in a text that is no JSON: if there are any, the text is not shown."""
 ERRORS = "invalid_fields"
 """The field of an error whose fields are named like those of the body, and contain texts about them."""

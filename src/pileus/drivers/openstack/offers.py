@@ -4,6 +4,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from pileus.drivers.openstack.catalogue_names import EXTERNAL, IMAGES, NETWORKS
 from pileus.drivers.openstack.cloud import Json, OpenstackCloud
 from pileus.drivers.openstack.cloud_lists import CloudList, list_items
 
@@ -35,8 +36,8 @@ async def list_offer(cloud: OpenstackCloud) -> CloudOffer:
     """Ask a cloud what it offers. Raises DriverError."""
     flavors = await list_items(cloud, CloudList("compute", "/flavors/detail", "flavors"), {})
     types = await list_items(cloud, CloudList("block-storage", "/types", "volume_types"), {})
-    images = await list_items(cloud, CloudList("image", "/images", "images"), PUBLIC_IMAGES)
-    networks = await list_items(cloud, CloudList("network", "/networks", "networks"), {"router:external": "true"})
+    images = await list_items(cloud, IMAGES, PUBLIC_IMAGES)
+    networks = await list_items(cloud, NETWORKS, {EXTERNAL: "true"})
     extensions = (await cloud.get("network", "/extensions"))["extensions"]
     return CloudOffer(
         flavors={flavor["name"]: (flavor["vcpus"], flavor["ram"]) for flavor in flavors},
